@@ -1,0 +1,42 @@
+# The CPU image: the front end and the embedded models, as a user without rights, on a read-only root.
+#   docker build -t speech-service .
+ARG PYTHON_IMAGE=python:3.12.12-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+WORKDIR /source
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/speech
+COPY constraints.txt ./
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/speech/bin/pip install --constraint constraints.txt hatchling
+COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY proto/gen/python proto/gen/python
+COPY clients/python clients/python
+COPY speech_service speech_service
+RUN --mount=type=cache,target=/root/.cache/pip \
+    /opt/speech/bin/pip install --constraint constraints.txt --no-build-isolation '.[server]' \
+    && /opt/speech/bin/pip uninstall --yes hatchling pip
+
+FROM ${PYTHON_IMAGE}
+LABEL org.opencontainers.image.title="speech-service" \
+      org.opencontainers.image.licenses="Apache-2.0"
+RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin speech
+COPY --from=build /opt/speech /opt/speech
+COPY LICENSE NOTICE /usr/share/doc/speech-service/
+# Nothing is written outside /tmp, where the worker's socket lives. TLS is left to a mesh or to server.tls_*.
+ENV PATH=/opt/speech/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    SPEECH_SERVER__LISTEN=0.0.0.0:50051 \
+    SPEECH_SERVER__METRICS_LISTEN=0.0.0.0:9464 \
+    SPEECH_SERVER__ALLOW_INSECURE=true \
+    SPEECH_OBSERVABILITY__LOG_FORMAT=json
+USER 10001:10001
+WORKDIR /tmp
+# gRPC; Prometheus. The admin port stays on the loopback interface of the container.
+EXPOSE 50051 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["speech-service", "doctor", "--health"]
+ENTRYPOINT ["speech-service"]
+CMD ["serve"]

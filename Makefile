@@ -1,0 +1,99 @@
+# Every target sets up what it needs in .venv; a fresh clone needs only make, git and Python 3.11 to 3.13.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# The stamps say which extras are installed from the present pyproject.toml and constraints.txt.
+SERVER := $(VENV)/.installed-server
+DEV := $(VENV)/.installed-dev
+INPUTS := pyproject.toml constraints.txt
+# Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
+ARGS ?=
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
+	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
+
+.PHONY: help setup demo test check gates bench gen serve lint fmt clean
+.PHONY: check-proto check-stubs check-wheel test-node
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(DEV) ## install everything for development in .venv
+
+demo: $(SERVER) ## start the service, stream a real recording to it, show the text
+	@$(BIN)/speech-service demo $(ARGS)
+
+test: $(DEV) ## run the tests that need no GPU
+	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+
+check: gates test ## everything that must hold before a commit lands
+
+gates: lint check-proto check-stubs check-wheel ## all of `check` but the tests
+
+bench: $(DEV) ## run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+gen: $(DEV) ## write the Python stubs from proto/
+	$(BIN)/python tools/gen_proto.py
+
+serve: $(SERVER) ## run the service in the foreground
+	@$(BIN)/speech-service serve $(ARGS)
+
+lint: $(DEV) ## formatting, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+fmt: $(DEV) ## format, and fix what can be fixed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+check-proto: $(DEV) ## lint the contract; compare it with the one before
+	$(BIN)/buf lint
+	$(BIN)/python tools/check_breaking.py
+
+check-stubs: $(DEV) ## the committed stubs are what proto/ gives
+	$(BIN)/python tools/gen_proto.py --check
+
+check-wheel: $(DEV) ## build the wheel and import from it
+	$(BIN)/python tools/check_wheel.py
+
+test-node: $(DEV) ## test the Node.js example; needs node and npm
+	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test
+
+clean: ## remove builds and caches; .venv stays
+	rm -rf build dist .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11, 3.12 or 3.13 is needed, and none was found."; \
+		echo "Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+# The build backend comes first, pinned like all else; then the build needs no environment of its own.
+define install
+$(PIP) install --constraint constraints.txt hatchling editables && \
+$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
+endef
+
+$(SERVER): $(INPUTS) | $(BIN)/python
+	@echo "Installing the service in $(VENV), a minute or so the first time ..."
+	@$(call install,server)
+	@touch $@
+
+$(DEV): $(INPUTS) | $(BIN)/python
+	@echo "Installing the service and its tools in $(VENV), a minute or two the first time ..."
+	@$(call install,server$(comma)dev)
+	@touch $(SERVER) $@
+
+comma := ,

@@ -1,0 +1,17 @@
+"""Benchmarks of the running service. They are gRPC clients: nothing here imports the server.
+
+``python -m benchmarks all`` runs everything; ``python -m benchmarks --help`` lists the parts. Results go to
+``benchmarks/results/<hardware>/<name>.json``, each with the exact command, the machine and the spread over repeats.
+"""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build" / "benchmarks"
+"""Scratch space; git ignores it."""
+STUBS = ROOT / "proto" / "gen" / "python"
+
+if find_spec("speech") is None:  # a checkout that is not installed
+    sys.path.insert(0, str(STUBS))

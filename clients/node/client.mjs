@@ -1,0 +1,33 @@
+// A gRPC client made of generated messages (protoc-gen-es) and the transport of @grpc/grpc-js.
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import grpc from "@grpc/grpc-js";
+
+/** grpc-js's description of a generated service: its methods' paths, and how messages become bytes. */
+export function definitionOf(service) {
+  const methods = service.methods.map((method) => [
+    method.localName,
+    {
+      path: `/${service.typeName}/${method.name}`,
+      requestStream: ["client_streaming", "bidi_streaming"].includes(method.methodKind),
+      responseStream: ["server_streaming", "bidi_streaming"].includes(method.methodKind),
+      requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
+      requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+      responseSerialize: (message) => Buffer.from(toBinary(method.output, message)),
+      responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+    },
+  ]);
+  return Object.fromEntries(methods);
+}
+
+/** Connects to a service; plaintext unless credentials are given. Close it when done. */
+export function connect(service, target, credentials = grpc.credentials.createInsecure()) {
+  const Client = grpc.makeGenericClientConstructor(definitionOf(service), service.typeName);
+  return new Client(target, credentials, { "grpc.keepalive_time_ms": 30_000 });
+}
+
+/** Sends one message; resolves once the transport takes more, so a slow server slows the sender. */
+export function send(call, message) {
+  return new Promise((resolve, reject) => {
+    call.write(message, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,252 @@
+"""``SpeechClient``: one connection to a server, and a method for each thing it does."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+import grpc
+import grpc.aio
+
+from speech.v1.model_service_pb2 import GetModelRequest, ListModelsRequest
+from speech.v1.model_service_pb2_grpc import ModelServiceStub
+from speech.v1.recognition_service_pb2 import RecognizeRequest
+from speech.v1.recognition_service_pb2_grpc import RecognitionServiceStub
+from speech_client import errors, health, sources
+from speech_client.channel import (
+    MAX_MESSAGE_BYTES,
+    CallOptions,
+    RetryPolicy,
+    TlsOptions,
+    open_channel,
+)
+from speech_client.models import Model, kind_to_proto, model_from_proto
+from speech_client.options import Pacing, RecognizeOptions, build_config
+from speech_client.recognize import Call, RecognizeStream
+from speech_client.results import Transcript, transcript_from_proto
+
+_REQUEST_OVERHEAD_BYTES = 64 * 1024
+"""Room for the configuration beside the audio of a unary request."""
+
+
+class SpeechClient:
+    """A connection to one server; open it with ``connect``, use it in ``async with``.
+
+    Safe to share between tasks of one event loop. Every call raises ``SpeechApiError`` when it does not succeed.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
+        self._channel = channel
+        self._call = call
+        self._retry = retry
+        self._recognition = RecognitionServiceStub(channel)
+        self._models = ModelServiceStub(channel)
+
+    @classmethod
+    def connect(
+        cls,
+        target: str,
+        *,
+        tls: TlsOptions | None = None,
+        call: CallOptions | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> Self:
+        """Make a client; the connection is opened by the first call.
+
+        Args:
+            target: ``host:port`` or any gRPC name.
+            tls: None: plaintext.
+            call: metadata and deadline of every call that is not given its own.
+            retry: tries of unary calls, and of opening a stream.
+
+        Raises:
+            OSError: a TLS file cannot be read.
+        """
+        policy = retry or RetryPolicy()
+        return cls(open_channel(target, tls, policy), call or CallOptions(), policy)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection; calls that still run are cancelled."""
+        await self._channel.close()
+
+    async def recognize(
+        self,
+        audio: str | Path | bytes,
+        *,
+        call: CallOptions | None = None,
+        **options: Unpack[RecognizeOptions],
+    ) -> Transcript:
+        """Recognize one whole piece of audio.
+
+        Args:
+            audio: a path, or the bytes; at most 16 MiB. Longer audio is streamed (``stream_file``).
+            call: metadata and deadline of this call.
+            options: see ``RecognizeOptions``.
+
+        Raises:
+            AudioSourceError: the file cannot be read, is empty, or is too large for one request.
+            SpeechApiError: the call did not succeed.
+        """
+        data = await asyncio.to_thread(sources.read_all, audio)
+        if len(data) > MAX_MESSAGE_BYTES - _REQUEST_OVERHEAD_BYTES:
+            raise errors.AudioSourceError(
+                f"{len(data)} bytes are too many for one request (16 MiB); use stream_file"
+            )
+        request = RecognizeRequest(config=build_config(options), audio=data)
+        own = (call or self._call).with_request_id()
+        with _decoded_errors(own):
+            reply = await self._recognition.Recognize(
+                request, timeout=own.timeout_s, metadata=own.headers()
+            )
+        return transcript_from_proto(reply)
+
+    def stream_recognize(
+        self,
+        *,
+        pacing: Pacing = Pacing.REALTIME,
+        call: CallOptions | None = None,
+        **options: Unpack[RecognizeOptions],
+    ) -> RecognizeStream:
+        """Make a recognition session; it opens on entering ``async with``.
+
+        Args:
+            pacing: REALTIME: latency first; FILE: throughput first, and the server slows the sender.
+            call: metadata and deadline of this call; a deadline covers the whole stream.
+            options: see ``RecognizeOptions``.
+        """
+
+        def open_call(own: CallOptions) -> Call:
+            return self._recognition.StreamingRecognize(
+                timeout=own.timeout_s, metadata=own.headers()
+            )
+
+        config = build_config(options, pacing)
+        return RecognizeStream(open_call, config, call or self._call, self._retry)
+
+    @asynccontextmanager
+    async def stream_file(
+        self,
+        audio: sources.AudioInput,
+        *,
+        pacing: Pacing = Pacing.FILE,
+        on_sent: Callable[[int, int | None], None] | None = None,
+        call: CallOptions | None = None,
+        **options: Unpack[RecognizeOptions],
+    ) -> AsyncGenerator[RecognizeStream, None]:
+        """Open a session and send a whole recording to it in the background; iterate for the events.
+
+        Args:
+            audio: a path, bytes, or pieces as they come. Containers are sent as they are and detected by the server.
+            pacing: FILE: as fast as the server reads. REALTIME: as it is spoken, which only WAV and headerless audio
+                (``format=RawAudio(...)``) can be, since the client holds no decoder; PCM WAV is then sent headerless.
+            on_sent: told the bytes sent so far and in all (None: unknown) after each piece.
+            call: metadata and deadline of this call.
+            options: see ``RecognizeOptions``.
+
+        Raises:
+            AudioSourceError: the audio cannot be read, is empty, or cannot be paced.
+            SpeechApiError: opening failed; iterating raises what happens later.
+        """
+        source = await asyncio.to_thread(sources.open_source, audio, options.get("format"), pacing)
+        options["format"] = source.format
+        async with self.stream_recognize(pacing=pacing, call=call, **options) as stream:
+            sender = asyncio.create_task(_send(stream, source, on_sent), name="speech-client-send")
+            try:
+                yield stream
+            finally:
+                sender.cancel()
+                await asyncio.gather(sender, return_exceptions=True)
+
+    async def list_models(
+        self, kind: str = "", language: str = "", *, call: CallOptions | None = None
+    ) -> tuple[Model, ...]:
+        """The server's models, sorted by kind and name.
+
+        Args:
+            kind: only "recognizer", "synthesizer", "aligner" or "translator"; "": any.
+            language: only models of this BCP-47 code; "": any.
+            call: metadata and deadline of this call.
+
+        Raises:
+            ValueError: unknown kind.
+            SpeechApiError: the call did not succeed.
+        """
+        request = ListModelsRequest(kind=kind_to_proto(kind), language=language)
+        own = (call or self._call).with_request_id()
+        with _decoded_errors(own):
+            reply = await self._models.ListModels(
+                request, timeout=own.timeout_s, metadata=own.headers()
+            )
+        return tuple(model_from_proto(model) for model in reply.models)
+
+    async def get_model(self, name: str, *, call: CallOptions | None = None) -> Model:
+        """One model. Raises NotFoundError when the server has none of that name."""
+        own = (call or self._call).with_request_id()
+        with _decoded_errors(own):
+            reply = await self._models.GetModel(
+                GetModelRequest(name=name), timeout=own.timeout_s, metadata=own.headers()
+            )
+        return model_from_proto(reply.model)
+
+    async def check_health(
+        self, service: str = "", *, timeout_s: float = 5.0
+    ) -> health.HealthStatus:
+        """Ask whether a service answers; "" asks for the server as a whole.
+
+        A service that the server does not know gives SERVICE_UNKNOWN; SpeechApiError is raised when nobody answers.
+        """
+        own = self._call.with_request_id()
+        check = self._channel.unary_unary(
+            health.CHECK_METHOD,
+            request_serializer=health.encode_request,
+            response_deserializer=health.decode_response,
+        )
+        try:
+            with _decoded_errors(own):
+                return await check(service, timeout=timeout_s, metadata=own.headers())
+        except errors.NotFoundError:
+            return health.HealthStatus.SERVICE_UNKNOWN
+
+
+async def _send(
+    stream: RecognizeStream,
+    source: sources.Source,
+    on_sent: Callable[[int, int | None], None] | None,
+) -> None:
+    sent = 0
+    try:
+        async for piece in source.chunks():
+            await stream.send_audio(piece)
+            sent += len(piece)
+            if on_sent is not None:
+                on_sent(sent, source.total_bytes)
+        await stream.end_audio()
+    except errors.SpeechApiError:
+        return  # The same error ends the iteration, after the events that came before it.
+    except OSError as error:
+        await stream.fail(errors.AudioSourceError(f"reading the audio failed: {error}"))
+    # The caller's own iterable failed half way: iterating raises it, lest what came be taken for the whole.
+    except Exception as error:  # noqa: BLE001
+        await stream.fail(error)
+
+
+@contextmanager
+def _decoded_errors(call: CallOptions) -> Generator[None, None, None]:
+    """Turn gRPC's error into ours."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise errors.from_rpc_error(error, call.request_id) from None

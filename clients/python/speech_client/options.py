@@ -1,0 +1,237 @@
+"""Recognition options as keyword arguments, and how they become a ``RecognitionConfig``.
+
+Nothing is checked here that the server checks better: it knows the model's capabilities and names the wrong field.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypedDict
+
+from google.protobuf.duration_pb2 import Duration
+
+from speech.v1 import audio_pb2, common_pb2
+from speech.v1.recognition_service_pb2 import RecognitionConfig
+
+Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
+ContainerName = Literal["wav", "flac", "ogg_opus", "mp3", "webm_opus", "m4a"]
+
+ENCODINGS: "Mapping[Encoding, tuple[audio_pb2.AudioEncoding.ValueType, int]]" = {
+    "pcm_s16le": (audio_pb2.AUDIO_ENCODING_PCM_S16LE, 2),
+    "pcm_f32le": (audio_pb2.AUDIO_ENCODING_PCM_F32LE, 4),
+    "mulaw": (audio_pb2.AUDIO_ENCODING_MULAW, 1),
+    "alaw": (audio_pb2.AUDIO_ENCODING_ALAW, 1),
+}
+"""Wire value and bytes per sample of each headerless encoding."""
+
+_CONTAINERS: "Mapping[ContainerName, audio_pb2.AudioContainer.ValueType]" = {
+    "wav": audio_pb2.AUDIO_CONTAINER_WAV,
+    "flac": audio_pb2.AUDIO_CONTAINER_FLAC,
+    "ogg_opus": audio_pb2.AUDIO_CONTAINER_OGG_OPUS,
+    "mp3": audio_pb2.AUDIO_CONTAINER_MP3,
+    "webm_opus": audio_pb2.AUDIO_CONTAINER_WEBM_OPUS,
+    "m4a": audio_pb2.AUDIO_CONTAINER_M4A,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawAudio:
+    """Headerless audio, channels interleaved: 8000 to 48000 Hz, 1 to 8 channels."""
+
+    sample_rate_hz: int
+    encoding: Encoding = "pcm_s16le"
+    channel_count: int = 1
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one sample of every channel."""
+        return ENCODINGS[self.encoding][1] * self.channel_count
+
+    @property
+    def bytes_per_second(self) -> int:
+        """Bytes of one second of audio."""
+        return self.frame_bytes * self.sample_rate_hz
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that the caller names; bytes of another container are refused."""
+
+    name: ContainerName
+
+
+@dataclass(frozen=True, slots=True)
+class OpusPackets:
+    """Bare Opus packets, one in each ``send_audio``."""
+
+    sample_rate_hz: int = 48_000
+    channel_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AutoDetect:
+    """Any container, found by the server from its first bytes. Headerless audio cannot be detected."""
+
+
+AudioFormat = RawAudio | Container | OpusPackets | AutoDetect
+
+
+class Pacing(Enum):
+    """How fast audio is sent: as it is spoken, or as fast as the server reads."""
+
+    REALTIME = "realtime"
+    FILE = "file"
+
+
+class RecognizeOptions(TypedDict, total=False):
+    """Options of recognition; all may be left out.
+
+    An option that the model lacks is an error (``InvalidRequestError``), or a warning with ``lenient``.
+
+    Keys:
+        model: name as in ``list_models``; "": the server's default.
+        format: how to read the bytes; default ``AutoDetect()``.
+        language: BCP-47 code or codes that may be spoken.
+        language_mode: what the codes mean; default "hint"; "force" takes one code.
+        context: text that describes the situation or came before.
+        terms: names and terms that are likely to be spoken.
+        replacements: words to find in the transcript and what to put in their place.
+        endpointing: who ends segments: the server's voice detector, the caller's ``finalize``, or nobody.
+        vad_threshold: speech probability, 0 to 1, above which a frame counts as speech.
+        min_speech_ms: shortest speech that opens a segment.
+        end_silence_ms: silence that ends a segment.
+        max_segment_ms: longest segment.
+        partial_results: default: yes on a real-time stream, no with FILE.
+        partial_interval_ms: audio between two partials of a segment.
+        word_times: adds words with times.
+        word_confidence: adds a confidence to each word.
+        separate_channels: recognizes each channel by itself.
+        punctuation: whether text has punctuation and capitals.
+        inverse_text_normalization: whether numbers and dates are written as figures.
+        profanity_filter: masks profane words.
+        lenient: options that the model lacks are left out with a warning.
+        subtitles: asks a unary call for a subtitle file.
+        raw_config: escape hatch: a message that the options above are merged into.
+    """
+
+    model: str
+    format: AudioFormat
+    language: str | Sequence[str]
+    language_mode: Literal["hint", "allow", "deny", "force"]
+    context: str
+    terms: Sequence[str]
+    replacements: Mapping[str, str]
+    endpointing: Literal["vad", "external", "off"]
+    vad_threshold: float
+    min_speech_ms: int
+    end_silence_ms: int
+    max_segment_ms: int
+    partial_results: bool
+    partial_interval_ms: int
+    word_times: bool
+    word_confidence: bool
+    separate_channels: bool
+    punctuation: bool
+    inverse_text_normalization: bool
+    profanity_filter: bool
+    lenient: bool
+    subtitles: Literal["srt", "vtt"]
+    raw_config: RecognitionConfig
+
+
+_SCALARS = (
+    "model",
+    "partial_results",
+    "word_times",
+    "word_confidence",
+    "separate_channels",
+    "punctuation",
+    "inverse_text_normalization",
+    "profanity_filter",
+)
+"""Options whose name and value are the message's own."""
+
+
+def build_config(options: RecognizeOptions, pacing: Pacing | None = None) -> RecognitionConfig:
+    """The message that stands for the options; ``pacing`` None on a unary call."""
+    config = RecognitionConfig()
+    if "raw_config" in options:
+        config.CopyFrom(options["raw_config"])
+    for name in _SCALARS:
+        if name in options:
+            setattr(config, name, options.get(name))
+    if "format" in options or config.audio.WhichOneof("format") is None:
+        config.audio.CopyFrom(audio_format(options.get("format", AutoDetect())))
+    _put_language(config, options)
+    _put_context(config, options)
+    _put_endpointing(config, options)
+    if "partial_interval_ms" in options:
+        config.partial_interval.CopyFrom(duration(options["partial_interval_ms"]))
+    if options.get("lenient"):
+        config.option_handling = common_pb2.OPTION_HANDLING_LENIENT
+    if "subtitles" in options:
+        config.subtitles.format = common_pb2.SubtitleFormat.Value(
+            f"SUBTITLE_FORMAT_{options['subtitles'].upper()}"
+        )
+    if pacing is not None:
+        config.pacing = common_pb2.Pacing.Value(f"PACING_{pacing.name}")
+    return config
+
+
+def audio_format(audio: AudioFormat) -> audio_pb2.AudioFormat:
+    """The message that stands for an audio format."""
+    match audio:
+        case RawAudio():
+            raw = audio_pb2.RawAudio(
+                encoding=ENCODINGS[audio.encoding][0],
+                sample_rate_hz=audio.sample_rate_hz,
+                channel_count=audio.channel_count,
+            )
+            return audio_pb2.AudioFormat(raw=raw)
+        case Container():
+            return audio_pb2.AudioFormat(container=_CONTAINERS[audio.name])
+        case OpusPackets():
+            packets = audio_pb2.OpusPackets(
+                sample_rate_hz=audio.sample_rate_hz, channel_count=audio.channel_count
+            )
+            return audio_pb2.AudioFormat(opus_packets=packets)
+        case AutoDetect():
+            return audio_pb2.AudioFormat(auto_detect=audio_pb2.AutoDetect())
+
+
+def duration(milliseconds: int) -> Duration:
+    """A protobuf duration."""
+    return Duration(seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000)
+
+
+def _put_language(config: RecognitionConfig, options: RecognizeOptions) -> None:
+    if "language" in options:
+        given = options["language"]
+        config.language.codes[:] = [given] if isinstance(given, str) else given
+    if "language_mode" in options:
+        name = f"LANGUAGE_MODE_{options['language_mode'].upper()}"
+        config.language.mode = common_pb2.LanguageMode.Value(name)
+
+
+def _put_context(config: RecognitionConfig, options: RecognizeOptions) -> None:
+    if "context" in options:
+        config.context.text = options["context"]
+    if "terms" in options:
+        config.context.terms[:] = options["terms"]
+    for find, replace_with in options.get("replacements", {}).items():
+        config.context.replacements.add(find=find, replace_with=replace_with)
+
+
+def _put_endpointing(config: RecognitionConfig, options: RecognizeOptions) -> None:
+    endpointing = config.endpointing
+    if "endpointing" in options:
+        name = f"ENDPOINTING_MODE_{options['endpointing'].upper()}"
+        endpointing.mode = common_pb2.EndpointingMode.Value(name)
+    if "vad_threshold" in options:
+        endpointing.threshold = options["vad_threshold"]
+    if "min_speech_ms" in options:
+        endpointing.min_speech.CopyFrom(duration(options["min_speech_ms"]))
+    if "end_silence_ms" in options:
+        endpointing.end_silence.CopyFrom(duration(options["end_silence_ms"]))
+    if "max_segment_ms" in options:
+        endpointing.max_segment.CopyFrom(duration(options["max_segment_ms"]))

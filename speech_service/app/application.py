@@ -1,0 +1,165 @@
+"""The running front end: its servers, and how they start, drain and stop."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+
+from speech_service.app.compose import Parts, compose
+from speech_service.app.listen import (
+    admin_server,
+    bind_admin,
+    bind_public,
+    public_server,
+    split_address,
+)
+from speech_service.config import Config, ConfigError
+from speech_service.servicers.interceptor import CallInterceptor
+from speech_service.servicers.services import (
+    add_admin_services,
+    add_public_services,
+    make_health,
+)
+
+_POLL_S = 0.02
+_LAST_WORDS_S = 5.0
+"""Of the grace, kept for the FINALs of streams that did not end by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the servers listen on; 0: not served."""
+
+    public: int
+    admin: int
+    metrics: int
+
+
+class Application:
+    """Servers and parts of one front end process. ``start``, then ``wait``, then ``close``."""
+
+    def __init__(self, config: Config) -> None:
+        """Build everything; must run on the event loop.
+
+        Raises:
+            ConfigError: something of the configuration does not exist or cannot be loaded.
+        """
+        self.parts: Parts = compose(config)
+        self.ports = Ports(0, 0, 0)
+        self._config = config
+        self._stopping = asyncio.Event()
+        self._grace_s = config.server.drain_grace_s
+        interceptor = CallInterceptor(self.parts.call_observers)
+        self._public = public_server(config.server, interceptor)
+        self._admin = admin_server(interceptor)
+        self._health = make_health()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Bind and serve.
+
+        Raises:
+            ConfigError: a port cannot be bound.
+        """
+        server, parts = self._config.server, self.parts
+        recognition = parts.recognition
+        add_public_services(
+            self._public, server, recognition, parts.catalog, parts.control, self._health
+        )
+        add_admin_services(
+            self._admin, recognition, parts.catalog, parts.control, self._health, self.stop
+        )
+        public, admin = bind_public(self._public, server), bind_admin(self._admin, server)
+        metrics = 0
+        if server.metrics_listen:
+            host, port = split_address(server.metrics_listen, "server.metrics_listen")
+            try:
+                metrics = self.parts.observer.serve(host, port)
+            except OSError as error:
+                raise ConfigError(
+                    f"server.metrics_listen: cannot listen on {server.metrics_listen}: {error.strerror}"
+                ) from error
+        self.ports = Ports(public, admin, metrics)
+        await self._health.start()
+        await self._public.start()
+        await self._admin.start()
+        self._start_models()
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Begin an orderly shutdown; ``wait`` returns once it is done. Callable from a signal handler."""
+        if grace_s is not None:
+            self._grace_s = grace_s
+        self._stopping.set()
+
+    async def wait(self) -> None:
+        """Serve until ``stop``, then drain: every stream gets the FINALs of what it sent."""
+        await self._stopping.wait()
+        await self._drain()
+
+    async def close(self) -> None:
+        """Stop everything at once. Safe after ``wait`` and after a failed ``start``."""
+        await self._public.stop(0)
+        await self._admin.stop(0)
+        for task in self._tasks:
+            task.cancel()
+        parts = self.parts
+        if parts.remote is not None:
+            await parts.remote.close()
+        if parts.inline is not None:
+            await parts.inline[0].close()
+            await parts.inline[1].close()
+        await parts.decoders.close()
+        if parts.close_tracer is not None:
+            await asyncio.to_thread(parts.close_tracer)
+
+    # --- models ---
+
+    def _start_models(self) -> None:
+        remote = self.parts.remote
+        if remote is not None:
+            remote.subscribe_health(self._models_healthy)
+            remote.start()
+        elif self._config.worker.preload:
+            for model in self.parts.catalog.models:
+                self._spawn(self._preload(model.name))
+
+    async def _preload(self, name: str) -> None:
+        await self.parts.control.load(name)
+
+    def _models_healthy(self, healthy: bool) -> None:
+        self.parts.observer.gauge("speech_worker_up", float(healthy))
+        self._spawn(self._health.set_models(healthy))
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- drain ---
+
+    async def _drain(self) -> None:
+        """NOT_SERVING first, then a notice to each stream, then what is in flight finishes."""
+        admission, config = self.parts.admission, self._config.server
+        await self._health.drain()
+        reserve_s = min(_LAST_WORDS_S, self._grace_s / 2)
+        notice_s = config.drain_notice_s + self._grace_s - reserve_s
+        logger.info("draining: {} streams, {} calls", admission.open_streams, admission.open_unary)
+        admission.going_away(round(notice_s * 1000))
+        await asyncio.sleep(config.drain_notice_s)
+        admission.close()
+        if not await self._all_ended(self._grace_s - reserve_s):
+            admission.drain_streams()
+            if not await self._all_ended(reserve_s):
+                logger.warning("{} streams did not end in time", admission.open_streams)
+        await self._public.stop(_POLL_S)
+
+    async def _all_ended(self, timeout_s: float) -> bool:
+        admission = self.parts.admission
+        deadline_s = asyncio.get_running_loop().time() + timeout_s
+        while admission.open_streams or admission.open_unary:
+            if asyncio.get_running_loop().time() >= deadline_s:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True

@@ -1,0 +1,148 @@
+"""The front end's end of the control socket: starts the zygote, hands it jobs."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+
+from speech_service.audio.codec_wire import EXITED, REQUEST, Op, Order
+from speech_service.domain.errors import UnavailableError
+
+_STOP_S = 2.0
+_FULL_RETRY_S = 0.005
+
+
+class ZygoteLink:
+    """One running zygote. Made by ``start``; once ``alive`` is false it is of no more use."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+        self._process = process
+        self._control = control
+        self._exits: dict[int, asyncio.Future[int | None]] = {}
+        self.alive = True
+        self._listener = asyncio.get_running_loop().create_task(self._listen())
+
+    @property
+    def pid(self) -> int:
+        """Process id of the zygote."""
+        return self._process.pid
+
+    @classmethod
+    def start(cls) -> "ZygoteLink":
+        """Spawn a zygote.
+
+        Not in a thread, though it blocks the loop for some 4 ms: a caller that is cancelled
+        meanwhile would leave a process behind. The environment of the process is empty but for the
+        import path: who parses hostile bytes holds no secret.
+
+        Raises:
+            UnavailableError: the process could not be started.
+        """
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            process = _spawn(theirs)
+        except OSError:
+            ours.close()
+            raise UnavailableError("the audio codec process could not be started") from None
+        finally:
+            theirs.close()
+        return cls(process, ours)
+
+    async def open(self, order: Order, job: socket.socket) -> "asyncio.Future[int | None]":
+        """Start a job on ``job`` (the caller closes its copy).
+
+        Returns:
+            A future of its wait status; None when the zygote was lost.
+
+        Raises:
+            ConnectionError: the zygote is gone.
+        """
+        exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        self._exits[order.job_id] = exited
+        try:
+            await self._send(Op.OPEN, order, [job.fileno()])
+        except OSError as error:
+            self._exits.pop(order.job_id, None)
+            raise ConnectionError from error
+        return exited
+
+    async def kill(self, order: Order) -> None:
+        """End a job now. A job that ended already is ignored."""
+        if order.job_id in self._exits:
+            with contextlib.suppress(OSError):
+                await self._send(Op.KILL, order, [])
+
+    async def stop(self) -> None:
+        """End the zygote and its children, and wait for it."""
+        self.alive = False
+        self._listener.cancel()
+        await asyncio.wait([self._listener])
+        self._control.close()
+        self._settle()
+        await asyncio.to_thread(_reap, self._process)
+
+    async def _send(self, op: Op, order: Order, descriptors: list[int]) -> None:
+        record = REQUEST.pack(
+            op,
+            order.job_id,
+            order.task,
+            order.cpu_s,
+            order.cpu_s_per_audio_s,
+            order.memory_bytes,
+            order.buffered_bytes,
+            order.channel_count,
+        )
+        while self.alive:
+            try:
+                socket.send_fds(self._control, [record], descriptors)
+            except BlockingIOError:
+                await asyncio.sleep(_FULL_RETRY_S)
+            else:
+                return
+        raise ConnectionResetError
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        held = b""
+        with contextlib.suppress(OSError):
+            while data := await loop.sock_recv(self._control, 4096):
+                held += data
+                whole = len(held) - len(held) % EXITED.size
+                for job_id, status in EXITED.iter_unpack(held[:whole]):
+                    exited = self._exits.pop(job_id, None)
+                    if exited is not None and not exited.done():
+                        exited.set_result(status)
+                held = held[whole:]
+        self.alive = False
+        self._settle()
+
+    def _settle(self) -> None:
+        for exited in self._exits.values():
+            if not exited.done():
+                exited.set_result(None)
+        self._exits.clear()
+
+
+def _spawn(control: socket.socket) -> "subprocess.Popen[bytes]":
+    number = str(control.fileno())
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "speech_service.audio.codec_zygote", number],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=None,  # A failing import shows there; once up, the zygote closes it for itself.
+        env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        pass_fds=[control.fileno()],
+        start_new_session=True,  # A Ctrl-C in the terminal is for the front end, which closes us.
+        cwd="/",
+    )
+
+
+def _reap(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        process.wait(_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,182 @@
+"""The checks of ``doctor``, each a value: what was looked at, what was found, what to do about it."""
+
+import importlib.metadata
+import platform
+import re
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import speech_service
+from speech_client import HealthStatus, SpeechApiError, SpeechClient
+from speech_client.health import SERVICES
+from speech_service.config import Config, ConfigError
+
+_DISTRIBUTION = "speech-service"
+_USER_EXTRAS = ("server", "mic")
+_OLDEST, _NEWEST = (3, 11), (3, 13)
+_CONNECT_TIMEOUT_S = 0.5
+_HEALTH_TIMEOUT_S = 3.0
+_CLOCK_TOLERANCE_S = 86_400
+
+
+class Verdict(Enum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check; ``fix`` is empty where nothing needs to be done."""
+
+    name: str
+    verdict: Verdict
+    found: str
+    fix: str = ""
+
+
+def check_installation(config: Config, load: bool = False) -> list[Check]:
+    """Everything that can be seen without a server."""
+    return [
+        check_python(),
+        *check_packages(),
+        *check_models(config, load),
+        *check_ports(config),
+        check_clock(time.time()),
+    ]
+
+
+def check_python() -> Check:
+    """A version that the service is made for."""
+    found = f"{platform.python_version()} on {platform.machine()}"
+    if _OLDEST <= sys.version_info[:2] <= _NEWEST:
+        return Check("Python", Verdict.OK, found)
+    return Check("Python", Verdict.FAIL, found, "use Python 3.11, 3.12 or 3.13")
+
+
+def check_packages() -> list[Check]:
+    """The base and each extra, with versions."""
+    try:
+        required = importlib.metadata.requires(_DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        fix = "pip install -e '.[server]' in the source folder"
+        return [Check("packages", Verdict.WARN, "speech-service runs uninstalled", fix)]
+    checks = [_check_group("base", _names(required, ""), Verdict.FAIL)]
+    return checks + [
+        _check_group(extra, _names(required, extra), Verdict.WARN) for extra in _USER_EXTRAS
+    ]
+
+
+def _names(required: list[str], extra: str) -> list[str]:
+    """Distributions that an extra ("" the base) asks for."""
+    names: list[str] = []
+    for requirement in required:
+        found = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        if (found[1] if found else "") == extra:
+            names.append(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+    return names
+
+
+def _check_group(extra: str, names: list[str], missing_is: Verdict) -> Check:
+    found: list[str] = []
+    missing: list[str] = []
+    for name in names:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    title = "base packages" if extra == "base" else f"extra {extra}"
+    if not missing:
+        return Check(title, Verdict.OK, ", ".join(found))
+    wanted = _DISTRIBUTION if extra == "base" else f"{_DISTRIBUTION}[{extra}]"
+    return Check(title, missing_is, f"missing: {', '.join(missing)}", f"pip install '{wanted}'")
+
+
+def check_models(config: Config, load: bool = False) -> list[Check]:
+    """Each configured model: its backend can be imported and knows its options; with ``load``, its files load."""
+    try:
+        from speech_service.engines import registry
+    except ModuleNotFoundError as error:
+        fix = "pip install 'speech-service[server]'"
+        return [Check("models", Verdict.WARN, f"not checked: {error.name} is missing", fix)]
+    checks: list[Check] = []
+    for index, model in enumerate(config.models):
+        title = f"model {model.name or model.kind}"
+        try:
+            described = registry.describe(model, f"models.{index}")
+            begin_s = time.monotonic()
+            if load:
+                registry.build_engine(model, path=f"models.{index}")
+        except ConfigError as error:
+            fix = "pip install 'speech-service[server]', or correct the configuration"
+            checks.append(Check(title, Verdict.FAIL, str(error), fix))
+        else:
+            found = f"{described.name}: {', '.join(described.languages)}; {described.licence}"
+            loaded = f"; loaded in {time.monotonic() - begin_s:.1f} s" if load else ""
+            checks.append(Check(title, Verdict.OK, found + loaded))
+    return checks
+
+
+def check_ports(config: Config) -> list[Check]:
+    """Who listens where. A free port is as good as one that answers: the server may not be started yet."""
+    server = config.server
+    addresses = (
+        ("port, service", server.listen),
+        ("port, admin", server.admin_listen),
+        ("port, metrics", server.metrics_listen),
+    )
+    return [check_port(name, address) for name, address in addresses if address]
+
+
+def check_port(name: str, address: str) -> Check:
+    """Whether something answers on a TCP address."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S):
+            return Check(name, Verdict.OK, f"{address} is in use, by the server as it should be")
+    except ConnectionRefusedError:
+        return Check(name, Verdict.OK, f"{address} is free")
+    except (OSError, ValueError) as error:
+        fix = "choose an address of this machine with `serve --listen` or in the configuration"
+        return Check(name, Verdict.FAIL, f"{address}: {error}", fix)
+
+
+def check_clock(now_s: float) -> Check:
+    """A clock that is behind this very program is wrong; TLS and traces need a right one."""
+    installed_s = Path(speech_service.__file__).stat().st_mtime
+    found = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
+    if now_s < installed_s - _CLOCK_TOLERANCE_S:
+        return Check(
+            "clock", Verdict.FAIL, f"{found} is in the past", "set the clock, or start NTP"
+        )
+    return Check("clock", Verdict.OK, found)
+
+
+async def check_server(client: SpeechClient, address: str) -> list[Check]:
+    """The server as a whole, then each service."""
+    try:
+        whole = await client.check_health(timeout_s=_HEALTH_TIMEOUT_S)
+    except SpeechApiError as error:
+        fix = "start it: speech-service serve; or name another with --server HOST:PORT"
+        found = f"{address} does not answer ({error.code.name})"
+        return [Check("server", Verdict.WARN, found, fix)]
+    checks = [_health_check("server", address, whole)]
+    for service in SERVICES:
+        status = await client.check_health(service, timeout_s=_HEALTH_TIMEOUT_S)
+        if status is not HealthStatus.SERVICE_UNKNOWN:  # A server offers what it has models for.
+            checks.append(_health_check(f"service {service.rpartition('.')[2]}", "", status))
+    return checks
+
+
+def _health_check(name: str, address: str, status: HealthStatus) -> Check:
+    found = f"{address} {status.name}".strip()
+    if status is HealthStatus.SERVING:
+        return Check(name, Verdict.OK, found)
+    fix = "it drains, or its models do not answer: look at the log of `serve`"
+    return Check(name, Verdict.FAIL, found, fix)

@@ -1,0 +1,68 @@
+"""``speech-service serve``: run the service until SIGTERM or Ctrl-C."""
+
+import argparse
+from pathlib import Path
+
+from speech_service.cli.failure import missing_extra
+from speech_service.config import load_config
+
+_EPILOG = (
+    "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
+    "server.listen), then these arguments, then --set; later ones win."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML configuration")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="address of the service (server.listen)"
+    )
+    parser.add_argument(
+        "--workers",
+        choices=("process", "inline"),
+        help="models in a process of their own, or in this one, for development (worker.mode)",
+    )
+    parser.add_argument(
+        "--preload", action="store_true", help="load models now, not with the first request"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), help="observability.log_format")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="SECTION.KEY=VALUE",
+        help="any setting; may be repeated",
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve; returns the exit code of the application.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        CommandError: the ``server`` extra is not installed.
+    """
+    config = load_config(given.config, overrides(given))
+    try:
+        from speech_service import app
+
+        return app.run(config)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "speech_service", "speech"):
+            raise
+        raise missing_extra("server", missing) from error
+
+
+def overrides(given: argparse.Namespace) -> list[str]:
+    """The arguments as settings; ``--set`` comes last, so it wins."""
+    named = (
+        ("server.listen", given.listen),
+        ("worker.mode", given.workers),
+        ("worker.preload", "true" if given.preload else None),
+        ("observability.log_format", given.log_format),
+    )
+    return [f"{key}={value}" for key, value in named if value] + list(given.settings)

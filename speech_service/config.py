@@ -1,0 +1,327 @@
+"""Configuration: one frozen tree, decided once at start-up.
+
+Sources, later ones win: defaults < TOML file < environment < command-line ``--set section.key=value``.
+An environment variable ``SPEECH_SERVER__LISTEN`` sets ``server.listen`` (two underscores between levels).
+Unknown keys and values of the wrong type fail before anything is loaded, and name the key.
+
+This is the only module that reads the environment.
+"""
+
+import dataclasses
+import math
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast
+
+T = TypeVar("T")
+
+ENV_PREFIX = "SPEECH_"
+ENV_CONFIG_FILE = "SPEECH_CONFIG"
+
+
+class ConfigError(ValueError):
+    """The configuration is wrong; the message names the key, what was given and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The gRPC front end."""
+
+    listen: str = "127.0.0.1:50051"
+    admin_listen: str = "127.0.0.1:50052"
+    metrics_listen: str = "127.0.0.1:9464"
+    """HTTP port of Prometheus metrics; empty: off."""
+    reflection: bool = True
+    reuse_port: bool = False
+    """SO_REUSEPORT, for several front ends on one port."""
+    allow_insecure: bool = False
+    """Permit plaintext on an address that is not loopback."""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    tls_client_ca_file: str = ""
+    max_streams: int = 512
+    """Streams admitted at once; one more is RESOURCE_EXHAUSTED."""
+    max_unary: int = 64
+    """Unary calls admitted at once."""
+    max_message_bytes: int = 16 * 1024 * 1024
+    max_audio_message_bytes: int = 1024 * 1024
+    max_unary_reply_bytes: int = 4 * 1024 * 1024
+    drain_notice_s: float = 0.0
+    """After SIGTERM: how long new calls are still accepted while health says NOT_SERVING."""
+    drain_grace_s: float = 30.0
+    """How long open streams may take to finish after that."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """Limits of one bidirectional stream."""
+
+    idle_timeout_s: float = 600.0
+    config_timeout_s: float = 30.0
+    """How long a stream may be open without its first message."""
+    progress_interval_s: float = 20.0
+    slow_reader_timeout_s: float = 30.0
+    max_buffered_audio_ms: int = 30_000
+    """Undecoded audio above which a FILE stream is not read, and a REALTIME stream is told of its lag."""
+    max_lag_s: float = 60.0
+    """A REALTIME stream that lags more than this for that long ends with RESOURCE_EXHAUSTED."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """One model: ``kind`` is a key of the registry (``recognizer/moonshine``), ``options`` are the backend's own."""
+
+    kind: str
+    name: str = ""
+    """What requests call it; empty: the backend's own name."""
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerConfig:
+    """The queue in front of the device."""
+
+    max_queued: int = 1024
+    max_queued_ms: int = 3_600_000
+    """Audio waiting in the queue, all classes together."""
+    starvation_ms: int = 2_000
+    """Work that waited this long gets every second place, whatever its class; streaming finals still go first."""
+    lanes: int = 0
+    """Device lanes; 0: one per CPU core for CPU models, one per GPU."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """The worker process."""
+
+    mode: Literal["process", "inline"] = "process"
+    preload: bool = False
+    idle_timeout_s: float = 120.0
+    """The worker stops after this long without work; 0: it never stops."""
+    start_timeout_s: float = 60.0
+    heartbeat_interval_s: float = 5.0
+    heartbeat_timeout_s: float = 5.0
+    max_restarts: int = 5
+    """Crashes in a row (without one finished item between) before the service reports NOT_SERVING."""
+    nice: int = 5
+    """Niceness of the worker, so that the front end stays responsive on a shared machine."""
+    max_audio_bytes: int = 256 * 1024 * 1024
+    """Segment audio that a worker keeps for its streams; above it the oldest is dropped and asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class VadConfig:
+    """Voice activity detection in the front end."""
+
+    kind: str = "silero"
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionConfig:
+    """Defaults of recognition that a request may override."""
+
+    default_model: str = ""
+    partial_interval_ms: int = 500
+    vad_threshold: float = 0.5
+    min_speech_ms: int = 96
+    end_silence_ms: int = 600
+    max_segment_ms: int = 0
+    """0: the model's own best piece length."""
+    padding_ms: int = 300
+    """Audio kept before the first speech frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderConfig:
+    """Limits of container decoding (a process of its own)."""
+
+    max_input_bytes: int = 64 * 1024 * 1024
+    max_decoded_bytes: int = 512 * 1024 * 1024
+    max_cpu_s: float = 60.0
+    max_memory_bytes: int = 512 * 1024 * 1024
+    max_processes: int = 64
+    """Containers decoded at once."""
+    idle_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ObservabilityConfig:
+    """Logs, metrics, traces."""
+
+    log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    otlp_endpoint: str = ""
+    """OTLP/gRPC collector, e.g. ``http://127.0.0.1:4317``; empty: traces are off."""
+    service_name: str = "speech-service"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole tree."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    stream: StreamConfig = field(default_factory=StreamConfig)
+    scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
+    worker: WorkerConfig = field(default_factory=WorkerConfig)
+    vad: VadConfig = field(default_factory=VadConfig)
+    recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    observability: ObservabilityConfig = field(default_factory=ObservabilityConfig)
+    models: tuple[ModelConfig, ...] = (ModelConfig(kind="recognizer/moonshine"),)
+
+
+def load_config(
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Build the tree from a TOML file, the environment and ``section.key=value`` overrides.
+
+    Args:
+        file: TOML file; None reads the one that ``SPEECH_CONFIG`` names, if any.
+        overrides: command-line settings.
+        environment: what to read instead of the process environment (tests).
+
+    Raises:
+        ConfigError: a key is unknown, a value has the wrong type, or the file cannot be read.
+    """
+    env = dict(os.environ if environment is None else environment)
+    tree: dict[str, Any] = {}
+    path = file or (Path(env[ENV_CONFIG_FILE]) if env.get(ENV_CONFIG_FILE) else None)
+    if path is not None:
+        tree = _read_toml(path)
+    for key, value in env.items():
+        if key.startswith(ENV_PREFIX) and "__" in key:
+            _put(tree, key.removeprefix(ENV_PREFIX).lower().split("__"), value)
+    for item in overrides:
+        dotted, sep, value = item.partition("=")
+        if not sep:
+            raise ConfigError(f"--set {item}: write it as section.key=value")
+        _put(tree, dotted.strip().split("."), value)
+    return cast(Config, _decode(Config, tree, ""))
+
+
+def to_mapping(config: Config) -> dict[str, Any]:
+    """The tree as plain values; ``load_config`` of it gives the tree back (a worker gets it that way)."""
+    return dataclasses.asdict(config)
+
+
+def from_mapping(tree: Mapping[str, Any]) -> Config:
+    """Inverse of :func:`to_mapping`."""
+    return cast(Config, _decode(Config, tree, ""))
+
+
+def decode_options(options_type: type[T], raw: Mapping[str, object], path: str) -> T:
+    """Decode a backend's raw options strictly into its own frozen dataclass."""
+    return cast(T, _decode(options_type, raw, path))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _put(tree: dict[str, Any], keys: Sequence[str], value: str) -> None:
+    node: Any = tree
+    for key in keys[:-1]:
+        if isinstance(node, list) and key.isdigit() and int(key) < len(cast(list[Any], node)):
+            node = cast(list[Any], node)[int(key)]
+            continue
+        if not isinstance(node, dict):
+            raise ConfigError(f"{'.'.join(keys)}: {key} is not a section")
+        node = cast(dict[str, Any], node).setdefault(key, {})
+    if not isinstance(node, dict):
+        raise ConfigError(f"{'.'.join(keys)}: not a section")
+    node[keys[-1]] = value
+
+
+def _decode(kind: Any, value: Any, path: str) -> Any:
+    """Turn plain TOML or text values into ``kind``, strictly."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_dataclass(cast(type[Any], kind), value, path)
+    if origin is Literal:
+        if value not in args:
+            raise ConfigError(f"{path}: {value!r} is not one of {', '.join(map(str, args))}")
+        return value
+    if origin is tuple:
+        return _decode_sequence(args[0], value, path)
+    if origin in (dict, Mapping) or kind is Mapping:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path}: expected a table, got {value!r}")
+        return dict(cast(Mapping[str, Any], value))
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in args:
+            return None
+        return _decode(next(a for a in args if a is not type(None)), value, path)
+    return _decode_scalar(kind, value, path)
+
+
+def _decode_dataclass(kind: type[Any], value: Any, path: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{path or 'configuration'}: expected a table, got {value!r}")
+    table = cast(Mapping[str, Any], value)
+    hints = typing.get_type_hints(kind)
+    known = {f.name for f in dataclasses.fields(kind)}
+    for key in table:
+        if key not in known:
+            where = f"{path}.{key}" if path else key
+            raise ConfigError(f"{where}: unknown key. Known here: {', '.join(sorted(known))}")
+    decoded = {
+        key: _decode(hints[key], item, f"{path}.{key}" if path else key)
+        for key, item in table.items()
+    }
+    try:
+        return kind(**decoded)
+    except TypeError as error:
+        raise ConfigError(f"{path or 'configuration'}: {error}") from error
+
+
+def _decode_sequence(item_kind: Any, value: Any, path: str) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"{path}: expected a list, got {value!r}")
+    items = cast(Sequence[Any], value)
+    return tuple(_decode(item_kind, item, f"{path}[{i}]") for i, item in enumerate(items))
+
+
+def _decode_scalar(kind: Any, value: Any, path: str) -> Any:
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        lowered = str(value).lower()
+        if lowered in ("1", "true", "yes", "on"):
+            return True
+        if lowered in ("0", "false", "no", "off"):
+            return False
+        raise ConfigError(f"{path}: {value!r} is not true or false")
+    if kind in (int, float) and not isinstance(value, bool):
+        return _decode_number(kind, value, path)
+    if kind is str and isinstance(value, str):
+        return value
+    raise ConfigError(f"{path}: {value!r} has the wrong type, expected {kind.__name__}")
+
+
+def _decode_number(kind: type[int] | type[float], value: Any, path: str) -> int | float:
+    try:
+        number: int | float = float(value)
+        if kind is int and number.is_integer():
+            number = int(value) if isinstance(value, int | str) else int(number)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"{path}: {value!r} is not a number that fits") from error
+    if not math.isfinite(number) or (number < 0 and path != "worker.nice"):
+        raise ConfigError(f"{path}: {value!r} is out of range, expected a finite number from 0 up")
+    if kind is int and not isinstance(number, int):
+        raise ConfigError(f"{path}: {value!r} is not a whole number")
+    return kind(number)

@@ -1,0 +1,77 @@
+"""What audio is called inside the service: encodings, containers, and the one model format.
+
+Inside the service audio is always ``float32`` in [-1, 1] at ``MODEL_RATE_HZ``, one array per channel.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+MODEL_RATE_HZ = 16_000
+SAMPLES_PER_MS = MODEL_RATE_HZ // 1000
+MIN_RATE_HZ = 8_000
+MAX_RATE_HZ = 48_000
+MAX_CHANNELS = 8
+
+
+class AudioEncoding(Enum):
+    """Encodings of raw, headerless audio."""
+
+    PCM_S16LE = "pcm_s16le"
+    PCM_F32LE = "pcm_f32le"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+
+
+class Container(Enum):
+    """Containers that the decoder accepts."""
+
+    WAV = "wav"
+    FLAC = "flac"
+    OGG_OPUS = "ogg_opus"
+    MP3 = "mp3"
+    WEBM_OPUS = "webm_opus"
+    M4A = "m4a"
+
+
+@dataclass(frozen=True, slots=True)
+class RawFormat:
+    """Headerless audio, interleaved by channel."""
+
+    encoding: AudioEncoding
+    sample_rate_hz: int
+    channel_count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFormat:
+    """Audio that brings its own header. ``container=None`` means: look at the first bytes."""
+
+    container: Container | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpusPacketsFormat:
+    """Bare Opus packets, one packet per message."""
+
+    sample_rate_hz: int = 48_000
+    channel_count: int = 1
+    pre_skip_frames: int = 0
+    """Frames at 48 kHz to drop from the start (RFC 7845, 4.2)."""
+
+
+AudioFormat = RawFormat | ContainerFormat | OpusPacketsFormat
+
+
+def samples_to_ms(samples: int) -> int:
+    """Length of ``samples`` at the model rate, in whole milliseconds."""
+    return samples // SAMPLES_PER_MS
+
+
+def ms_to_samples(ms: float) -> int:
+    """Samples at the model rate that last ``ms`` milliseconds."""
+    return round(ms * SAMPLES_PER_MS)

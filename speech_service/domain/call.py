@@ -1,0 +1,40 @@
+"""One RPC as the service sees it: its ids, its counts, its outcome. Interceptor, servicers and observers share it."""
+
+import time
+from dataclasses import dataclass, field
+
+from speech_service.domain.errors import SpeechError
+from speech_service.domain.events import LatencySummary, Usage
+
+
+@dataclass(slots=True)
+class Call:
+    """State of one RPC. ``service`` and ``method`` are the names on the wire, ``rpc_type`` e.g. ``bidi_stream``."""
+
+    service: str
+    method: str
+    rpc_type: str
+    request_id: str
+    traceparent: str = ""
+    priority: str = "default"
+    started_s: float = field(default_factory=time.monotonic)
+    received: int = 0
+    sent: int = 0
+    session_id: str = ""
+    model: str = ""
+    usage: Usage | None = None
+    latency: LatencySummary | None = None
+    error: SpeechError | None = None
+
+    @property
+    def name(self) -> str:
+        """``package.Service/Method``."""
+        return f"{self.service}/{self.method}"
+
+    def elapsed_s(self) -> float:
+        """Seconds since the RPC began."""
+        return time.monotonic() - self.started_s
+
+    def finished(self, usage: Usage, latency: LatencySummary) -> None:
+        """Note what the call used and how long its stages took."""
+        self.usage, self.latency = usage, latency

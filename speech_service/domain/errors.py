@@ -1,0 +1,206 @@
+"""The error tree: one type per meaning. ``servicers/errors.py`` holds the one table to the wire.
+
+SpeechError
+├── InvalidFieldError            a field is missing, malformed or out of range
+│   ├── InvalidAudioError        the audio bytes themselves are wrong
+│   ├── LimitExceededError       a size limit; the limit is in ``metadata`` with its unit in the key
+│   │   └── AudioLimitError      ... met while decoding audio
+│   └── UnsupportedOptionError   the chosen model lacks this language, voice or option
+├── ResourceNotFoundError        unknown model, voice or session
+├── ResourceExistsError          duplicate name
+├── PreconditionError            known model that is not loaded; lossy reconfiguration
+├── NotImplementedYetError       a feature in no deployed model
+├── ReplyTooLargeError           a unary reply above 4 MiB
+├── OverloadedError              queue full, too many streams; retry later
+├── UnavailableError             draining, model loading, worker lost; retry later
+├── StreamAbortedError           idle too long, client not reading
+├── DeadlineError                the deadline passed while the work waited
+├── CancelledWorkError           the client went away
+└── InternalError                a bug; carries nothing but the request id
+
+A message never holds a path, a stack trace, a transcript or audio: it may travel to a client.
+"""
+
+from collections.abc import Mapping, Sequence
+
+
+class SpeechError(Exception):
+    """Root of every error that the service raises on purpose.
+
+    Attributes:
+        reason: UPPER_SNAKE identifier, stable across releases (``ErrorInfo.reason``).
+        message: one sentence for a person; says what to do where that is known.
+        metadata: variables of the message (``ErrorInfo.metadata``).
+    """
+
+    reason = "INTERNAL"
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, metadata: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or type(self).reason
+        self.metadata: dict[str, str] = dict(metadata or {})
+
+
+class InvalidFieldError(SpeechError):
+    """A request field is missing, malformed or out of range."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(
+        self,
+        field: str,
+        problem: str,
+        allowed: str = "",
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.field = field
+        self.problem = problem
+        self.allowed = allowed
+        hint = f" Allowed: {allowed}." if allowed else ""
+        super().__init__(f"{field}: {problem}.{hint}", reason=reason, metadata=metadata)
+
+
+class InvalidAudioError(InvalidFieldError):
+    """The audio bytes are corrupt, truncated, or not what the configuration says."""
+
+    reason = "INVALID_AUDIO"
+
+
+class LimitExceededError(InvalidFieldError):
+    """Input above a size limit. ``limit_name`` carries the unit, e.g. ``max_text_bytes``."""
+
+    reason = "LIMIT_EXCEEDED"
+
+    def __init__(self, field: str, limit_name: str, limit: float, problem: str = "") -> None:
+        super().__init__(
+            field,
+            problem or f"exceeds {limit_name}",
+            f"at most {_plain(limit)}",
+            metadata={limit_name: _plain(limit)},
+        )
+        self.limit_name = limit_name
+        self.limit = limit
+
+
+class AudioLimitError(LimitExceededError):
+    """A limit met while decoding audio: bytes, samples, CPU time or memory."""
+
+    reason = "AUDIO_LIMIT_EXCEEDED"
+
+
+class UnsupportedOptionError(InvalidFieldError):
+    """The chosen model has no such language, voice or option."""
+
+    reason = "UNSUPPORTED_OPTION"
+
+    def __init__(self, field: str, problem: str, supported: Sequence[str]) -> None:
+        listed = ", ".join(supported)
+        super().__init__(field, problem, listed, metadata={"supported": listed})
+
+
+class ResourceNotFoundError(SpeechError):
+    """Unknown model, voice or session."""
+
+    reason = "RESOURCE_NOT_FOUND"
+
+    def __init__(self, resource_type: str, name: str, hint: str = "") -> None:
+        self.resource_type = resource_type
+        self.name = name
+        super().__init__(
+            f"no {resource_type} is named {name!r}.{' ' + hint if hint else ''}",
+            reason=f"{resource_type.upper()}_NOT_FOUND",
+        )
+
+
+class ResourceExistsError(SpeechError):
+    """A resource of this name exists already."""
+
+    reason = "RESOURCE_EXISTS"
+
+    def __init__(self, resource_type: str, name: str) -> None:
+        self.resource_type = resource_type
+        self.name = name
+        super().__init__(f"a {resource_type} named {name!r} exists already")
+
+
+class PreconditionError(SpeechError):
+    """The request is well formed, but the system is not in the state it needs."""
+
+    reason = "FAILED_PRECONDITION"
+
+    def __init__(self, subject: str, message: str, *, reason: str | None = None) -> None:
+        self.subject = subject
+        super().__init__(message, reason=reason)
+
+
+class NotImplementedYetError(SpeechError):
+    """A feature that no deployed model has."""
+
+    reason = "NOT_IMPLEMENTED"
+
+
+class ReplyTooLargeError(SpeechError):
+    """A unary reply would exceed what stock clients accept; names the streaming RPC."""
+
+    reason = "REPLY_TOO_LARGE"
+
+
+class RetryableError(SpeechError):
+    """A condition that passes. ``retry_after_ms`` tells the client how long to wait."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_ms: int = 1000,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.retry_after_ms = retry_after_ms
+
+
+class OverloadedError(RetryableError):
+    """Queue full or too many streams."""
+
+    reason = "OVERLOADED"
+
+
+class UnavailableError(RetryableError):
+    """Draining, model loading, or the worker was lost."""
+
+    reason = "UNAVAILABLE"
+
+
+class StreamAbortedError(SpeechError):
+    """The stream was idle too long, or its client does not read."""
+
+    reason = "STREAM_ABORTED"
+
+
+class DeadlineError(SpeechError):
+    """The deadline passed before the work was done."""
+
+    reason = "DEADLINE_EXCEEDED"
+
+
+class CancelledWorkError(SpeechError):
+    """The client went away, or cancelled."""
+
+    reason = "CANCELLED"
+
+
+class InternalError(SpeechError):
+    """A bug. Its cause is logged under the request id; the client gets only that id."""
+
+    reason = "INTERNAL"
+
+
+def _plain(number: float) -> str:
+    """Every digit of a limit, and no exponent."""
+    return str(int(number)) if float(number).is_integer() else str(number)

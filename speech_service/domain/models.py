@@ -1,0 +1,111 @@
+"""What a model can do, declared by its backend before anything is loaded."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from speech_service.domain.synthesis import Voice
+
+
+class ModelKind(Enum):
+    """What a model is for."""
+
+    RECOGNIZER = "recognizer"
+    SYNTHESIZER = "synthesizer"
+    ALIGNER = "aligner"
+    TRANSLATOR = "translator"
+    LANGUAGE_IDENTIFIER = "language_identifier"
+
+
+class ModelState(Enum):
+    """Where a model is in its life. UNLOADED models load on first need."""
+
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    UNLOADING = "unloading"
+    FAILED = "failed"
+
+
+class Capability(Enum):
+    """Options a model may have; values are the names of ``speech.v1.Capability`` without the prefix.
+
+    A request for one that the model lacks is an error, never ignored. DRAFT_VERIFICATION is internal.
+    """
+
+    PARTIAL_RESULTS = "PARTIAL_RESULTS"
+    WORD_TIMES = "WORD_TIMES"
+    WORD_CONFIDENCE = "WORD_CONFIDENCE"
+    CONFIDENCE = "CONFIDENCE"
+    CONTEXT_TEXT = "CONTEXT_TEXT"
+    CONTEXT_TERMS = "CONTEXT_TERMS"
+    REPLACEMENTS = "REPLACEMENTS"
+    LANGUAGE_IDENTIFICATION = "LANGUAGE_IDENTIFICATION"
+    LANGUAGE_LISTS = "LANGUAGE_LISTS"
+    PUNCTUATION = "PUNCTUATION"
+    PUNCTUATION_SWITCH = "PUNCTUATION_SWITCH"
+    INVERSE_TEXT_NORMALIZATION = "INVERSE_TEXT_NORMALIZATION"
+    PROFANITY_FILTER = "PROFANITY_FILTER"
+    SUBTITLES_FAST = "SUBTITLES_FAST"
+    SUBTITLES_ACCURATE = "SUBTITLES_ACCURATE"
+    SPEAKING_RATE = "SPEAKING_RATE"
+    PITCH = "PITCH"
+    STYLE_INSTRUCTION = "STYLE_INSTRUCTION"
+    VOICE_DESIGN = "VOICE_DESIGN"
+    VOICE_CLONING = "VOICE_CLONING"
+    LEXICON = "LEXICON"
+    SEED = "SEED"
+    WORD_TIMINGS = "WORD_TIMINGS"
+    CHARACTER_TIMINGS = "CHARACTER_TIMINGS"
+    ALIGN_WORDS = "ALIGN_WORDS"
+    ALIGN_PHONES = "ALIGN_PHONES"
+    ALIGN_CHARACTERS = "ALIGN_CHARACTERS"
+    GLOSSARY = "GLOSSARY"
+    DO_NOT_TRANSLATE = "DO_NOT_TRANSLATE"
+    ANY_LANGUAGE_PAIR = "ANY_LANGUAGE_PAIR"
+    DRAFT_VERIFICATION = "DRAFT_VERIFICATION"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCapabilities:
+    """Declared by a backend module; the front end validates requests against it without loading the model."""
+
+    name: str
+    kind: ModelKind
+    languages: tuple[str, ...]
+    sample_rate_hz: int
+    max_segment_ms: int
+    capabilities: frozenset[Capability] = frozenset()
+    licence: str = ""
+    description: str = ""
+    max_batch: int = 1
+    voices: tuple[Voice, ...] = ()
+    """Synthesizers: the voices that are here."""
+    language_pairs: tuple[tuple[str, str], ...] = ()
+    """Translators: source and target; empty for one that takes any pair (``ANY_LANGUAGE_PAIR``)."""
+    probe: bool = True
+    """The heartbeat may ask it for a small inference. False where that costs money or network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """Where one model is, as an operator sees it."""
+
+    model: str
+    state: ModelState
+    worker_id: str = ""
+    device: str = ""
+    queued: int = 0
+    active: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker process. ``pid`` 0: the models run in the front end, or the worker is stopped."""
+
+    worker_id: str
+    state: str
+    pid: int = 0
+    rss_bytes: int = 0
+    device_memory_bytes: int = 0
+    restarts: int = 0

@@ -1,0 +1,55 @@
+"""What a recognition stream was asked to do, after validation: frozen, in the service's own terms."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EndpointingMode(Enum):
+    """Who ends segments. OFF: only length, ``finalize`` and the end of the stream; VAD: pauses as well;
+    EXTERNAL: the client says ``finalize`` at each turn end, pauses never cut."""
+
+    OFF = "off"
+    VAD = "vad"
+    EXTERNAL = "external"
+
+
+class Pacing(Enum):
+    """REALTIME: audio comes as it is spoken, partials matter. FILE: audio comes as fast as it is read."""
+
+    REALTIME = "realtime"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpointing:
+    """How a channel is cut into segments. Probabilities are in [0, 1]."""
+
+    mode: EndpointingMode = EndpointingMode.VAD
+    threshold: float = 0.5
+    """A frame above it is speech; speech goes on until frames stay below ``release_threshold``."""
+    release_threshold: float = 0.35
+    min_speech_ms: int = 96
+    """Speech shorter than this does not open a segment."""
+    end_silence_ms: int = 600
+    """Silence after which a segment ends (mode VAD)."""
+    max_segment_ms: int = 20_000
+    """A segment is cut here at the latest."""
+    soft_segment_ms: int = 12_000
+    """From here on a segment is cut at the next short pause."""
+    padding_ms: int = 300
+    """Audio before the first speech frame that belongs to the segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionOptions:
+    """Everything a recognition session needs to know."""
+
+    model: str
+    language: str = ""
+    """Empty: the model decides."""
+    context: str = ""
+    endpointing: Endpointing = Endpointing()
+    pacing: Pacing = Pacing.REALTIME
+    partial_results: bool = True
+    partial_interval_ms: int = 500
+    separate_channels: bool = False

@@ -1,0 +1,85 @@
+"""Values of synthesis: voices, output formats, options."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class OutputEncoding(Enum):
+    """Encodings and containers that the service makes."""
+
+    PCM_S16LE = "pcm_s16le"
+    PCM_F32LE = "pcm_f32le"
+    WAV = "wav"
+    FLAC = "flac"
+    MP3 = "mp3"
+    OGG_OPUS = "ogg_opus"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """How the client wants its audio; always one channel. ``bit_rate_bps`` is for lossy encodings, 0: the default."""
+
+    encoding: OutputEncoding
+    sample_rate_hz: int
+    trim_silence: bool = False
+    bit_rate_bps: int = 0
+
+
+class Segmentation(Enum):
+    """When text that arrives in pieces is spoken: at sentence ends, at clause ends too, at once, or at ``flush``."""
+
+    SENTENCE = "sentence"
+    CLAUSE = "clause"
+    IMMEDIATE = "immediate"
+    MANUAL = "manual"
+
+
+class VoiceKind(Enum):
+    """Where a voice comes from."""
+
+    BUILT_IN = "built_in"
+    CLONED = "cloned"
+    DESIGNED = "designed"
+
+
+class VoiceGender(Enum):
+    """How a voice sounds."""
+
+    FEMALE = "female"
+    MALE = "male"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice that a synthesizer speaks with. ``sample_rate_hz`` is the model's own rate."""
+
+    voice_id: str
+    display_name: str
+    model: str
+    languages: tuple[str, ...]
+    gender: VoiceGender
+    sample_rate_hz: int
+    licence: str = ""
+    description: str = ""
+    kind: VoiceKind = VoiceKind.BUILT_IN
+
+
+@dataclass(frozen=True, slots=True)
+class LexiconEntry:
+    """How to say a term. ``alphabet`` is "ipa" or "arpabet"."""
+
+    term: str
+    pronunciation: str
+    alphabet: str = "ipa"
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenPart:
+    """What became of one piece of text: its place in the audio of its work item, in samples of the model's rate."""
+
+    text: str
+    start_sample: int
+    end_sample: int

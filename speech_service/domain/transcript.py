@@ -1,0 +1,65 @@
+"""Values of recognition: hypotheses, results, words."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What a recognizer says of one segment.
+
+    ``tokens`` are the recognizer's own ids without start and end marks; given back as the draft of
+    the segment's next update they let the engine verify instead of decode.
+    """
+
+    text: str
+    tokens: tuple[int, ...] = ()
+    language: str = ""
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its place in the audio (milliseconds from the start of the stream)."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+    confidence: float | None = None
+
+
+class ResultKind(Enum):
+    """PARTIAL may change behind its stable prefix; FINAL comes once; REFINED adds times to a FINAL."""
+
+    PARTIAL = "partial"
+    FINAL = "final"
+    REFINED = "refined"
+
+
+class EndCause(Enum):
+    """Why a segment ended."""
+
+    ENDPOINT = "endpoint"
+    FINALIZE = "finalize"
+    MAX_SEGMENT = "max_segment"
+    END_OF_STREAM = "end_of_stream"
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptResult:
+    """One result of a segment. ``stable_char_count`` counts characters that no later result changes."""
+
+    segment_id: int
+    channel: int
+    revision: int
+    kind: ResultKind
+    text: str
+    stable_char_count: int
+    start_ms: int
+    end_ms: int
+    language: str = ""
+    confidence: float | None = None
+    end_cause: EndCause | None = None
+    words: tuple[Word, ...] = ()
+    lag_ms: float | None = None
+    """Of a FINAL: from the arrival of the segment's last audio to this result."""

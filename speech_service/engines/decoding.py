@@ -1,0 +1,90 @@
+"""Greedy decoding with and without a draft: pure token arithmetic that any autoregressive engine can use.
+
+A pass of the decoder takes the newest token and some proposed tokens after it, and predicts the token after each of
+them. Proposed tokens that equal the predictions are accepted, and so is the first prediction that differs: with
+exact arithmetic the text is that of greedy decoding, whatever was proposed (Leviathan et al. 2023, "Fast inference
+from transformers via speculative decoding", greedy case).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class DecodingStrategy(Protocol):
+    """Proposes tokens; one object serves one decode."""
+
+    def propose(self, generated: Sequence[int]) -> Sequence[int]:
+        """Tokens that may follow ``generated``; empty: decode one token at a time."""
+        ...
+
+
+StrategyFactory = Callable[[Sequence[int]], DecodingStrategy]
+"""Makes the strategy of one decode from the draft of its work item."""
+
+
+class Greedy:
+    """Proposes nothing."""
+
+    def __init__(self, draft: Sequence[int] = ()) -> None:
+        del draft
+
+    def propose(self, generated: Sequence[int]) -> Sequence[int]:
+        """Nothing."""
+        del generated
+        return ()
+
+
+class Verify:
+    """Proposes the previous hypothesis of the same, since grown, audio.
+
+    First all of it. Where decoding departs from the draft (a new comma, a word that was cut off), the newest token
+    is looked for in the next few draft tokens, and what follows it there is proposed.
+    """
+
+    _RETRY_TOKENS = 8
+    """Tokens proposed after a departure; more would be paid for at every further one."""
+    _WINDOW = 6
+    """How far ahead in the draft a token is looked for; further matches are mostly chance."""
+
+    def __init__(self, draft: Sequence[int]) -> None:
+        self._draft = tuple(draft)
+        self._cursor = 0
+        """Draft tokens before it are behind us."""
+        self._seen = 0
+
+    def propose(self, generated: Sequence[int]) -> Sequence[int]:
+        """What follows in the draft after the place that matches the end of ``generated``."""
+        on_track = not generated
+        for token in generated[self._seen :]:
+            ahead = self._draft[self._cursor : self._cursor + self._WINDOW]
+            on_track = token in ahead
+            if on_track:
+                self._cursor += ahead.index(token) + 1
+        self._seen = len(generated)
+        if not on_track:
+            return ()
+        end = len(self._draft) if not generated else self._cursor + self._RETRY_TOKENS
+        return self._draft[self._cursor : end]
+
+
+def accepted_count(proposed: Sequence[int], predicted: Sequence[int]) -> int:
+    """How many proposed tokens hold. ``predicted[i]`` is the model's choice where ``proposed[i]`` stands."""
+    for count, (token, choice) in enumerate(zip(proposed, predicted, strict=False)):
+        if token != choice:
+            return count
+    return min(len(proposed), len(predicted))
+
+
+def is_looping(tokens: Sequence[int], max_period: int = 12, min_tokens: int = 24) -> bool:
+    """True where the text ends in a loop: one group of up to ``max_period`` tokens, again and again.
+
+    A loop counts from three whole repetitions and ``min_tokens`` tokens on, so that people may say "no, no, no".
+    """
+    for period in range(1, max_period + 1):
+        span = max(min_tokens, 3 * period)
+        if len(tokens) < span:
+            return False
+        tail = tokens[-span:]
+        if all(tail[i] == tail[i - period] for i in range(period, span)):
+            return True
+    return False

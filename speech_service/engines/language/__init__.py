@@ -1,0 +1,1 @@
+"""Text language identifiers: each module has ``Options`` and ``build``."""

@@ -1,0 +1,40 @@
+"""Model files that come inside installed packages: found and verified as data, never imported."""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+class ModelFileError(Exception):
+    """A model file is missing or is not the expected one. The message names no path."""
+
+
+def package_folder(package: str) -> Path | None:
+    """Folder of an installed top-level package, without importing it; None: it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def verified(file: Path, sha256: str) -> Path:
+    """``file``, after its content was compared with the pinned digest.
+
+    Raises:
+        ModelFileError: the file is missing or differs.
+    """
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise ModelFileError(f"model file {file.name} cannot be read: {error.strerror}.") from error
+    if digest.hexdigest() != sha256:
+        raise ModelFileError(
+            f"model file {file.name} is not the expected one: sha256 {digest.hexdigest()}, "
+            f"expected {sha256}."
+        )
+    return file

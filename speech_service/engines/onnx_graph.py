@@ -1,0 +1,142 @@
+"""Writes ONNX models in their wire format: enough to build small graphs without the onnx package.
+
+Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT, INT64 = 1, 7
+MICROSOFT = "com.microsoft"
+_OPSETS = {"": 18, MICROSOFT: 1}
+_IR_VERSION = 10
+_ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7
+
+Shape = Sequence[int | str]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A constant: ONNX element type, shape, and little-endian data in row-major order."""
+
+    element_type: int
+    shape: tuple[int, ...]
+    data: bytes | memoryview
+
+
+class GraphBuilder:
+    """Collects nodes in order of execution, then writes the model.
+
+    ``weights`` are constants that nodes may name; those that none names are left out.
+    """
+
+    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+        self._weights = dict(weights)
+        self._names = 0
+        self._used: set[str] = set()
+        self._nodes: list[bytes] = []
+        self._inputs: list[bytes] = []
+        self._outputs: list[bytes] = []
+
+    def unique(self, what: str) -> str:
+        """A name that was not given out before."""
+        self._names += 1
+        return f"{what}.{self._names}"
+
+    def constant(self, name: str, value: NDArray[np.float32] | NDArray[np.int64]) -> str:
+        """Add a constant of float32 or int64 and return its name."""
+        element_type = FLOAT if value.dtype == np.float32 else INT64
+        self._weights[name] = Tensor(element_type, value.shape, value.tobytes())
+        return name
+
+    def input(self, name: str, element_type: int, shape: Shape) -> str:
+        """Declare an input; sizes that vary are given by name."""
+        self._inputs.append(_field(11, _value_info(name, element_type, shape)))
+        return name
+
+    def output(self, name: str, element_type: int, shape: Shape) -> None:
+        """Declare an output."""
+        self._outputs.append(_field(12, _value_info(name, element_type, shape)))
+
+    def node(
+        self,
+        op_type: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        domain: str = "",
+        **attributes: float | Sequence[int],
+    ) -> str:
+        """Add a node and return its first output. An empty name leaves an optional input out."""
+        self._used.update(inputs)
+        parts = [_field(1, name.encode()) for name in inputs]
+        parts += [_field(2, name.encode()) for name in outputs]
+        parts.append(_field(4, op_type.encode()))
+        parts += [_field(5, _attribute(name, value)) for name, value in attributes.items()]
+        parts.append(_field(7, domain.encode()))
+        self._nodes.append(_field(1, b"".join(parts)))
+        return outputs[0]
+
+    def model(self) -> bytes:
+        """The serialised ModelProto."""
+        weights = (
+            _field(5, _tensor(name, tensor))
+            for name, tensor in self._weights.items()
+            if name in self._used
+        )
+        name = _field(2, b"graph")
+        graph = b"".join([*self._nodes, name, *weights, *self._inputs, *self._outputs])
+        opsets = (
+            _field(8, _field(1, domain.encode()) + _number(2, version))
+            for domain, version in _OPSETS.items()
+        )
+        return b"".join([_number(1, _IR_VERSION), _field(7, graph), *opsets])
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    value &= (1 << 64) - 1
+    while value > 0x7F:
+        out.append((value & 0x7F) | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _number(number: int, value: int) -> bytes:
+    return _varint(number << 3) + _varint(value)
+
+
+def _field(number: int, content: bytes | memoryview) -> bytes:
+    return b"".join([_varint(number << 3 | 2), _varint(len(content)), content])
+
+
+def _attribute(name: str, value: float | Sequence[int]) -> bytes:
+    head = _field(1, name.encode())
+    if isinstance(value, int):
+        return head + _number(3, value) + _number(20, _ATTRIBUTE_INT)
+    if isinstance(value, float):
+        data = _varint(2 << 3 | 5) + struct.pack("<f", value)
+        return head + data + _number(20, _ATTRIBUTE_FLOAT)
+    return head + _numbers(8, value) + _number(20, _ATTRIBUTE_INTS)
+
+
+def _numbers(number: int, values: Iterable[int]) -> bytes:
+    return b"".join(_number(number, value) for value in values)
+
+
+def _tensor(name: str, tensor: Tensor) -> bytes:
+    head = _numbers(1, tensor.shape) + _number(2, tensor.element_type)
+    return b"".join([head, _field(8, name.encode()), _field(9, tensor.data)])
+
+
+def _value_info(name: str, element_type: int, shape: Shape) -> bytes:
+    sizes = (
+        _field(1, _number(1, size) if isinstance(size, int) else _field(2, size.encode()))
+        for size in shape
+    )
+    tensor_type = _number(1, element_type) + _field(2, b"".join(sizes))
+    return _field(1, name.encode()) + _field(2, _field(1, tensor_type))

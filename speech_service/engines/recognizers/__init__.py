@@ -1,0 +1,1 @@
+"""Speech recognizers: each module has ``Options``, ``describe`` and ``build``."""

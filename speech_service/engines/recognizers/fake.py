@@ -1,0 +1,132 @@
+"""A recognizer that hears lengths: one word per fixed stretch of audio. No model, no package, deterministic.
+
+It is a real backend: tests drive the whole service with it, and benchmarks use it to measure everything but the
+model. It steps, takes drafts, fails and aborts as the others do.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech_service.domain.audio import ms_to_samples
+from speech_service.domain.errors import InternalError, InvalidAudioError
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.transcript import Hypothesis
+from speech_service.domain.work import (
+    RecognizeWork,
+    Work,
+    WorkDone,
+    WorkEvent,
+    WorkFailed,
+    WorkTiming,
+)
+from speech_service.engines.decoding import accepted_count
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``recognizer/fake``."""
+
+    words: tuple[str, ...] = ("zero", "one", "two", "three", "four", "five", "six", "seven")
+    """The n-th stretch of audio is the n-th word, round and round."""
+    word_ms: int = 500
+    """Audio that makes one word; a last stretch of at least half of it makes one as well."""
+    step_ms: float = 0.0
+    """How long one step takes (it sleeps)."""
+    steps: int = 1
+    """Steps that one item takes."""
+    fail_every: int = 0
+    """Every n-th admitted item fails; 0: none does."""
+    max_batch: int = 8
+    max_segment_ms: int = 20_000
+    languages: tuple[str, ...] = ("en",)
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the options make of it."""
+    return ModelCapabilities(
+        name="fake",
+        kind=ModelKind.RECOGNIZER,
+        languages=options.languages,
+        sample_rate_hz=16_000,
+        max_segment_ms=options.max_segment_ms,
+        capabilities=frozenset({Capability.PARTIAL_RESULTS, Capability.DRAFT_VERIFICATION}),
+        description="Counts time aloud; for tests and for measuring everything but a model",
+        max_batch=options.max_batch,
+    )
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Make one lane's engine."""
+    del shared
+    return FakeRecognizer(options)
+
+
+@dataclass(slots=True)
+class _Item:
+    work: RecognizeWork
+    fails: bool
+    steps_left: int
+
+
+class FakeRecognizer:
+    """Implements ``protocols.Engine``."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._admitted = 0
+        self._items: dict[str, _Item] = {}
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """What it claims to do."""
+        return describe(self._options)
+
+    def admit(self, work: Work) -> None:
+        """Take work in."""
+        assert isinstance(work, RecognizeWork), "the scheduler sends a model its own kind of work"
+        self._admitted += 1
+        every = self._options.fail_every
+        fails = every > 0 and self._admitted % every == 0
+        self._items[work.work_id] = _Item(work, fails, max(1, self._options.steps))
+
+    def step(self) -> Sequence[WorkEvent]:
+        """Advance all items by one step."""
+        if self._options.step_ms:
+            time.sleep(self._options.step_ms / 1000)
+        events: list[WorkEvent] = []
+        for item in list(self._items.values()):
+            item.steps_left -= 1
+            if item.steps_left <= 0:
+                del self._items[item.work.work_id]
+                events.append(self._outcome(item))
+        return events
+
+    def abort(self, work_id: str) -> None:
+        """Forget the item."""
+        self._items.pop(work_id, None)
+
+    def _outcome(self, item: _Item) -> WorkEvent:
+        work = item.work
+        if item.fails:
+            return WorkFailed(work.work_id, InternalError("the fake recognizer was told to fail"))
+        if not len(work.samples):
+            return WorkFailed(work.work_id, InvalidAudioError("audio", "is empty"))
+        if not np.isfinite(work.samples).all():
+            problem = "holds samples that are not finite numbers"
+            return WorkFailed(work.work_id, InvalidAudioError("audio", problem))
+        word_samples = ms_to_samples(self._options.word_ms)
+        count = (len(work.samples) + word_samples // 2) // word_samples
+        words, tokens = self._options.words, tuple(range(1, count + 1))
+        text = " ".join(words[i % len(words)] for i in range(count))
+        language = work.language or self._options.languages[0]
+        timing = WorkTiming(
+            decode_steps=max(1, self._options.steps),
+            draft_proposed=len(work.draft_tokens),
+            draft_accepted=accepted_count(work.draft_tokens, tokens),
+        )
+        return WorkDone(work.work_id, Hypothesis(text, tokens, language), timing)

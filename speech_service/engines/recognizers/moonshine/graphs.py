@@ -1,0 +1,232 @@
+"""Moonshine tiny as two lean ONNX graphs over the weights of the packaged model.
+
+The packaged graphs were exported with every size symbolic: a decoder step runs 900 nodes, most of them arithmetic on
+shapes, masks that mask nothing and copies that pad heads from 36 to 40. These graphs do the same arithmetic with
+the same quantised products in 140 nodes, for one clip at a time; a step takes half the time. The tests hold their
+logits to those of the packaged graphs.
+
+Architecture: Jeffries et al. 2024, "Moonshine: Speech Recognition for Live Transcription and Voice Commands"
+(https://arxiv.org/abs/2410.15608).
+"""
+
+import numpy as np
+
+from speech_service.engines.onnx_graph import FLOAT, INT64, MICROSOFT, GraphBuilder
+from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
+
+LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
+VOCABULARY = 32_768
+MAX_POSITIONS = 4096
+"""Encoder states or tokens that the rotary table covers: 98 s of audio."""
+_DECODER_LAYER = "/model/decoder/layers.{}/"
+_WIDTH = HEADS * HEAD_SIZE
+_ROTARY_SIZE = 32
+_SCALE = HEAD_SIZE**-0.5
+_EPSILON = 1e-5
+_SELF_SHAPE = (1, HEADS, "past", HEAD_SIZE)
+_AUDIO_SHAPE = (1, HEADS, "states", HEAD_SIZE)
+
+AUDIO_KEYS_VALUES = [
+    f"audio.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")
+]
+PAST = [f"past.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
+PRESENT = [f"present.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
+
+
+def encoder_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
+    """From audio to what the decoder attends to.
+
+    Input ``samples`` float32 [1, 1, n]; outputs ``AUDIO_KEYS_VALUES`` float32 [1, 8, t, 36], t = 41.7 per second.
+    """
+    build = GraphBuilder(decoder.tensors | encoder.tensors)
+    graph = _Graph(build, encoder, "/layers.{}/", "layers.{}.{}.weight")
+    rotary = graph.rotary("onnx::Expand_202", build.constant("start", np.zeros(1, np.int64)))
+    hidden = _front(build)
+    for layer in range(LAYERS):
+        normed = graph.norm(hidden, layer, "input_layernorm")
+        query, key, value = graph.attention_inputs(normed, layer)
+        query, key = (graph.rotate(name, rotary) for name in (query, key))
+        attended = graph.attend([query, key, value], [f"{layer}.attended"])
+        hidden = graph.add(hidden, graph.product(attended, layer, "self_attn/o_proj/MatMul"))
+        normed = graph.norm(hidden, layer, "post_attention_layernorm")
+        wide = graph.product(normed, layer, "mlp/fc1/Add")
+        active = build.node("Gelu", [wide], [f"{wide}.gelu"], MICROSOFT)
+        hidden = graph.add(hidden, graph.product(active, layer, "mlp/fc2/Add"))
+    scale = ["layer_norm.weight"]
+    states = build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=_EPSILON)
+    return _audio_keys_values(build, states, decoder)
+
+
+def decoder_graph(decoder: OrtFile) -> bytes:
+    """One pass of the decoder, first or later.
+
+    Inputs: ``tokens`` int64 [1, s]; ``position`` int64 [1], the number of tokens before them; ``PAST`` float32
+    [1, 8, position, 36]; ``AUDIO_KEYS_VALUES``. Outputs: ``logits`` float32 [1, s, 32768]; ``PRESENT`` float32
+    [1, 8, position + s, 36].
+    """
+    build = GraphBuilder(decoder.tensors)
+    graph = _Graph(build, decoder, _DECODER_LAYER, "model.decoder.layers.{}.{}.weight_merged_0")
+    build.input("tokens", INT64, (1, "tokens"))
+    rotary = graph.rotary("onnx::Expand_248", build.input("position", INT64, (1,)))
+    for name, audio_name in zip(PAST, AUDIO_KEYS_VALUES, strict=True):
+        build.input(name, FLOAT, _SELF_SHAPE)
+        build.input(audio_name, FLOAT, _AUDIO_SHAPE)
+    embedding = "model.decoder.embed_tokens.weight_merged_0"
+    build.node("Gather", [f"{embedding}_quantized", "tokens"], ["rows"])
+    parts = ["rows", f"{embedding}_scale", f"{embedding}_zero_point"]
+    hidden = build.node("DequantizeLinear", parts, ["embedded"])
+    halves = build.constant("halves", np.array([4 * _WIDTH, 4 * _WIDTH], np.int64))
+    for layer in range(LAYERS):
+        hidden = _decoder_layer(graph, layer, hidden, rotary, halves)
+    scale = ["model.decoder.norm.weight_merged_0"]
+    normed = build.node("LayerNormalization", [hidden, *scale], ["normed"], epsilon=_EPSILON)
+    build.node("DynamicQuantizeMatMul", graph.operands(normed, "logits"), ["logits"], MICROSOFT)
+    build.output("logits", FLOAT, (1, "tokens", VOCABULARY))
+    for name in PRESENT:
+        build.output(name, FLOAT, (1, HEADS, "present", HEAD_SIZE))
+    return build.model()
+
+
+def _decoder_layer(graph: "_Graph", layer: int, hidden: str, rotary: list[str], halves: str) -> str:
+    build, pair = graph.build, slice(2 * layer, 2 * layer + 2)
+    normed = graph.norm(hidden, layer, "input_layernorm")
+    query, key, value = graph.attention_inputs(normed, layer)
+    query, key = (graph.rotate(name, rotary) for name in (query, key))
+    inputs = [query, key, value, "", "", "", *PAST[pair]]
+    attended = graph.attend(inputs, [f"{layer}.attended", *PRESENT[pair]], unidirectional=1)
+    hidden = graph.add(hidden, graph.product(attended, layer, "self_attn/o_proj/MatMul"))
+    normed = graph.norm(hidden, layer, "post_attention_layernorm")
+    query = graph.product(normed, layer, "encoder_attn/q_proj/MatMul")
+    heard = graph.attend([query, *AUDIO_KEYS_VALUES[pair]], [f"{layer}.heard"])
+    hidden = graph.add(hidden, graph.product(heard, layer, "encoder_attn/o_proj/MatMul"))
+    normed = graph.norm(hidden, layer, "final_layernorm")
+    wide = graph.product(normed, layer, "mlp/fc1/Add")
+    build.node("Split", [wide, halves], [f"{wide}.up", f"{wide}.gate"], axis=-1)
+    build.node("QuickGelu", [f"{wide}.gate"], [f"{wide}.silu"], MICROSOFT, alpha=1.0)
+    active = build.node("Mul", [f"{wide}.silu", f"{wide}.up"], [f"{wide}.gated"])
+    return graph.add(hidden, graph.product(active, layer, "mlp/fc2/Add"))
+
+
+def _front(build: GraphBuilder) -> str:
+    """Three convolutions; the audio's loudness is normalised after the first."""
+    samples = build.input("samples", FLOAT, (1, 1, "samples"))
+    build.node("Conv", [samples, "conv1.weight_add_tensor"], ["conv1"], strides=[64])
+    build.node("Tanh", ["conv1"], ["tanh"])
+    flat = build.constant("flat", np.array([1, 1, -1], np.int64))
+    build.node("Reshape", ["tanh", flat], ["tanh.flat"])
+    unit = [f"/groupnorm/Constant_{index}_output_0" for index in (1, 2)]
+    build.node("InstanceNormalization", ["tanh.flat", *unit], ["even.flat"], epsilon=_EPSILON)
+    channels = build.constant("channels", np.array([1, _WIDTH, -1], np.int64))
+    build.node("Reshape", ["even.flat", channels], ["even"])
+    build.node("Mul", ["even", "onnx::Mul_2080"], ["even.scaled"])
+    hidden = build.node("Add", ["even.scaled", "onnx::Add_2081"], ["even.shifted"])
+    for name, stride in (("conv2", 3), ("conv3", 2)):
+        weights = [f"{name}.weight_add_tensor", f"{name}.bias"]
+        build.node("Conv", [hidden, *weights], [name], strides=[stride])
+        hidden = build.node("Gelu", [name], [f"{name}.gelu"], MICROSOFT)
+    return build.node("Transpose", [hidden], ["front"], perm=[0, 2, 1])
+
+
+def _audio_keys_values(build: GraphBuilder, states: str, decoder: OrtFile) -> bytes:
+    """The decoder's keys and values of the audio, computed once per clip."""
+    heads = build.constant("heads", np.array([1, -1, HEADS, HEAD_SIZE], np.int64))
+    projections = _Graph(build, decoder, _DECODER_LAYER, "")
+    quantized = projections.quantize(states)
+    for index, name in enumerate(AUDIO_KEYS_VALUES):
+        product = f"encoder_attn/{'kv'[index % 2]}_proj/MatMul"
+        flat = projections.quantized_product(quantized, index // 2, product)
+        split = build.node("Reshape", [flat, heads], [f"{name}.split"])
+        build.node("Transpose", [split], [name], perm=[0, 2, 1, 3])
+        build.output(name, FLOAT, _AUDIO_SHAPE)
+    return build.model()
+
+
+class _Graph:
+    """Parts that encoder and decoder have in common."""
+
+    def __init__(self, build: GraphBuilder, file: OrtFile, prefix: str, norm: str) -> None:
+        self.build = build
+        self._wiring = file.wiring
+        self._tensors = file.tensors
+        self._prefix = prefix
+        self._norm = norm
+
+    def add(self, left: str, right: str) -> str:
+        """Sum."""
+        return self.build.node("Add", [left, right], [self.build.unique("sum")])
+
+    def norm(self, hidden: str, layer: int, which: str) -> str:
+        """Layer normalisation with the packaged scale and no shift."""
+        inputs = [hidden, self._norm.format(layer, which)]
+        outputs = [self.build.unique("norm")]
+        return self.build.node("LayerNormalization", inputs, outputs, epsilon=_EPSILON)
+
+    def operands(self, x: str, output: str) -> list[str]:
+        """Operands of the packaged product that puts out ``output``, over ``x``."""
+        return [x, *self._wiring[output][1:]]
+
+    def product(self, x: str, layer: int, which: str) -> str:
+        """Product with a quantised matrix; ``x`` is quantised on the way."""
+        inputs = self.operands(x, self._packaged(layer, which))
+        return self.build.node(
+            "DynamicQuantizeMatMul", inputs, [self.build.unique("product")], MICROSOFT
+        )
+
+    def quantize(self, x: str) -> list[str]:
+        """Quantise once for several products: values, scale, zero point."""
+        name = self.build.unique("quantized")
+        outputs = [name, f"{name}.scale", f"{name}.zero"]
+        self.build.node("DynamicQuantizeLinear", [x], outputs)
+        return outputs
+
+    def quantized_product(self, quantized: list[str], layer: int, which: str) -> str:
+        """Product of what ``quantize`` gave."""
+        wired = self._wiring[self._packaged(layer, which)]
+        values, scale, zero = quantized
+        inputs = [values, wired[1], scale, wired[3], zero, wired[5]]
+        return self.build.node(
+            "MatMulIntegerToFloat", inputs, [self.build.unique("product")], MICROSOFT
+        )
+
+    def attention_inputs(self, normed: str, layer: int) -> list[str]:
+        """Query, key and value of self-attention."""
+        quantized = self.quantize(normed)
+        which = [f"self_attn/{letter}_proj/MatMul" for letter in "qkv"]
+        return [self.quantized_product(quantized, layer, one) for one in which]
+
+    def attend(self, inputs: list[str], outputs: list[str], unidirectional: int = 0) -> str:
+        """Attention of all heads."""
+        return self.build.node(
+            "MultiHeadAttention",
+            inputs,
+            outputs,
+            MICROSOFT,
+            num_heads=HEADS,
+            scale=_SCALE,
+            unidirectional=unidirectional,
+        )
+
+    def rotary(self, frequencies: str, position: str) -> list[str]:
+        """Tables of the rotary embedding (Su et al. 2021) from position ``position`` on."""
+        data = np.frombuffer(self._tensors[frequencies].data, np.float32)
+        angles = np.arange(MAX_POSITIONS, dtype=np.float32)[:, np.newaxis] * data
+        return [
+            position,
+            self.build.constant("cos", np.cos(angles)),
+            self.build.constant("sin", np.sin(angles)),
+        ]
+
+    def rotate(self, x: str, rotary: list[str]) -> str:
+        """Rotate neighbouring pairs of the first 32 of 36 numbers of each head."""
+        return self.build.node(
+            "RotaryEmbedding",
+            [x, *rotary],
+            [self.build.unique("rotated")],
+            MICROSOFT,
+            interleaved=1,
+            num_heads=HEADS,
+            rotary_embedding_dim=_ROTARY_SIZE,
+        )
+
+    def _packaged(self, layer: int, which: str) -> str:
+        return f"{self._prefix.format(layer)}{which}_output_0"

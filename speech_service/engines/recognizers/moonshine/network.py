@@ -1,0 +1,130 @@
+"""Moonshine's encoder and decoder on onnxruntime.
+
+Keys and values stay in onnxruntime: what one pass puts out is bound as input of the next, and only the logits are
+looked at.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
+
+from speech_service.domain.audio import Samples
+from speech_service.engines.recognizers.moonshine.graphs import (
+    AUDIO_KEYS_VALUES,
+    HEAD_SIZE,
+    HEADS,
+    PAST,
+    PRESENT,
+    VOCABULARY,
+    decoder_graph,
+    encoder_graph,
+)
+from speech_service.engines.recognizers.moonshine.ort_file import read_ort_file
+
+# onnxruntime's own annotations are partial; values of its types pass through this module untouched.
+ort = cast(Any, onnxruntime)
+_Value = Any
+_Session = Any
+
+
+class MoonshineNetwork:
+    """Two sessions that any number of lanes may run at the same time."""
+
+    def __init__(self, encoder: Path, decoder: Path, threads: int) -> None:
+        encoder_file = read_ort_file(encoder.read_bytes())
+        decoder_file = read_ort_file(decoder.read_bytes())
+        self._encoder = _session(encoder_graph(encoder_file, decoder_file), threads)
+        self._decoder = _session(decoder_graph(decoder_file), threads)
+        self._nothing = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
+
+    def encode(self, samples: Samples) -> "MoonshineDecoder":
+        """Run the encoder over float32 [n] at 16 kHz and return a decoder for what it heard."""
+        return self._decoder_for(self._heard(samples))
+
+    def hear(self, samples: Samples) -> list[Samples]:
+        """What ``encode`` hands to the decoder: ``AUDIO_KEYS_VALUES``, float32 [1, 8, t, 36] each."""
+        return [value.numpy() for value in self._heard(samples)]
+
+    def decoder(self, heard: Sequence[Samples]) -> "MoonshineDecoder":
+        """A decoder for what ``hear`` returned."""
+        return self._decoder_for([_value(np.ascontiguousarray(value)) for value in heard])
+
+    def _heard(self, samples: Samples) -> list[_Value]:
+        feed = {"samples": _value(samples[np.newaxis, np.newaxis])}
+        return self._encoder.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
+
+    def _decoder_for(self, heard: Sequence[_Value]) -> "MoonshineDecoder":
+        binding = self._decoder.io_binding()
+        for name, value in zip(AUDIO_KEYS_VALUES, heard, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        return MoonshineDecoder(self._decoder, binding, [self._nothing] * len(PAST))
+
+
+class MoonshineDecoder:
+    """The decoder's state over one clip. Dropping it frees everything it holds."""
+
+    def __init__(self, session: _Session, binding: _Value, nothing: list[_Value]) -> None:
+        self._session = session
+        self._binding = binding
+        self._keys_values = nothing
+        self._length = 0
+
+    @property
+    def length(self) -> int:
+        """Tokens in the cache."""
+        return self._length
+
+    def run(self, tokens: Sequence[int]) -> list[int]:
+        """One pass over ``tokens``, which follow those in the cache and join them.
+
+        Returns:
+            The most likely token after each of ``tokens``.
+        """
+        return [int(token) for token in self.logits(tokens).argmax(axis=1)]
+
+    def logits(self, tokens: Sequence[int]) -> Samples:
+        """As ``run``, but returns the scores of all tokens: float32 [len(tokens), 32768]."""
+        binding, count = self._binding, len(tokens)
+        logits = np.empty((1, count, VOCABULARY), np.float32)
+        binding.bind_ortvalue_input("tokens", _value(np.array([tokens], np.int64)))
+        binding.bind_ortvalue_input("position", _value(np.array([self._length], np.int64)))
+        for name, value in zip(PAST, self._keys_values, strict=True):
+            binding.bind_ortvalue_input(name, value)
+        binding.clear_binding_outputs()
+        logits_value = _value(logits)
+        binding.bind_ortvalue_output("logits", logits_value)
+        for name in PRESENT:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        self._keys_values = binding.get_outputs()[1:]
+        self._length += count
+        return logits[0]
+
+    def truncate(self, length: int) -> None:
+        """Forget the tokens in the cache behind the first ``length``."""
+        if length == self._length:
+            return
+        self._keys_values = [
+            _value(np.ascontiguousarray(value.numpy()[:, :, :length]))
+            for value in self._keys_values
+        ]
+        self._length = length
+
+
+def _value(array: np.ndarray[Any, Any]) -> _Value:
+    """An OrtValue over the array's own memory."""
+    return ort.OrtValue.ortvalue_from_numpy(array)
+
+
+def _session(model: bytes, threads: int) -> _Session:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Lanes share the cores with each other and with the front end: a waiting thread must not spin.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Shapes change with every pass, so a planned memory pattern never fits twice.
+    options.enable_mem_pattern = False
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,124 @@
+"""Which module serves which kind. Adding a backend is one module and one line here.
+
+A recognizer module has a frozen ``Options``, ``describe(options)`` and ``build(options, shared)``; a VAD module
+has ``Options`` and ``build(options)``. Importing one is cheap: what is heavy is imported inside ``build``.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
+
+from speech_service.config import ConfigError, ModelConfig, VadConfig, decode_options
+from speech_service.domain.models import ModelCapabilities
+from speech_service.engines.model_files import ModelFileError
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine, Vad
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a backend is and what installs its packages."""
+
+    module: str
+    install: str
+
+
+_SERVER = "pip install 'speech-service[server]'"
+
+RECOGNIZERS: Mapping[str, Backend] = {
+    "recognizer/moonshine": Backend("speech_service.engines.recognizers.moonshine", _SERVER),
+    "recognizer/fake": Backend("speech_service.engines.recognizers.fake", _SERVER),
+}
+VADS: Mapping[str, Backend] = {
+    "silero": Backend("speech_service.engines.vad.silero", _SERVER),
+    "fake": Backend("speech_service.engines.vad.fake", _SERVER),
+}
+
+
+class _RecognizerModule(Protocol):
+    Options: type[Any]
+
+    def describe(self, options: Any) -> ModelCapabilities: ...
+
+    def build(self, options: Any, shared: SharedModels) -> Engine: ...
+
+
+class _VadModule(Protocol):
+    Options: type[Any]
+
+    def build(self, options: Any) -> Vad: ...
+
+
+def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
+    """What the configured model can do, without loading it.
+
+    Args:
+        config: the model; its ``name``, where given, replaces the backend's own.
+        path: key of ``config`` in the configuration, for messages.
+
+    Raises:
+        ConfigError: the kind is unknown, an option is wrong or the backend cannot be imported.
+    """
+    backend = _find(RECOGNIZERS, config.kind, path)
+    module = cast(_RecognizerModule, _load(backend, f"{path}.kind"))
+    options = decode_options(module.Options, config.options, f"{path}.options")
+    capabilities = _guarded(lambda: module.describe(options), backend, f"{path}.options")
+    return replace(capabilities, name=config.name or capabilities.name)
+
+
+def build_engine(
+    config: ModelConfig, shared: SharedModels | None = None, path: str = "models"
+) -> Engine:
+    """Load the configured model for one device lane.
+
+    Args:
+        config: the model.
+        shared: what the lanes of this process use together; None: nothing is shared.
+        path: key of ``config`` in the configuration, for messages.
+
+    Raises:
+        ConfigError: as :func:`describe`, or the model's files are missing or not the expected ones.
+    """
+    backend = _find(RECOGNIZERS, config.kind, path)
+    module = cast(_RecognizerModule, _load(backend, f"{path}.kind"))
+    options = decode_options(module.Options, config.options, f"{path}.options")
+    models = shared or SharedModels()
+    return _guarded(lambda: module.build(options, models), backend, f"{path}.options")
+
+
+def build_vad(config: VadConfig, path: str = "vad") -> Vad:
+    """Make the configured voice activity detector; its model loads with the first stream.
+
+    Raises:
+        ConfigError: as :func:`build_engine`.
+    """
+    backend = _find(VADS, config.kind, path)
+    module = cast(_VadModule, _load(backend, f"{path}.kind"))
+    options = decode_options(module.Options, config.options, f"{path}.options")
+    return _guarded(lambda: module.build(options), backend, f"{path}.options")
+
+
+def _find(table: Mapping[str, Backend], kind: str, path: str) -> Backend:
+    backend = table.get(kind)
+    if backend is None:
+        known = ", ".join(sorted(table))
+        raise ConfigError(f"{path}.kind: {kind!r} is unknown. Known kinds: {known}")
+    return backend
+
+
+def _load(backend: Backend, path: str) -> object:
+    return _guarded(lambda: importlib.import_module(backend.module), backend, path)
+
+
+def _guarded(make: Callable[[], T], backend: Backend, path: str) -> T:
+    """Turn whatever keeps a backend from loading into an error that says what to do."""
+    try:
+        return make()
+    except ImportError as error:
+        package = error.name or str(error)
+        raise ConfigError(f"{path}: needs {package}. Install it: {backend.install}") from error
+    except ModelFileError as error:
+        raise ConfigError(f"{path}: {error} Install it: {backend.install}") from error

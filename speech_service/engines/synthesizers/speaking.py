@@ -1,0 +1,92 @@
+"""What every synthesizer has in common: it speaks a text piece by piece, one piece for each step of the device."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from speech_service.domain.audio import Samples
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+
+DEFAULT_SEED = 0
+"""Where a request has no seed: the same request gives the same audio, so a cache of finished audio makes sense."""
+MIN_RATE, MAX_RATE = 0.5, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word of the text (code points, end exclusive) and its place in the audio of the whole text, in samples."""
+
+    text: str
+    char_start: int
+    char_end: int
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenPiece:
+    """Audio of one piece of the text: float32 [n] in [-1, 1] at the model's rate; the receiver's own.
+
+    ``words`` are those spoken in it, in order, where the model knows. ``unspoken`` are words of the piece that the
+    model cannot say (another script, for one).
+    """
+
+    samples: Samples = field(repr=False)
+    part: SpokenPart
+    words: tuple[SpokenWord, ...] = ()
+    unspoken: tuple[str, ...] = ()
+
+
+class Speaker(Protocol):
+    """A loaded voice. May be called from several threads at once, each with its own iterator."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """Rate of all that it speaks."""
+        ...
+
+    def speak(
+        self,
+        text: str,
+        *,
+        speaking_rate: float = 1.0,
+        seed: int | None = None,
+        lexicon: Sequence[LexiconEntry] = (),
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[SpokenPiece]:
+        """Speak ``text``. Joined in order, the pieces are the whole; one ``next`` is one step of the device.
+
+        Args:
+            text: anything; what cannot be spoken is left out.
+            speaking_rate: 2.0 is twice as fast, at the same pitch; within [0.5, 2].
+            seed: makes the audio repeatable; None: a fixed one. Never part of how the text is cut.
+            lexicon: how to say terms of the text.
+            is_cancelled: asked between pieces; once true, the iterator ends.
+
+        Raises:
+            InvalidFieldError: on the first ``next``, for the rate or the lexicon; at the end, where nothing of the
+                text could be spoken.
+        """
+        ...
+
+
+def check_rate(speaking_rate: float, field_path: str = "config.speaking_rate") -> None:
+    """Refuse a rate out of range.
+
+    Raises:
+        InvalidFieldError: it is not within [0.5, 2].
+    """
+    if not MIN_RATE <= speaking_rate <= MAX_RATE:  # NaN is in no range.
+        problem = f"{speaking_rate:g} is out of range"
+        raise InvalidFieldError(field_path, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
+
+
+def nothing_spoken(voice: str) -> InvalidFieldError:
+    """The error for a text of which the voice could say nothing."""
+    return InvalidFieldError(
+        "text",
+        f"voice {voice!r} can say nothing of it",
+        "text in a language of the voice",
+        reason="NOTHING_TO_SPEAK",
+    )

@@ -1,0 +1,1 @@
+"""Translators: each module has ``Options``, ``describe`` and ``build``."""

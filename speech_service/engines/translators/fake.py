@@ -1,0 +1,149 @@
+"""A translator that marks words: "Hello world" into pt is "Hello·pt world·pt". No model, no package, reversible.
+
+It is a real backend: tests drive the whole service with it, and benchmarks use it to measure everything but the model.
+It steps, keeps terms, fails and aborts as the others do.
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech_service.domain.errors import InternalError, SpeechError, UnavailableError
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.translation import GlossaryEntry
+from speech_service.domain.work import TranslateWork, Work, WorkEvent, WorkFailed
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.translators.job import (
+    FailedText,
+    TranslatedTexts,
+    check_text,
+    finished,
+)
+from speech_service.text.protected import fragments, terms_for
+
+_MARK = "·"
+_WORD = re.compile(r"\w*[^\W\d_]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``translator/fake``."""
+
+    step_ms: float = 0.0
+    """How long one step takes (it sleeps). One text takes one step."""
+    fail_every: int = 0
+    """Every n-th admitted item fails as a whole; 0: none does."""
+    fail_word: str = ""
+    """A text that has it cannot be translated; empty: all can."""
+    max_batch: int = 8
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the options make of it."""
+    return ModelCapabilities(
+        name="fake-translator",
+        kind=ModelKind.TRANSLATOR,
+        languages=(),
+        sample_rate_hz=0,
+        max_segment_ms=0,
+        capabilities=frozenset(
+            {
+                Capability.ANY_LANGUAGE_PAIR,
+                Capability.CONTEXT_TEXT,
+                Capability.DO_NOT_TRANSLATE,
+                Capability.GLOSSARY,
+            }
+        ),
+        description="Marks every word with the target; for tests and for measuring all but a model",
+        max_batch=options.max_batch,
+    )
+
+
+def build(options: Options, shared: SharedModels) -> "FakeTranslator":
+    """Make one lane's engine."""
+    del shared
+    return FakeTranslator(options)
+
+
+def original(translation: str, target: str) -> str:
+    """The text that the fake translated."""
+    return translation.replace(f"{_MARK}{target}", "")
+
+
+@dataclass(slots=True)
+class _Item:
+    work: TranslateWork
+    fails: bool
+    texts: list[str]
+    failed: list[FailedText]
+
+
+class FakeTranslator:
+    """Implements ``protocols.Engine``. Translates one text of every item in each step."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._admitted = 0
+        self._items: dict[str, _Item] = {}
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """What it claims to do."""
+        return describe(self._options)
+
+    def admit(self, work: Work) -> None:
+        """Take work in."""
+        assert isinstance(work, TranslateWork), "only translation is sent to a translator"
+        self._admitted += 1
+        every = self._options.fail_every
+        self._items[work.work_id] = _Item(work, every > 0 and self._admitted % every == 0, [], [])
+
+    def step(self) -> Sequence[WorkEvent]:
+        """Translate the next text of every item."""
+        if self._options.step_ms and self._items:
+            time.sleep(self._options.step_ms / 1000)
+        ends: list[WorkEvent] = []
+        for item in list(self._items.values()):
+            self._advance(item)
+            if item.fails or len(item.texts) == len(item.work.texts):
+                del self._items[item.work.work_id]
+                ends.append(self._end(item))
+        return ends
+
+    def abort(self, work_id: str) -> None:
+        """Forget the item."""
+        self._items.pop(work_id, None)
+
+    def _advance(self, item: _Item) -> None:
+        index = len(item.texts)
+        if item.fails or index == len(item.work.texts):
+            return
+        text = item.work.texts[index]
+        error = check_text(text, index) or self._refusal(text)
+        if error is not None:
+            item.failed.append(FailedText(index, error))
+        item.texts.append(
+            "" if error else translate(text, item.work.target_language, item.work.glossary)
+        )
+
+    def _refusal(self, text: str) -> SpeechError | None:
+        word = self._options.fail_word
+        if not word or word not in text:
+            return None
+        return UnavailableError("the fake translator was told to fail this text")
+
+    def _end(self, item: _Item) -> WorkEvent:
+        work = item.work
+        if item.fails:
+            return WorkFailed(work.work_id, InternalError("the fake translator was told to fail"))
+        result = TranslatedTexts(tuple(item.texts), tuple(item.failed))
+        return finished(work, result, steps=len(work.texts))
+
+
+def translate(text: str, target: str, glossary: Sequence[GlossaryEntry] = ()) -> str:
+    """Every word that is no term of the glossary, marked with the target."""
+    return "".join(
+        _WORD.sub(rf"\g<0>{_MARK}{target}", between) + kept
+        for between, kept in fragments(text, terms_for(glossary, target))
+    )

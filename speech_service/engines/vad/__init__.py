@@ -1,0 +1,1 @@
+"""Voice activity detectors: each module has ``Options`` and ``build``."""

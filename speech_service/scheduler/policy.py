@@ -1,0 +1,90 @@
+"""Which waiting work a lane takes next. Pure: a snapshot in, a decision out; no clock, no lock, no
+queue.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.work import WorkClass
+
+PRIORITY_FLOOR: dict[str, WorkClass] = {
+    "": WorkClass.STREAM_FINAL,
+    "interactive": WorkClass.STREAM_FINAL,
+    "default": WorkClass.STREAM_FINAL,
+    "batch": WorkClass.BACKGROUND,
+}
+"""The most urgent class that work under a priority may have. ``interactive`` and ``default`` change
+nothing: a stream is interactive by nature, and no header makes a unary call one.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One waiting work item, as the policy sees it. ``age_ms`` counts from when its place in line
+    was taken.
+    """
+
+    work_id: str
+    work_class: WorkClass
+    age_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decision: ``work_ids`` in the order to admit. ``aged_turn`` goes into the next call."""
+
+    work_ids: tuple[str, ...]
+    aged_turn: bool
+
+
+def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:
+    """The class that work runs in: the priority header may lower its natural class, never raise it.
+
+    Args:
+        requested_priority: ``interactive``, ``default``, ``batch`` or empty (none asked for).
+        natural: the class that the kind of the request gives.
+
+    Raises:
+        InvalidFieldError: the priority is none of these.
+    """
+    floor = PRIORITY_FLOOR.get(requested_priority.strip().lower())
+    if floor is None:
+        allowed = ", ".join(name for name in PRIORITY_FLOOR if name)
+        raise InvalidFieldError("x-speech-priority", "unknown priority", allowed)
+    return max(natural, floor)
+
+
+def choose(
+    waiting: Sequence[Waiting], free_slots: int, starvation_ms: float, aged_turn: bool = False
+) -> Plan:
+    """Decide what to admit into ``free_slots`` places.
+
+    Streaming finals go first, always. After them classes go in order, oldest first inside a class,
+    except that every second place goes to the oldest item that has waited ``starvation_ms``, if
+    there is one. So no class starves while finals leave room, and a backlog of old background work
+    cannot take more than half of the device from fresh partials.
+
+    Args:
+        waiting: candidates; inside a class in the order of their places in line.
+        free_slots: how many items the lane can still take.
+        starvation_ms: age from which an item counts as starving.
+        aged_turn: ``Plan.aged_turn`` of the call before.
+    """
+    finals = [item for item in waiting if item.work_class is WorkClass.STREAM_FINAL]
+    chosen = [item.work_id for item in finals[:free_slots]]
+    rest = [item for item in waiting if item.work_class is not WorkClass.STREAM_FINAL]
+    by_class = sorted(rest, key=lambda item: item.work_class)
+    aged = sorted(
+        (item for item in rest if item.age_ms >= starvation_ms),
+        key=lambda item: (-item.age_ms, item.work_class),
+    )
+    taken: set[str] = set()
+    while len(chosen) < free_slots and len(taken) < len(rest):
+        from_aged = aged_turn and any(item.work_id not in taken for item in aged)
+        line = aged if from_aged else by_class
+        pick = next(item for item in line if item.work_id not in taken)
+        taken.add(pick.work_id)
+        chosen.append(pick.work_id)
+        aged_turn = not from_aged
+    return Plan(tuple(chosen), aged_turn)

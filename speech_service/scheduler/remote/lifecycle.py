@@ -1,0 +1,114 @@
+"""Where a worker is in its life, who wants to know, and how long to wait after a crash. No I/O.
+
+::
+
+    STOPPED --need--> STARTING --serves--> READY --idle, close--> STOPPED
+                          |                 |
+                          +---- crash ------+--> RESTARTING --serves--> READY
+                                                     | +-- too many in a row --> FAILED --serves-->
+                                                     READY
+"""
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 0.2
+MAX_BACKOFF_S = 5.0
+FAILED_RETRY_S = 30.0
+"""While FAILED, one more attempt is made this often."""
+
+
+class WorkerState(Enum):
+    """STOPPED workers start on first need. FAILED ones are tried again from time to time."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+
+
+class Lifecycle:
+    """State and health of a worker, observable. Health is bad while FAILED, and as heartbeats say."""
+
+    def __init__(self, max_restarts: int) -> None:
+        self._max_restarts = max_restarts
+        self._state = WorkerState.STOPPED
+        self._healthy = True
+        self._crashes = 0
+        self._crashes_in_a_row = 0
+        self._state_callbacks: list[Callable[[WorkerState], None]] = []
+        self._health_callbacks: list[Callable[[bool], None]] = []
+
+    @property
+    def state(self) -> WorkerState:
+        """Where the worker is in its life."""
+        return self._state
+
+    @property
+    def healthy(self) -> bool:
+        """Whether work can be expected to succeed."""
+        return self._healthy
+
+    @property
+    def crashes(self) -> int:
+        """Crashes, and failed starts, since the front end started."""
+        return self._crashes
+
+    def subscribe(self, callback: Callable[[WorkerState], None]) -> Callable[[], None]:
+        """Call ``callback`` with every new state; returns what ends that."""
+        self._state_callbacks.append(callback)
+        return lambda: self._state_callbacks.remove(callback)
+
+    def subscribe_health(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Call ``callback`` with every change of health; returns what ends that."""
+        self._health_callbacks.append(callback)
+        return lambda: self._health_callbacks.remove(callback)
+
+    def enter(self, state: WorkerState) -> None:
+        """Go to ``state`` and tell who asked."""
+        if state is self._state:
+            return
+        self._state = state
+        _tell(self._state_callbacks, state)
+        if state is WorkerState.FAILED:
+            self.set_health(False)
+
+    def set_health(self, healthy: bool) -> None:
+        """Set the health and tell who asked, if it changed."""
+        if healthy is self._healthy:
+            return
+        self._healthy = healthy
+        _tell(self._health_callbacks, healthy)
+
+    def succeeded(self) -> None:
+        """An item was finished: whatever crashed before, the worker works."""
+        self._crashes_in_a_row = 0
+
+    def crashed(self) -> float:
+        """Record a crash and enter RESTARTING or FAILED; returns the seconds to wait before the
+        next start.
+        """
+        self._crashes += 1
+        self._crashes_in_a_row += 1
+        if self._state is WorkerState.FAILED or self._crashes_in_a_row > self._max_restarts:
+            self.enter(WorkerState.FAILED)
+            return FAILED_RETRY_S
+        self.enter(WorkerState.RESTARTING)
+        if self._crashes_in_a_row == 1:
+            return 0.0
+        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._crashes_in_a_row - 2))
+
+
+def _tell(callbacks: list[Callable[[T], None]], value: T) -> None:
+    for callback in list(callbacks):
+        try:
+            callback(value)
+        except Exception:
+            logger.exception("a worker state callback failed")

@@ -1,0 +1,196 @@
+"""The connection to one running worker: one Run stream, one task that writes, one that reads.
+
+The writer pulls: it takes control messages first, then the next item of the outbox, and waits for
+the stream's flow control between messages. So nothing piles up between the outbox and the socket.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import grpc.aio
+from google.protobuf.duration_pb2 import Duration
+
+from speech.internal.v1 import work_pb2
+from speech.internal.v1 import worker_pb2 as pb
+from speech.internal.v1 import worker_pb2_grpc as pb_grpc
+from speech_service.domain.errors import InternalError
+from speech_service.domain.work import SegmentKey, WorkAudio, WorkEvent, WorkFailed
+from speech_service.scheduler.remote import wire
+from speech_service.scheduler.remote.outbox import Item, Outbox
+
+logger = logging.getLogger(__name__)
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.use_local_subchannel_pool", 1),  # a dead worker's back-off must not hold up its heir
+    ("grpc.default_authority", "worker"),
+)
+
+
+class WorkerLink:
+    """Sends the outbox to a worker and brings outcomes back, until the stream ends.
+
+    Of a segment's audio only what the worker does not have is sent; the record of that lives and
+    dies with the link, as the worker's memory of it does.
+    """
+
+    def __init__(
+        self, socket_path: Path, outbox: Outbox, on_event: Callable[[WorkEvent], None]
+    ) -> None:
+        self._channel = grpc.aio.insecure_channel(f"unix:{socket_path}", options=CHANNEL_OPTIONS)
+        self._stub = pb_grpc.WorkerServiceStub(self._channel)
+        self._outbox = outbox
+        self._on_event = on_event
+        self._sent_samples: dict[str, dict[SegmentKey, int]] = {}
+        self._control: deque[pb.RunRequest] = deque()
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def stub(self) -> "pb_grpc.WorkerServiceAsyncStub":
+        """For the calls beside Run."""
+        return self._stub
+
+    def open(self) -> None:
+        """Open the stream and start sending."""
+        call = self._stub.Run()
+        self._tasks = [
+            asyncio.create_task(self._write(call), name="worker-link-write"),
+            asyncio.create_task(self._read(call), name="worker-link-read"),
+        ]
+        self._wake.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until the stream does not work any more, for whatever reason."""
+        await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def wait_drained(self) -> None:
+        """Wait until everything that the stream brought is delivered."""
+        await asyncio.wait(self._tasks[1:])
+
+    async def close(self) -> None:
+        """End the stream and the channel."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._channel.close()
+
+    def wake(self) -> None:
+        """The outbox has something new, or the window has room again."""
+        self._wake.set()
+
+    def cancel(self, item: Item) -> None:
+        """Give up an item that is in flight."""
+        self._send(pb.RunRequest(cancel=work_pb2.CancelWork(work_id=item.wire_id)))
+
+    def release(self, key: SegmentKey) -> None:
+        """Forget a segment on both sides."""
+        segments = self._sent_samples.get(key.stream_id, {})
+        if segments.pop(key, None) is not None:
+            self._send(wire.encode_release(key))
+        if not segments:
+            self._sent_samples.pop(key.stream_id, None)
+
+    def release_stream(self, stream_id: str) -> None:
+        """Forget all segments of a stream on both sides."""
+        for key in self._sent_samples.pop(stream_id, {}):
+            self._send(wire.encode_release(key))
+
+    async def heartbeat(self, timeout_s: float) -> pb.HeartbeatResponse:
+        """Have every loaded model do a small inference.
+
+        Raises:
+            grpc.aio.AioRpcError: no answer in ``timeout_s``.
+        """
+        # The worker gives up on a busy model before we give up on the worker.
+        inference = Duration()
+        inference.FromMilliseconds(round(timeout_s * 600))
+        return await self._stub.Heartbeat(pb.HeartbeatRequest(timeout=inference), timeout=timeout_s)
+
+    def _send(self, message: pb.RunRequest) -> None:
+        self._control.append(message)
+        self._wake.set()
+
+    async def _write(
+        self, call: "grpc.aio.StreamStreamCall[pb.RunRequest, pb.RunResponse]"
+    ) -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            while True:
+                await self._wake.wait()
+                self._wake.clear()
+                while (messages := self._next_messages()) is not None:
+                    for message in messages:
+                        await call.write(message)
+
+    def _next_messages(self) -> list[pb.RunRequest] | None:
+        """What to write next; None: nothing now."""
+        if self._control:
+            return [self._control.popleft()]
+        item = self._outbox.next(time.monotonic())
+        if item is None:
+            return None
+        try:
+            return self._encode(item)
+        except (TypeError, ValueError, OverflowError):  # what protobuf says of wrong values
+            logger.exception("work cannot be sent")
+            failure = InternalError("internal error")
+            self._on_event(WorkFailed(item.work.work_id, failure))
+            return []
+
+    def _encode(self, item: Item) -> list[pb.RunRequest]:
+        """The audio that the worker lacks, then the work."""
+        submission = wire.encode_submit(item.work, item.wire_id)
+        audio = item.work.audio
+        if audio is None:
+            return [submission]
+        segments = self._sent_samples.setdefault(audio.key.stream_id, {})
+        had, has = segments.get(audio.key, 0), len(audio.samples)
+        segments[audio.key] = max(had, has)
+        return [*wire.encode_audio(audio.key, audio.samples, had, has), submission]
+
+    async def _read(self, call: "grpc.aio.StreamStreamCall[pb.RunRequest, pb.RunResponse]") -> None:
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async for response in call:
+                self._receive(response)
+
+    def _receive(self, response: pb.RunResponse) -> None:
+        kind = response.WhichOneof("event")
+        if kind is None:
+            return
+        item = self._outbox.find(getattr(response, kind).work_id)
+        if item is None:
+            return
+        work_id = item.work.work_id
+        match kind:
+            case "done":
+                waited_ms = ((item.sent_s or item.enqueued_s) - item.enqueued_s) * 1000
+                self._on_event(wire.decode_done(response.done, work_id, waited_ms))
+            case "failed":
+                self._on_event(wire.decode_failed(response.failed, work_id))
+            case "dropped":
+                self._on_event(wire.decode_dropped(response.dropped, work_id))
+            case "need_audio":
+                self._resend(item)
+            case "audio":
+                self._receive_audio(item, response.audio)
+
+    def _receive_audio(self, item: Item, message: work_pb2.WorkAudio) -> None:
+        samples = item.fresh(wire.decode_samples(message))
+        if len(samples):
+            self._on_event(WorkAudio(item.work.work_id, samples, message.sample_rate_hz))
+
+    def _resend(self, item: Item) -> None:
+        """The worker lost the segment's audio: send all of it; the work itself waits there."""
+        audio = item.work.audio
+        if audio is None:
+            return
+        self._sent_samples.setdefault(audio.key.stream_id, {})[audio.key] = len(audio.samples)
+        self._control.extend(wire.encode_audio(audio.key, audio.samples, 0, len(audio.samples)))
+        self._wake.set()

@@ -1,0 +1,1 @@
+"""The gRPC edge: protobuf in, domain values inside, protobuf out. One file per service."""

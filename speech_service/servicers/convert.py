@@ -1,0 +1,221 @@
+"""Protobuf to domain and back, for what all services share."""
+
+import math
+from collections.abc import Sequence
+
+from google.protobuf.duration_pb2 import Duration
+
+from speech.v1 import audio_pb2, common_pb2
+from speech_service.domain import events
+from speech_service.domain.audio import (
+    MAX_CHANNELS,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    AudioEncoding,
+    AudioFormat,
+    Container,
+    ContainerFormat,
+    OpusPacketsFormat,
+    RawFormat,
+)
+from speech_service.domain.errors import InvalidFieldError
+
+_ENCODINGS = {
+    audio_pb2.AUDIO_ENCODING_PCM_S16LE: AudioEncoding.PCM_S16LE,
+    audio_pb2.AUDIO_ENCODING_PCM_F32LE: AudioEncoding.PCM_F32LE,
+    audio_pb2.AUDIO_ENCODING_MULAW: AudioEncoding.MULAW,
+    audio_pb2.AUDIO_ENCODING_ALAW: AudioEncoding.ALAW,
+}
+_CONTAINERS = {
+    audio_pb2.AUDIO_CONTAINER_WAV: Container.WAV,
+    audio_pb2.AUDIO_CONTAINER_FLAC: Container.FLAC,
+    audio_pb2.AUDIO_CONTAINER_OGG_OPUS: Container.OGG_OPUS,
+    audio_pb2.AUDIO_CONTAINER_MP3: Container.MP3,
+    audio_pb2.AUDIO_CONTAINER_WEBM_OPUS: Container.WEBM_OPUS,
+    audio_pb2.AUDIO_CONTAINER_M4A: Container.M4A,
+}
+_OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
+_CONTROL_KINDS = {
+    events.ControlKind.FINALIZE: common_pb2.CONTROL_KIND_FINALIZE,
+    events.ControlKind.RESET: common_pb2.CONTROL_KIND_RESET,
+    events.ControlKind.UPDATE_CONFIG: common_pb2.CONTROL_KIND_UPDATE_CONFIG,
+}
+_SPEECH_EVENTS = {
+    events.SpeechEventKind.BEGIN: common_pb2.SPEECH_EVENT_KIND_BEGIN,
+    events.SpeechEventKind.END: common_pb2.SPEECH_EVENT_KIND_END,
+}
+MAX_CONTROL_ID_CHARACTERS = 64
+
+
+def names(values: Sequence[str], prefix: str) -> str:
+    """Enum values for an error message, without their prefix and the zero value."""
+    return ", ".join(v.removeprefix(prefix) for v in values if not v.endswith("_UNSPECIFIED"))
+
+
+def audio_format(message: audio_pb2.AudioFormat, field: str, *, packets: bool) -> AudioFormat:
+    """Check and convert the audio format.
+
+    Args:
+        message: as the client sent it.
+        field: its path, for errors.
+        packets: whether bare Opus packets make sense here (they do in a stream).
+
+    Raises:
+        InvalidFieldError: missing, unknown or out of range.
+    """
+    match message.WhichOneof("format"):
+        case "raw":
+            return _raw(message.raw, f"{field}.raw")
+        case "container":
+            container = _CONTAINERS.get(message.container)
+            if container is None:
+                allowed = names(audio_pb2.AudioContainer.keys(), "AUDIO_CONTAINER_")
+                raise InvalidFieldError(f"{field}.container", "is not set or unknown", allowed)
+            return ContainerFormat(container)
+        case "auto_detect":
+            return ContainerFormat()
+        case "opus_packets":
+            if not packets:
+                raise InvalidFieldError(
+                    f"{field}.opus_packets", "is for streams only", "raw, container, auto_detect"
+                )
+            return _opus_packets(message.opus_packets, f"{field}.opus_packets")
+        case _:
+            allowed = "raw, container, opus_packets, auto_detect"
+            raise InvalidFieldError(field, "says no format", allowed)
+
+
+def _raw(raw: audio_pb2.RawAudio, field: str) -> RawFormat:
+    encoding = _ENCODINGS.get(raw.encoding)
+    if encoding is None:
+        allowed = names(audio_pb2.AudioEncoding.keys(), "AUDIO_ENCODING_")
+        raise InvalidFieldError(f"{field}.encoding", "is not set or unknown", allowed)
+    if not MIN_RATE_HZ <= raw.sample_rate_hz <= MAX_RATE_HZ:
+        raise InvalidFieldError(
+            f"{field}.sample_rate_hz", f"is {raw.sample_rate_hz}", f"{MIN_RATE_HZ} to {MAX_RATE_HZ}"
+        )
+    if raw.channel_count > MAX_CHANNELS:
+        raise InvalidFieldError(
+            f"{field}.channel_count", f"is {raw.channel_count}", f"1 to {MAX_CHANNELS}"
+        )
+    return RawFormat(encoding, raw.sample_rate_hz, raw.channel_count or 1)
+
+
+def _opus_packets(packets: audio_pb2.OpusPackets, field: str) -> OpusPacketsFormat:
+    rate_hz = packets.sample_rate_hz or 48_000
+    if rate_hz not in _OPUS_RATES_HZ:
+        allowed = ", ".join(map(str, _OPUS_RATES_HZ))
+        raise InvalidFieldError(f"{field}.sample_rate_hz", f"is {rate_hz}", allowed)
+    if packets.channel_count > 2:
+        raise InvalidFieldError(f"{field}.channel_count", f"is {packets.channel_count}", "1, 2")
+    return OpusPacketsFormat(rate_hz, packets.channel_count or 1, packets.pre_skip_frames)
+
+
+def duration_ms(message: Duration, field: str, minimum_ms: float, maximum_ms: float) -> float:
+    """A duration in milliseconds.
+
+    Raises:
+        InvalidFieldError: outside the range.
+    """
+    value_ms = message.seconds * 1000 + message.nanos / 1e6
+    if not minimum_ms <= value_ms <= maximum_ms:
+        raise InvalidFieldError(
+            field, f"is {value_ms / 1000:g} s", f"{minimum_ms / 1000:g} to {maximum_ms / 1000:g} s"
+        )
+    return value_ms
+
+
+def to_duration(value_ms: float) -> Duration:
+    """Milliseconds as a protobuf duration."""
+    message = Duration()
+    message.FromMilliseconds(round(value_ms))
+    return message
+
+
+def control_id(value: str, field: str) -> str:
+    """Check a client's control id.
+
+    Raises:
+        InvalidFieldError: too long.
+    """
+    if len(value) > MAX_CONTROL_ID_CHARACTERS:
+        raise InvalidFieldError(
+            field, f"has {len(value)} characters", f"at most {MAX_CONTROL_ID_CHARACTERS}"
+        )
+    return value
+
+
+def control_ack(ack: events.ControlAck) -> common_pb2.ControlAck:
+    """Domain to wire."""
+    return common_pb2.ControlAck(
+        control_id=ack.control_id,
+        kind=_CONTROL_KINDS[ack.kind],
+        last_final_segment=ack.last_final_segment,
+    )
+
+
+def speech_event(event: events.SpeechEvent) -> common_pb2.SpeechEvent:
+    """Domain to wire."""
+    return common_pb2.SpeechEvent(
+        kind=_SPEECH_EVENTS[event.kind], time_ms=event.time_ms, channel=event.channel
+    )
+
+
+def progress(event: events.Progress) -> common_pb2.Progress:
+    """Domain to wire."""
+    return common_pb2.Progress(
+        received_ms=event.received_ms,
+        decoded_ms=event.decoded_ms,
+        final_ms=event.final_ms,
+        lag_ms=event.lag_ms,
+    )
+
+
+def warning(event: events.StreamWarning) -> common_pb2.Warning:
+    """Domain to wire."""
+    return common_pb2.Warning(reason=event.reason, field=event.field, message=event.message)
+
+
+def usage(value: events.Usage) -> common_pb2.Usage:
+    """Domain to wire."""
+    return common_pb2.Usage(
+        audio_in_ms=value.audio_in_ms,
+        speech_ms=value.speech_ms,
+        characters_out=value.characters_out,
+        tokens_out=value.tokens_out,
+    )
+
+
+def latency(value: events.LatencySummary) -> common_pb2.Latency:
+    """Domain to wire: milliseconds rounded up, so that a stage that ran never reads 0."""
+    return common_pb2.Latency(
+        queue_ms=math.ceil(value.queue_ms),
+        encode_ms=math.ceil(value.encode_ms),
+        decode_ms=math.ceil(value.decode_ms),
+        total_ms=math.ceil(value.total_ms),
+        first_result_ms=_ceil(value.first_result_ms),
+        p50_lag_ms=_ceil(value.lag_p50_ms),
+        p95_lag_ms=_ceil(value.lag_p95_ms),
+    )
+
+
+def session_ended(event: events.SessionEnded) -> common_pb2.SessionEnded:
+    """Domain to wire."""
+    return common_pb2.SessionEnded(usage=usage(event.usage), latency=latency(event.latency))
+
+
+def summary_trailers(event: events.SessionEnded) -> tuple[tuple[str, str], ...]:
+    """Usage and latency as trailing metadata, for clients and meshes that look only there."""
+    value = event.latency
+    stages = {
+        "queue": value.queue_ms,
+        "encode": value.encode_ms,
+        "decode": value.decode_ms,
+        "total": value.total_ms,
+    }
+    timing = ", ".join(f"{name};dur={ms:.1f}" for name, ms in stages.items())
+    return (("server-timing", timing), ("x-speech-audio-ms", str(event.usage.audio_in_ms)))
+
+
+def _ceil(value: float | None) -> int | None:
+    return None if value is None else math.ceil(value)

@@ -1,0 +1,182 @@
+"""The one server interceptor: request id, error mapping, call observers.
+
+Streaming behaviours of this service are async generators, never coroutines that use
+``context.write``: one style. Cancellation is always raised on: swallowing it leaks the call
+(grpc/grpc#43360).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+from loguru import logger
+
+from speech_service import __version__
+from speech_service.domain.call import Call
+from speech_service.domain.errors import InternalError, InvalidFieldError, SpeechError
+from speech_service.protocols import CallObserver
+from speech_service.servicers.call import current_call, make_call
+from speech_service.servicers.errors import RpcStatus
+
+Context = aio.ServicerContext[Any, Any]
+_Continuation = Callable[
+    [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
+]
+
+# Probes of the infrastructure itself: no log line, no span, no request counts.
+_QUIET = ("grpc.health.v1.Health", "grpc.reflection", "grpc.channelz")
+
+
+class CallInterceptor(aio.ServerInterceptor):
+    """Wraps every RPC of the server."""
+
+    def __init__(self, observers: Sequence[CallObserver]) -> None:
+        self._observers = observers
+
+    async def intercept_service(
+        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Return the handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None or method.lstrip("/").startswith(_QUIET):
+            return handler
+        rpc_type, make_handler, inner = _shape(cast(Any, handler))
+        wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
+        return make_handler(
+            wrap(method, rpc_type, inner),
+            request_deserializer=_marking(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _wrap_unary(self, method: str, rpc_type: str, inner: Any) -> Any:
+        async def unary(request: Any, context: Context) -> Any:
+            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            request = self._begin(call, request)
+            try:
+                await self._open(call, context)
+                _check(request)
+                response = await inner(request, context)
+                call.sent += 1
+            except BaseException as error:
+                await self._failed(call, error, context)
+                raise
+            self._ended(call, "OK")
+            return response
+
+        return unary
+
+    def _wrap_stream(self, method: str, rpc_type: str, inner: Any) -> Any:
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            request = self._begin(call, request)
+            try:
+                await self._open(call, context)
+                _check(request)
+                async with aclosing(inner(request, context)) as responses:
+                    async for response in responses:
+                        call.sent += 1
+                        yield response
+            except BaseException as error:
+                await self._failed(call, error, context)
+                raise
+            self._ended(call, "OK")
+
+        return stream
+
+    def _begin(self, call: Call, request: Any) -> Any:
+        current_call.set(call)
+        for observer in self._observers:
+            observer.call_started(call)
+        if hasattr(request, "__aiter__"):
+            return _counted(call, request)
+        call.received += 1
+        return request
+
+    async def _open(self, call: Call, context: Context) -> None:
+        if call.error is not None:
+            raise call.error
+        metadata = [("x-request-id", call.request_id), ("x-speech-version", __version__)]
+        if call.session_id:
+            metadata.append(("x-speech-session-id", call.session_id))
+        await context.send_initial_metadata(tuple(metadata))
+
+    async def _failed(self, call: Call, error: BaseException, context: Context) -> None:
+        """Tell the client and the observers. Returns only where ``error`` is to be raised on."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._ended(call, "DEADLINE_EXCEEDED" if _expired(context) else "CANCELLED")
+            return
+        if isinstance(error, aio.AbortError):
+            self._ended(call, "ABORTED")
+            return
+        if not isinstance(error, SpeechError):
+            logger.opt(exception=error).error(
+                "request {} of {} failed: {}", call.request_id, call.name, type(error).__name__
+            )
+            error = InternalError("internal error")
+        elif isinstance(error, InternalError):
+            logger.error("request {} of {} failed: {}", call.request_id, call.name, error.message)
+        call.error = error
+        status = RpcStatus(error, call.request_id)
+        self._ended(call, status.code.name)
+        await context.abort_with_status(status)
+
+    def _ended(self, call: Call, code: str) -> None:
+        for observer in self._observers:
+            observer.call_ended(call, code)
+
+
+def _expired(context: Context) -> bool:
+    """Whether the call ended because its time was up; to the handler that looks like any cancellation."""
+    remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
+    return remaining_s is not None and remaining_s <= 0
+
+
+async def _counted(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        call.received += 1
+        _check(request)
+        yield request
+
+
+class _Malformed:
+    """Stands for bytes that are not the message they should be."""
+
+
+_MALFORMED = _Malformed()
+
+
+def _marking(parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """gRPC answers bytes that it cannot parse with INTERNAL and no details; a mark lets us say what is wrong."""
+    if parse is None:
+        return None
+
+    def parse_or_mark(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError:
+            return _MALFORMED
+
+    return parse_or_mark
+
+
+def _check(request: object) -> None:
+    if request is _MALFORMED:
+        raise InvalidFieldError(
+            "message", "is not a valid message of this RPC", "its protobuf encoding"
+        )
+
+
+def _shape(handler: Any) -> tuple[str, Any, Any]:
+    """Type name, handler factory and behaviour of a method handler."""
+    if handler.request_streaming and handler.response_streaming:
+        return "bidi_stream", grpc.stream_stream_rpc_method_handler, handler.stream_stream
+    if handler.response_streaming:
+        return "server_stream", grpc.unary_stream_rpc_method_handler, handler.unary_stream
+    if handler.request_streaming:
+        return "client_stream", grpc.stream_unary_rpc_method_handler, handler.stream_unary
+    return "unary", grpc.unary_unary_rpc_method_handler, handler.unary_unary

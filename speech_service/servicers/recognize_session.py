@@ -1,0 +1,103 @@
+"""What both recognition RPCs open: a session, its runner, and the audio source that feeds it."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from typing import Any, cast
+
+from grpc import aio
+
+from speech_service.audio.containers import DecoderPool
+from speech_service.audio.limits import DecodeLimits
+from speech_service.config import Config
+from speech_service.domain.audio import Samples
+from speech_service.domain.work import WorkClass
+from speech_service.protocols import Observer, Submitter, Tracer, Vad
+from speech_service.scheduler.policy import effective_class
+from speech_service.servicers.admission import Admission
+from speech_service.servicers.audio_source import AudioSource, make_source
+from speech_service.servicers.call import current_call
+from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
+from speech_service.servicers.runner import OnEvent, SessionRunner
+from speech_service.servicers.session_trace import SessionTrace
+from speech_service.sessions.recognition import (
+    RecognitionSession,
+    SessionIdentity,
+    SessionLimits,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognitionParts:
+    """What the recognition edge is built from."""
+
+    config: Config
+    submitter: Submitter
+    vad: Vad
+    decoders: DecoderPool
+    converter: RecognitionConverter
+    admission: Admission
+    observer: Observer
+    tracer: Tracer
+
+
+class OpenedRecognition:
+    """A session with the audio source that feeds it.
+
+    ``runner.turn`` orders the source's blocks and the client's other messages.
+    """
+
+    def __init__(
+        self,
+        parts: RecognitionParts,
+        request: RecognitionRequest,
+        natural_classes: tuple[WorkClass, WorkClass],
+        limits: DecodeLimits,
+        on_event: OnEvent,
+        deadline_s: float | None,
+        audio_field: str,
+    ) -> None:
+        """``audio_field``: path of the request field that carries audio, for errors."""
+        call = current_call.get()
+        call.session_id = call.session_id or uuid.uuid4().hex
+        call.model = request.model.name
+        final_class, partial_class = (
+            effective_class(call.priority, natural) for natural in natural_classes
+        )
+        self._identity = SessionIdentity(
+            call.session_id, final_class, partial_class, call.traceparent, deadline_s
+        )
+        self._parts = parts
+        self._request = request
+        self._on_event = on_event
+        self.source: AudioSource = make_source(
+            request.audio,
+            audio_field,
+            parts.decoders,
+            limits,
+            request.options.separate_channels,
+            self._block,
+            lambda error: self.runner.close(error),
+        )
+        self.runner = self._make_runner()
+
+    def _make_runner(self) -> SessionRunner:
+        parts, call = self._parts, current_call.get()
+        session = RecognitionSession(
+            self._identity,
+            self._request.options,
+            time.monotonic,
+            SessionLimits(max_lag_s=parts.config.stream.max_lag_s),
+        )
+        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        return SessionRunner(session, parts.submitter, parts.vad, trace, self._on_event)
+
+    async def _block(self, samples: Samples) -> None:
+        async with self.runner.turn:
+            await self.runner.perform(self.runner.session.audio(samples))
+
+
+def deadline_s(context: aio.ServicerContext[Any, Any]) -> float | None:
+    """The call's deadline on the monotonic clock."""
+    remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
+    return None if remaining_s is None else time.monotonic() + remaining_s

@@ -1,0 +1,119 @@
+"""Recognize: a FILE-paced session whose events are collected into one reply."""
+
+import asyncio
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import recognition_service_pb2
+from speech_service.domain import events
+from speech_service.domain.errors import (
+    CancelledWorkError,
+    InvalidFieldError,
+    ReplyTooLargeError,
+)
+from speech_service.domain.transcript import ResultKind, TranscriptResult
+from speech_service.domain.work import WorkClass
+from speech_service.servicers import convert, convert_result
+from speech_service.servicers.audio_source import unary_limits
+from speech_service.servicers.call import current_call
+from speech_service.servicers.convert_recognition import RecognitionRequest
+from speech_service.servicers.recognize_session import (
+    OpenedRecognition,
+    RecognitionParts,
+    deadline_s,
+)
+
+ServicerContext = aio.ServicerContext[Any, Any]
+
+
+class UnaryRecognition:
+    """One Recognize call."""
+
+    def __init__(self, parts: RecognitionParts, context: ServicerContext) -> None:
+        self._parts = parts
+        self._context = context
+        self._results: list[TranscriptResult] = []
+        self._ended: events.SessionEnded | None = None
+
+    async def run(
+        self, message: recognition_service_pb2.RecognizeRequest
+    ) -> recognition_service_pb2.RecognizeResponse:
+        """Recognize ``message.audio``."""
+        if not message.HasField("config"):
+            raise InvalidFieldError("config", "is missing", "a RecognitionConfig")
+        request = self._parts.converter.request(message.config, streaming=False)
+        if not message.audio:
+            raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+        limits = unary_limits(self._parts.config.decoder)
+        classes = (WorkClass.UNARY, WorkClass.UNARY)
+        opened = OpenedRecognition(
+            self._parts,
+            request,
+            classes,
+            limits,
+            self._collect,
+            deadline_s(self._context),
+            "audio",
+        )
+        self._context.add_done_callback(
+            lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+        )
+        feeding = asyncio.create_task(self._feed(opened, message.audio))
+        try:
+            await asyncio.wait(
+                [feeding, opened.runner.finished], return_when=asyncio.FIRST_COMPLETED
+            )
+            if feeding.done():
+                feeding.result()
+            error = await opened.runner.finished
+        finally:
+            feeding.cancel()
+            await asyncio.wait([feeding])
+            await opened.source.close()
+            opened.runner.close(None)
+        if error is not None:
+            raise error
+        return self._response(request)
+
+    async def _feed(self, opened: OpenedRecognition, audio: bytes) -> None:
+        """Feed in pieces: the event loop stays free, and back-pressure bounds memory."""
+        piece = self._parts.config.server.max_audio_message_bytes // 4
+        piece -= piece % 256  # whole frames of every raw format
+        limit_ms = self._parts.config.stream.max_buffered_audio_ms
+        runner = opened.runner
+        for at in range(0, len(audio), piece):
+            await opened.source.feed(audio[at : at + piece])
+            while runner.session.undecoded_ms > limit_ms and not runner.finished.done():
+                runner.changed.clear()
+                await runner.changed.wait()
+        await opened.source.end()
+        await runner.perform(runner.session.end_of_audio())
+
+    def _collect(self, event: events.SessionEvent) -> None:
+        if isinstance(event, TranscriptResult) and event.kind is not ResultKind.PARTIAL:
+            self._results.append(event)
+        if isinstance(event, events.SessionEnded):
+            self._ended = event
+
+    def _response(self, request: RecognitionRequest) -> recognition_service_pb2.RecognizeResponse:
+        assert self._ended is not None, "a session that ends well says so"
+        current_call.get().finished(self._ended.usage, self._ended.latency)
+        self._context.set_trailing_metadata(convert.summary_trailers(self._ended))
+        ordered = sorted(self._results, key=lambda r: (r.start_ms, r.channel))
+        response = recognition_service_pb2.RecognizeResponse(
+            results=[convert_result.result(r) for r in ordered],
+            usage=convert.usage(self._ended.usage),
+            latency=convert.latency(self._ended.latency),
+            model=request.model.name,
+            warnings=[convert.warning(w) for w in request.warnings],
+        )
+        for code in dict.fromkeys(r.language for r in ordered if r.language):
+            response.languages.add(code=code)
+        limit = self._parts.config.server.max_unary_reply_bytes
+        if response.ByteSize() > limit:
+            raise ReplyTooLargeError(
+                f"the reply would exceed {limit} bytes; use StreamingRecognize",
+                metadata={"max_unary_reply_bytes": str(limit), "use": "StreamingRecognize"},
+            )
+        return response

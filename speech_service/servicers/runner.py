@@ -1,0 +1,134 @@
+"""Carries out what a session asks for: detect, submit, cancel, emit, finish.
+
+One runner per session, on the event loop. Detection is awaited in order with the audio it belongs to; work events
+come back at any time and are handled at once. Spans and metrics of a session are recorded here, because here pass
+its work, its results and its end.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from loguru import logger
+
+from speech_service.domain.audio import Samples
+from speech_service.domain.errors import OverloadedError, SpeechError
+from speech_service.domain.events import (
+    Action,
+    Cancel,
+    Detect,
+    Emit,
+    Finish,
+    SessionEvent,
+    Submit,
+)
+from speech_service.domain.work import DropReason, Work, WorkAudio, WorkDropped, WorkEvent
+from speech_service.protocols import Submitter, Vad, VadStream
+from speech_service.servicers.session_trace import SessionTrace
+from speech_service.sessions.recognition import RecognitionSession
+
+OnEvent = Callable[[SessionEvent], None]
+
+
+class SessionRunner:
+    """Drives one recognition session.
+
+    ``finished`` resolves when the session ends: to None when it ended well, else to the error.
+    ``changed`` is set after anything happened that may relieve back-pressure.
+    ``turn`` is held while one message is carried out, where several tasks feed the session.
+    """
+
+    def __init__(
+        self,
+        session: RecognitionSession,
+        submitter: Submitter,
+        vad: Vad,
+        trace: SessionTrace,
+        on_event: OnEvent,
+    ) -> None:
+        self.session = session
+        self.finished: asyncio.Future[SpeechError | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.changed = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self._submitter = submitter
+        self._vad = vad
+        self._vad_streams: dict[int, VadStream] = {}
+        self._trace = trace
+        self._on_event = on_event
+        self._open_work: set[str] = set()
+
+    async def perform(self, actions: Sequence[Action]) -> None:
+        """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
+        for action in actions:
+            if isinstance(action, Detect):
+                probabilities = await self._detect(action)
+                self.perform_now(self.session.probabilities(probabilities))
+            else:
+                self._one(action)
+
+    def perform_now(self, actions: Sequence[Action]) -> None:
+        """Carry out actions that hold no ``Detect``."""
+        for action in actions:
+            self._one(action)
+
+    def close(self, error: SpeechError | None) -> None:
+        """End the session from outside (the client is gone, say) and forget its stream. Safe to call twice."""
+        if error is not None:
+            self.perform_now(self.session.fail(error))
+        if not self.finished.done():
+            self.finished.set_result(error)
+        for work_id in self._open_work:
+            self._submitter.cancel(work_id)
+        self._open_work.clear()
+        self._submitter.release(self._trace.session_id)
+        self._trace.close()
+
+    async def _detect(self, action: Detect) -> Samples:
+        stream = self._vad_streams.get(action.channel)
+        if stream is None:
+            stream = self._vad_streams[action.channel] = self._vad.open()
+        with self._trace.detecting():
+            return await stream.probabilities(action.frames)
+
+    def _one(self, action: Action) -> None:
+        if self.finished.done() and not isinstance(action, Cancel):
+            return  # an earlier action of the list ended the session
+        match action:
+            case Submit(work):
+                self._submit(work)
+            case Cancel(work_id):
+                self._submitter.cancel(work_id)
+            case Emit(event):
+                self._trace.event(event)
+                self._on_event(event)
+            case Finish(error):
+                if not self.finished.done():
+                    self.finished.set_result(error)
+            case Detect():
+                raise TypeError("a Detect is answered by perform(), not here")
+
+    def _submit(self, work: Work) -> None:
+        work = replace(work, traceparent=self._trace.submitted(work))
+        self._open_work.add(work.work_id)
+        try:
+            self._submitter.submit(work, self._work_event)
+        except OverloadedError as error:
+            if work.supersede_key is not None:
+                # A partial is worth less than the room it takes; the next one comes with newer audio.
+                self._work_event(WorkDropped(work.work_id, DropReason.SUPERSEDED))
+                return
+            self._open_work.discard(work.work_id)
+            self.perform_now(self.session.fail(error))
+        except SpeechError as error:
+            self._open_work.discard(work.work_id)
+            self.perform_now(self.session.fail(error))
+
+    def _work_event(self, event: WorkEvent) -> None:
+        if not isinstance(event, WorkAudio):
+            self._open_work.discard(event.work_id)
+        self._trace.work_event(event)
+        logger.trace("work {} ended: {}", event.work_id, type(event).__name__)
+        self.perform_now(self.session.work_event(event))
+        self.changed.set()

@@ -1,0 +1,1 @@
+"""Sans-IO state machines, one per RPC: they take events and return actions, and know no loop, socket or model."""

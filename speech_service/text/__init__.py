@@ -1,0 +1,1 @@
+"""Text without models: sentences, normal forms, subtitles, repairs."""

@@ -1,0 +1,179 @@
+"""The words of a cue without their dress: tags, dashes and notes are taken off before and put on after.
+
+A cue with one speaker is one text, whatever its line breaks; one with a dash at each line is one text for each line.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from speech_service.text.subtitle_file import FileKind
+
+MAX_LINE_WIDTH = 42
+"""Columns of a line that had room for more lines; the usual limit of subtitles."""
+
+_MAX_LINES = 10
+"""Of a cue that is wrapped; no screen shows more."""
+_MAX_LAYERS = 8
+"""Of tags, dashes and notes around the words; more are left inside."""
+_DASH = re.compile(r"\s*(?:[-\u2010-\u2015\u2022]\s*|>>\s*)(?=\S)")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?\d[\d:.]*>|\{\\[^{}]*\}")
+_AMPERSAND = re.compile(r"&(?!(?:lt|gt|lrm|rlm);)")
+_TIME_TAG = re.compile(r"<\d[\d:.]*>")
+_LEADING = re.compile(
+    r"\s*(?:\{\\[^{}]*\}|<v(?:\.[^<>]*)?\s[^<>]*>(?!.*</v>)|[\u266a-\u266f#]+(?=\s))\s*", re.DOTALL
+)
+_TRAILING = re.compile(r"\s*[\u266a-\u266f]+\s*$|\s+#\s*$")
+_PAIR = re.compile(r"\s*<([A-Za-z]+)([^<>]*)>(.*)</\1>\s*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One text to translate, and what stands around it."""
+
+    before: str
+    words: str
+    after: str
+    line_count: int
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags inside the words."""
+        return _TAG.findall(self.words)
+
+    @property
+    def has_words(self) -> bool:
+        """False for numbers, signs and music: there is nothing to translate."""
+        return any(char.isalpha() for char in _TAG.sub("", self.words))
+
+
+def undress(lines: Sequence[str], kind: FileKind) -> list[Unit]:
+    """The texts of a block of lines. Karaoke times inside the words are left out: they fit no other words."""
+    if kind is FileKind.WEBVTT:
+        lines = [_TIME_TAG.sub("", line) for line in lines]
+    lines = [" ".join(line.split()) for line in lines]
+    if len(lines) > 1 and sum(bool(_DASH.match(_TAG.sub("", line))) for line in lines) > 1:
+        return [_unit(line, 1, kind) for line in lines]
+    return [_unit(_joined(lines), len(lines), kind)]
+
+
+def dress(unit: Unit, translation: str, kind: FileKind, with_tags: bool = True) -> list[str]:
+    """Lines of the unit's translation, as many as it had, one more where they would be too long.
+
+    Args:
+        unit: where the translation goes.
+        translation: its words.
+        kind: format of the file.
+        with_tags: False leaves out the tags inside the words.
+    """
+    words = " ".join(translation.split())
+    if not with_tags or not keeps_tags(unit, words):
+        words = " ".join(_TAG.sub(" ", words).split())
+    if kind is FileKind.WEBVTT:
+        words = _escaped(words)
+    rows = wrap(words, unit.line_count)
+    rows[0] = unit.before + rows[0]
+    rows[-1] += unit.after
+    return rows
+
+
+def keeps_tags(unit: Unit, translation: str) -> bool:
+    """True where the translation has the tags of the words, in their order, and no others."""
+    return _TAG.findall(translation) == unit.tags
+
+
+def wrap(words: str, line_count: int) -> list[str]:
+    """Words in lines of about the same width: ``line_count``, or two where one would be wider than a screen takes."""
+    wanted = max(min(line_count, _MAX_LINES), 2 if display_width(words) > MAX_LINE_WIDTH else 1)
+    lines: list[str] = []
+    for left in range(wanted, 1, -1):
+        at = _break_near(words, left)
+        if at is None:
+            break
+        lines.append(words[:at].rstrip())
+        words = words[at:].lstrip()
+    return [*lines, words]
+
+
+def display_width(text: str) -> int:
+    """Columns of the text without its tags; Han, kana and Hangul take two."""
+    return sum(map(_char_width, _TAG.sub("", text)))
+
+
+def _char_width(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
+    before, after = "", ""
+    for _ in range(_MAX_LAYERS):
+        if match := _DASH.match(text) or _LEADING.match(text):
+            before, text = before + match.group(), text[match.end() :]
+        elif match := _TRAILING.search(text):
+            after, text = match.group() + after, text[: match.start()]
+        elif (pair := _PAIR.fullmatch(text)) and f"</{pair[1]}>" not in pair[3]:
+            before += text[: pair.start(3)]
+            after = text[pair.end(3) :] + after
+            text = pair[3]
+        else:
+            break
+    core = text.strip()
+    if core:
+        lead, _, trail = text.partition(core)
+        before, after = before + lead, trail + after
+    return Unit(before, _unescaped(core) if kind is FileKind.WEBVTT else core, after, line_count)
+
+
+def _joined(lines: Sequence[str]) -> str:
+    """Lines of one speaker as one text; no space where Han or kana meet."""
+    text = lines[0]
+    for line in lines[1:]:
+        meets = _is_unspaced(text[-1:]) and _is_unspaced(line[:1])
+        text += line if meets else f" {line}"
+    return text
+
+
+def _is_unspaced(char: str) -> bool:
+    """True for Han and kana."""
+    return "\u3040" <= char <= "\u9fff"
+
+
+def _break_near(words: str, parts: int) -> int | None:
+    """The space nearest to the end of the first of ``parts`` parts of one width; without any space, a place between two
+    Han or kana.
+    """
+    tagged = {at for match in _TAG.finditer(words) for at in range(match.start() + 1, match.end())}
+    places = {match.end() for match in re.finditer(r"\s+", words)} - tagged - {len(words)}
+    if not places:
+        places = {
+            at
+            for at in range(1, len(words))
+            if _is_unspaced(words[at - 1]) and _is_unspaced(words[at])
+        } - tagged
+    widths = list(
+        accumulate(map(_char_width, words), initial=0)
+    )  # of tags too: a rough cut will do
+    wanted = widths[-1] / parts
+    return min(places, key=lambda at: (abs(widths[at] - wanted), at), default=None)
+
+
+def _unescaped(words: str) -> str:
+    """Words of WebVTT as they read; ``&lt;`` and ``&gt;`` stay, or they would make tags."""
+    for entity, char in (("&nbsp;", " "), ("&lrm;", "\u200e"), ("&rlm;", "\u200f"), ("&amp;", "&")):
+        words = words.replace(entity, char)
+    return words
+
+
+def _escaped(words: str) -> str:
+    """Words for WebVTT: signs that it reads as marks are written as entities, tags stay."""
+    parts = re.split(f"({_TAG.pattern})", words)
+    return "".join(
+        part
+        if number % 2
+        else _AMPERSAND.sub("&amp;", part).replace("<", "&lt;").replace(">", "&gt;")
+        for number, part in enumerate(parts)
+    )

@@ -1,0 +1,93 @@
+"""Cuts text into pieces that a sentence-level model can take, so that the pieces joined again are the text.
+
+Not for speech: it has no notion of what is pronounced. It only keeps sentences whole where they are short enough.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LINE = re.compile(r"[^\r\n]+|[\r\n]+")
+_END = re.compile(  # the second part is that of Chinese and Japanese, which put no space
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\]]*+"
+    r"(?=\s++[\"'\u201c\u2018\u00ab(\[\u00bf\u00a1*\u2013\u2014-]*\s?[^\W\d_a-z\u00e0-\u00ff])"
+    r"|[\u3002\uff01\uff1f]+[\"'\u201d\u2019\u300d\u300f\uff09]*"
+)
+_ABBREVIATED = re.compile(
+    r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Gen|Col|Lt|Capt|Rev|vs|etc|approx|Fig|No|Sr|Sra|Srta|Dra|Profa|Exmo|Av|"
+    r"e\.g|i\.e|p\.ex|[ap]\.m)\.$",
+    re.IGNORECASE,
+)
+_ABBREVIATION_CHARS = 12
+_CLAUSE = re.compile(r"[,;:\u2013\u2014)\uff0c\uff1b\uff1a\u3001]\s*|\s[-\u2013\u2014]\s")
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some text with the white space that stood before and after it. ``core`` is empty for white space alone."""
+
+    before: str
+    core: str
+    after: str
+
+
+def cut(text: str, max_chars: int) -> list[Piece]:
+    """The text in pieces: at line ends, at sentence ends, and where a sentence is longer than ``max_chars``, at a
+    clause, a space, or anywhere.
+
+    Args:
+        text: anything.
+        max_chars: longest ``core``; at least 1.
+    """
+    spans = (span for line in _LINE.findall(text) for span in _cut_line(line, max_chars))
+    return [_piece(span) for span in spans]
+
+
+def chunks(text: str, max_chars: int) -> list[Piece]:
+    """The text in few pieces of up to ``max_chars``, cut where :func:`cut` would: for a model with a long memory."""
+    whole: list[str] = []
+    for piece in cut(text, max_chars):
+        span = f"{piece.before}{piece.core}{piece.after}"
+        if whole and len((whole[-1] + span).strip()) <= max_chars:
+            whole[-1] += span
+        else:
+            whole.append(span)
+    return [_piece(span) for span in whole]
+
+
+def _cut_line(line: str, max_chars: int) -> Iterator[str]:
+    begin = 0
+    for match in _END.finditer(line):
+        if _ABBREVIATED.search(line, max(begin, match.end() - _ABBREVIATION_CHARS), match.end()):
+            continue
+        yield from _cut_long(line[begin : match.end()], max_chars)
+        begin = match.end()
+    if begin < len(line):
+        yield from _cut_long(line[begin:], max_chars)
+
+
+def _cut_long(sentence: str, max_chars: int) -> Iterator[str]:
+    while len(sentence.strip()) > max_chars:
+        lead = len(sentence) - len(sentence.lstrip())
+        at = _break_before(sentence, lead + max_chars)
+        yield sentence[:at]
+        sentence = sentence[at:]
+    yield sentence
+
+
+def _break_before(sentence: str, limit: int) -> int:
+    """Where to cut at the latest; not in the first third, where the piece would be too small to make sense."""
+    for pattern in (_CLAUSE, _SPACE):
+        ends = [m.end() for m in pattern.finditer(sentence, limit // 3, limit)]
+        if ends:
+            return ends[-1]
+    return limit
+
+
+def _piece(span: str) -> Piece:
+    core = span.strip()
+    if not core:
+        return Piece(span, "", "")
+    at = span.index(core)
+    return Piece(span[:at], core, span[at + len(core) :])

@@ -1,0 +1,172 @@
+"""Composition root of a worker process: engines, scheduler, service, and the bond to its parent."""
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+import grpc.aio
+
+from speech.internal.v1 import worker_pb2_grpc as pb_grpc
+from speech_service.config import (
+    Config,
+    ConfigError,
+    ModelConfig,
+    from_mapping,
+)
+from speech_service.domain.models import ModelState
+from speech_service.engines import registry
+from speech_service.engines.shared import SharedModels
+from speech_service.observability.logging import configure as configure_logging
+from speech_service.protocols import Engine
+from speech_service.scheduler import metrics
+from speech_service.scheduler.model_host import ModelHost
+from speech_service.scheduler.scheduler import Scheduler
+from speech_service.scheduler.worker_process import JOURNAL_NAME
+from speech_service.worker.journal import JournaledEngine
+from speech_service.worker.service import WorkerServicer
+from speech_service.worker.telemetry import BufferingObserver
+
+logger = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+STOP_GRACE_S = 0.5
+"""For calls under way; the front end has ended its own by now."""
+SERVER_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a worker until its stdin ends. Configuration: one line of JSON on stdin."""
+    parser = argparse.ArgumentParser(prog="speech_service.worker")
+    parser.add_argument("--socket", type=Path, required=True, help="unix socket to serve on")
+    socket_path: Path = parser.parse_args(arguments).socket
+    _die_with_parent()
+    ready = _claim_stdout()
+    try:
+        config = from_mapping(json.loads(sys.stdin.buffer.readline()))
+        configure_logging(config.observability)
+        _lower_priority(config.worker.nice)
+        asyncio.run(_serve(config, socket_path, ready))
+    except (ConfigError, json.JSONDecodeError) as error:
+        logger.error("worker cannot start: %s", error)
+        return 2
+    return 0
+
+
+async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
+    loop = asyncio.get_running_loop()
+    described = {(told := registry.describe(model)).name: told for model in config.models}
+    if len(described) < len(config.models):
+        raise ConfigError("models: two of them have the same name")
+    models = dict(zip(described, config.models, strict=True))
+    observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
+    scheduler = Scheduler({}, config.scheduler, observer, loop)
+    lanes = lane_count(config)
+    journals = JournalFiles(socket_path.parent)
+
+    def build(name: str) -> list[Engine]:
+        return build_lanes(models[name], lanes, journals)
+
+    host = ModelHost(models, build, scheduler)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    servicer = WorkerServicer(config.worker, described, host, scheduler, observer)
+    pb_grpc.add_WorkerServiceServicer_to_server(servicer, server)
+    server.add_insecure_port(f"unix:{socket_path}")
+    await server.start()
+    preload = asyncio.create_task(_preload(host, config.worker.preload))
+    ready.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
+    ready.flush()
+    await _stdin_end()
+    preload.cancel()
+    await server.stop(STOP_GRACE_S)
+    await scheduler.close()
+    if ModelState.LOADING in host.states.values():
+        os._exit(0)  # a load cannot be stopped, and nobody waits for it any more
+
+
+async def _preload(host: ModelHost, wanted: bool) -> None:
+    if wanted:
+        loads = [host.load(name) for name in host.states]
+        await asyncio.gather(*loads, return_exceptions=True)  # the host logs what fails
+
+
+class JournalFiles:
+    """Names of journal files, a fresh one for each lane."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._count = 0
+
+    def next_path(self) -> Path:
+        """A path that no lane has yet."""
+        self._count += 1
+        return self._directory / f"{JOURNAL_NAME}-{self._count}"
+
+
+def build_lanes(model: ModelConfig, lanes: int, journals: JournalFiles) -> list[Engine]:
+    """The engines of a model, one per lane. What they share is gone when the last of them is.
+
+    Raises:
+        ConfigError: the backend cannot be loaded; names the configuration key.
+    """
+    shared = SharedModels()
+    return [
+        JournaledEngine(registry.build_engine(model, shared), journals.next_path())
+        for _ in range(lanes)
+    ]
+
+
+def lane_count(config: Config) -> int:
+    """Lanes per model: as configured, else one per core that this process may use."""
+    if config.scheduler.lanes:
+        return config.scheduler.lanes
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _die_with_parent() -> None:
+    """Have the system kill this process when its parent dies, however that happens.
+
+    Signals that ask for an end often reach the whole group; the parent drains, and needs us for it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _claim_stdout() -> TextIO:
+    """Keep stdout for the line to the parent; what libraries print goes to stderr."""
+    ready = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return ready
+
+
+def _lower_priority(nice: int) -> None:
+    try:
+        os.nice(nice)
+    except OSError:
+        logger.warning("worker.nice = %d is not allowed here", nice)
+
+
+async def _stdin_end() -> None:
+    """Wait until the parent closes our stdin, or dies."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.read(4096):
+        pass

@@ -1,0 +1,162 @@
+"""Rules about the source itself. Layers are rules of import-linter, in pyproject.toml."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("speech_service", "clients/python/speech_client")
+PRODUCT = ("speech_service", "clients", "tools", "benchmarks")
+HAND_WRITTEN = (*PRODUCT, "tests")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 60
+ENVIRONMENT_READER = ROOT / "speech_service" / "config.py"
+ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
+# Modules that run code found in data.
+UNSAFE_MODULES = {
+    "pickle",
+    "cPickle",
+    "_pickle",
+    "cloudpickle",
+    "dill",
+    "joblib",
+    "marshal",
+    "shelve",
+}
+UNSAFE_ARGUMENTS = {"trust_remote_code", "allow_pickle"}
+# Written in two parts so that this file does not find itself.
+UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
+
+
+def sources(folders: tuple[str, ...]) -> list[Path]:
+    """List the hand-written Python files below some folders of the repository."""
+    found = (path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return sorted(path for path in found if "node_modules" not in path.parts)
+
+
+def where(path: Path, node: ast.AST | None = None) -> str:
+    """Name a place as an editor can open it."""
+    line = f":{getattr(node, 'lineno', 1)}" if node else ""
+    return f"{path.relative_to(ROOT)}{line}"
+
+
+def nodes(folders: tuple[str, ...]) -> Iterator[tuple[Path, ast.AST]]:
+    """Give each node of the syntax trees of the files below some folders."""
+    for path in sources(folders):
+        for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+            yield path, node
+
+
+def imported(node: ast.AST) -> list[str]:
+    """Give the dotted names that an import statement brings in; nothing for any other node."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def dotted(node: ast.AST) -> str:
+    """Give `a.b` for an attribute of a plain name; empty for any other node."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return ""
+
+
+def test_files_are_short() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in sources(HAND_WRITTEN)}
+    long = [f"{where(path)}: {n} lines" for path, n in lengths.items() if n > MAX_FILE_LINES]
+    assert not long, f"more than {MAX_FILE_LINES} lines: {long}"
+
+
+def test_functions_are_short() -> None:
+    long = [
+        f"{where(path, node)} {node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
+        for path, node in nodes(HAND_WRITTEN)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+    ]
+    assert not long, f"more than {MAX_FUNCTION_LINES} lines: {long}"
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    names = {f"os.{name}" for name in ENVIRONMENT}
+    found = [
+        where(path, node)
+        for path, node in nodes(PRODUCT)
+        if path != ENVIRONMENT_READER and (dotted(node) in names or names & {*imported(node)})
+    ]
+    assert not found, f"the environment is read in {where(ENVIRONMENT_READER)} only: {found}"
+
+
+def test_no_code_is_loaded_from_data() -> None:
+    found: list[str] = []
+    for path, node in nodes(PRODUCT):
+        unsafe = any(name.split(".")[0] in UNSAFE_MODULES for name in imported(node))
+        unsafe |= dotted(node) == "torch.load" or "torch.load" in imported(node)
+        unsafe |= isinstance(node, ast.keyword) and node.arg in UNSAFE_ARGUMENTS
+        unsafe |= isinstance(node, ast.Constant) and node.value in UNSAFE_ARGUMENTS
+        if unsafe:
+            found.append(where(path, node))
+    assert not found, f"pickle and its like run code found in data: {found}"
+
+
+def test_packages_say_what_they_are() -> None:
+    folders = {path.parent for path in sources(PACKAGES)}
+    markers = [folder / "__init__.py" for folder in sorted(folders)]
+    silent = [
+        where(marker)
+        for marker in markers
+        if not marker.is_file() or not ast.get_docstring(ast.parse(marker.read_text()))
+    ]
+    assert not silent, f"a package has an __init__.py with a docstring: {silent}"
+
+
+def test_nothing_is_left_for_later() -> None:
+    found = [
+        f"{where(path)}:{number}"
+        for path in [*sources(HAND_WRITTEN), *sorted((ROOT / "proto").rglob("*.proto"))]
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if UNFINISHED.search(line)
+    ]
+    found += [
+        where(path, node)
+        for path, node in nodes(HAND_WRITTEN)
+        if isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
+    ]
+    assert not found, f"unfinished: {found}"
+
+
+def test_layers_hold(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from importlinter.cli import lint_imports
+
+    monkeypatch.chdir(ROOT)
+    code = lint_imports(config_filename="pyproject.toml", no_cache=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_constraints_pin_every_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins: dict[str, str] = {}
+    for line in (ROOT / "constraints.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, _, version = line.partition("==")
+            pins[canonicalize_name(name)] = version
+    extras = project["optional-dependencies"]
+    wanted = [
+        Requirement(line) for line in [*project["dependencies"], *extras["server"], *extras["dev"]]
+    ]
+    wrong = [
+        f"{need} is pinned to {pins.get(canonicalize_name(need.name))}"
+        for need in wanted
+        if not need.specifier.contains(
+            pins.get(canonicalize_name(need.name), "0"), prereleases=True
+        )
+    ]
+    assert not wrong, wrong

@@ -1,0 +1,39 @@
+"""Categories of tests, one per folder, and the recordings that some tests need."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "gpu")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its folder; a test outside the category folders is an error."""
+    for item in items:
+        category = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if category not in CATEGORIES:
+            raise pytest.UsageError(
+                f"{item.path}: a test lives under tests/ in one of {', '.join(CATEGORIES)}"
+            )
+        item.add_marker(category)
+        if category == "gpu" and shutil.which("nvidia-smi") is None:
+            item.add_marker(pytest.mark.skip(reason="no GPU: nvidia-smi is not installed"))
+
+
+@pytest.fixture(scope="session")
+def speech_data() -> Path:
+    """Give the folder of recordings: `manifest.jsonl` and `audio/`.
+
+    It is the one that SPEECH_DATA names, else `../shared/data/speech` beside the repository.
+    """
+    named = os.environ.get("SPEECH_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data" / "speech"
+    if not (folder / "manifest.jsonl").is_file():
+        pytest.skip(
+            f"no recordings: {folder} has no manifest.jsonl; set SPEECH_DATA to their folder"
+        )
+    return folder

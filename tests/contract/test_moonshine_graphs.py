@@ -1,0 +1,123 @@
+"""Our lean graphs compute what the packaged graphs compute."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speech_service.domain.audio import Samples
+from speech_service.engines.model_files import package_folder
+from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
+from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
+
+from .test_recognizers import clip
+
+LAYERS = 6
+
+
+class Packaged:
+    """The two graphs of the package, run without a cache."""
+
+    def __init__(self) -> None:
+        ort = pytest.importorskip("onnxruntime")
+        folder = package_folder("moonshine_voice")
+        assert folder is not None
+        self.folder = folder / "assets" / "tiny-en"
+        self._encoder, self._decoder = (
+            ort.InferenceSession(str(self.folder / name)) for name, _ in (ENCODER, DECODER)
+        )
+
+    def run(self, samples: Samples, tokens: Sequence[int]) -> tuple[Samples, list[Samples]]:
+        """Logits after each token, and the keys and values of the audio."""
+        mask = np.ones((1, len(samples)), np.int64)
+        feed: dict[str, Any] = {"input_values": samples[np.newaxis], "attention_mask": mask}
+        states = self._encoder.run(None, feed)[0]
+        feed = {
+            "encoder_attention_mask": mask,
+            "encoder_hidden_states": states,
+            "use_cache_branch": np.array([False]),
+            "input_ids": np.array([tokens], np.int64),
+        }
+        empty = np.zeros((1, 8, 0, 36), np.float32)
+        for name in _names("past_key_values", "decoder") + _names("past_key_values", "encoder"):
+            feed[name] = empty
+        logits, *heard = self._decoder.run(["logits", *_names("present", "encoder")], feed)
+        return logits[0], heard
+
+
+def _names(when: str, source: str) -> list[str]:
+    parts = ("key", "value")
+    return [f"{when}.{layer}.{source}.{part}" for layer in range(LAYERS) for part in parts]
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Packaged:
+    return Packaged()
+
+
+@pytest.fixture(scope="module")
+def network(packaged: Packaged) -> MoonshineNetwork:
+    return MoonshineNetwork(packaged.folder / ENCODER[0], packaged.folder / DECODER[0], threads=1)
+
+
+def greedy(network: MoonshineNetwork, samples: Samples, count: int) -> list[int]:
+    decoder = network.encode(samples)
+    tokens = [1]
+    for _ in range(count):
+        tokens += decoder.run(tokens[-1:])
+    return tokens
+
+
+def test_the_decoder_computes_what_the_packaged_one_does(
+    packaged: Packaged, network: MoonshineNetwork
+) -> None:
+    samples = clip("two_cities")[: 4 * 16_000]
+    tokens = greedy(network, samples, 10)
+    logits, heard = packaged.run(samples, tokens)
+    ours = network.decoder(heard).logits(tokens)
+    # The same products in another order: a value may round to the next int8 step, no more.
+    assert np.abs(ours - logits).mean() < 0.02
+    assert (ours.argmax(axis=1) == logits.argmax(axis=1)).all()
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("beckett", 9), ("two_cities", 6)])
+def test_the_encoder_hears_what_the_packaged_one_does(
+    packaged: Packaged, network: MoonshineNetwork, name: str, seconds: int
+) -> None:
+    samples = clip(name)[: seconds * 16_000]
+    for ours, theirs in zip(network.hear(samples), packaged.run(samples, [1])[1], strict=True):
+        assert ours.shape == theirs.shape
+        likeness = (ours * theirs).sum() / np.sqrt(np.square(ours).sum() * np.square(theirs).sum())
+        assert likeness > 0.995
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("beckett", 9), ("two_cities", 6)])
+def test_the_whole_makes_the_same_choices(
+    packaged: Packaged, network: MoonshineNetwork, name: str, seconds: int
+) -> None:
+    samples = clip(name)[: seconds * 16_000]
+    tokens = greedy(network, samples, 12)
+    reference = packaged.run(samples, tokens[:-1])[0].argmax(axis=1)
+    assert np.count_nonzero(reference != tokens[1:]) <= 1
+
+
+def test_a_cached_pass_equals_an_uncached_one(network: MoonshineNetwork) -> None:
+    samples = clip("two_cities")[: 2 * 16_000]
+    tokens = greedy(network, samples, 6)
+    whole = network.encode(samples).logits(tokens)
+    decoder = network.encode(samples)
+    first, second = decoder.logits(tokens[:3]), decoder.logits(tokens[3:])
+    # int8 scales are per pass, so values differ a little; the choices do not.
+    cached = np.concatenate([first, second])
+    assert (cached.argmax(axis=1) == whole.argmax(axis=1)).all()
+
+
+def test_truncating_the_cache_takes_tokens_back(network: MoonshineNetwork) -> None:
+    decoder = network.encode(clip("two_cities")[: 2 * 16_000])
+    decoder.run([1])
+    expected = decoder.logits([739])
+    decoder.run([5, 6, 7])
+    decoder.truncate(1)
+    np.testing.assert_array_equal(decoder.logits([739]), expected)
+    assert decoder.length == 2

@@ -1,0 +1,229 @@
+"""Audio that is broken, forged, hostile or empty: INVALID_ARGUMENT with a field path, and life goes on."""
+
+import asyncio
+import struct
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+from speech.v1 import audio_pb2 as audio
+from speech.v1 import common_pb2 as common
+from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.failures import Failure, failure_of
+from tests.integration.harness import Server, auto_config, raw_config, recognize, running
+from tests.integration.sound import quiet, s16, speech
+from tests.unit.audio.encode import KINDS, encoded, ogg_silence, opus_packets, speechlike, wav
+
+MIB = 1024 * 1024
+F32 = audio.AUDIO_ENCODING_PCM_F32LE
+
+
+def file_config(config: pb.RecognitionConfig) -> pb.RecognitionConfig:
+    config.pacing = common.PACING_FILE
+    return config
+
+
+async def both(
+    server: Server, config: pb.RecognitionConfig, data: bytes
+) -> tuple[Failure, Failure]:
+    """How the streaming and the unary RPC refuse ``data``."""
+    async with server.talk(file_config(config)) as talk:
+        reading = asyncio.create_task(talk.fails())
+        await talk.audio(data, MIB // 2)
+        await talk.send(end_of_audio={})
+        streamed = await reading
+    call = server.recognition.Recognize(pb.RecognizeRequest(config=config, audio=data))
+    return streamed, await failure_of(call)
+
+
+def invalid(failures: tuple[Failure, Failure], *says: str) -> None:
+    streamed, unary = failures
+    streamed.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio.data", *says)
+    unary.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio", *says)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "channels", "count", "frame"), [(1, 1, 3, "2"), (1, 2, 6, "4"), (2, 1, 7, "4")]
+)
+async def test_half_a_frame(
+    server: Server, encoding: int, channels: int, count: int, frame: str
+) -> None:
+    config = raw_config(encoding=encoding, channels=channels)
+    invalid(await both(server, config, bytes(count)), f"multiples of {frame} bytes")
+    await server.works()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+async def test_floats_that_are_no_numbers(server: Server, value: float) -> None:
+    samples = np.zeros(1600, "<f4")
+    samples[800] = value
+    invalid(await both(server, raw_config(encoding=F32), samples.tobytes()), "finite numbers")
+    await server.works()
+
+
+async def test_floats_beyond_full_scale_are_clipped(server: Server) -> None:
+    samples = np.full(16_000, 1e30, "<f4")
+    samples[::2] *= -1
+    talk = await recognize(server, samples.tobytes(), raw_config(encoding=F32))
+    assert talk.finals[0].text == "zero one"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_truncated_container(server: Server, kind: str) -> None:
+    data = encoded(kind, seconds=4.0)
+    invalid(await both(server, auto_config(), data[: len(data) * 6 // 10]), "truncated")
+    await server.works()
+
+
+async def test_what_was_decoded_before_the_cut_is_transcribed(server: Server) -> None:
+    """Half of a WAV that says it is whole: a FINAL may not come, but partials and the error do."""
+    data = wav(speechlike(16_000, 3.0), 16_000, data_bytes=10 * 96_000)
+    async with server.talk(auto_config()) as talk:
+        for at in range(0, len(data), 6400):
+            await talk.audio(data[at : at + 6400])
+            await asyncio.sleep(0.005)
+        await talk.until("result")
+        await talk.send(end_of_audio={})
+        failure = await talk.fails()
+    failure.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio.data", "truncated")
+    assert talk.partials
+
+
+@pytest.mark.parametrize("rate", [0, 1, 7_999, 192_001, 2**32 - 1])
+async def test_a_forged_sample_rate(server: Server, rate: int) -> None:
+    data = bytearray(wav(speechlike(16_000, 0.5), 16_000))
+    struct.pack_into("<I", data, 24, rate)
+    invalid(await both(server, auto_config(), bytes(data)), f"{rate} Hz", "8000 to 192000")
+
+
+async def test_a_header_that_says_hours(server: Server) -> None:
+    data = wav(speechlike(16_000, 1.0), 16_000, data_bytes=8 * 3600 * 32_000)
+    invalid(await both(server, auto_config(), data), "truncated")
+    await server.works()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\0" * 4096,
+        b"RIFF\xff\xff\xff\xffWAVEfmt \xff\xff\xff\xff",
+        b"fLaC" + b"\xff" * 4096,
+        b"OggS" + b"\0" * 4096,
+        b"\x1a\x45\xdf\xa3" + b"\xff" * 4096,
+        b"\0\0\0\x20ftypM4A " + b"\xff" * 4096,
+        b"ID3\x04\0\0" + b"\x7f" * 4096,
+        b"#EXTM3U\nhttp://127.0.0.1/\n" * 100,
+        b"x",
+    ],
+    ids=["zeros", "riff", "flac", "ogg", "webm", "mp4", "mp3", "playlist", "one byte"],
+)
+async def test_bytes_that_are_no_audio(server: Server, data: bytes) -> None:
+    invalid(await both(server, auto_config(), data))
+    await server.works()
+
+
+async def test_a_container_that_is_not_the_one_named(server: Server) -> None:
+    config = pb.RecognitionConfig(audio=audio.AudioFormat(container=audio.AUDIO_CONTAINER_FLAC))
+    invalid(await both(server, config, encoded("wav")), "declared as flac")
+
+
+async def test_opus_packets_that_are_none(server: Server) -> None:
+    config = pb.RecognitionConfig(audio=audio.AudioFormat(opus_packets=audio.OpusPackets()))
+    for bad in (b"", b"\xff" * 70_000, b"\xff\xff\xff"):
+        async with server.talk(config) as talk:
+            await talk.audio(opus_packets(0.02)[0])
+            await talk.send(audio={"data": bad})
+            await talk.send(end_of_audio={})
+            failure = await talk.fails()
+        failure.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio.data")
+    await server.works()
+
+
+async def test_an_opus_bomb_in_a_unary_call(server: Server) -> None:
+    """1.4 MB of Ogg that would be 2.6 GiB of samples: refused at the limit, in memory and time that stay small."""
+    bomb = ogg_silence(hours=2.0)
+    async with running("decoder.max_decoded_bytes=67108864") as limited:
+        before, started_s = psutil.Process().memory_info().rss, time.monotonic()
+        failure = await failure_of(
+            limited.recognition.Recognize(pb.RecognizeRequest(config=auto_config(), audio=bomb))
+        )
+        failure.is_("INVALID_ARGUMENT", "AUDIO_LIMIT_EXCEEDED", "BadRequest").names("audio")
+        assert failure.info.metadata["max_decoded_bytes"]
+        assert time.monotonic() - started_s < 10
+        assert psutil.Process().memory_info().rss - before < 64 * MIB
+        await limited.works()
+
+
+async def test_an_opus_bomb_in_a_stream_is_only_silence() -> None:
+    """A quarter of an hour of Opus silence in 184 kB: no text, no error, little memory."""
+    bomb = ogg_silence(hours=0.25)
+    async with running() as server:
+        before = psutil.Process().memory_info().rss
+        talk = await recognize(server, bomb, file_config(auto_config()))
+        assert not talk.finals
+        assert talk.events[-1].session_ended.usage.audio_in_ms == 900_000
+        assert psutil.Process().memory_info().rss - before < 64 * MIB
+        await server.works()
+
+
+async def test_a_unary_file_above_the_input_limit() -> None:
+    async with running("decoder.max_input_bytes=50000") as server:
+        call = server.recognition.Recognize(
+            pb.RecognizeRequest(config=auto_config(), audio=encoded("wav", seconds=3.0))
+        )
+        failure = await failure_of(call)
+        failure.is_("INVALID_ARGUMENT", "AUDIO_LIMIT_EXCEEDED", "BadRequest")
+        assert failure.info.metadata["max_input_bytes"] == "50000"
+
+
+async def test_empty_audio(server: Server) -> None:
+    async with server.talk() as talk:
+        await talk.send(audio={"data": b""})
+        await talk.end()
+    assert talk.kinds() == ["session_started", "session_ended"]
+    nothing = wav(np.zeros((0, 1), np.float32), 16_000)
+    talk = await recognize(server, nothing, auto_config())
+    assert not talk.finals
+    assert talk.events[-1].HasField("session_ended")
+    async with server.talk(auto_config()) as none:
+        await none.end()
+    assert none.kinds() == ["session_started", "session_ended"]
+
+
+async def test_ten_minutes_of_silence_as_samples(server: Server) -> None:
+    started_s = time.monotonic()
+    talk = await recognize(server, s16(quiet(600_000)), file_config(raw_config()))
+    assert time.monotonic() - started_s < 20
+    assert talk.kinds() == ["session_started", "session_ended"]
+    usage = talk.events[-1].session_ended.usage
+    assert (usage.audio_in_ms, usage.speech_ms, usage.characters_out) == (600_000, 0, 0)
+    reply = await server.recognition.Recognize(
+        pb.RecognizeRequest(config=raw_config(rate=8000), audio=s16(quiet(600_000, 8000)))
+    )
+    assert not reply.results
+
+
+async def test_silence_messages_of_hours_leave_the_others_alone(server: Server) -> None:
+    """An hour in six messages; meanwhile the loop must go on answering."""
+    worst_s = 0.0
+
+    async def watch() -> None:
+        nonlocal worst_s
+        while True:
+            started_s = time.monotonic()
+            await asyncio.sleep(0.005)
+            worst_s = max(worst_s, time.monotonic() - started_s)
+
+    watching = asyncio.create_task(watch())
+    async with server.talk() as talk:
+        await talk.audio(speech(1000))
+        for _ in range(6):
+            await talk.send(silence={"duration": {"seconds": 600}})
+        await talk.audio(speech(1000))
+        await talk.end()
+    watching.cancel()
+    assert len(talk.finals) == 2
+    assert 3_600_500 <= talk.finals[1].start_ms <= 3_601_000
+    assert worst_s < 0.5

@@ -1,0 +1,137 @@
+"""A worker that is killed, stopped, stuck or poisoned costs a pause, and no work but the poison."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+from speech_service.domain.errors import (
+    InternalError,
+    UnavailableError,
+)
+from speech_service.scheduler.remote import WorkerState
+from tests.integration.workers import (
+    BACKGROUND,
+    FINAL,
+    HOSTILE_COMMAND,
+    UNARY,
+    Metrics,
+    config,
+    failure,
+    remote,
+    texts,
+    word_count,
+    work,
+)
+from tests.unit.scheduler.builders import until
+
+
+async def test_killed_under_load_loses_nothing() -> None:
+    settings = config({"step_ms": 4.0, "max_batch": 4}, heartbeat_interval_s=30.0)
+    metrics = Metrics()
+    async with remote(settings, metrics=metrics) as (submitter, outcomes):
+        sizes = {f"w{i}": 500 * (1 + i % 7) for i in range(240)}
+        classes = (FINAL, UNARY, BACKGROUND)
+        outcomes.submit(
+            *(work(w, classes[i % 3], ms=ms) for i, (w, ms) in enumerate(sizes.items()))
+        )
+        pids: set[int] = set()
+        for done in (20, 100):
+            await until(lambda least=done: len(outcomes.events) >= least)
+            pids.add(submitter.stats().pid)
+            os.kill(submitter.stats().pid, signal.SIGKILL)
+            await until(lambda: submitter.stats().pid not in pids | {0})
+        events = await outcomes.wait(*sizes)
+        assert texts(events) == [word_count(ms) for ms in sizes.values()]
+        assert metrics.counts["speech_worker_restarts_total"] == 2
+        assert submitter.healthy
+
+
+async def test_stopped_worker_is_detected_and_replaced() -> None:
+    settings = config(heartbeat_interval_s=0.2, heartbeat_timeout_s=0.3)
+    async with remote(settings) as (submitter, outcomes):
+        health: list[bool] = []
+        submitter.subscribe_health(health.append)
+        outcomes.submit(work("a"))
+        await outcomes.wait("a")
+        os.kill(submitter.stats().pid, signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        outcomes.submit(work("b"))
+        await outcomes.wait("b")
+        assert time.monotonic() - stopped_s < 3
+        assert health == [False, True]
+
+
+async def test_hanging_model_turns_health_bad_and_the_item_is_given_up() -> None:
+    settings = config(heartbeat_interval_s=0.05, heartbeat_timeout_s=0.2)
+    async with remote(settings, HOSTILE_COMMAND) as (submitter, outcomes):
+        health: list[bool] = []
+        submitter.subscribe_health(health.append)
+        outcomes.submit(work("h", context="hang"), work("good"))
+        assert isinstance(await failure(outcomes, "h"), InternalError)
+        assert texts(await outcomes.wait("good")) == [2]
+        assert health[:2] == [False, True]
+
+
+async def test_poison_fails_alone() -> None:
+    settings = config({"max_batch": 4, "step_ms": 5.0})
+    async with remote(settings, HOSTILE_COMMAND) as (submitter, outcomes):
+        good = [f"g{i}" for i in range(30)]
+        outcomes.submit(*(work(w, UNARY) for w in good[:10]))
+        outcomes.submit(work("bad", UNARY, context="poison"))
+        outcomes.submit(*(work(w, UNARY) for w in good[10:]))
+        assert isinstance(await failure(outcomes, "bad"), InternalError)
+        assert texts(await outcomes.wait(*good)) == [2] * 30
+        assert submitter.state is WorkerState.READY
+
+
+async def test_crashing_for_ever_fails_what_waits_and_says_so() -> None:
+    health: list[bool] = []
+    command = (sys.executable, "-c", "raise SystemExit(3)")
+    async with remote(config(max_restarts=2), command) as (submitter, outcomes):
+        submitter.subscribe_health(health.append)
+        outcomes.submit(work("a"))
+        error = await failure(outcomes, "a")
+        assert isinstance(error, UnavailableError)
+        assert error.reason == "WORKER_LOST"
+        assert submitter.state is WorkerState.FAILED
+        assert health == [False]
+        with pytest.raises(UnavailableError):
+            outcomes.submit(work("b"))
+
+
+ORPHAN = """
+import asyncio, os, signal, sys, tempfile
+sys.path[:0] = {path!r}
+tempfile.tempdir = {folder!r}
+from tests.integration.workers import Outcomes, RemoteSubmitter, config, work
+from speech_service.protocols import NullObserver
+
+async def main():
+    submitter = RemoteSubmitter(config(), ["fake"], NullObserver(), asyncio.get_running_loop())
+    outcomes = Outcomes(submitter)
+    outcomes.submit(work("a"))
+    await outcomes.wait("a")
+    print(submitter.stats().pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_worker_dies_with_its_parent() -> None:
+    path = [str(Path(__file__).parents[2]), *(entry for entry in sys.path if entry)]
+    with TemporaryDirectory(prefix="w") as folder:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ORPHAN.format(path=path, folder=folder)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        pid = int(output)
+        await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")

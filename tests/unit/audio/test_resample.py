@@ -1,0 +1,66 @@
+"""Resampling in pieces equals resampling at once."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_service.audio.resample import StreamResampler, downmix, select_channel
+from tests.unit.audio.encode import speechlike
+
+pytestmark = pytest.mark.unit
+RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000]
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.sampled_from(RATES),
+    st.integers(1, 2),
+    st.integers(0, 9_000),
+    st.lists(st.integers(0, 3_000), max_size=12),
+)
+def test_chunked_equals_whole(rate: int, channels: int, frames: int, cuts: list[int]) -> None:
+    samples = speechlike(rate, 1.2, channels)[:frames]
+    whole = StreamResampler(rate, channel_count=channels).push(samples, last=True)
+    stream = StreamResampler(rate, channel_count=channels)
+    parts, at = [], 0
+    for cut in cuts:
+        parts.append(stream.push(samples[at : at + cut]))
+        at += cut
+    parts.append(stream.push(samples[at:], last=True))
+    chunked = np.concatenate(parts)
+    assert chunked.shape == whole.shape
+    assert abs(len(whole) - len(samples) * 16_000 / rate) <= 1
+    np.testing.assert_allclose(chunked, whole, atol=1e-6)
+
+
+def test_equal_rates_pass_through() -> None:
+    samples = speechlike(16_000, 0.1)
+    assert StreamResampler(16_000).push(samples) is samples
+
+
+def test_a_tone_stays_where_it_was() -> None:
+    t = np.arange(48_000) / 48_000
+    tone = np.sin(2 * np.pi * 440 * t).astype(np.float32)[:, np.newaxis]
+    out = StreamResampler(48_000).push(tone, last=True)[:, 0]
+    expected = np.sin(2 * np.pi * 440 * np.arange(16_000) / 16_000)
+    np.testing.assert_allclose(out[500:-500], expected[500:-500], atol=1e-3)
+
+
+def test_soxr_is_not_loaded_before_it_is_needed() -> None:
+    code = (
+        "import sys; from speech_service.audio.resample import StreamResampler as S;"
+        "S(16000); assert 'soxr' not in sys.modules; S(8000); assert 'soxr' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_channels() -> None:
+    samples = np.array([[0.0, 1.0], [0.5, -0.5]], np.float32)
+    assert downmix(samples).tolist() == [0.5, 0.0]
+    assert downmix(samples).dtype == np.float32
+    assert select_channel(samples, 1).tolist() == [1.0, -0.5]
+    assert select_channel(samples, 1).flags["C_CONTIGUOUS"]

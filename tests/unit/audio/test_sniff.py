@@ -1,0 +1,64 @@
+"""Containers by their first bytes."""
+
+import pytest
+
+from speech_service.audio.sniff import SNIFF_BYTES, identify, sniff
+from speech_service.domain.audio import Container
+from speech_service.domain.errors import InvalidAudioError
+from tests.unit.audio.encode import KINDS, encoded
+
+pytestmark = pytest.mark.unit
+EXPECTED = {
+    "wav": Container.WAV,
+    "flac": Container.FLAC,
+    "ogg": Container.OGG_OPUS,
+    "mp3": Container.MP3,
+    "webm": Container.WEBM_OPUS,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_we_encode(kind: str) -> None:
+    expected = EXPECTED.get(kind, Container.M4A)
+    head = encoded(kind)[:SNIFF_BYTES]
+    assert sniff(head) is expected
+    assert identify(head, expected, "audio") is expected
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"FORM\0\0\1\0AIFF", "AIFF"),
+        (b"FORM\0\0\1\0AIFC", "AIFF"),
+        (b"\xff\xf1\x50\x80\0\0\0\0\0\0\0\0", "ADTS"),
+        (b"#EXTM3U\n#EXT", "playlist"),
+        (b"#!AMR\n\0\0\0\0\0\0", "AMR"),
+        (b"\0" * 12, "not a known"),
+        (b"RIFF\0\0\0\0AVI ", "not a known"),
+    ],
+)
+def test_refused_by_name(head: bytes, name: str) -> None:
+    assert sniff(head) is None
+    with pytest.raises(InvalidAudioError, match=name) as caught:
+        identify(head, None, "recognize.audio")
+    assert caught.value.field == "recognize.audio"
+    assert "FLAC" in caught.value.allowed
+
+
+def test_declared_wrongly() -> None:
+    with pytest.raises(InvalidAudioError, match="declared as wav, but the bytes are flac"):
+        identify(b"fLaC" + b"\0" * 8, Container.WAV, "audio")
+
+
+def test_an_mp3_may_begin_inside_a_frame() -> None:
+    assert identify(b"\x12" * 12, Container.MP3, "audio") is Container.MP3
+
+
+@pytest.mark.parametrize("second", [0xFB, 0xFA, 0xF3, 0xF2, 0xE3])
+def test_layer_3_sync(second: int) -> None:
+    assert sniff(bytes([0xFF, second]) + b"\0" * 10) is Container.MP3
+
+
+@pytest.mark.parametrize("second", [0xF1, 0xF9, 0xEB, 0xFD, 0xFF, 0x00])
+def test_other_syncs(second: int) -> None:
+    assert sniff(bytes([0xFF, second]) + b"\0" * 10) is None

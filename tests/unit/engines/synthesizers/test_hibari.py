@@ -1,0 +1,253 @@
+"""hibari: only its bundled voice, the words and times of a text, lexicons, and joints that cannot be heard."""
+
+# ruff: noqa: RUF001 - phonetic letters are part of what is tested
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
+from speech_service.domain.synthesis import LexiconEntry
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.synthesizers import hibari
+from speech_service.engines.synthesizers.hibari.network import FRAME_SAMPLES
+from speech_service.engines.synthesizers.hibari.phonemes import SYMBOLS
+from speech_service.engines.synthesizers.hibari.reading import Reader, load_g2p
+from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
+
+LONG = (
+    "Well, when the sun had finally set behind the distant mountains, and the cold wind began to blow across the "
+    "empty valley, the travelers, who had been walking since the early morning, decided at last to stop and rest."
+)
+
+
+@pytest.fixture(scope="module")
+def speaker() -> Speaker:
+    return hibari.build_speaker(hibari.Options(), SharedModels())
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(load_g2p(), SYMBOLS | set(' ;:,.!?—…"()“”'), hibari.Options())
+
+
+def spoken(speaker: Speaker, text: str, **options: object) -> list[SpokenPiece]:
+    return list(speaker.speak(text, **options))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("voice", hibari.DOWNLOADED_VOICES)
+def test_voices_that_would_be_downloaded_are_refused_by_name(voice: str) -> None:
+    with pytest.raises(UnsupportedOptionError, match=f"{voice}.*model hub") as refused:
+        hibari.describe(hibari.Options(voice=voice))
+    assert refused.value.metadata["supported"] == "heart"
+
+
+def test_an_unknown_voice_is_refused() -> None:
+    with pytest.raises(UnsupportedOptionError, match="no voice 'alloy'"):
+        hibari.build_speaker(hibari.Options(voice="alloy"), SharedModels())
+
+
+def test_words_are_those_of_the_client_however_they_are_said(speaker: Speaker) -> None:
+    text = "Dr. Smith paid $5.50 on 3/4/2024, at 7:30. Visit example.com now!"
+    words = [word for piece in spoken(speaker, text) for word in piece.words]
+    assert [word.text for word in words] == text.split()
+    assert all(text[word.char_start : word.char_end] == word.text for word in words)
+    starts = [word.start_sample for word in words]
+    assert starts == sorted(starts)
+    assert all(word.start_sample < word.end_sample for word in words)
+
+
+def test_word_times_are_where_the_sound_is(speaker: Speaker) -> None:
+    """Silence around a word that stands alone: its edges are those of the sound, to within two frames."""
+    text = "Yes. No. Maybe."
+    pieces = spoken(speaker, text)
+    samples = np.concatenate([piece.samples for piece in pieces])
+    for piece in pieces:
+        (word,) = piece.words
+        start, end = piece.part.start_sample, piece.part.end_sample
+        loud = start + np.flatnonzero(np.abs(samples[start:end]) > 0.02)
+        assert abs(int(loud[0]) - word.start_sample) <= 2.5 * FRAME_SAMPLES
+        # The last sound is given the time in which it dies away.
+        assert -2 * FRAME_SAMPLES <= word.end_sample - int(loud[-1]) <= 6 * FRAME_SAMPLES
+
+
+def test_a_long_sentence_comes_clause_by_clause(speaker: Speaker) -> None:
+    pieces = spoken(speaker, LONG)
+    assert len(pieces) > 2
+    assert "".join(piece.part.text for piece in pieces) == LONG
+    assert len(pieces[0].samples) < 5 * speaker.sample_rate_hz
+    assert all(piece.part.text.rstrip()[-1] in ",." for piece in pieces)
+
+
+def test_joints_are_silent(speaker: Speaker) -> None:
+    """Both sides of every joint are near digital silence, so there is nothing to click."""
+    pieces = spoken(speaker, LONG + " It was late. Nobody spoke.")
+    for before, after in pairwise(pieces):
+        assert np.abs(before.samples[-240:]).max() < 2e-3
+        assert np.abs(after.samples[:240]).max() < 2e-3
+
+
+def test_pauses_are_natural(speaker: Speaker) -> None:
+    """Some 0.2 to 0.9 s between sentences, less at a joint inside one, and an early start."""
+    pieces = spoken(speaker, "It was late. Nobody spoke.")
+    gap = pieces[1].words[0].start_sample - pieces[0].words[-1].end_sample
+    assert 0.2 < gap / speaker.sample_rate_hz < 0.9
+    assert pieces[0].words[0].start_sample / speaker.sample_rate_hz < 0.2
+    inside = spoken(speaker, LONG)
+    gap = inside[1].words[0].start_sample - inside[0].words[-1].end_sample
+    assert 0.1 < gap / speaker.sample_rate_hz < 0.6
+
+
+def test_a_lexicon_changes_what_is_said_of_a_term_alone(speaker: Speaker) -> None:
+    text = "The GIF and the gift."
+    plain = spoken(speaker, text)
+    entries = [LexiconEntry("gif", "dʒɪf"), LexiconEntry("not there", "F UW1", "arpabet")]
+    changed = spoken(speaker, text, lexicon=entries)
+    assert [w.text for w in changed[0].words] == text.split()
+    assert not np.array_equal(plain[0].samples, changed[0].samples)
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        (LexiconEntry(" ", "a"), "config.lexicon[0].term"),
+        (LexiconEntry("x", "ʁ"), "config.lexicon[0].pronunciation"),
+        (LexiconEntry("x", "QQ", "arpabet"), "config.lexicon[0].pronunciation"),
+        (LexiconEntry("x", "!?", ""), "config.lexicon[0].pronunciation"),
+    ],
+)
+def test_a_lexicon_that_cannot_be_said(speaker: Speaker, entry: LexiconEntry, field: str) -> None:
+    with pytest.raises(InvalidFieldError) as refused:
+        spoken(speaker, "Hello.", lexicon=[entry])
+    assert refused.value.field == field
+
+
+_BITS = st.sampled_from(
+    [
+        *(
+            "Dr.",
+            "Mr",
+            "$",
+            "£",
+            "5",
+            "10",
+            "1,000",
+            "3.14",
+            "1st",
+            "XIV",
+            "Henry",
+            "the",
+            "don't",
+            "'",
+            "-",
+            "—",
+            "...",
+        ),
+        *(
+            "/",
+            "@",
+            "#",
+            "%",
+            "&",
+            "*",
+            "(",
+            ")",
+            "[",
+            "]",
+            "<",
+            "=",
+            "+",
+            "é",
+            "ß",
+            "İ",
+            "你",
+            "½",
+            "²",
+            "¹",
+            "₇",
+            "①",
+        ),
+        *(
+            "°C",
+            "km",
+            "a.m.",
+            "7:30",
+            "25:99",
+            "13/45",
+            "2024-13-40",
+            "1990s",
+            "st",
+            "00",
+            "www.x.com",
+            "a@b.co",
+            "😀",
+        ),
+        *(
+            "9" * 40,
+            "1,1,1",
+            "٣",
+            "Ⅳ",
+            "_",
+            "$.5",
+            "1..2",
+            "O'Neil",
+            "\ud800",
+            "\n",
+            "CO2",
+            "B2B",
+            "1e5",
+            "v1.2",
+            "!?",
+        ),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(_BITS, st.sampled_from(["", " "])), max_size=12))
+def test_any_text_can_be_read(reader: Reader, bits: list[tuple[str, str]]) -> None:
+    """hibari's rules fail on some of it as it is, such as the superscript of a footnote."""
+    text = "".join(bit + space for bit, space in bits)
+    reading = reader.read(text, {})
+    assert all(0 <= word.begin < word.end <= len(reading.phonemes) for word in reading.words)
+    assert all(text[word.char_start : word.char_end] == word.text for word in reading.words)
+    assert list(reading.ends) == sorted(set(reading.ends))
+
+
+def test_reading_with_a_lexicon(reader: Reader) -> None:
+    entries = [
+        LexiconEntry("SQL", "ˈsiːkwəl"),
+        LexiconEntry("New York", "N UW1 Y AO1 R K", "arpabet"),
+        LexiconEntry("nginx", "engine ex", ""),
+    ]
+    pronunciations = reader.pronunciations(entries)
+    reading = reader.read("Sql, nginx in new york.", pronunciations)
+    assert reading.phonemes.startswith("sˈikwəl, ˈɛnʤən")
+    assert reading.phonemes.endswith("nˈujˈɔɹk.")
+
+
+def test_words_of_other_scripts_are_told(speaker: Speaker) -> None:
+    (piece,) = spoken(speaker, "Hello 你好 my friend")
+    assert piece.unspoken == ("你好",)
+    assert [word.text for word in piece.words] == ["Hello", "my", "friend"]
+
+
+@pytest.mark.parametrize("text", ["x" * 3000, "ab" * 500, "word " * 1000, "1" * 2000])
+def test_text_without_a_break(speaker: Speaker, text: str) -> None:
+    pieces = iter(speaker.speak(text))
+    first = next(pieces)
+    assert 0 < len(first.samples) < 60 * speaker.sample_rate_hz
+    assert np.isfinite(first.samples).all()
+
+
+def test_each_piece_has_noise_of_its_own_seed(speaker: Speaker) -> None:
+    """A sentence sounds the same whatever its place in the stream of works: each work starts at number 0."""
+    alone = spoken(speaker, "Nobody spoke.", seed=7)[0].samples
+    again = spoken(speaker, "Nobody spoke.", seed=7)[0].samples
+    other = spoken(speaker, "Nobody spoke.", seed=8)[0].samples
+    np.testing.assert_array_equal(alone, again)
+    assert len(other) == pytest.approx(len(alone), abs=FRAME_SAMPLES)
+    assert not np.array_equal(alone, other[: len(alone)])

@@ -1,0 +1,154 @@
+"""Metrics: every name that the service reports is declared, with the same labels, and the other way round."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from speech_service.domain.call import Call
+from speech_service.domain.events import LatencySummary, Usage
+from speech_service.observability.prometheus import (
+    COUNTERS,
+    GAUGES,
+    HISTOGRAMS,
+    PrometheusObserver,
+)
+
+SOURCE = Path(__file__).resolve().parents[3] / "speech_service"
+FAMILIES = {"count": COUNTERS, "observe": HISTOGRAMS, "gauge": GAUGES}
+# The first passes on what a worker measured, under names that the worker's own code reports; the second is the
+# library's own `observe(value)`.
+DYNAMIC = {"scheduler/remote/health.py", "observability/prometheus.py"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One call of count, observe or gauge."""
+
+    where: str
+    method: str
+    name: str
+    labels: frozenset[str] | None
+    """None: they are computed."""
+
+
+def _constants(trees: dict[str, ast.Module]) -> dict[str, str]:
+    """Module constants that hold a string."""
+    return {
+        target.id: node.value.value
+        for tree in trees.values()
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _labels(call: ast.Call) -> frozenset[str] | None:
+    names: set[str] = set()
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            names.add(keyword.arg)
+        elif isinstance(keyword.value, ast.Dict):
+            keys = [key for key in keyword.value.keys if isinstance(key, ast.Constant)]
+            names |= {key.value for key in keys if isinstance(key.value, str)}
+        else:
+            return None
+    return frozenset(names - {"value"})
+
+
+def _uses() -> Iterator[Use]:
+    trees = {
+        str(path.relative_to(SOURCE)): ast.parse(path.read_text())
+        for path in sorted(SOURCE.rglob("*.py"))
+    }
+    constants = _constants(trees)
+    for where, tree in trees.items():
+        for call in ast.walk(tree):
+            if not (
+                isinstance(call, ast.Call)
+                and isinstance(call.func, ast.Attribute)
+                and call.func.attr in FAMILIES
+                and call.args
+            ):
+                continue
+            match call.args[0]:
+                case ast.Constant(value=str() as name) if not name.isidentifier():
+                    continue  # "a b".count(" ")
+                case ast.Constant(value=str() as name):
+                    pass
+                case ast.Name(id=name) | ast.Attribute(attr=name) if name in constants:
+                    name = constants[name]
+                case ast.Constant():
+                    continue  # itertools.count(1)
+                case _:
+                    assert where in DYNAMIC, f"{where}:{call.lineno}: a metric without a fixed name"
+                    continue
+            yield Use(f"{where}:{call.lineno}", call.func.attr, name, _labels(call))
+
+
+USES = list(_uses())
+
+
+@pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.where} {use.name}")
+def test_what_is_reported_is_declared_with_its_labels(use: Use) -> None:
+    declared = FAMILIES[use.method].get(use.name)
+    assert declared is not None, f"{use.where}: {use.name} is not declared as {use.method}"
+    if use.labels is not None:
+        assert use.labels == set(declared.labels), use.where
+
+
+def test_what_is_declared_is_reported() -> None:
+    reported = {use.name for use in USES}
+    assert {*COUNTERS, *HISTOGRAMS, *GAUGES} == reported
+
+
+def test_names_follow_the_conventions() -> None:
+    assert all(name.endswith("_total") for name in COUNTERS)
+    assert not any(name.endswith("_total") for name in (*HISTOGRAMS, *GAUGES))
+    for declared in HISTOGRAMS.values():
+        assert list(declared.buckets) == sorted(set(declared.buckets))
+        assert declared.buckets
+
+
+def test_an_undeclared_name_is_a_bug() -> None:
+    observer = PrometheusObserver()
+    for report in (observer.count, observer.observe, observer.gauge):
+        with pytest.raises(KeyError):
+            report("speech_no_such_metric", 1.0)
+
+
+def test_values_reach_the_exposition() -> None:
+    observer = PrometheusObserver()
+    observer.count("speech_results_total", kind="final")
+    observer.count("speech_results_total", 2, kind="final")
+    observer.gauge("speech_active_streams", 3)
+    observer.observe("speech_final_lag_seconds", 0.06)
+    text = generate_latest(observer.registry).decode()
+    assert 'speech_results_total{kind="final"} 3.0' in text
+    assert "speech_active_streams 3.0" in text
+    assert 'speech_final_lag_seconds_bucket{le="0.05"} 0.0' in text
+    assert 'speech_final_lag_seconds_bucket{le="0.08"} 1.0' in text
+    assert "process_resident_memory_bytes" in text
+
+
+def test_a_call_is_counted_when_it_starts_and_ends() -> None:
+    observer = PrometheusObserver()
+    call = Call("speech.v1.RecognitionService", "Recognize", "unary", "r")
+    call.received, call.sent = 1, 2
+    call.finished(Usage(audio_in_ms=60_000), LatencySummary())
+    observer.call_started(call)
+    observer.call_ended(call, "OK")
+    text = generate_latest(observer.registry).decode()
+    rpc = 'grpc_method="Recognize",grpc_service="speech.v1.RecognitionService",grpc_type="unary"'
+    assert f"grpc_server_started_total{{{rpc}}} 1.0" in text
+    assert f'grpc_server_handled_total{{grpc_code="OK",{rpc}}} 1.0' in text
+    assert f"grpc_server_msg_received_total{{{rpc}}} 1.0" in text
+    assert f"grpc_server_msg_sent_total{{{rpc}}} 2.0" in text
+    assert f"grpc_server_handling_seconds_count{{{rpc}}} 1.0" in text
+    assert 'speech_unary_rtf_bucket{le="0.01"} 1.0' in text

@@ -1,0 +1,152 @@
+"""The outbox: windows, what happens after a crash, and who gets the blame."""
+
+import pytest
+
+from speech_service.config import SchedulerConfig
+from speech_service.domain.errors import DeadlineError, InternalError, OverloadedError
+from speech_service.domain.work import (
+    DropReason,
+    Work,
+    WorkClass,
+    WorkDropped,
+    WorkEvent,
+    WorkFailed,
+)
+from speech_service.scheduler.remote.lifecycle import FAILED_RETRY_S, Lifecycle, WorkerState
+from speech_service.scheduler.remote.outbox import MAX_IN_FLIGHT, Item, Outbox
+from tests.unit.scheduler.builders import make_work
+
+FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
+MIB = 1024 * 1024
+
+
+def make_outbox(
+    *works: Work, config: SchedulerConfig | None = None, size: int = 100 * MIB
+) -> Outbox:
+    """An outbox that holds the works."""
+    outbox = Outbox(config or SchedulerConfig(), size)
+    for work in works:
+        outbox.add(work, lambda event: None, 0.0)
+    return outbox
+
+
+def send_all(outbox: Outbox, now_s: float = 1.0) -> list[Item]:
+    """Everything that the window lets out."""
+    items: list[Item] = []
+    while (item := outbox.next(now_s)) is not None:
+        items.append(item)
+    return items
+
+
+def names(items: list[Item]) -> list[str]:
+    """Work ids."""
+    return [item.work.work_id for item in items]
+
+
+def end_all(outbox: Outbox, events: list[WorkEvent]) -> None:
+    """What a submitter does with events."""
+    for event in events:
+        assert outbox.end(event.work_id) is not None
+
+
+def test_most_urgent_first_over_all_models() -> None:
+    outbox = make_outbox(
+        make_work("b", BACKGROUND, model="m1"),
+        make_work("u", UNARY, model="m2"),
+        make_work("p", PARTIAL, model="m1"),
+        make_work("f", FINAL, model="m2"),
+    )
+    assert names(send_all(outbox, now_s=0.1)) == ["f", "p", "u", "b"]
+
+
+def test_window_bounds_items_and_bytes_but_not_finals() -> None:
+    config = SchedulerConfig(max_queued=2 * MAX_IN_FLIGHT)
+    outbox = make_outbox(*(make_work(f"u{i}") for i in range(MAX_IN_FLIGHT + 2)), config=config)
+    assert len(send_all(outbox)) == MAX_IN_FLIGHT
+    outbox.add(make_work("f", FINAL), lambda event: None, 0.0)
+    assert names(send_all(outbox)) == ["f"]
+    outbox.end("u0")
+    assert outbox.next(1.0) is None, "the final still takes the place"
+    outbox.end("f")
+    assert outbox.next(1.0) is not None
+
+    big = [make_work(f"big{i}", ms=1000) for i in range(3)]
+    outbox = make_outbox(*big, size=100_000)
+    assert names(send_all(outbox)) == ["big0"], "one item always fits, a second would be too much"
+
+
+def test_a_crash_puts_work_back_in_order_and_supersedes() -> None:
+    outbox = make_outbox(
+        make_work("p1", PARTIAL, stream="a"),
+        make_work("u1"),
+        make_work("gone"),
+        make_work("late", deadline_s=2.0),
+    )
+    assert len(send_all(outbox)) == 4
+    outbox.add(make_work("p2", PARTIAL, stream="a"), lambda event: None, 1.5)
+    assert outbox.cancel("gone") is not None
+    events = outbox.lost([], 3.0)
+    assert WorkDropped("gone", DropReason.CANCELLED) in events
+    assert WorkDropped("p1", DropReason.SUPERSEDED) in events
+    (late,) = [e for e in events if isinstance(e, WorkFailed)]
+    assert isinstance(late.error, DeadlineError)
+    end_all(outbox, events)
+    assert names(send_all(outbox)) == ["p2", "u1"]
+
+
+def test_coming_back_is_never_refused() -> None:
+    outbox = make_outbox(make_work("u1"), config=SchedulerConfig(max_queued=1))
+    send_all(outbox)
+    outbox.add(make_work("u2"), lambda event: None, 0.0)
+    with pytest.raises(OverloadedError):
+        outbox.add(make_work("u3"), lambda event: None, 0.0)
+    assert outbox.lost([], 1.0) == []
+    assert names(send_all(outbox)) == ["u1", "u2"]
+
+
+def test_the_poison_is_found_and_nobody_else_is_blamed() -> None:
+    outbox = make_outbox(*(make_work(f"w{i}") for i in range(5)))
+    sent = {item.work.work_id: item for item in send_all(outbox)}
+    ran = [sent["w1"].wire_id, sent["w2"].wire_id]  # two lanes; w2 is the poison
+    assert outbox.lost(ran, 1.0) == []
+
+    blamed: list[str] = []
+    for _ in range(10):
+        flight = names(send_all(outbox))
+        if not flight:
+            break
+        if "w2" in flight:
+            assert flight == ["w2"], "a suspect runs alone"
+            events = outbox.lost([sent["w2"].wire_id], 2.0)
+            (event,) = events
+            assert isinstance(event, WorkFailed)
+            assert isinstance(event.error, InternalError)
+            blamed.append(event.work_id)
+            end_all(outbox, events)
+            continue
+        assert len(flight) == 1 or not {"w1", "w2"} & set(flight)
+        for work_id in flight:
+            outbox.end(work_id)
+    assert blamed == ["w2"]
+    assert len(outbox) == outbox.in_flight == outbox.waiting == 0
+
+
+def test_lifecycle_counts_crashes_in_a_row() -> None:
+    lifecycle = Lifecycle(max_restarts=3)
+    states: list[WorkerState] = []
+    health: list[bool] = []
+    unsubscribe = lifecycle.subscribe(states.append)
+    lifecycle.subscribe_health(health.append)
+    lifecycle.enter(WorkerState.STARTING)
+    lifecycle.enter(WorkerState.READY)
+    assert lifecycle.crashed() == 0.0
+    lifecycle.succeeded()
+    delays_s = [lifecycle.crashed() for _ in range(4)]
+    assert delays_s == [0.0, 0.2, 0.4, FAILED_RETRY_S]
+    assert health == [False]
+    assert lifecycle.crashed() == FAILED_RETRY_S
+    unsubscribe()
+    lifecycle.enter(WorkerState.READY)
+    lifecycle.set_health(True)
+    assert [state.value for state in states] == ["starting", "ready", "restarting", "failed"]
+    assert health == [False, True]

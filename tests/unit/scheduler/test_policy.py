@@ -1,0 +1,93 @@
+"""The policy: order, ageing, and a priority header that only lowers."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.work import WorkClass
+from speech_service.scheduler.policy import PRIORITY_FLOOR, Waiting, choose, effective_class
+
+STARVATION_MS = 1000.0
+CLASSES = st.sampled_from(WorkClass)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> list[Waiting]:
+    """Candidates with the ages of each class falling along its line, as in a queue."""
+    waiting: list[Waiting] = []
+    for work_class in WorkClass:
+        ages = draw(st.lists(st.floats(0, 5000), max_size=6))
+        for number, age_ms in enumerate(sorted(ages, reverse=True)):
+            waiting.append(Waiting(f"{work_class.name}{number}", work_class, age_ms))
+    return waiting
+
+
+@given(snapshots(), st.integers(0, 20), st.booleans())
+def test_plan_is_full_distinct_and_keeps_each_line_in_order(
+    waiting: list[Waiting], free: int, aged_turn: bool
+) -> None:
+    plan = choose(waiting, free, STARVATION_MS, aged_turn)
+    assert len(plan.work_ids) == len(set(plan.work_ids)) == min(free, len(waiting))
+    for work_class in WorkClass:
+        line = [item.work_id for item in waiting if item.work_class is work_class]
+        chosen = [work_id for work_id in plan.work_ids if work_id in line]
+        assert chosen == line[: len(chosen)]
+
+
+@given(snapshots(), st.integers(0, 20), st.booleans())
+def test_finals_go_first(waiting: list[Waiting], free: int, aged_turn: bool) -> None:
+    plan = choose(waiting, free, STARVATION_MS, aged_turn)
+    finals = [i.work_id for i in waiting if i.work_class is WorkClass.STREAM_FINAL]
+    assert list(plan.work_ids[: len(finals)]) == finals[:free]
+
+
+@given(snapshots(), st.integers(1, 20))
+def test_without_starving_work_classes_go_in_order(waiting: list[Waiting], free: int) -> None:
+    plan = choose(waiting, free, starvation_ms=float("inf"), aged_turn=True)
+    by_id = {item.work_id: item for item in waiting}
+    classes = [by_id[work_id].work_class for work_id in plan.work_ids]
+    assert classes == sorted(classes)
+
+
+@given(snapshots(), st.integers(2, 20))
+def test_aged_work_takes_at_most_every_second_place(waiting: list[Waiting], free: int) -> None:
+    partials = [item for item in waiting if item.work_class is WorkClass.STREAM_PARTIAL]
+    finals = [item for item in waiting if item.work_class is WorkClass.STREAM_FINAL]
+    left = free - len(finals)
+    plan = choose(waiting, free, STARVATION_MS)
+    chosen = [item for item in partials if item.work_id in plan.work_ids]
+    assert len(chosen) >= min(len(partials), max(0, left) // 2)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 4), st.lists(CLASSES.filter(bool), min_size=1, max_size=12), st.data())
+def test_no_class_starves(slots: int, backlog: list[WorkClass], data: st.DataObject) -> None:
+    """Fresh partials for every slot, every round, for ever: the backlog is still served."""
+    step_ms = 100.0
+    old = [Waiting(f"old{i}", work_class, 0.0) for i, work_class in enumerate(backlog)]
+    aged_turn = data.draw(st.booleans())
+    rounds = 0
+    while old:
+        fresh = [Waiting(f"f{rounds}-{i}", WorkClass.STREAM_PARTIAL, 0.0) for i in range(slots)]
+        plan = choose([*old, *fresh], slots, STARVATION_MS, aged_turn)
+        aged_turn = plan.aged_turn
+        old = [
+            Waiting(i.work_id, i.work_class, i.age_ms + step_ms)
+            for i in old
+            if i.work_id not in plan.work_ids
+        ]
+        rounds += 1
+        assert rounds <= STARVATION_MS / step_ms + 2 * len(backlog) + 2
+
+
+@given(st.sampled_from(sorted(PRIORITY_FLOOR)), CLASSES)
+def test_priority_never_raises(priority: str, natural: WorkClass) -> None:
+    assert effective_class(priority, natural) >= natural
+
+
+def test_priority_lowers_to_background() -> None:
+    assert effective_class("batch", WorkClass.STREAM_FINAL) is WorkClass.BACKGROUND
+    assert effective_class("interactive", WorkClass.UNARY) is WorkClass.UNARY
+    with pytest.raises(InvalidFieldError, match="batch"):
+        effective_class("urgent", WorkClass.UNARY)

@@ -1,0 +1,67 @@
+"""Long text made to slow readers down takes them no time."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.translation import GlossaryEntry
+from speech_service.text import numbered
+from speech_service.text.cue_text import dress, undress
+from speech_service.text.pieces import chunks, cut
+from speech_service.text.protected import FORMS, fragments, mask, terms_for
+from speech_service.text.script import guess_by_script
+from speech_service.text.srt_translate import SubtitleTranslation
+from speech_service.text.subtitle_file import FileKind, parse
+
+LENGTH = 200_000
+HOSTILE = (
+    "a", " ", ".", "-", "<", ">",
+    "<a", "a.", "Dr. ", "a@", '"', "\\", "[", "{", '{"1":', "1.", "1\n", "\n", "\r", "\ufeff",
+    "♪", "♪ ", "😀", "世", "```", "<think>", "-->", "00:00:01,000 --> ", "! ", ", ", "http://",
+)  # fmt: skip
+TERMS = terms_for([GlossaryEntry("a b", target="c"), GlossaryEntry("世", target="d")], "pt")
+
+
+def subtitles(text: str) -> None:
+    head = "1\n00:00:01,000 --> 00:00:02,000\n"
+    for source, kind in (
+        (head + text, FileKind.SRT),
+        ("WEBVTT\n\n" + text, FileKind.WEBVTT),
+        (text, FileKind.SRT),
+    ):
+        try:
+            translation = SubtitleTranslation(parse(source, kind))
+        except InvalidFieldError:
+            continue
+        while batch := translation.next_batch():
+            translation.answer(batch.batch_id, batch.texts)
+        translation.result()
+
+
+def cues(text: str) -> None:
+    for unit in undress([text, text], FileKind.WEBVTT):
+        dress(unit, text, FileKind.WEBVTT)
+
+
+READERS: tuple[Callable[[str], object], ...] = (
+    lambda text: cut(text, 250),
+    lambda text: chunks(text, 3000),
+    lambda text: mask(text[:3000], TERMS, FORMS[0]),
+    lambda text: fragments(text[:20_000], TERMS),
+    lambda text: numbered.answers(text, 20),
+    lambda text: numbered.single(text, "hello"),
+    guess_by_script,
+    subtitles,
+    cues,
+)
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+def test_it_takes_no_time(part: str) -> None:
+    text = part * (LENGTH // len(part))
+    for number, reader in enumerate(READERS):
+        begin_s = time.process_time()
+        reader(text)
+        assert time.process_time() - begin_s < 1.5, (number, part)
