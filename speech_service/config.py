@@ -138,6 +138,56 @@ class RecognitionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationConfig:
+    """Defaults and limits of translation."""
+
+    default_model: str = ""
+    """Translator of requests that name none, where it has the pair; empty: the first that has it."""
+    default_identifier: str = ""
+    """Language identifier; empty: the first of ``models``, and without one text is judged by its script."""
+    max_text_characters: int = 100_000
+    """Text of one request or message, all texts together."""
+    max_texts: int = 1_000
+    max_cues: int = 20_000
+    max_targets: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentConfig:
+    """Defaults of alignment."""
+
+    default_model: str = ""
+    """Aligner of requests that name none, where it has the language; empty: the first that has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisConfig:
+    """Defaults and limits of synthesis."""
+
+    default_model: str = ""
+    """Synthesizer of requests that name none; empty: the first of ``models``."""
+    default_voice: str = ""
+    """Voice of requests that name none, where the model has it; empty: the model's first."""
+    aliases: Mapping[str, str] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("alloy", "echo", "fable", "nova", "onyx", "shimmer"), ""
+        )
+    )
+    """Other ids of voices, such as OpenAI's. An empty voice is the default one."""
+    max_text_characters: int = 100_000
+    """Text of one request or context."""
+    max_contexts: int = 64
+    """Contexts that a stream may have open."""
+    ahead_ms: int = 10_000
+    """Audio made and not yet taken by the client above which nothing more is synthesised."""
+    cache_bytes: int = 0
+    """Finished audio kept for the same request; 0: none."""
+    cache_entries: int = 10_000
+    prompt_cache_bytes: int = 64 * 1024 * 1024
+    """Prepared voice prompts."""
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderConfig:
     """Limits of container decoding (a process of its own)."""
 
@@ -171,9 +221,18 @@ class Config:
     worker: WorkerConfig = field(default_factory=WorkerConfig)
     vad: VadConfig = field(default_factory=VadConfig)
     recognition: RecognitionConfig = field(default_factory=RecognitionConfig)
+    translation: TranslationConfig = field(default_factory=TranslationConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
     observability: ObservabilityConfig = field(default_factory=ObservabilityConfig)
-    models: tuple[ModelConfig, ...] = (ModelConfig(kind="recognizer/moonshine"),)
+    models: tuple[ModelConfig, ...] = (
+        ModelConfig(kind="recognizer/moonshine"),
+        ModelConfig(kind="synthesizer/hibari"),
+        ModelConfig(kind="aligner/pocketsphinx"),
+        ModelConfig(kind="translator/marian"),
+        ModelConfig(kind="language/fasttext"),
+    )
 
 
 def load_config(

@@ -64,13 +64,8 @@ class Application:
             ConfigError: a port cannot be bound.
         """
         server, parts = self._config.server, self.parts
-        recognition = parts.recognition
-        add_public_services(
-            self._public, server, recognition, parts.catalog, parts.control, self._health
-        )
-        add_admin_services(
-            self._admin, recognition, parts.catalog, parts.control, self._health, self.stop
-        )
+        add_public_services(self._public, parts.edge, parts.control, self._health)
+        add_admin_services(self._admin, parts.edge, parts.control, self._health, self.stop)
         public, admin = bind_public(self._public, server), bind_admin(self._admin, server)
         metrics = 0
         if server.metrics_listen:
@@ -110,7 +105,9 @@ class Application:
         if parts.inline is not None:
             await parts.inline[0].close()
             await parts.inline[1].close()
-        await parts.decoders.close()
+        await parts.edge.decoders.close()
+        await parts.edge.encoders.close()
+        await parts.codecs.close()
         if parts.close_tracer is not None:
             await asyncio.to_thread(parts.close_tracer)
 
@@ -122,7 +119,7 @@ class Application:
             remote.subscribe_health(self._models_healthy)
             remote.start()
         elif self._config.worker.preload:
-            for model in self.parts.catalog.models:
+            for model in self.parts.edge.catalog.models:
                 self._spawn(self._preload(model.name))
 
     async def _preload(self, name: str) -> None:
@@ -141,7 +138,7 @@ class Application:
 
     async def _drain(self) -> None:
         """NOT_SERVING first, then a notice to each stream, then what is in flight finishes."""
-        admission, config = self.parts.admission, self._config.server
+        admission, config = self.parts.edge.admission, self._config.server
         await self._health.drain()
         reserve_s = min(_LAST_WORDS_S, self._grace_s / 2)
         notice_s = config.drain_notice_s + self._grace_s - reserve_s
@@ -156,7 +153,7 @@ class Application:
         await self._public.stop(_POLL_S)
 
     async def _all_ended(self, timeout_s: float) -> bool:
-        admission = self.parts.admission
+        admission = self.parts.edge.admission
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         while admission.open_streams or admission.open_unary:
             if asyncio.get_running_loop().time() >= deadline_s:

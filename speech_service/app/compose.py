@@ -5,10 +5,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from speech_service.audio.codec_host import CodecHost
 from speech_service.audio.containers import DecoderPool
+from speech_service.audio.encode import EncoderPool
 from speech_service.config import Config, ConfigError
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelCapabilities
+from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
 from speech_service.observability.logging import AccessLog
@@ -20,7 +22,6 @@ from speech_service.protocols import (
     NullTracer,
     Submitter,
     Tracer,
-    Vad,
 )
 from speech_service.scheduler.inline_control import InlineControl
 from speech_service.scheduler.model_host import ModelHost
@@ -28,42 +29,24 @@ from speech_service.scheduler.remote import RemoteSubmitter
 from speech_service.scheduler.remote.control import RemoteControl
 from speech_service.scheduler.scheduler import Scheduler
 from speech_service.servicers.admission import Admission
+from speech_service.servicers.audio_cache import AudioCache, VoicePromptCache
 from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.convert_recognition import RecognitionConverter
-from speech_service.servicers.recognize_session import RecognitionParts
+from speech_service.servicers.parts import EdgeParts
+from speech_service.servicers.voice_catalog import VoiceCatalog
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
     """Everything that the application starts and stops."""
 
-    config: Config
-    catalog: ModelCatalog
-    submitter: Submitter
+    edge: EdgeParts
     control: ModelControl
-    vad: Vad
-    decoders: DecoderPool
-    admission: Admission
+    codecs: CodecHost
     observer: PrometheusObserver
-    tracer: Tracer
     call_observers: Sequence[CallObserver]
     close_tracer: Callable[[], None] | None
     remote: RemoteSubmitter | None
     inline: tuple[ModelHost, Scheduler] | None
-
-    @property
-    def recognition(self) -> RecognitionParts:
-        """What RecognitionService needs."""
-        return RecognitionParts(
-            config=self.config,
-            submitter=self.submitter,
-            vad=self.vad,
-            decoders=self.decoders,
-            converter=RecognitionConverter(self.catalog, self.config.recognition),
-            admission=self.admission,
-            observer=self.observer,
-            tracer=self.tracer,
-        )
 
 
 def compose(config: Config) -> Parts:
@@ -75,7 +58,9 @@ def compose(config: Config) -> Parts:
     described = [
         registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
     ]
-    catalog = _catalog(described, config.recognition.default_model)
+    catalog = _catalog(described, config)
+    _check_defaults(config, catalog)
+    _check_voices(config, catalog)
     observer = PrometheusObserver()
     tracer, call_observers, close_tracer = _observers(config, observer)
     names = [model.name for model in catalog.models]
@@ -87,16 +72,26 @@ def compose(config: Config) -> Parts:
     else:
         inline = _inline(config, names, observer)
         submitter, control = inline[0], InlineControl(*inline)
-    return Parts(
+    codecs = CodecHost(config.decoder.idle_timeout_s)
+    limit = config.decoder.max_processes
+    edge = EdgeParts(
         config=config,
         catalog=catalog,
         submitter=submitter,
-        control=control,
         vad=registry.build_vad(config.vad),
-        decoders=DecoderPool(config.decoder.idle_timeout_s, config.decoder.max_processes),
+        decoders=DecoderPool(config.decoder.idle_timeout_s, limit, codecs),
+        encoders=EncoderPool(codecs, limit),
         admission=Admission(config.server, observer),
         observer=observer,
         tracer=tracer,
+        audio_cache=AudioCache(config.synthesis.cache_bytes, config.synthesis.cache_entries),
+        prompt_cache=VoicePromptCache(config.synthesis.prompt_cache_bytes),
+    )
+    return Parts(
+        edge=edge,
+        control=control,
+        codecs=codecs,
+        observer=observer,
         call_observers=call_observers,
         close_tracer=close_tracer,
         remote=remote,
@@ -104,15 +99,47 @@ def compose(config: Config) -> Parts:
     )
 
 
-def _catalog(described: Sequence[ModelCapabilities], default: str) -> ModelCatalog:
+def _catalog(described: Sequence[ModelCapabilities], config: Config) -> ModelCatalog:
     names = [model.name for model in described]
     for index, name in enumerate(names):
         if name in names[:index]:
             raise ConfigError(f"models[{index}].name: {name!r} is taken by another model")
+    recognizer, aligner = config.recognition.default_model, config.alignment.default_model
+    field = "recognition.default_model"
     try:
-        return ModelCatalog(described, default)
+        ModelCatalog(described, recognizer)
+        field = "alignment.default_model"
+        ModelCatalog(described, recognizer, aligner)
+        field = "synthesis.default_model"
+        return ModelCatalog(described, recognizer, aligner, config.synthesis.default_model)
     except ResourceNotFoundError as error:
-        raise ConfigError(f"recognition.default_model: {error.message}") from error
+        raise ConfigError(f"{field}: {error.message}") from error
+
+
+def _check_voices(config: Config, catalog: ModelCatalog) -> None:
+    """The voices that the configuration names must be there."""
+    missing = VoiceCatalog(catalog, config.synthesis).check()
+    if missing is not None:
+        key, voice = missing
+        raise ConfigError(f"synthesis.{key}: no model has a voice {voice!r}")
+
+
+def _check_defaults(config: Config, catalog: ModelCatalog) -> None:
+    """The models that a section names must be there, and of the right kind."""
+    wanted = (
+        ("default_model", config.translation.default_model, ModelKind.TRANSLATOR),
+        (
+            "default_identifier",
+            config.translation.default_identifier,
+            ModelKind.LANGUAGE_IDENTIFIER,
+        ),
+    )
+    for key, name, kind in wanted:
+        try:
+            if name:
+                catalog.find(name, kind)
+        except ResourceNotFoundError as error:
+            raise ConfigError(f"translation.{key}: {error.message}") from error
 
 
 def _observers(

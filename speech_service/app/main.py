@@ -57,8 +57,8 @@ def _stop_on_signals(application: Application, waiting: "asyncio.Task[None]") ->
 
 def _announce(application: Application) -> None:
     """One line on standard output that scripts can read, and a log line for people."""
-    config, ports = application.parts.config, application.ports
-    models = ",".join(model.name for model in application.parts.catalog.models)
+    config, ports = application.parts.edge.config, application.ports
+    models = ",".join(model.name for model in application.parts.edge.catalog.models)
     line = (
         f"serving grpc={ports.public} admin={ports.admin} metrics={ports.metrics} "
         f"models={models} workers={config.worker.mode}"

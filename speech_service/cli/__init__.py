@@ -27,9 +27,14 @@ COMMANDS = {
     "serve": "run the service",
     "recognize": "transcribe files",
     "listen": "show speech becoming text, live, from a file or the microphone",
+    "synthesize": "speak a text into a sound file, or aloud",
+    "align": "find when each word of a known text is spoken",
+    "translate": "translate text, subtitle files or speech",
+    "voices": "list the server's voices",
+    "languages": "list which languages the server recognizes, speaks, aligns and translates",
     "models": "list the server's models",
     "doctor": "check this installation and the server",
-    "demo": "start a server, stream a real recording to it, show text and timings, stop it",
+    "demo": "start a server, let it hear, speak, align and translate, show timings, stop it",
 }
 
 

@@ -16,7 +16,8 @@ from speech_client.health import SERVICES
 from speech_service.config import Config, ConfigError
 
 _DISTRIBUTION = "speech-service"
-_USER_EXTRAS = ("server", "mic")
+_USER_EXTRAS = ("server", "mic", "plot")
+_KINDS = ("recognizer", "synthesizer", "aligner", "translator")
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 _CONNECT_TIMEOUT_S = 0.5
 _HEALTH_TIMEOUT_S = 3.0
@@ -69,7 +70,9 @@ def check_packages() -> list[Check]:
         return [Check("packages", Verdict.WARN, "speech-service runs uninstalled", fix)]
     checks = [_check_group("base", _names(required, ""), Verdict.FAIL)]
     return checks + [
-        _check_group(extra, _names(required, extra), Verdict.WARN) for extra in _USER_EXTRAS
+        _check_group(extra, names, Verdict.WARN)
+        for extra in _USER_EXTRAS
+        if (names := _names(required, extra))  # None: installed before the extra was added.
     ]
 
 
@@ -117,7 +120,8 @@ def check_models(config: Config, load: bool = False) -> list[Check]:
             fix = "pip install 'speech-service[server]', or correct the configuration"
             checks.append(Check(title, Verdict.FAIL, str(error), fix))
         else:
-            found = f"{described.name}: {', '.join(described.languages)}; {described.licence}"
+            languages = ", ".join(described.languages) or "any language"
+            found = f"{described.name}: {languages}; {described.licence}"
             loaded = f"; loaded in {time.monotonic() - begin_s:.1f} s" if load else ""
             checks.append(Check(title, Verdict.OK, found + loaded))
     return checks
@@ -171,6 +175,27 @@ async def check_server(client: SpeechClient, address: str) -> list[Check]:
         status = await client.check_health(service, timeout_s=_HEALTH_TIMEOUT_S)
         if status is not HealthStatus.SERVICE_UNKNOWN:  # A server offers what it has models for.
             checks.append(_health_check(f"service {service.rpartition('.')[2]}", "", status))
+    return checks + await _check_served_models(client)
+
+
+async def _check_served_models(client: SpeechClient) -> list[Check]:
+    """Each model that the server has, and the kinds that it lacks."""
+    try:
+        models = await client.list_models()
+    except SpeechApiError as error:
+        return [Check("server's models", Verdict.FAIL, str(error), "look at the log of `serve`")]
+    checks: list[Check] = []
+    for model in models:
+        verdict, fix = Verdict.OK, ""
+        if model.state == "failed":
+            verdict, fix = Verdict.FAIL, "look at the log of `serve`"
+        checks.append(
+            Check(model.kind.replace("_", " "), verdict, f"{model.name} {model.state}", fix)
+        )
+    have = {model.kind for model in models}
+    if missing := [kind for kind in _KINDS if kind not in have]:
+        fix = "add one to `models` in the server's configuration, if it is wanted"
+        checks.append(Check("server's models", Verdict.WARN, f"no {', no '.join(missing)}", fix))
     return checks
 
 

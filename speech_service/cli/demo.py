@@ -1,13 +1,16 @@
-"""``speech-service demo``: the whole service in half a minute, with real speech and no network.
+"""``speech-service demo``: the whole service in less than a minute, with real speech and no network.
 
-Starts a server on free ports, streams a recording at real time, transcribes a longer one as fast as it can, prints what
-was measured and what to try next, and stops the server.
+Starts a server on free ports, streams a recording at real time, transcribes a longer one as fast as it can, lets the
+service speak, hear itself, align, translate and write subtitles (``demo_speech``), prints what was measured and what to
+try next, and stops the server.
 """
 
 import argparse
 import asyncio
-import statistics
+import tempfile
 import time
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,22 +24,33 @@ from speech_client import (
     RecognitionResult,
     RecognizeOptions,
     RecognizeStream,
+    SpeechApiError,
     SpeechClient,
 )
-from speech_client.sources import parse_wav
+from speech_client.sources import REALTIME_CHUNK_S, Source, open_source, parse_wav
 from speech_service.cli.demo_server import DemoServer
+from speech_service.cli.demo_speech import Row, Tour
 from speech_service.cli.failure import ExitCode, missing_extra
 from speech_service.cli.live_view import LiveView, clock
+from speech_service.cli.texts import cannot_write
 
 _PACKAGE = "moonshine_voice"
 _LIVE_RECORDING = "beckett.wav"
 _LONG_RECORDING = "two_cities.wav"
+_LIVE_PAUSE_MS = 1500
+"""Silence that ends a segment of the live recording: its pauses are rhetorical, and two words alone are misheard."""
+_FIRST_SENTENCE_S = 1.5
+"""Where the client says ``finalize``; the rest is then one segment, read with full stops."""
 _WAV_HEADER_BYTES = 64 * 1024
 
 _NEXT = """\
 Start the service                speech-service serve
 Transcribe your files            speech-service recognize *.wav
-Speak                            speech-service listen mic
+Dictate                          speech-service listen mic
+Speak                            speech-service synthesize "Hello there." -o hello.wav
+When is each word spoken         speech-service align hello.wav --text "Hello there." --plot hello.png
+Translate                        speech-service translate "Good morning." --to pt
+Subtitles                        speech-service recognize talk.wav --srt > talk.srt
 What it can do                   speech-service models
 Is all well?                     speech-service doctor
 List services, with grpcurl      grpcurl -plaintext localhost:50051 list
@@ -56,16 +70,16 @@ class Measured:
 
     audio_ms: int
     wall_ms: int
-    first_partial_ms: int | None
-    final_delays_ms: tuple[int, ...]
-    pause_ms: int
-    """Silence that ends a segment, in force."""
+    first_words_ms: int | None
     model_ms: int | None
     """Spent in encoders and decoders, as the server says."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where files go; default: a new temporary folder"
+    )
     parser.add_argument("--log-file", type=Path, metavar="FILE", help="keep the server's log")
 
 
@@ -82,6 +96,9 @@ def run(given: argparse.Namespace) -> int:
 async def _run(given: argparse.Namespace) -> int:
     console = Console(highlight=False)
     live, long = _recording(_LIVE_RECORDING), _recording(_LONG_RECORDING)
+    folder = _folder(given.out)
+    begin_s = time.monotonic()
+    finalize_ms: list[int] = []
     async with DemoServer(given.log_file) as server:
         with console.status("Starting a server of its own ..."):
             started_s = time.monotonic()
@@ -90,13 +107,22 @@ async def _run(given: argparse.Namespace) -> int:
         async with SpeechClient.connect(target) as client:
             model = await _default_model(client)
             console.rule(f"Live: {live.name}, sent as it is spoken", align="left")
-            spoken = await _transcribe(client, console, live, Pacing.REALTIME)
+            spoken = await _transcribe(
+                _live(client, live, finalize_ms), console, live, Pacing.REALTIME
+            )
             console.print()
             console.rule(f"Whole file: {long.name}, sent as fast as the server reads", align="left")
-            read = await _transcribe(client, console, long, Pacing.FILE)
+            whole = client.stream_file(long, pacing=Pacing.FILE, language="en")
+            read = await _transcribe(whole, console, long, Pacing.FILE)
+            console.print()
+            tour = Tour(client, console, folder, long)
+            await tour.run()
         stopped_ms = await server.stop()
-    console.print()
-    console.print(_table(model, spoken, read, stopped_ms))
+    rows = [*_recognition_rows(spoken, read, finalize_ms), *tour.rows]
+    rows.append(("server: SIGTERM to exit", f"{stopped_ms} ms"))
+    rows.append(("demo: everything", f"{time.monotonic() - begin_s:.1f} s"))
+    console.print(_table(model, rows))
+    console.print(Text(f"Files are in {folder}\n"), soft_wrap=True)
     console.rule("Next", align="left")
     console.print(_NEXT, soft_wrap=True, markup=False)
     return ExitCode.OK
@@ -108,12 +134,14 @@ async def _default_model(client: SpeechClient) -> str:
 
 
 async def _transcribe(
-    client: SpeechClient, console: Console, file: Path, pacing: Pacing
+    opened: AbstractAsyncContextManager[RecognizeStream],
+    console: Console,
+    file: Path,
+    pacing: Pacing,
 ) -> Measured:
     """Send a recording and print what comes back, as it comes."""
     view = LiveView(file.name, "", "")
-    options = RecognizeOptions(language="en")
-    async with client.stream_file(file, pacing=pacing, **options) as stream:
+    async with opened as stream:
         begin_s = (
             time.monotonic()
         )  # Sending has just begun, so this is zero of the audio clock too.
@@ -125,18 +153,44 @@ async def _transcribe(
     return Measured(
         audio_ms=_length_ms(file),
         wall_ms=round((time.monotonic() - begin_s) * 1000),
-        first_partial_ms=view.first_partial_ms,
-        final_delays_ms=tuple(view.final_delays_ms),
-        pause_ms=_pause_ms(stream),
+        first_words_ms=view.first_words_ms,
         model_ms=_model_ms(view),
     )
 
 
-def _pause_ms(stream: RecognizeStream) -> int:
-    started = stream.session.raw
-    if started is None:
-        return 0
-    return started.effective_config.endpointing.end_silence.ToMilliseconds()
+@asynccontextmanager
+async def _live(
+    client: SpeechClient, file: Path, finalize_ms: list[int]
+) -> AsyncGenerator[RecognizeStream, None]:
+    """Send a recording as it is spoken; the client itself ends the first segment, after the first sentence.
+
+    ``finalize_ms`` is told how long the server took to answer that.
+    """
+    source = open_source(file, None, Pacing.REALTIME)
+    options = RecognizeOptions(format=source.format, language="en", end_silence_ms=_LIVE_PAUSE_MS)
+    async with client.stream_recognize(**options) as stream:
+        sender = asyncio.create_task(_send_live(stream, source, finalize_ms))
+        try:
+            yield stream
+        finally:
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+
+async def _send_live(stream: RecognizeStream, source: Source, finalize_ms: list[int]) -> None:
+    last_of_sentence = round(_FIRST_SENTENCE_S / REALTIME_CHUNK_S)
+    with suppress(SpeechApiError):  # The same error ends the iteration.
+        number = 0
+        async for piece in source.chunks():
+            await stream.send_audio(piece)
+            number += 1
+            if number == last_of_sentence:
+                begin_s = time.monotonic()
+                await (
+                    await stream.finalize()
+                )  # The next piece is due in 100 ms; the pace is kept.
+                finalize_ms.append(round((time.monotonic() - begin_s) * 1000))
+        await stream.end_audio()
 
 
 def _model_ms(view: LiveView) -> int | None:
@@ -156,29 +210,39 @@ def _line(result: RecognitionResult, at_s: float, pacing: Pacing) -> Text:
     )
 
 
-def _table(model: str, spoken: Measured, read: Measured, stopped_ms: int) -> Table:
-    table = Table(title=f"Measured just now with {model}", title_justify="left")
-    table.add_column("What")
-    table.add_column("Value", justify="right")
-    rows: list[tuple[str, str]] = []
-    if spoken.first_partial_ms is not None:
-        rows.append(("live: first partial after speech starts", f"{spoken.first_partial_ms} ms"))
-    if spoken.final_delays_ms:
-        delay_ms = statistics.median(spoken.final_delays_ms)
-        what = f"live: final after speech ends, median; the {spoken.pause_ms} ms pause included"
-        rows.append((what, f"{delay_ms:.0f} ms"))
+def _recognition_rows(spoken: Measured, read: Measured, finalize_ms: list[int]) -> list[Row]:
+    rows: list[Row] = []
+    if spoken.first_words_ms is not None:
+        rows.append(("live: first words after speech starts", f"{spoken.first_words_ms} ms"))
+    rows += [("live: final after the client says finalize", f"{ms} ms") for ms in finalize_ms]
     if spoken.model_ms is not None:
         share = spoken.model_ms / spoken.audio_ms
         rows.append(("live: model time for one second of audio", f"{share * 1000:.0f} ms"))
-    rows += [
+    return [
+        *rows,
         ("file: length", f"{read.audio_ms / 1000:.1f} s"),
         ("file: time to transcribe", f"{read.wall_ms / 1000:.2f} s"),
         ("file: speed", f"{read.audio_ms / max(1, read.wall_ms):.1f} x real time"),
-        ("server: SIGTERM to exit", f"{stopped_ms} ms"),
     ]
+
+
+def _table(model: str, rows: list[Row]) -> Table:
+    table = Table(title=f"Measured just now; recognizer {model}", title_justify="left")
+    table.add_column("What")
+    table.add_column("Value", justify="right")
     for what, value in rows:
         table.add_row(what, value)
     return table
+
+
+def _folder(given: Path | None) -> Path:
+    if given is None:
+        return Path(tempfile.mkdtemp(prefix="speech-demo-"))
+    try:
+        given.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cannot_write(given, error)
+    return given
 
 
 def _recording(name: str) -> Path:

@@ -32,7 +32,7 @@ class LiveView:
         model: name of the model.
         audio_ms: audio sent so far.
         lag_ms: how far the newest partial was behind the audio clock when it came; None before the first.
-        first_partial_ms: from the start of speech to its first partial; None before it.
+        first_words_ms: from the start of speech to its first partial or final; None before it.
         final_delays_ms: of each FINAL, from the end of its speech; the pause that ends a segment is part of it.
     """
 
@@ -42,7 +42,7 @@ class LiveView:
     audio_ms: int = 0
     speaking: bool = False
     lag_ms: int | None = None
-    first_partial_ms: int | None = None
+    first_words_ms: int | None = None
     finals: list[RecognitionResult] = field(default_factory=list[RecognitionResult])
     partials: dict[int, RecognitionResult] = field(default_factory=dict[int, RecognitionResult])
     notices: list[str] = field(default_factory=list[str])
@@ -76,15 +76,19 @@ class LiveView:
             self._take_final(result, clock_ms)
         elif result.kind is ResultKind.PARTIAL and result.text:
             self.lag_ms = max(0, clock_ms - result.end_ms)
-            if self.first_partial_ms is None:
-                begin = result.start_ms if self._speech_begin_ms is None else self._speech_begin_ms
-                self.first_partial_ms = max(0, clock_ms - begin)
+            self._note_first_words(result, clock_ms)
             self.partials[result.segment_id] = result
+
+    def _note_first_words(self, result: RecognitionResult, clock_ms: int) -> None:
+        if self.first_words_ms is None:
+            begin = result.start_ms if self._speech_begin_ms is None else self._speech_begin_ms
+            self.first_words_ms = max(0, clock_ms - begin)
 
     def _take_final(self, result: RecognitionResult, clock_ms: int) -> None:
         self.partials.pop(result.segment_id, None)
         if result.text:
             self.finals.append(result)
+            self._note_first_words(result, clock_ms)
             if self._speech_end_ms is not None and self._speech_end_ms > result.start_ms:
                 self.final_delays_ms.append(max(0, clock_ms - self._speech_end_ms))
 
@@ -100,8 +104,8 @@ class LiveView:
         if self.lag_ms is not None:
             style = "green" if self.lag_ms < 1000 else "yellow"
             values.append(_value("lag", f"{self.lag_ms} ms", style))
-        if self.first_partial_ms is not None:
-            values.append(_value("first words", f"{self.first_partial_ms} ms"))
+        if self.first_words_ms is not None:
+            values.append(_value("first words", f"{self.first_words_ms} ms"))
         if self.final_delays_ms:
             values.append(_value("final", f"{self.final_delays_ms[-1]} ms"))
         grid.add_row(*values)

@@ -13,7 +13,7 @@ from speech_client import Model
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
 
-KINDS = ("recognizer", "synthesizer", "aligner", "translator")
+KINDS = ("recognizer", "synthesizer", "aligner", "translator", "language_identifier")
 _STATE_STYLES = {"ready": "green", "loading": "yellow", "failed": "bold red"}
 
 
@@ -58,7 +58,7 @@ def to_table(models: tuple[Model, ...], server: str) -> Table:
             f"[bold]{escape(model.name)}[/]{'*' if model.is_default else ''}",
             model.kind,
             f"[{_STATE_STYLES.get(model.state, 'default')}]{model.state}[/]",
-            ", ".join(model.languages),
+            ", ".join(model.languages) or "any",
             f"{model.sample_rate_hz} Hz" if model.sample_rate_hz else "",
             ", ".join(model.capabilities),
             escape(model.licence),

@@ -10,6 +10,7 @@ JSON Lines: one object per line, in order. ``type`` tells which; keys are never 
 ``error``    file, code (gRPC name, or null when nothing was sent), reason, message, request_id, exit_code
 """
 
+import argparse
 import json
 from typing import Protocol
 
@@ -33,9 +34,12 @@ class Writer(Protocol):
         ...
 
 
-def writer(as_json: bool, file: str, prefix: bool) -> Writer:
+def writer(given: argparse.Namespace, file: str, prefix: bool) -> Writer:
     """The writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
-    return JsonWriter(file) if as_json else TextWriter(f"{file}: " if prefix else "")
+    if given.json:
+        return JsonWriter(file)
+    before = f"{file}: " if prefix else ""
+    return WordWriter(before) if given.words else TextWriter(before)
 
 
 class TextWriter:
@@ -55,6 +59,20 @@ class TextWriter:
     def failure(self, error: Exception, failure: CommandError) -> str:
         """Nothing."""
         return ""
+
+
+class WordWriter(TextWriter):
+    """One line for each word: start and end in seconds and the word, by tabs; a segment without words is one line."""
+
+    def result(self, result: RecognitionResult) -> str:
+        """The segment's words."""
+        if not result.text:
+            return ""
+        parts = result.words or (result,)
+        return "\n".join(
+            f"{self._prefix}{part.start_ms / 1000:.3f}\t{part.end_ms / 1000:.3f}\t{part.text}"
+            for part in parts
+        )
 
 
 class JsonWriter:

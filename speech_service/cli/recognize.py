@@ -16,10 +16,12 @@ from speech_client import (
     RecognitionResult,
     RecognizeEvent,
     RecognizeOptions,
+    ResultKind,
     ServiceWarning,
     SessionEnded,
     SpeechClient,
 )
+from speech_client.options import SubtitleFormat
 from speech_service.cli import output
 from speech_service.cli.arguments import (
     add_connection,
@@ -50,7 +52,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="stream every file (files above 4 MiB and standard input always are)",
     )
-    parser.add_argument("--json", action="store_true", help="JSON Lines instead of text")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="JSON Lines instead of text")
+    form.add_argument("--srt", action="store_true", help="SRT subtitles of one file, up to 16 MiB")
+    form.add_argument("--vtt", action="store_true", help="WebVTT subtitles, likewise")
+    parser.add_argument(
+        "--words",
+        action="store_true",
+        help="start, end (seconds) and text of each word; with --srt and --vtt: times by words",
+    )
     parser.add_argument(
         "--jobs",
         type=_positive,
@@ -63,7 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Transcribe; returns the exit code of the first file that failed, or 0."""
+    """Transcribe; returns the exit code of the first file that failed, or 0.
+
+    Raises:
+        CommandError: subtitles are asked for and it is not just one file.
+    """
+    if _subtitles(given) and (given.stream or len(given.files) > 1 or given.files == ["-"]):
+        raise CommandError(
+            "--srt and --vtt take one file, and neither --stream nor standard input",
+            ExitCode.USAGE,
+        )
     return asyncio.run(_run(given))
 
 
@@ -77,7 +96,7 @@ async def _run(given: argparse.Namespace) -> int:
         queues = [Lines() for _ in files]
         jobs = [
             asyncio.create_task(
-                _File(client, given, name, output.writer(given.json, name, prefix), lines).run(
+                _File(client, given, name, output.writer(given, name, prefix), lines).run(
                     slots, screen
                 )
             )
@@ -113,6 +132,7 @@ class _File:
         self._name = name
         self._writer = writer
         self._lines = lines
+        self._unrefined: dict[int, RecognitionResult] = {}
 
     async def run(self, slots: asyncio.Semaphore, screen: ProgressScreen) -> int:
         """Transcribe the file; returns its exit code."""
@@ -127,6 +147,11 @@ class _File:
 
     async def _transcribe(self, screen: ProgressScreen) -> None:
         options = recognition_options(self._given)
+        if self._given.words:
+            options["word_times"] = True
+        if subtitles := _subtitles(self._given):
+            await self._subtitle(subtitles, options, screen)
+            return
         if self._given.stream or self._name == "-" or _size(self._name) > UNARY_LIMIT_BYTES:
             await self._stream(options, screen)
             return
@@ -143,6 +168,17 @@ class _File:
             self._warn(warning, screen)
         self._put(self._writer.summary(reply.model, reply.usage, reply.latency))
 
+    async def _subtitle(
+        self, wanted: SubtitleFormat, options: RecognizeOptions, screen: ProgressScreen
+    ) -> None:
+        options["subtitles"] = wanted
+        if self._given.words:
+            options["subtitle_mode"] = "accurate"
+        reply = await self._client.recognize(Path(self._name), **options)
+        for warning in reply.warnings:
+            self._warn(warning, screen)
+        self._put(reply.subtitles.rstrip("\n"))
+
     async def _stream(self, options: RecognizeOptions, screen: ProgressScreen) -> None:
         audio = standard_input() if self._name == "-" else Path(self._name)
         with screen.file(self._name) as progress:
@@ -156,17 +192,30 @@ class _File:
         match event:
             case RecognitionResult():
                 progress.decoded(event.end_ms)
-                if event.is_final:
-                    self._put(self._writer.result(event))
+                self._take_result(event)
             case Progress():
                 progress.decoded(event.decoded_ms)
             case ServiceWarning():
                 self._warn(event, screen)
             case SessionEnded():
                 progress.decoded(event.usage.audio_in_ms)
+                self._put_unrefined()
                 self._put(self._writer.summary(model, event.usage, event.latency))
             case _:
                 pass
+
+    def _take_result(self, result: RecognitionResult) -> None:
+        """A FINAL is written; where words are wanted and it has none, they come with the REFINED after it."""
+        if result.is_final and self._given.words and result.text and not result.words:
+            self._unrefined[result.segment_id] = result
+        elif result.is_final or (
+            result.kind is ResultKind.REFINED and self._unrefined.pop(result.segment_id, None)
+        ):
+            self._put(self._writer.result(result))
+
+    def _put_unrefined(self) -> None:
+        for result in self._unrefined.values():
+            self._put(self._writer.result(result))
 
     def _warn(self, warning: ServiceWarning, screen: ProgressScreen) -> None:
         screen.error(f"{self._name}: warning: {warning.message}")
@@ -185,6 +234,15 @@ class _File:
         """Queue a line; None ends the file. A writer gives "" for what its format does not show."""
         if line is None or line:
             self._lines.put_nowait(line)
+
+
+def _subtitles(given: argparse.Namespace) -> SubtitleFormat | None:
+    return "srt" if given.srt else "vtt" if given.vtt else None
+
+
+def is_large(file: Path) -> bool:
+    """Whether a file is streamed rather than sent in one request. Raises CommandError when it cannot be read."""
+    return _size(str(file)) > UNARY_LIMIT_BYTES
 
 
 def _size(name: str) -> int:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from speech_service.domain.recognition import Pacing
+
 
 class Granularity(Enum):
     """What a unit is."""
@@ -56,3 +58,14 @@ class Alignment:
 
     units: tuple[AlignedUnit, ...]
     unaligned: tuple[UnalignedSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentOptions:
+    """Everything an alignment session needs to know."""
+
+    model: str
+    language: str = ""
+    """Of the text; empty: the model's own."""
+    granularity: Granularity = Granularity.WORD
+    pacing: Pacing = Pacing.REALTIME

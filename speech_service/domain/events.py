@@ -1,11 +1,13 @@
 """What a session tells its client, and what it asks of whoever drives it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.transcript import TranscriptResult
+from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import Work
 
 # --- to the client ---------------------------------------------------------------------------------------
@@ -17,6 +19,8 @@ class ControlKind(Enum):
     FINALIZE = "finalize"
     RESET = "reset"
     UPDATE_CONFIG = "update_config"
+    FLUSH = "flush"
+    CANCEL = "cancel"
 
 
 class SpeechEventKind(Enum):
@@ -51,7 +55,8 @@ class ControlAck:
 
     control_id: str
     kind: ControlKind
-    last_final_segment: int | None
+    last_final_segment: int | None = None
+    context_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class Usage:
     speech_ms: int = 0
     characters_out: int = 0
     tokens_out: int = 0
+    audio_out_ms: int = 0
+    characters_in: int = 0
+    tokens_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,105 @@ class SessionEnded:
     latency: LatencySummary
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechSamples:
+    """Raw speech of one context, float32 [n], on its way to an encoder; never sent as it is.
+
+    ``turn`` numbers the contexts of a session: unlike an id, it is used once.
+    """
+
+    turn: int
+    context_id: str
+    samples: Samples = field(repr=False)
+    sample_rate_hz: int
+    options: SynthesisOptions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpokenSamples:
+    """Raw speech of one translated segment, float32 [n], on its way to its language's encoder; never sent as it is."""
+
+    segment_id: int
+    language: str
+    samples: Samples = field(repr=False)
+    sample_rate_hz: int
+    options: SynthesisOptions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechChunk:
+    """Encoded speech of one context (or of one translated segment), in order.
+
+    ``start_ms`` and ``duration_ms`` are in the audio of the context.
+    """
+
+    context_id: str
+    sequence: int
+    data: bytes = field(repr=False)
+    start_ms: int
+    duration_ms: int
+    segment_id: int = 0
+    language: str = ""
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenUnit:
+    """A word or character of a context's text and its time in the context's audio."""
+
+    text: str = field(repr=False)
+    char_start: int
+    char_end: int
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechTimings:
+    """Times of what was spoken; each unit is sent once."""
+
+    context_id: str
+    units: tuple[SpokenUnit, ...]
+    turn: int = 0
+
+
+class ContextOutcome(Enum):
+    """How a synthesis context ended."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ContextEnded:
+    """The context is over; the stream lives on."""
+
+    context_id: str
+    outcome: ContextOutcome
+    usage: Usage
+    error: SpeechError | None = None
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedUnits:
+    """Units whose place is settled; each is sent once."""
+
+    units: tuple[AlignedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatedSegment:
+    """A translation of one segment into one language."""
+
+    segment_id: int
+    language: str
+    kind: ResultKind
+    text: str = field(repr=False)
+    source_language: str = ""
+
+
 SessionEvent = (
     SessionStarted
     | TranscriptResult
@@ -124,6 +231,14 @@ SessionEvent = (
     | StreamWarning
     | GoingAway
     | SessionEnded
+    | SpeechSamples
+    | SpeechChunk
+    | SpokenSamples
+    | SpeechTimings
+    | ContextEnded
+    | AlignedUnits
+    | UnalignedSpan
+    | TranslatedSegment
 )
 
 # --- to the driver (the pump) ----------------------------------------------------------------------------

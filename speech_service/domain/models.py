@@ -80,6 +80,8 @@ class ModelCapabilities:
     max_batch: int = 1
     voices: tuple[Voice, ...] = ()
     """Synthesizers: the voices that are here."""
+    absent_voices: tuple[str, ...] = ()
+    """Synthesizers: voices of the model that are not here, because they would have to be downloaded."""
     language_pairs: tuple[tuple[str, str], ...] = ()
     """Translators: source and target; empty for one that takes any pair (``ANY_LANGUAGE_PAIR``)."""
     probe: bool = True

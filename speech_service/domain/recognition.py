@@ -53,3 +53,6 @@ class RecognitionOptions:
     partial_results: bool = True
     partial_interval_ms: int = 500
     separate_channels: bool = False
+    aligner: str = ""
+    """Model that gives each FINAL its word times; empty: nobody asked for them."""
+    aligner_languages: tuple[str, ...] = ()

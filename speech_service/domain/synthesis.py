@@ -1,6 +1,6 @@
 """Values of synthesis: voices, output formats, options."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -69,11 +69,22 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class LexiconEntry:
-    """How to say a term. ``alphabet`` is "ipa" or "arpabet"."""
+    """How to say a term. ``alphabet`` is "ipa", "arpabet", or empty for a respelling in ordinary letters."""
 
     term: str
     pronunciation: str
     alphabet: str = "ipa"
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word of the text (code points, end exclusive) and its place in the audio of the whole text, in samples."""
+
+    text: str
+    char_start: int
+    char_end: int
+    start_sample: int
+    end_sample: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +94,23 @@ class SpokenPart:
     text: str
     start_sample: int
     end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisOptions:
+    """How one context is spoken, checked and with defaults filled in.
+
+    ``speaking_rate`` is the model's business, ``tempo`` the encoder's (for a model that has one pace only).
+    """
+
+    model: str
+    voice: str
+    output: OutputFormat
+    language: str = ""
+    speaking_rate: float = 1.0
+    tempo: float = 1.0
+    gain_db: float = 0.0
+    lexicon: tuple[LexiconEntry, ...] = field(default=(), repr=False)
+    seed: int = 0
+    segmentation: Segmentation = Segmentation.SENTENCE
+    word_timings: bool = False

@@ -26,6 +26,9 @@ class Word:
     start_ms: int
     end_ms: int
     confidence: float | None = None
+    char_start: int = 0
+    """Where it stands in the result's text, in code points."""
+    char_end: int = 0
 
 
 class ResultKind(Enum):

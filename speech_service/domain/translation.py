@@ -14,6 +14,15 @@ class GlossaryEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class TranslationRoute:
+    """Which model translates a pair, and what of the request it can heed."""
+
+    model: str
+    glossary: tuple[GlossaryEntry, ...] = ()
+    context: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """One translated text for each text given, in order.
 

@@ -11,7 +11,7 @@ from enum import Enum, IntEnum
 from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import Samples, samples_to_ms
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 
@@ -213,10 +213,14 @@ Work = RecognizeWork | SynthesizeWork | AlignWork | TranslateWork | IdentifyWork
 
 @dataclass(frozen=True, slots=True)
 class SpeechMade:
-    """All audio of a ``SynthesizeWork`` was sent as ``WorkAudio``: this is where its parts are."""
+    """All audio of a ``SynthesizeWork`` was sent as ``WorkAudio``.
+
+    ``words`` are where the model knows (offsets into the work's text). ``unspoken`` are words it cannot say.
+    """
 
     sample_rate_hz: int
-    parts: tuple[SpokenPart, ...] = ()
+    words: tuple[SpokenWord, ...] = ()
+    unspoken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Which module serves which kind. Adding a backend is one module and one line here.
 
-A recognizer module has a frozen ``Options``, ``describe(options)`` and ``build(options, shared)``; a VAD module
+A model's module has a frozen ``Options``, ``describe(options)`` and ``build(options, shared)``; a VAD module
 has ``Options`` and ``build(options)``. Importing one is cheap: what is heavy is imported inside ``build``.
 """
 
@@ -28,9 +28,20 @@ class Backend:
 
 _SERVER = "pip install 'speech-service[server]'"
 
-RECOGNIZERS: Mapping[str, Backend] = {
-    "recognizer/moonshine": Backend("speech_service.engines.recognizers.moonshine", _SERVER),
-    "recognizer/fake": Backend("speech_service.engines.recognizers.fake", _SERVER),
+_ENGINES = "speech_service.engines"
+
+MODELS: Mapping[str, Backend] = {
+    "recognizer/moonshine": Backend(f"{_ENGINES}.recognizers.moonshine", _SERVER),
+    "recognizer/fake": Backend(f"{_ENGINES}.recognizers.fake", _SERVER),
+    "synthesizer/hibari": Backend(f"{_ENGINES}.synthesizers.hibari", _SERVER),
+    "synthesizer/fake": Backend(f"{_ENGINES}.synthesizers.fake", _SERVER),
+    "aligner/pocketsphinx": Backend(f"{_ENGINES}.aligners.pocketsphinx", _SERVER),
+    "aligner/fake": Backend(f"{_ENGINES}.aligners.fake", _SERVER),
+    "translator/marian": Backend(f"{_ENGINES}.translators.marian", _SERVER),
+    "translator/openai": Backend(f"{_ENGINES}.translators.openai", _SERVER),
+    "translator/fake": Backend(f"{_ENGINES}.translators.fake", _SERVER),
+    "language/fasttext": Backend(f"{_ENGINES}.language.fasttext", _SERVER),
+    "language/fake": Backend(f"{_ENGINES}.language.fake", _SERVER),
 }
 VADS: Mapping[str, Backend] = {
     "silero": Backend("speech_service.engines.vad.silero", _SERVER),
@@ -38,7 +49,7 @@ VADS: Mapping[str, Backend] = {
 }
 
 
-class _RecognizerModule(Protocol):
+class _ModelModule(Protocol):
     Options: type[Any]
 
     def describe(self, options: Any) -> ModelCapabilities: ...
@@ -62,11 +73,13 @@ def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
     Raises:
         ConfigError: the kind is unknown, an option is wrong or the backend cannot be imported.
     """
-    backend = _find(RECOGNIZERS, config.kind, path)
-    module = cast(_RecognizerModule, _load(backend, f"{path}.kind"))
+    backend = _find(MODELS, config.kind, path)
+    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
     options = decode_options(module.Options, config.options, f"{path}.options")
     capabilities = _guarded(lambda: module.describe(options), backend, f"{path}.options")
-    return replace(capabilities, name=config.name or capabilities.name)
+    name = config.name or capabilities.name
+    voices = tuple(replace(voice, model=name) for voice in capabilities.voices)
+    return replace(capabilities, name=name, voices=voices)
 
 
 def build_engine(
@@ -82,8 +95,8 @@ def build_engine(
     Raises:
         ConfigError: as :func:`describe`, or the model's files are missing or not the expected ones.
     """
-    backend = _find(RECOGNIZERS, config.kind, path)
-    module = cast(_RecognizerModule, _load(backend, f"{path}.kind"))
+    backend = _find(MODELS, config.kind, path)
+    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
     options = decode_options(module.Options, config.options, f"{path}.options")
     models = shared or SharedModels()
     return _guarded(lambda: module.build(options, models), backend, f"{path}.options")

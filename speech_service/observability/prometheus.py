@@ -40,6 +40,8 @@ COUNTERS: Mapping[str, _Declared] = {
     "speech_work_dropped_total": _Declared("Work given up without an error.", ("reason",)),
     "speech_decode_steps_total": _Declared("Forward passes of decoders."),
     "speech_draft_tokens_total": _Declared("Draft tokens, by outcome.", ("outcome",)),
+    "speech_audio_sent_seconds_total": _Declared("Synthesised audio."),
+    "speech_audio_cache_total": _Declared("Look-ups in the cache of finished audio.", ("outcome",)),
     "speech_worker_restarts_total": _Declared("Restarts of the worker process."),
 }
 HISTOGRAMS: Mapping[str, _Declared] = {
@@ -49,6 +51,8 @@ HISTOGRAMS: Mapping[str, _Declared] = {
     "speech_queue_wait_seconds": _Declared("Work waiting for a device.", ("class",), _QUEUE_S),
     "speech_encode_seconds": _Declared("Encoder time of one work item.", (), _QUEUE_S),
     "speech_decode_seconds": _Declared("Decoder time of one work item.", (), _QUEUE_S),
+    "speech_first_audio_seconds": _Declared("First text to first audio.", (), _LATENCY_S),
+    "speech_synthesis_rtf": _Declared("Device time over audio time of synthesis.", (), _RTF),
     "speech_unary_rtf": _Declared("Handling time over audio time of unary calls.", (), _RTF),
     "speech_batch_occupancy": _Declared("Sequences in a device step.", ("model",), _SIZE),
     "speech_engine_step_seconds": _Declared("Length of a device step.", ("model",), _QUEUE_S),

@@ -1,24 +1,48 @@
 """The models that this server knows, and what each can do. Known before any of them is loaded."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.text import bcp47
 
 MAX_SHOWN_CHARACTERS = 64
 
 
 class ModelCatalog:
-    """Models by name; the first of a kind is its default unless ``defaults`` names another."""
+    """Models by name; the first of a kind is its default unless another one is named.
 
-    def __init__(self, models: Sequence[ModelCapabilities], default_recognizer: str = "") -> None:
+    Recognizers gain what the service adds to each of them: subtitles, and with an aligner for their language word
+    times.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[ModelCapabilities],
+        default_recognizer: str = "",
+        default_aligner: str = "",
+        default_synthesizer: str = "",
+    ) -> None:
+        """Index the models.
+
+        Raises:
+            ResourceNotFoundError: a default is no model of its kind.
+        """
         self._models = {model.name: model for model in models}
         self._defaults: dict[ModelKind, str] = {}
         for model in models:
             self._defaults.setdefault(model.kind, model.name)
-        if default_recognizer:
-            self.find(default_recognizer, ModelKind.RECOGNIZER)
-            self._defaults[ModelKind.RECOGNIZER] = default_recognizer
+        for kind, name in (
+            (ModelKind.RECOGNIZER, default_recognizer),
+            (ModelKind.ALIGNER, default_aligner),
+            (ModelKind.SYNTHESIZER, default_synthesizer),
+        ):
+            if name:
+                self._defaults[kind] = self.find(name, kind).name
+        for model in models:
+            if model.kind is ModelKind.RECOGNIZER:
+                self._models[model.name] = self._with_additions(model)
 
     @property
     def models(self) -> Sequence[ModelCapabilities]:
@@ -52,6 +76,24 @@ class ModelCatalog:
         if model is None or model.kind is not kind:
             raise _not_found(name, known)
         return model
+
+    def aligner_for(self, language: str) -> ModelCapabilities | None:
+        """The aligner of that language: the default one where it serves it, else the first that does.
+
+        An empty language is one that nobody knows: any aligner will do.
+        """
+        aligners = [m for m in self._models.values() if m.kind is ModelKind.ALIGNER]
+        aligners.sort(key=lambda model: not self.is_default(model))
+        for model in aligners:
+            if not language or bcp47.best_match(language, model.languages) is not None:
+                return model
+        return None
+
+    def _with_additions(self, model: ModelCapabilities) -> ModelCapabilities:
+        added = {Capability.SUBTITLES_FAST}
+        if any(self.aligner_for(language) is not None for language in model.languages):
+            added |= {Capability.WORD_TIMES, Capability.SUBTITLES_ACCURATE}
+        return replace(model, capabilities=model.capabilities | added)
 
 
 def _not_found(name: str, known: Sequence[str]) -> ResourceNotFoundError:

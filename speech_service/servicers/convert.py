@@ -39,6 +39,8 @@ _CONTROL_KINDS = {
     events.ControlKind.FINALIZE: common_pb2.CONTROL_KIND_FINALIZE,
     events.ControlKind.RESET: common_pb2.CONTROL_KIND_RESET,
     events.ControlKind.UPDATE_CONFIG: common_pb2.CONTROL_KIND_UPDATE_CONFIG,
+    events.ControlKind.FLUSH: common_pb2.CONTROL_KIND_FLUSH,
+    events.ControlKind.CANCEL: common_pb2.CONTROL_KIND_CANCEL,
 }
 _SPEECH_EVENTS = {
     events.SpeechEventKind.BEGIN: common_pb2.SPEECH_EVENT_KIND_BEGIN,
@@ -151,6 +153,7 @@ def control_ack(ack: events.ControlAck) -> common_pb2.ControlAck:
         control_id=ack.control_id,
         kind=_CONTROL_KINDS[ack.kind],
         last_final_segment=ack.last_final_segment,
+        context_id=ack.context_id,
     )
 
 
@@ -180,6 +183,9 @@ def usage(value: events.Usage) -> common_pb2.Usage:
     """Domain to wire."""
     return common_pb2.Usage(
         audio_in_ms=value.audio_in_ms,
+        audio_out_ms=value.audio_out_ms,
+        characters_in=value.characters_in,
+        tokens_in=value.tokens_in,
         speech_ms=value.speech_ms,
         characters_out=value.characters_out,
         tokens_out=value.tokens_out,

@@ -112,7 +112,25 @@ class RecognitionConverter:
             partial_interval_ms=self._partial_interval_ms(message),
             separate_channels=message.separate_channels,
         )
+        self._add_aligner(message, request)
         return request
+
+    def _add_aligner(
+        self,
+        message: recognition_service_pb2.RecognitionConfig,
+        request: RecognitionRequest,
+    ) -> None:
+        """Word times come from an aligner, for the client or for its subtitles."""
+        mode = message.subtitles.mode if message.HasField("subtitles") else None
+        accurate = mode == common_pb2.SUBTITLE_MODE_ACCURATE
+        if not (message.word_times or accurate):
+            return
+        aligner = self._catalog.aligner_for(request.options.language)
+        if aligner is None:  # lenient: a warning says so
+            return
+        request.options = replace(
+            request.options, aligner=aligner.name, aligner_languages=aligner.languages
+        )
 
     def update(
         self,
@@ -190,6 +208,11 @@ class RecognitionConverter:
                 Capability.PUNCTUATION,
             ),
             ("subtitles", message.HasField("subtitles"), Capability.SUBTITLES_FAST),
+            (
+                "subtitles.mode",
+                message.subtitles.mode == common_pb2.SUBTITLE_MODE_ACCURATE,
+                Capability.SUBTITLES_ACCURATE,
+            ),
         )
         if streaming and message.HasField("subtitles"):
             raise InvalidFieldError("config.subtitles", "is for unary calls only", "Recognize")

@@ -45,6 +45,7 @@ def effective_config(options: RecognitionOptions) -> recognition_service_pb2.Rec
         partial_interval=convert.to_duration(options.partial_interval_ms),
         pacing=_WIRE_PACINGS[options.pacing],
         separate_channels=options.separate_channels,
+        word_times=bool(options.aligner),
     )
 
 
@@ -63,6 +64,15 @@ def result(value: TranscriptResult) -> recognition_service_pb2.RecognitionResult
     )
     if value.language:
         message.languages.add(code=value.language)
+    for word in value.words:
+        message.words.add(
+            text=word.text,
+            start_ms=word.start_ms,
+            end_ms=word.end_ms,
+            char_start=word.char_start,
+            char_end=word.char_end,
+            confidence=word.confidence,
+        )
     if value.end_cause is not None:
         message.end_cause = _CAUSES[value.end_cause]
     return message

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from speech_service import __version__
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.models import ModelStatus
 from speech_service.protocols import ModelControl
-from speech_service.servicers.admission import Admission
-from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.audio_cache import LruCache
 from speech_service.servicers.convert import duration_ms, names
 from speech_service.servicers.models import KINDS, STATES
+from speech_service.servicers.parts import EdgeParts
 
 ServicerContext = aio.ServicerContext[Any, Any]
 _WATCH_INTERVAL_S = 0.25
@@ -33,15 +33,18 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
 
     def __init__(
         self,
-        catalog: ModelCatalog,
+        parts: EdgeParts,
         control: ModelControl,
-        admission: Admission,
         drain: Callable[[float | None], None],
     ) -> None:
         """``drain`` starts the server's shutdown, with a grace in seconds or the configured one."""
-        self._catalog = catalog
+        self._catalog = parts.catalog
         self._control = control
-        self._admission = admission
+        self._admission = parts.admission
+        self._caches: Mapping[pb.CacheKind.ValueType, LruCache[Any]] = {
+            pb.CACHE_KIND_SYNTHESIS_AUDIO: parts.audio_cache,
+            pb.CACHE_KIND_VOICE_PROMPT: parts.prompt_cache,
+        }
         self._drain = drain
         self._started = Timestamp()
         self._started.FromMilliseconds(round(time.time() * 1000))
@@ -96,12 +99,16 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
     async def ClearCaches(  # noqa: N802 - the name on the wire
         self, request: pb.ClearCachesRequest, context: ServicerContext
     ) -> pb.ClearCachesResponse:
-        """Clear caches. Recognition keeps none beyond a segment's life, so nothing is ever cleared."""
+        """Empty the caches that are named, or all."""
         del context
         if any(kind not in _CACHE_KINDS for kind in request.kinds):
             allowed = names(pb.CacheKind.keys(), "CACHE_KIND_")
             raise InvalidFieldError("kinds", "holds an unset or unknown kind", allowed)
-        return pb.ClearCachesResponse(entries=0, size_bytes=0)
+        entries = size_bytes = 0
+        for kind in set(request.kinds) or set(self._caches):
+            count, size = self._caches[kind].clear()
+            entries, size_bytes = entries + count, size_bytes + size
+        return pb.ClearCachesResponse(entries=entries, size_bytes=size_bytes)
 
     async def GetServerStatus(  # noqa: N802 - the name on the wire
         self, request: pb.GetServerStatusRequest, context: ServicerContext
@@ -127,6 +134,7 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
                 for w in workers
             ],
             instances=[self._instance(status) for status in statuses],
+            caches=[_cache_status(kind, cache) for kind, cache in self._caches.items()],
         )
 
     async def DrainServer(  # noqa: N802 - the name on the wire
@@ -161,6 +169,18 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
             active=status.active,
             message=status.message,
         )
+
+
+def _cache_status(kind: "pb.CacheKind.ValueType", cache: LruCache[Any]) -> pb.CacheStatus:
+    stats = cache.stats()
+    return pb.CacheStatus(
+        kind=kind,
+        entries=stats.entries,
+        size_bytes=stats.size_bytes,
+        capacity_bytes=stats.capacity_bytes,
+        hits=stats.hits,
+        misses=stats.misses,
+    )
 
 
 def _rss_bytes() -> int:

@@ -84,6 +84,10 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                 max_channels=MAX_CHANNELS,
                 max_segment_ms=model.max_segment_ms,
             ),
+            language_pairs=[
+                model_service_pb2.LanguagePair(source=source, target=target)
+                for source, target in model.language_pairs
+            ],
             is_default=self._catalog.is_default(model),
             licence=model.licence,
             description=model.description,

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
-from speech_service.domain.events import Progress, SessionEvent
+from speech_service.domain.events import Progress, SessionEvent, TranslatedSegment
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 
 
@@ -35,6 +36,13 @@ class Outbox:
         self._events.append(event)
         self._filled.set()
 
+    def discard(self, unwanted: Callable[[SessionEvent], bool]) -> list[SessionEvent]:
+        """Take out what waits and is no longer wanted; returns it."""
+        removed = [event for event in self._events if unwanted(event)]
+        if removed:
+            self._events = deque(event for event in self._events if not unwanted(event))
+        return removed
+
     def close(self) -> None:
         """Nothing more is added; the reader gets what is there, then None."""
         self._closed = True
@@ -60,6 +68,12 @@ class Outbox:
 def _supersedes(new: SessionEvent, old: SessionEvent) -> bool:
     if isinstance(new, Progress):
         return isinstance(old, Progress)
+    if isinstance(new, TranslatedSegment):
+        return (
+            isinstance(old, TranslatedSegment)
+            and old.kind is ResultKind.PARTIAL
+            and (old.segment_id, old.language) == (new.segment_id, new.language)
+        )
     return (
         isinstance(new, TranscriptResult)
         and isinstance(old, TranscriptResult)

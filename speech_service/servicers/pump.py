@@ -38,7 +38,7 @@ _WATCH_S = 1.0
 class StreamHandler(Protocol[RequestIn, ResponseOut]):
     """What one RPC knows of its messages. The pump calls ``open`` with the first message, then ``message``."""
 
-    async def open(self, first: RequestIn, outbox: Outbox) -> SessionRunner:
+    async def open(self, first: RequestIn, outbox: Outbox) -> SessionRunner[Any]:
         """Check the first message and start the session; its events go to ``outbox``."""
         ...
 
@@ -54,6 +54,10 @@ class StreamHandler(Protocol[RequestIn, ResponseOut]):
         """The wire form of an event."""
         ...
 
+    def sent(self, event: SessionEvent) -> None:
+        """The event was handed to the transport: the client reads, more may be made for it."""
+        ...
+
 
 class StreamPump(Generic[Request, Response]):
     """Runs one stream. ``drain`` may be called from outside at any time."""
@@ -65,7 +69,7 @@ class StreamPump(Generic[Request, Response]):
         self._config = config
         self._request_id = request_id
         self._outbox = Outbox()
-        self._runner: SessionRunner | None = None
+        self._runner: SessionRunner[Any] | None = None
         self._serving: asyncio.Task[Any] | None = None
         self._drained = asyncio.Event()
         self._in_message = False
@@ -88,6 +92,7 @@ class StreamPump(Generic[Request, Response]):
         try:
             while (event := await self._outbox.get()) is not None:
                 yield self._handler.response(event)
+                self._handler.sent(event)
             error = await reader
             if error is not None:
                 raise error
@@ -173,7 +178,7 @@ class StreamPump(Generic[Request, Response]):
             drained.cancel()
             await asyncio.wait([first, drained])
 
-    async def _feed(self, requests: AsyncIterator[Request], runner: SessionRunner) -> None:
+    async def _feed(self, requests: AsyncIterator[Request], runner: SessionRunner[Any]) -> None:
         clock = asyncio.get_running_loop().time
         self._waiting_since_s = clock()
         async for request in requests:
@@ -197,7 +202,7 @@ class StreamPump(Generic[Request, Response]):
         await asyncio.wait([feeding])
         await self._handler.half_close()
 
-    async def _wait_for_room(self, runner: SessionRunner) -> None:
+    async def _wait_for_room(self, runner: SessionRunner[Any]) -> None:
         """Back-pressure: not reading lets HTTP/2 flow control slow the sender."""
         while not runner.finished.done() and (
             runner.session.undecoded_ms > self._config.max_buffered_audio_ms

@@ -7,8 +7,8 @@ from grpc import aio
 
 from speech.v1 import recognition_service_pb2, recognition_service_pb2_grpc
 from speech_service.servicers.call import current_call
+from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.pump import StreamPump
-from speech_service.servicers.recognize_session import RecognitionParts
 from speech_service.servicers.recognize_stream import RecognizeStream
 from speech_service.servicers.recognize_unary import UnaryRecognition
 
@@ -18,7 +18,7 @@ ServicerContext = aio.ServicerContext[Any, Any]
 class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceServicer):
     """speech.v1.RecognitionService."""
 
-    def __init__(self, parts: RecognitionParts) -> None:
+    def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
 
     async def Recognize(  # noqa: N802 - the name on the wire

@@ -2,22 +2,18 @@
 
 import time
 import uuid
-from dataclasses import dataclass
 from typing import Any, cast
 
 from grpc import aio
 
-from speech_service.audio.containers import DecoderPool
 from speech_service.audio.limits import DecodeLimits
-from speech_service.config import Config
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
-from speech_service.protocols import Observer, Submitter, Tracer, Vad
 from speech_service.scheduler.policy import effective_class
-from speech_service.servicers.admission import Admission
 from speech_service.servicers.audio_source import AudioSource, make_source
 from speech_service.servicers.call import current_call
-from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
+from speech_service.servicers.convert_recognition import RecognitionRequest
+from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.runner import OnEvent, SessionRunner
 from speech_service.servicers.session_trace import SessionTrace
 from speech_service.sessions.recognition import (
@@ -25,20 +21,6 @@ from speech_service.sessions.recognition import (
     SessionIdentity,
     SessionLimits,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RecognitionParts:
-    """What the recognition edge is built from."""
-
-    config: Config
-    submitter: Submitter
-    vad: Vad
-    decoders: DecoderPool
-    converter: RecognitionConverter
-    admission: Admission
-    observer: Observer
-    tracer: Tracer
 
 
 class OpenedRecognition:
@@ -49,7 +31,7 @@ class OpenedRecognition:
 
     def __init__(
         self,
-        parts: RecognitionParts,
+        parts: EdgeParts,
         request: RecognitionRequest,
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
@@ -81,7 +63,7 @@ class OpenedRecognition:
         )
         self.runner = self._make_runner()
 
-    def _make_runner(self) -> SessionRunner:
+    def _make_runner(self) -> SessionRunner[RecognitionSession]:
         parts, call = self._parts, current_call.get()
         session = RecognitionSession(
             self._identity,

@@ -13,10 +13,11 @@ from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_recognition, convert_result
 from speech_service.servicers.audio_source import stream_limits
 from speech_service.servicers.call import current_call
+from speech_service.servicers.convert_recognition import RecognitionConverter
 from speech_service.servicers.outbox import Outbox
+from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.recognize_session import (
     OpenedRecognition,
-    RecognitionParts,
     deadline_s,
 )
 from speech_service.servicers.runner import SessionRunner
@@ -28,8 +29,9 @@ ServicerContext = aio.ServicerContext[Any, Any]
 class RecognizeStream:
     """StreamingRecognize as the pump sees it."""
 
-    def __init__(self, parts: RecognitionParts, context: ServicerContext) -> None:
+    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
         self._parts = parts
+        self._converter = RecognitionConverter(parts.catalog, parts.config.recognition)
         self._context = context
         self._opened: OpenedRecognition | None = None
         self._next_sequence = 0
@@ -37,7 +39,7 @@ class RecognizeStream:
 
     async def open(
         self, first: recognition_service_pb2.StreamingRecognizeRequest, outbox: Outbox
-    ) -> SessionRunner:
+    ) -> SessionRunner[RecognitionSession]:
         """Check the configuration and start the session."""
         kind = first.WhichOneof("payload")
         if kind != "config":
@@ -47,7 +49,7 @@ class RecognizeStream:
                 "config first, then any other message",
                 reason="CONFIG_EXPECTED",
             )
-        self._request = self._parts.converter.request(first.config, streaming=True)
+        self._request = self._converter.request(first.config, streaming=True)
         opened = self._opened = OpenedRecognition(
             self._parts,
             self._request,
@@ -80,7 +82,7 @@ class RecognizeStream:
         self,
         kind: str | None,
         request: recognition_service_pb2.StreamingRecognizeRequest,
-        runner: SessionRunner,
+        runner: SessionRunner[RecognitionSession],
         session: RecognitionSession,
     ) -> bool:
         match kind:
@@ -145,6 +147,11 @@ class RecognizeStream:
                 current_call.get().finished(event.usage, event.latency)
                 self._context.set_trailing_metadata(convert.summary_trailers(event))
                 return response(session_ended=convert.session_ended(event))
+            case _:
+                raise TypeError(f"recognition has no {type(event).__name__}")
+
+    def sent(self, event: events.SessionEvent) -> None:
+        """Nothing waits for it: audio comes at the client's pace."""
 
     async def close(self) -> None:
         """Free the decoder; note what a stream that failed had used."""
@@ -179,7 +186,7 @@ class RecognizeStream:
         control = convert.control_id(message.control_id, "update_config.control_id")
         self._request.warnings.clear()
         self._request.options = runner.session.options  # a reset may have dropped the context
-        self._request.options = self._parts.converter.update(self._request, message)
+        self._request.options = self._converter.update(self._request, message)
         for warning in self._request.warnings:
             runner.perform_now(runner.session.warn(warning.reason, warning.field, warning.message))
         await runner.perform(runner.session.update(self._request.options, control))

@@ -1,6 +1,7 @@
 """Recognize: a FILE-paced session whose events are collected into one reply."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from grpc import aio
@@ -14,13 +15,13 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import WorkClass
-from speech_service.servicers import convert, convert_result
+from speech_service.servicers import convert, convert_result, convert_subtitles
 from speech_service.servicers.audio_source import unary_limits
 from speech_service.servicers.call import current_call
-from speech_service.servicers.convert_recognition import RecognitionRequest
+from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
+from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.recognize_session import (
     OpenedRecognition,
-    RecognitionParts,
     deadline_s,
 )
 
@@ -30,11 +31,14 @@ ServicerContext = aio.ServicerContext[Any, Any]
 class UnaryRecognition:
     """One Recognize call."""
 
-    def __init__(self, parts: RecognitionParts, context: ServicerContext) -> None:
+    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
         self._parts = parts
+        self._converter = RecognitionConverter(parts.catalog, parts.config.recognition)
         self._context = context
-        self._results: list[TranscriptResult] = []
+        self._results: dict[int, TranscriptResult] = {}
+        self._warnings: list[events.StreamWarning] = []
         self._ended: events.SessionEnded | None = None
+        self._subtitles: convert_subtitles.SubtitleWish | None = None
 
     async def run(
         self, message: recognition_service_pb2.RecognizeRequest
@@ -42,7 +46,9 @@ class UnaryRecognition:
         """Recognize ``message.audio``."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a RecognitionConfig")
-        request = self._parts.converter.request(message.config, streaming=False)
+        if message.config.HasField("subtitles"):
+            self._subtitles = convert_subtitles.wish(message.config.subtitles)
+        request = self._converter.request(message.config, streaming=False)
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
         limits = unary_limits(self._parts.config.decoder)
@@ -91,23 +97,37 @@ class UnaryRecognition:
         await runner.perform(runner.session.end_of_audio())
 
     def _collect(self, event: events.SessionEvent) -> None:
-        if isinstance(event, TranscriptResult) and event.kind is not ResultKind.PARTIAL:
-            self._results.append(event)
-        if isinstance(event, events.SessionEnded):
-            self._ended = event
+        match event:
+            case TranscriptResult(kind=ResultKind.FINAL):
+                self._results[event.segment_id] = event
+            case TranscriptResult(kind=ResultKind.REFINED, segment_id=segment_id, words=words):
+                self._results[segment_id] = replace(self._results[segment_id], words=words)
+            case events.StreamWarning():
+                self._warnings.append(event)
+            case events.SessionEnded():
+                self._ended = event
+            case _:
+                return
 
     def _response(self, request: RecognitionRequest) -> recognition_service_pb2.RecognizeResponse:
         assert self._ended is not None, "a session that ends well says so"
         current_call.get().finished(self._ended.usage, self._ended.latency)
         self._context.set_trailing_metadata(convert.summary_trailers(self._ended))
-        ordered = sorted(self._results, key=lambda r: (r.start_ms, r.channel))
+        ordered = sorted(self._results.values(), key=lambda r: (r.start_ms, r.channel))
         response = recognition_service_pb2.RecognizeResponse(
-            results=[convert_result.result(r) for r in ordered],
+            results=[_shown(r, request) for r in ordered],
             usage=convert.usage(self._ended.usage),
             latency=convert.latency(self._ended.latency),
             model=request.model.name,
-            warnings=[convert.warning(w) for w in request.warnings],
+            warnings=[convert.warning(w) for w in (*request.warnings, *self._warnings)],
         )
+        if self._subtitles is not None:
+            length_ms = max((r.end_ms for r in ordered), default=0)
+            asked = self._subtitles
+            if not request.options.aligner:
+                asked = replace(asked, accurate=False)  # a lenient client was warned
+            file = convert_subtitles.of_transcript(ordered, asked, length_ms)
+            response.subtitles.CopyFrom(file)
         for code in dict.fromkeys(r.language for r in ordered if r.language):
             response.languages.add(code=code)
         limit = self._parts.config.server.max_unary_reply_bytes
@@ -117,3 +137,11 @@ class UnaryRecognition:
                 metadata={"max_unary_reply_bytes": str(limit), "use": "StreamingRecognize"},
             )
         return response
+
+
+def _shown(
+    result: TranscriptResult, request: RecognitionRequest
+) -> recognition_service_pb2.RecognitionResult:
+    """The one result of a segment: with its words, where the client wants them and not only its subtitles."""
+    wanted = result if request.message.word_times else replace(result, words=())
+    return convert_result.result(wanted)

@@ -8,6 +8,7 @@ its work, its results and its end.
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Generic, Protocol, TypeVar, cast
 
 from loguru import logger
 
@@ -22,16 +23,59 @@ from speech_service.domain.events import (
     SessionEvent,
     Submit,
 )
-from speech_service.domain.work import DropReason, Work, WorkAudio, WorkDropped, WorkEvent
+from speech_service.domain.work import (
+    DropReason,
+    RecognizeWork,
+    Work,
+    WorkAudio,
+    WorkDropped,
+    WorkEvent,
+    WorkFailed,
+)
 from speech_service.protocols import Submitter, Vad, VadStream
 from speech_service.servicers.session_trace import SessionTrace
-from speech_service.sessions.recognition import RecognitionSession
 
 OnEvent = Callable[[SessionEvent], None]
 
 
-class SessionRunner:
-    """Drives one recognition session.
+class Session(Protocol):
+    """What a driver needs of every session. A session does no I/O: it takes events and returns actions."""
+
+    @property
+    def undecoded_ms(self) -> int:
+        """Audio that the session has and that waits for the device; reading stops above a limit."""
+        ...
+
+    def work_event(self, event: WorkEvent) -> list[Action]:
+        """Take an event of submitted work."""
+        ...
+
+    def tick(self) -> list[Action]:
+        """Time passed: report progress, or give up."""
+        ...
+
+    def going_away(self, drain_ms: int) -> list[Action]:
+        """The server drains."""
+        ...
+
+    def fail(self, error: SpeechError) -> list[Action]:
+        """End with an error; after the end nothing is returned."""
+        ...
+
+
+class ListeningSession(Session, Protocol):
+    """A session that asks for voice activity detection."""
+
+    def probabilities(self, probabilities: Samples) -> list[Action]:
+        """The answer to the oldest open ``Detect``."""
+        ...
+
+
+AnySession = TypeVar("AnySession", bound=Session)
+
+
+class SessionRunner(Generic[AnySession]):
+    """Drives one session.
 
     ``finished`` resolves when the session ends: to None when it ended well, else to the error.
     ``changed`` is set after anything happened that may relieve back-pressure.
@@ -40,7 +84,7 @@ class SessionRunner:
 
     def __init__(
         self,
-        session: RecognitionSession,
+        session: AnySession,
         submitter: Submitter,
         vad: Vad,
         trace: SessionTrace,
@@ -64,7 +108,8 @@ class SessionRunner:
         for action in actions:
             if isinstance(action, Detect):
                 probabilities = await self._detect(action)
-                self.perform_now(self.session.probabilities(probabilities))
+                session = cast(ListeningSession, self.session)
+                self.perform_now(session.probabilities(probabilities))
             else:
                 self._one(action)
 
@@ -119,11 +164,18 @@ class SessionRunner:
                 # A partial is worth less than the room it takes; the next one comes with newer audio.
                 self._work_event(WorkDropped(work.work_id, DropReason.SUPERSEDED))
                 return
-            self._open_work.discard(work.work_id)
-            self.perform_now(self.session.fail(error))
+            self._refused(work, error)
         except SpeechError as error:
-            self._open_work.discard(work.work_id)
-            self.perform_now(self.session.fail(error))
+            self._refused(work, error)
+
+    def _refused(self, work: Work, error: SpeechError) -> None:
+        """Recognition cannot go on without its work; other work fails by itself, after what is being carried out."""
+        if not isinstance(work, RecognizeWork):
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._work_event, WorkFailed(work.work_id, error))
+            return
+        self._open_work.discard(work.work_id)
+        self.perform_now(self.session.fail(error))
 
     def _work_event(self, event: WorkEvent) -> None:
         if not isinstance(event, WorkAudio):

@@ -12,23 +12,28 @@ from grpc_health.v1 import health_pb2
 from speech.admin.v1 import model_admin_service_pb2, model_admin_service_pb2_grpc
 from speech.v1 import (
     alignment_service_pb2,
+    alignment_service_pb2_grpc,
     model_service_pb2,
     model_service_pb2_grpc,
     recognition_service_pb2,
     recognition_service_pb2_grpc,
     synthesis_service_pb2,
+    synthesis_service_pb2_grpc,
     translation_service_pb2,
+    translation_service_pb2_grpc,
     voice_service_pb2,
+    voice_service_pb2_grpc,
 )
-from speech_service.config import ServerConfig
 from speech_service.protocols import ModelControl
-from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.alignment import AlignmentServicer
 from speech_service.servicers.health import Health, add_reflection
 from speech_service.servicers.model_admin import ModelAdminServicer
 from speech_service.servicers.models import ModelServicer
+from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.recognition import RecognitionServicer
-from speech_service.servicers.recognize_session import RecognitionParts
-from speech_service.servicers.unimplemented import unimplemented_service
+from speech_service.servicers.synthesis import SynthesisServicer
+from speech_service.servicers.translation import TranslationServicer
+from speech_service.servicers.voices import VoiceServicer
 
 
 class _ProtoFile(Protocol):
@@ -43,55 +48,62 @@ def _service(file: _ProtoFile, name: str) -> ServiceDescriptor:
 
 
 _RECOGNITION = _service(recognition_service_pb2.DESCRIPTOR, "RecognitionService")
+_ALIGNMENT = _service(alignment_service_pb2.DESCRIPTOR, "AlignmentService")
+_TRANSLATION = _service(translation_service_pb2.DESCRIPTOR, "TranslationService")
 _MODELS = _service(model_service_pb2.DESCRIPTOR, "ModelService")
-_LATER = (
-    _service(synthesis_service_pb2.DESCRIPTOR, "SynthesisService"),
-    _service(alignment_service_pb2.DESCRIPTOR, "AlignmentService"),
-    _service(translation_service_pb2.DESCRIPTOR, "TranslationService"),
-    _service(voice_service_pb2.DESCRIPTOR, "VoiceService"),
-)
+_SYNTHESIS = _service(synthesis_service_pb2.DESCRIPTOR, "SynthesisService")
+_VOICES = _service(voice_service_pb2.DESCRIPTOR, "VoiceService")
+_WORKING = (_RECOGNITION, _SYNTHESIS, _ALIGNMENT, _TRANSLATION)
+"""Those that need a worker."""
+_PUBLIC = (*_WORKING, _VOICES, _MODELS)
 _ADMIN = _service(model_admin_service_pb2.DESCRIPTOR, "ModelAdminService")
 _CHANNELZ = _service(channelz_pb2.DESCRIPTOR, "Channelz")
 _HEALTH = _service(health_pb2.DESCRIPTOR, "Health")
 
 
 def make_health() -> Health:
-    """Health with one name per service that really serves; those of later work are not claimed."""
-    return Health([_RECOGNITION.full_name, _MODELS.full_name], [_RECOGNITION.full_name])
+    """Health with one name per service."""
+    return Health(_names(_PUBLIC), _names(_WORKING))
 
 
 def add_public_services(
     server: aio.Server,
-    config: ServerConfig,
-    recognition: RecognitionParts,
-    catalog: ModelCatalog,
+    parts: EdgeParts,
     control: ModelControl,
     health: Health,
 ) -> None:
     """The services that clients use."""
     recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(
-        RecognitionServicer(recognition), server
+        RecognitionServicer(parts), server
+    )
+    synthesis_service_pb2_grpc.add_SynthesisServiceServicer_to_server(
+        SynthesisServicer(parts), server
+    )
+    voice_service_pb2_grpc.add_VoiceServiceServicer_to_server(VoiceServicer(parts), server)
+    alignment_service_pb2_grpc.add_AlignmentServiceServicer_to_server(
+        AlignmentServicer(parts), server
+    )
+    translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
+        TranslationServicer(parts), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, config, control.state), server
+        ModelServicer(parts.catalog, parts.config.server, control.state), server
     )
-    server.add_generic_rpc_handlers([unimplemented_service(service) for service in _LATER])
     health.add_to(server)
-    if config.reflection:
-        add_reflection(server, _names((_RECOGNITION, _MODELS, *_LATER, _HEALTH)))
+    if parts.config.server.reflection:
+        add_reflection(server, _names((*_PUBLIC, _HEALTH)))
 
 
 def add_admin_services(
     server: aio.Server,
-    recognition: RecognitionParts,
-    catalog: ModelCatalog,
+    parts: EdgeParts,
     control: ModelControl,
     health: Health,
     drain: Callable[[float | None], None],
 ) -> None:
     """The services that operators use, on a port of their own."""
     model_admin_service_pb2_grpc.add_ModelAdminServiceServicer_to_server(
-        ModelAdminServicer(catalog, control, recognition.admission, drain), server
+        ModelAdminServicer(parts, control, drain), server
     )
     add: Any = channelz_pb2_grpc.add_ChannelzServicer_to_server  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped package
     add(ChannelzServicer(), server)

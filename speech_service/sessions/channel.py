@@ -36,6 +36,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.refinement import Refinement
 from speech_service.sessions.segment_record import SegmentRecord
 from speech_service.sessions.segmenter import (
     NO_AUDIO,
@@ -65,6 +66,7 @@ class ChannelContext:
     traceparent: str
     deadline_s: float | None
     latency: LatencyMeter
+    refinement: Refinement
 
 
 class RecognitionChannel:
@@ -276,6 +278,7 @@ class RecognitionChannel:
         work = self._work(segment, RecognizeKind.FINAL, self._shared.final_class, audio)
         segment.final_work, segment.final_samples, segment.final = work.work_id, len(audio), None
         segment.asked_samples = len(audio)
+        segment.final_audio = audio if segment.options.aligner else None
         return [Submit(work)]
 
     def _work(
@@ -370,7 +373,9 @@ class RecognitionChannel:
                 self._shared.latency.result_sent(now_s)
             lag_ms = (now_s - segment.closed_s) * 1000
             self._shared.latency.final_sent(lag_ms)
-            actions.append(Emit(segment.final_result(segment.final, lag_ms)))
+            result = segment.final_result(segment.final, lag_ms)
+            actions.append(Emit(result))
+            actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
         return actions
 
 

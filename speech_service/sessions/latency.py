@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from speech_service.domain.events import LatencySummary
 from speech_service.domain.work import WorkTiming
@@ -54,6 +55,17 @@ class LatencyMeter:
             lag_p50_ms=_percentile(self._lags_ms, 0.5),
             lag_p95_ms=_percentile(self._lags_ms, 0.95),
         )
+
+
+def together(first: LatencySummary, second: LatencySummary) -> LatencySummary:
+    """Of a session that hands its results to another: the work of both, the whole time of the ``second``."""
+    return replace(
+        first,
+        queue_ms=first.queue_ms + second.queue_ms,
+        encode_ms=first.encode_ms + second.encode_ms,
+        decode_ms=first.decode_ms + second.decode_ms,
+        total_ms=second.total_ms,
+    )
 
 
 def _percentile(values: Sequence[float], share: float) -> float | None:

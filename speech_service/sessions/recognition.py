@@ -42,14 +42,12 @@ from speech_service.domain.recognition import Pacing, RecognitionOptions
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.sessions.channel import ChannelContext, RecognitionChannel
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.refinement import Refinement
+from speech_service.sessions.silence import VAD_FRAME_SAMPLES, hear_silence, take_tail
 
-VAD_FRAME_SAMPLES = 512
 MAX_SILENCE_MS = 600_000
 MAX_OPEN_CONTROLS = 1024
 """Control messages that may wait for their ack."""
-_SILENCE_STEP = 40 * VAD_FRAME_SAMPLES
-"""Silence is heard in steps of this size until nothing is open, then skipped but for a last step, which may become
-pre-roll: it is longer than any padding."""
 
 
 class _State(Enum):
@@ -105,16 +103,25 @@ class RecognitionSession:
         self._state = _State.RUNNING
         self._latency = LatencyMeter(clock())
         work_ids, segment_ids = itertools.count(1), itertools.count(1)
+        stream_id = identity.session_id
+
+        def new_work_id() -> str:
+            return f"{stream_id}:{next(work_ids)}"
+
+        self._refinement = Refinement(
+            stream_id, new_work_id, identity.final_class, identity.deadline_s, self._latency
+        )
         self._shared = ChannelContext(
-            stream_id=identity.session_id,
+            stream_id=stream_id,
             clock=clock,
-            new_work_id=lambda: f"{identity.session_id}:{next(work_ids)}",
+            new_work_id=new_work_id,
             new_segment_id=lambda: next(segment_ids),
             final_class=identity.final_class,
             partial_class=identity.partial_class,
             traceparent=identity.traceparent,
             deadline_s=identity.deadline_s,
             latency=self._latency,
+            refinement=self._refinement,
         )
         self._channels: list[RecognitionChannel] = []
         self._buffers: list[FrameBuffer] = []
@@ -127,8 +134,10 @@ class RecognitionSession:
 
     @property
     def undecoded_ms(self) -> int:
-        """Audio of closed segments that waits for its FINAL, all channels together."""
-        return sum(channel.undecoded_ms for channel in self._channels)
+        """Audio of closed segments that waits for its FINAL, all channels together; of a file, for word times too."""
+        waiting_ms = sum(channel.undecoded_ms for channel in self._channels)
+        is_file = self._options.pacing is Pacing.FILE
+        return waiting_ms + (self._refinement.pending_ms if is_file else 0)
 
     @property
     def done(self) -> bool:
@@ -184,7 +193,7 @@ class RecognitionSession:
         samples = ms_to_samples(duration_ms)
         self._received_samples += samples
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += _hear_silence(channel, buffer, samples)
+            actions += hear_silence(channel, buffer, samples)
         return self._settle(actions)
 
     def finalize(self, control_id: str) -> list[Action]:
@@ -193,7 +202,7 @@ class RecognitionSession:
             return []
         actions = self._ready("finalize")
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.finalize(_take_tail(buffer))
+            actions += channel.finalize(take_tail(buffer))
         return self._acknowledge(control_id, ControlKind.FINALIZE, actions)
 
     def reset(self, control_id: str, keep_context: bool) -> list[Action]:
@@ -204,7 +213,7 @@ class RecognitionSession:
         if not keep_context:
             self._options = replace(self._options, context="")
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.reset(_take_tail(buffer))
+            actions += channel.reset(take_tail(buffer))
             channel.update(self._options)
         return self._acknowledge(control_id, ControlKind.RESET, actions)
 
@@ -225,7 +234,7 @@ class RecognitionSession:
         actions = self._ready("end_of_audio")
         self._state = _State.ENDING
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.finish(_take_tail(buffer))
+            actions += channel.finish(take_tail(buffer))
         return self._settle(actions)
 
     # --- from the driver ---
@@ -241,6 +250,8 @@ class RecognitionSession:
         """The outcome of submitted work."""
         if self._state is _State.DONE:
             return []
+        if self._refinement.owns(event):
+            return self._settle(self._refinement.work_event(event))
         actions = [a for channel in self._channels for a in channel.work_event(event)]
         failed = next((a for a in actions if isinstance(a, Finish)), None)
         return self.fail(failed.error) if failed and failed.error else self._settle(actions)
@@ -276,7 +287,7 @@ class RecognitionSession:
         self._detecting.clear()
         self._acks.clear()
         cancels = [action for channel in self._channels for action in channel.cancel()]
-        return [*cancels, Finish(error)]
+        return [*cancels, *self._refinement.cancel(), Finish(error)]
 
     def progress(self) -> Progress:
         """The cursors now."""
@@ -346,7 +357,7 @@ class RecognitionSession:
     def _settle(self, actions: list[Action]) -> list[Action]:
         """Add the acks and the end that have become due."""
         settled = [*actions, *self._due_acks()]
-        waiting = any(channel.pending_finals for channel in self._channels)
+        waiting = self._refinement or any(channel.pending_finals for channel in self._channels)
         if self._state is _State.ENDING and not waiting:
             self._state = _State.DONE
             settled += [Emit(self.ended()), Finish()]
@@ -373,24 +384,3 @@ class RecognitionSession:
         if self._lag_since_s is None:
             self._lag_since_s = now_s
         return now_s - self._lag_since_s > self._limits.max_lag_s
-
-
-def _take_tail(buffer: FrameBuffer) -> Samples:
-    """Audio shorter than a frame that waits for more; the buffer is empty afterwards."""
-    tail = buffer.pending
-    buffer.flush()
-    return tail
-
-
-def _hear_silence(channel: RecognitionChannel, buffer: FrameBuffer, samples: int) -> list[Action]:
-    """Ten minutes of silence cost no more than what is open needs to end."""
-    actions: list[Action] = []
-    while samples:
-        step = min(samples, _SILENCE_STEP)
-        frames = [frame.samples for frame in buffer.push(np.zeros(step, np.float32))]
-        actions += channel.frames(frames, [0.0] * len(frames))
-        samples -= step
-        if channel.idle and samples > _SILENCE_STEP:
-            channel.skip(samples - _SILENCE_STEP)
-            samples = _SILENCE_STEP
-    return actions

@@ -1,8 +1,8 @@
-"""What a channel remembers of one segment until its FINAL is sent. It holds no audio."""
+"""What a channel remembers of one segment until its FINAL is sent. It holds audio for word times only."""
 
 from dataclasses import dataclass, field
 
-from speech_service.domain.audio import samples_to_ms
+from speech_service.domain.audio import Samples, samples_to_ms
 from speech_service.domain.recognition import RecognitionOptions
 from speech_service.domain.transcript import EndCause, Hypothesis, ResultKind, TranscriptResult
 from speech_service.sessions.stability import StablePrefix
@@ -29,6 +29,7 @@ class SegmentRecord:
     final_work: str = ""
     final_samples: int = 0
     final: Hypothesis | None = None
+    final_audio: Samples | None = field(default=None, repr=False)
     cause: EndCause | None = None
     """Set once the segment is closed."""
     closed_s: float = 0.0

@@ -23,7 +23,7 @@ from speech_service.sessions.speech_activity import SpeechActivity
 
 TAIL_MS = 224
 """Silence kept behind the last voiced frame of a segment."""
-PAUSE_MS = 320
+PAUSE_MS = 448
 """Silence after which a pause is reported: long enough that most pauses are real, short enough that the FINAL is
 there when the endpoint comes. Never below ``TAIL_MS``."""
 SOFT_PAUSE_MS = 160

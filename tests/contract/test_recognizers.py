@@ -20,7 +20,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.engines.model_files import package_folder
-from speech_service.engines.registry import RECOGNIZERS, build_engine, describe
+from speech_service.engines.registry import MODELS, build_engine, describe
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -28,7 +28,7 @@ MAX_STEPS = 500
 _engines: dict[str, Engine] = {}
 
 
-@pytest.fixture(params=sorted(RECOGNIZERS))
+@pytest.fixture(params=sorted(kind for kind in MODELS if kind.startswith("recognizer/")))
 def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 

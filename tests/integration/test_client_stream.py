@@ -94,7 +94,7 @@ async def test_a_whole_session() -> None:
         await stream.end_audio()
         await stream.end_audio()
         events = [event async for event in stream]
-        with pytest.raises(RuntimeError, match="after end_audio"):
+        with pytest.raises(RuntimeError, match="after the end of the input"):
             await stream.send_audio(b"7")
     kinds = [type(event) for event in events]
     assert kinds == [RecognitionResult, ControlAck, RecognitionResult, SessionEnded]

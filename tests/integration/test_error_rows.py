@@ -222,9 +222,10 @@ async def test_streams_only_and_unary_only_fields(server: Server) -> None:
     failure = await stream_failure(server, changed(subtitles={"format": 1}))
     failure.is_("INVALID_ARGUMENT", "INVALID_FIELD", "BadRequest").names("config.subtitles")
     unary = server.recognition.Recognize
-    call = unary(pb.RecognizeRequest(config=changed(subtitles={"format": 1}), audio=b"\0\0"))
-    failure = await failure_of(call)
-    failure.is_("INVALID_ARGUMENT", "UNSUPPORTED_OPTION", "BadRequest").names("config.subtitles")
+    accurate = changed(subtitles={"format": 1, "mode": 2})
+    failure = await failure_of(unary(pb.RecognizeRequest(config=accurate, audio=b"\0\0")))
+    failure.is_("INVALID_ARGUMENT", "UNSUPPORTED_OPTION", "BadRequest")
+    failure.names("config.subtitles.mode")
     call = unary(pb.RecognizeRequest(config=changed(partial_results=True), audio=b"\0\0"))
     (await failure_of(call)).names("config.partial_results", "StreamingRecognize")
     packets = with_format(opus_packets=audio.OpusPackets())

@@ -1,5 +1,16 @@
 """Asyncio client of the ``speech.v1`` gRPC services. Start with ``SpeechClient.connect``."""
 
+from speech_client.align import (
+    AlignedUnit,
+    AlignedUnits,
+    AlignEvent,
+    Alignment,
+    AlignOptions,
+    AlignStream,
+    UnalignedReason,
+    UnalignedSpan,
+    UnitKind,
+)
 from speech_client.channel import CallOptions, Priority, RetryPolicy, TlsOptions
 from speech_client.client import SpeechClient
 from speech_client.errors import (
@@ -19,6 +30,20 @@ from speech_client.errors import (
     StreamInterruptedError,
     UnavailableError,
 )
+from speech_client.events import (
+    ControlAck,
+    ControlKind,
+    GoingAway,
+    LanguageGuess,
+    Latency,
+    Progress,
+    ServiceWarning,
+    SessionEnded,
+    SessionStarted,
+    SpeechEvent,
+    SpeechEventKind,
+    Usage,
+)
 from speech_client.health import HealthStatus
 from speech_client.models import Model
 from speech_client.options import (
@@ -30,36 +55,70 @@ from speech_client.options import (
     RawAudio,
     RecognizeOptions,
 )
-from speech_client.recognize import PendingAck, RecognizeStream
+from speech_client.recognize import RecognizeStream
 from speech_client.results import (
-    ControlAck,
-    ControlKind,
     EndCause,
-    GoingAway,
-    LanguageGuess,
-    Latency,
-    Progress,
     RecognitionResult,
     RecognizeEvent,
     ResultKind,
-    ServiceWarning,
-    SessionEnded,
-    SessionStarted,
-    SpeechEvent,
-    SpeechEventKind,
     Transcript,
-    Usage,
     Word,
+)
+from speech_client.session import (
+    PendingAck,
+)
+from speech_client.speech_options import (
+    OutputEncoding,
+    Pronunciation,
+    SynthesizeOptions,
+    VoiceDescription,
+    VoiceSample,
+    build_synthesis_config,
+)
+from speech_client.synthesize import (
+    ContextEnded,
+    ContextOutcome,
+    SpeechChunk,
+    SpeechTiming,
+    SpeechTimings,
+    SynthesisReply,
+    SynthesizeEvent,
+    SynthesizeStream,
+)
+from speech_client.translate import (
+    SpeechTranslation,
+    SpokenTranslation,
+    TextTranslation,
+    TranslateEvent,
+    TranslateStream,
+    Translation,
+    TranslationChunk,
+)
+from speech_client.translate_options import (
+    StreamTranslateOptions,
+    TranslateOptions,
+    TranslateSpeechOptions,
+)
+from speech_client.voices import (
+    Voice,
 )
 
 __all__ = [
     "AccessError",
+    "AlignEvent",
+    "AlignOptions",
+    "AlignStream",
+    "AlignedUnit",
+    "AlignedUnits",
+    "Alignment",
     "AudioFormat",
     "AudioSourceError",
     "AutoDetect",
     "CallOptions",
     "CancelledError",
     "Container",
+    "ContextEnded",
+    "ContextOutcome",
     "ControlAck",
     "ControlKind",
     "DeadlineError",
@@ -74,12 +133,14 @@ __all__ = [
     "NotFoundError",
     "NotSupportedError",
     "OpusPackets",
+    "OutputEncoding",
     "OverloadedError",
     "Pacing",
     "PendingAck",
     "PreconditionError",
     "Priority",
     "Progress",
+    "Pronunciation",
     "RawAudio",
     "RecognitionResult",
     "RecognizeEvent",
@@ -92,14 +153,38 @@ __all__ = [
     "SessionEnded",
     "SessionStarted",
     "SpeechApiError",
+    "SpeechChunk",
     "SpeechClient",
     "SpeechEvent",
     "SpeechEventKind",
+    "SpeechTiming",
+    "SpeechTimings",
+    "SpeechTranslation",
+    "SpokenTranslation",
     "StreamAbortedError",
     "StreamInterruptedError",
+    "StreamTranslateOptions",
+    "SynthesisReply",
+    "SynthesizeEvent",
+    "SynthesizeOptions",
+    "SynthesizeStream",
+    "TextTranslation",
     "TlsOptions",
     "Transcript",
+    "TranslateEvent",
+    "TranslateOptions",
+    "TranslateSpeechOptions",
+    "TranslateStream",
+    "Translation",
+    "TranslationChunk",
+    "UnalignedReason",
+    "UnalignedSpan",
     "UnavailableError",
+    "UnitKind",
     "Usage",
+    "Voice",
+    "VoiceDescription",
+    "VoiceSample",
     "Word",
+    "build_synthesis_config",
 ]

@@ -1,7 +1,7 @@
 """Channels and call metadata: how the client reaches a server, and what every call carries.
 
 Rule: only unary calls are retried by the channel, and only on UNAVAILABLE, which the server sends before it does any
-work. A stream is retried in ``recognize.py``, and only before its first audio.
+work. A stream is retried in ``session.py``, and only before its first input.
 """
 
 import json
@@ -20,6 +20,11 @@ MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _RETRIED_METHODS = {
     "speech.v1.RecognitionService": ("Recognize",),
+    "speech.v1.SynthesisService": ("Synthesize",),
+    "speech.v1.AlignmentService": ("Align",),
+    "speech.v1.TranslationService": ("TranslateText", "TranslateSpeech"),
+    # Making and deleting are left out: a lost answer, tried again, would say that the voice exists, or does not.
+    "speech.v1.VoiceService": ("ListVoices", "GetVoice"),
     "speech.v1.ModelService": ("ListModels", "GetModel"),
 }
 

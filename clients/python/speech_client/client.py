@@ -1,46 +1,45 @@
 """``SpeechClient``: one connection to a server, and a method for each thing it does."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-import grpc
 import grpc.aio
 
-from speech.v1.model_service_pb2 import GetModelRequest, ListModelsRequest
+from speech.v1.model_service_pb2 import (
+    GetModelRequest,
+    GetModelResponse,
+    ListModelsRequest,
+    ListModelsResponse,
+)
 from speech.v1.model_service_pb2_grpc import ModelServiceStub
-from speech.v1.recognition_service_pb2 import RecognizeRequest
+from speech.v1.recognition_service_pb2 import RecognizeRequest, RecognizeResponse
 from speech.v1.recognition_service_pb2_grpc import RecognitionServiceStub
 from speech_client import errors, health, sources
-from speech_client.channel import (
-    MAX_MESSAGE_BYTES,
-    CallOptions,
-    RetryPolicy,
-    TlsOptions,
-    open_channel,
-)
+from speech_client.align import AlignmentMethods
+from speech_client.calls import decoded_errors, whole_audio
+from speech_client.channel import CallOptions, RetryPolicy, TlsOptions, open_channel
 from speech_client.models import Model, kind_to_proto, model_from_proto
 from speech_client.options import Pacing, RecognizeOptions, build_config
-from speech_client.recognize import Call, RecognizeStream
+from speech_client.recognize import RecognizeStream
 from speech_client.results import Transcript, transcript_from_proto
+from speech_client.sending import sending
+from speech_client.synthesize import SynthesisMethods
+from speech_client.translate import TranslationMethods
+from speech_client.voices import VoiceMethods
 
-_REQUEST_OVERHEAD_BYTES = 64 * 1024
-"""Room for the configuration beside the audio of a unary request."""
 
-
-class SpeechClient:
+class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, VoiceMethods):
     """A connection to one server; open it with ``connect``, use it in ``async with``.
 
     Safe to share between tasks of one event loop. Every call raises ``SpeechApiError`` when it does not succeed.
     """
 
     def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        self._channel = channel
-        self._call = call
-        self._retry = retry
+        super().__init__(channel, call, retry)
         self._recognition = RecognitionServiceStub(channel)
         self._models = ModelServiceStub(channel)
 
@@ -100,17 +99,9 @@ class SpeechClient:
             AudioSourceError: the file cannot be read, is empty, or is too large for one request.
             SpeechApiError: the call did not succeed.
         """
-        data = await asyncio.to_thread(sources.read_all, audio)
-        if len(data) > MAX_MESSAGE_BYTES - _REQUEST_OVERHEAD_BYTES:
-            raise errors.AudioSourceError(
-                f"{len(data)} bytes are too many for one request (16 MiB); use stream_file"
-            )
+        data = await whole_audio(audio, "use stream_file")
         request = RecognizeRequest(config=build_config(options), audio=data)
-        own = (call or self._call).with_request_id()
-        with _decoded_errors(own):
-            reply = await self._recognition.Recognize(
-                request, timeout=own.timeout_s, metadata=own.headers()
-            )
+        reply = await self._unary(self._recognition.Recognize, request, RecognizeResponse, call)
         return transcript_from_proto(reply)
 
     def stream_recognize(
@@ -128,13 +119,9 @@ class SpeechClient:
             options: see ``RecognizeOptions``.
         """
 
-        def open_call(own: CallOptions) -> Call:
-            return self._recognition.StreamingRecognize(
-                timeout=own.timeout_s, metadata=own.headers()
-            )
-
+        opener = self._opener(self._recognition.StreamingRecognize)
         config = build_config(options, pacing)
-        return RecognizeStream(open_call, config, call or self._call, self._retry)
+        return RecognizeStream(opener, config, call or self._call, self._retry)
 
     @asynccontextmanager
     async def stream_file(
@@ -162,13 +149,11 @@ class SpeechClient:
         """
         source = await asyncio.to_thread(sources.open_source, audio, options.get("format"), pacing)
         options["format"] = source.format
-        async with self.stream_recognize(pacing=pacing, call=call, **options) as stream:
-            sender = asyncio.create_task(_send(stream, source, on_sent), name="speech-client-send")
-            try:
-                yield stream
-            finally:
-                sender.cancel()
-                await asyncio.gather(sender, return_exceptions=True)
+        async with (
+            self.stream_recognize(pacing=pacing, call=call, **options) as stream,
+            sending(stream, source, stream.end_audio, on_sent),
+        ):
+            yield stream
 
     async def list_models(
         self, kind: str = "", language: str = "", *, call: CallOptions | None = None
@@ -185,20 +170,13 @@ class SpeechClient:
             SpeechApiError: the call did not succeed.
         """
         request = ListModelsRequest(kind=kind_to_proto(kind), language=language)
-        own = (call or self._call).with_request_id()
-        with _decoded_errors(own):
-            reply = await self._models.ListModels(
-                request, timeout=own.timeout_s, metadata=own.headers()
-            )
+        reply = await self._unary(self._models.ListModels, request, ListModelsResponse, call)
         return tuple(model_from_proto(model) for model in reply.models)
 
     async def get_model(self, name: str, *, call: CallOptions | None = None) -> Model:
         """One model. Raises NotFoundError when the server has none of that name."""
-        own = (call or self._call).with_request_id()
-        with _decoded_errors(own):
-            reply = await self._models.GetModel(
-                GetModelRequest(name=name), timeout=own.timeout_s, metadata=own.headers()
-            )
+        request = GetModelRequest(name=name)
+        reply = await self._unary(self._models.GetModel, request, GetModelResponse, call)
         return model_from_proto(reply.model)
 
     async def check_health(
@@ -215,38 +193,7 @@ class SpeechClient:
             response_deserializer=health.decode_response,
         )
         try:
-            with _decoded_errors(own):
+            with decoded_errors(own):
                 return await check(service, timeout=timeout_s, metadata=own.headers())
         except errors.NotFoundError:
             return health.HealthStatus.SERVICE_UNKNOWN
-
-
-async def _send(
-    stream: RecognizeStream,
-    source: sources.Source,
-    on_sent: Callable[[int, int | None], None] | None,
-) -> None:
-    sent = 0
-    try:
-        async for piece in source.chunks():
-            await stream.send_audio(piece)
-            sent += len(piece)
-            if on_sent is not None:
-                on_sent(sent, source.total_bytes)
-        await stream.end_audio()
-    except errors.SpeechApiError:
-        return  # The same error ends the iteration, after the events that came before it.
-    except OSError as error:
-        await stream.fail(errors.AudioSourceError(f"reading the audio failed: {error}"))
-    # The caller's own iterable failed half way: iterating raises it, lest what came be taken for the whole.
-    except Exception as error:  # noqa: BLE001
-        await stream.fail(error)
-
-
-@contextmanager
-def _decoded_errors(call: CallOptions) -> Generator[None, None, None]:
-    """Turn gRPC's error into ours."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise errors.from_rpc_error(error, call.request_id) from None

@@ -193,6 +193,29 @@ def from_rpc_error(error: grpc.aio.AioRpcError, request_id: str = "") -> SpeechA
     return from_status(error.code(), error.details() or "", error.trailing_metadata(), request_id)
 
 
+def from_code(
+    number: int, message: str, reason: str, metadata: Mapping[str, str], request_id: str = ""
+) -> SpeechApiError:
+    """Build the error of a part of a stream, such as a context, that failed while the stream lives on.
+
+    ``number`` is a canonical gRPC code; one that this version does not know counts as UNKNOWN.
+    """
+    code = next((each for each in _CODE if each.value[0] == number), _CODE.UNKNOWN)
+    return _TYPES.get(code, SpeechApiError)(
+        code, message, reason=reason, metadata=metadata, request_id=request_id
+    )
+
+
+def interrupted(request_id: str) -> StreamInterruptedError:
+    """The error of a stream that ended well but too early."""
+    return StreamInterruptedError(
+        grpc.StatusCode.UNKNOWN,
+        "the stream closed early, without session_ended; results may be incomplete",
+        reason="STREAM_INTERRUPTED",
+        request_id=request_id,
+    )
+
+
 def _parse_status(value: str | bytes | None) -> status_pb2.Status:
     status = status_pb2.Status()
     if isinstance(value, bytes):

@@ -16,6 +16,8 @@ from speech.v1.recognition_service_pb2 import RecognitionConfig
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 ContainerName = Literal["wav", "flac", "ogg_opus", "mp3", "webm_opus", "m4a"]
 
+SubtitleFormat = Literal["srt", "vtt"]
+
 ENCODINGS: "Mapping[Encoding, tuple[audio_pb2.AudioEncoding.ValueType, int]]" = {
     "pcm_s16le": (audio_pb2.AUDIO_ENCODING_PCM_S16LE, 2),
     "pcm_f32le": (audio_pb2.AUDIO_ENCODING_PCM_F32LE, 4),
@@ -111,6 +113,7 @@ class RecognizeOptions(TypedDict, total=False):
         profanity_filter: masks profane words.
         lenient: options that the model lacks are left out with a warning.
         subtitles: asks a unary call for a subtitle file.
+        subtitle_mode: where its times come from: shared out by characters, or the aligner; default "fast".
         raw_config: escape hatch: a message that the options above are merged into.
     """
 
@@ -135,7 +138,8 @@ class RecognizeOptions(TypedDict, total=False):
     inverse_text_normalization: bool
     profanity_filter: bool
     lenient: bool
-    subtitles: Literal["srt", "vtt"]
+    subtitles: SubtitleFormat
+    subtitle_mode: Literal["fast", "accurate"]
     raw_config: RecognitionConfig
 
 
@@ -170,9 +174,10 @@ def build_config(options: RecognizeOptions, pacing: Pacing | None = None) -> Rec
     if options.get("lenient"):
         config.option_handling = common_pb2.OPTION_HANDLING_LENIENT
     if "subtitles" in options:
-        config.subtitles.format = common_pb2.SubtitleFormat.Value(
-            f"SUBTITLE_FORMAT_{options['subtitles'].upper()}"
-        )
+        config.subtitles.format = subtitle_format(options["subtitles"])
+    if "subtitle_mode" in options:
+        name = f"SUBTITLE_MODE_{options['subtitle_mode'].upper()}"
+        config.subtitles.mode = common_pb2.SubtitleMode.Value(name)
     if pacing is not None:
         config.pacing = common_pb2.Pacing.Value(f"PACING_{pacing.name}")
     return config
@@ -197,6 +202,11 @@ def audio_format(audio: AudioFormat) -> audio_pb2.AudioFormat:
             return audio_pb2.AudioFormat(opus_packets=packets)
         case AutoDetect():
             return audio_pb2.AudioFormat(auto_detect=audio_pb2.AutoDetect())
+
+
+def subtitle_format(name: SubtitleFormat) -> "common_pb2.SubtitleFormat.ValueType":
+    """The wire value of a subtitle format."""
+    return common_pb2.SubtitleFormat.Value(f"SUBTITLE_FORMAT_{name.upper()}")
 
 
 def duration(milliseconds: int) -> Duration:

@@ -1,13 +1,24 @@
-"""What the server says, as frozen values. Every value keeps the protobuf message it came from in ``raw``.
+"""What recognition gives, as frozen values. Every value keeps the protobuf message it came from in ``raw``.
 
 Times are milliseconds from the start of the session's audio. Text offsets count Unicode code points.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from speech.v1 import common_pb2, recognition_service_pb2
+from speech.v1 import recognition_service_pb2
+from speech_client.events import (
+    LanguageGuess,
+    Latency,
+    ServiceWarning,
+    StreamEvent,
+    Usage,
+    languages_from_proto,
+    latency_from_proto,
+    stream_event,
+    usage_from_proto,
+    warnings_from_proto,
+)
 
 
 class ResultKind(Enum):
@@ -27,21 +38,6 @@ class EndCause(Enum):
     END_OF_STREAM = "end_of_stream"
 
 
-class SpeechEventKind(Enum):
-    """A turning point between speech and silence."""
-
-    BEGIN = "begin"
-    END = "end"
-
-
-class ControlKind(Enum):
-    """Which control message an ack answers."""
-
-    FINALIZE = "finalize"
-    RESET = "reset"
-    UPDATE_CONFIG = "update_config"
-
-
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word with its time (ms) and its place in the result's text (code points)."""
@@ -52,14 +48,6 @@ class Word:
     char_start: int
     char_end: int
     confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LanguageGuess:
-    """A language that was found; ``probability`` is 0 to 1, None where the model gives none."""
-
-    code: str
-    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,111 +105,7 @@ class RecognitionResult:
         return self.text[len(self.stable_text) :]
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechEvent:
-    """Speech begins or has ended, at ``time_ms``."""
-
-    kind: SpeechEventKind
-    time_ms: int
-    channel: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the server is: audio received, decoded, and covered by finals; ``lag_ms`` behind what was received."""
-
-    received_ms: int
-    decoded_ms: int
-    final_ms: int
-    lag_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class ControlAck:
-    """The one answer to a control message. ``last_final_segment`` is None while there is no FINAL.
-
-    ``raw`` carries the configuration now in force after ``update_config``.
-    """
-
-    control_id: str
-    kind: ControlKind | None
-    last_final_segment: int | None
-    raw: recognition_service_pb2.StreamingRecognizeResponse | None = field(
-        default=None, repr=False, compare=False
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceWarning:
-    """Something worth knowing that is no failure, such as an option that was left out."""
-
-    reason: str
-    field: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class GoingAway:
-    """The server stops in ``drain_ms``; open work is finished, the next session belongs elsewhere."""
-
-    drain_ms: int
-    resume_token: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a request or session used."""
-
-    audio_in_ms: int = 0
-    speech_ms: int = 0
-    characters_out: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long things took on the server, in milliseconds; None where it has no meaning."""
-
-    queue_ms: int | None = None
-    first_result_ms: int | None = None
-    p50_lag_ms: int | None = None
-    p95_lag_ms: int | None = None
-    encode_ms: int | None = None
-    decode_ms: int | None = None
-    total_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStarted:
-    """The session is open. ``limits`` and the configuration in force are in ``raw``."""
-
-    session_id: str
-    model: str
-    resume_token: str
-    raw: recognition_service_pb2.StreamingRecognizeResponse | None = field(
-        default=None, repr=False, compare=False
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class SessionEnded:
-    """Last event of a stream that ended well."""
-
-    usage: Usage
-    latency: Latency
-
-
-RecognizeEvent = (
-    RecognitionResult
-    | SpeechEvent
-    | Progress
-    | ControlAck
-    | ServiceWarning
-    | GoingAway
-    | SessionStarted
-    | SessionEnded
-)
+RecognizeEvent = RecognitionResult | StreamEvent
 """What a recognition stream gives."""
 
 
@@ -259,8 +143,6 @@ _END_CAUSES = {
     3: EndCause.MAX_SEGMENT,
     4: EndCause.END_OF_STREAM,
 }
-_SPEECH_KINDS = {1: SpeechEventKind.BEGIN, 2: SpeechEventKind.END}
-_CONTROL_KINDS = {1: ControlKind.FINALIZE, 2: ControlKind.RESET, 3: ControlKind.UPDATE_CONFIG}
 
 
 def result_from_proto(raw: recognition_service_pb2.RecognitionResult) -> RecognitionResult:
@@ -291,7 +173,7 @@ def transcript_from_proto(raw: recognition_service_pb2.RecognizeResponse) -> Tra
         languages=languages_from_proto(raw.languages),
         usage=usage_from_proto(raw.usage),
         latency=latency_from_proto(raw.latency),
-        warnings=tuple(ServiceWarning(w.reason, w.field, w.message) for w in raw.warnings),
+        warnings=warnings_from_proto(raw.warnings),
         subtitles=raw.subtitles.text,
         raw=raw,
     )
@@ -301,62 +183,9 @@ def event_from_proto(
     raw: recognition_service_pb2.StreamingRecognizeResponse,
 ) -> RecognizeEvent | None:
     """A stream's event; None for one that this version does not know."""
-    match raw.WhichOneof("event"):
-        case "result":
-            return result_from_proto(raw.result)
-        case "speech_event":
-            kind = _SPEECH_KINDS.get(raw.speech_event.kind)
-            event = raw.speech_event
-            return None if kind is None else SpeechEvent(kind, event.time_ms, event.channel)
-        case "progress":
-            done = raw.progress
-            return Progress(done.received_ms, done.decoded_ms, done.final_ms, done.lag_ms)
-        case "control_ack":
-            return _ack(raw)
-        case "warning":
-            return ServiceWarning(raw.warning.reason, raw.warning.field, raw.warning.message)
-        case "going_away":
-            return GoingAway(raw.going_away.drain_ms, raw.going_away.resume_token)
-        case "session_started":
-            started = raw.session_started
-            return SessionStarted(started.session_id, started.model, started.resume_token, raw)
-        case "session_ended":
-            ended = raw.session_ended
-            return SessionEnded(usage_from_proto(ended.usage), latency_from_proto(ended.latency))
-        case _:
-            return None
-
-
-def usage_from_proto(raw: common_pb2.Usage) -> Usage:
-    """What was used."""
-    return Usage(
-        audio_in_ms=raw.audio_in_ms,
-        speech_ms=raw.speech_ms,
-        characters_out=raw.characters_out,
-        tokens_in=raw.tokens_in,
-        tokens_out=raw.tokens_out,
-    )
-
-
-def latency_from_proto(raw: common_pb2.Latency) -> Latency:
-    """How long things took."""
-    return Latency(
-        queue_ms=raw.queue_ms if raw.HasField("queue_ms") else None,
-        first_result_ms=raw.first_result_ms if raw.HasField("first_result_ms") else None,
-        p50_lag_ms=raw.p50_lag_ms if raw.HasField("p50_lag_ms") else None,
-        p95_lag_ms=raw.p95_lag_ms if raw.HasField("p95_lag_ms") else None,
-        encode_ms=raw.encode_ms if raw.HasField("encode_ms") else None,
-        decode_ms=raw.decode_ms if raw.HasField("decode_ms") else None,
-        total_ms=raw.total_ms if raw.HasField("total_ms") else None,
-    )
-
-
-def languages_from_proto(raw: Iterable[common_pb2.LanguageGuess]) -> tuple[LanguageGuess, ...]:
-    """Languages found, likeliest first."""
-    return tuple(
-        LanguageGuess(guess.code, guess.probability if guess.HasField("probability") else None)
-        for guess in raw
-    )
+    if raw.WhichOneof("event") == "result":
+        return result_from_proto(raw.result)
+    return stream_event(raw)
 
 
 def _word(raw: recognition_service_pb2.Word) -> Word:
@@ -368,9 +197,3 @@ def _word(raw: recognition_service_pb2.Word) -> Word:
         char_end=raw.char_end,
         confidence=raw.confidence if raw.HasField("confidence") else None,
     )
-
-
-def _ack(raw: recognition_service_pb2.StreamingRecognizeResponse) -> ControlAck:
-    ack = raw.control_ack
-    last = ack.last_final_segment if ack.HasField("last_final_segment") else None
-    return ControlAck(ack.control_id, _CONTROL_KINDS.get(ack.kind), last, raw)

@@ -12,17 +12,18 @@ import numpy as np
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InternalError
-from speech_service.domain.models import ModelCapabilities, ModelKind
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart, Voice, VoiceGender
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord, Voice, VoiceGender
 from speech_service.engines.shared import SharedModels
+from speech_service.engines.synthesizers.engine import speaking_engine
 from speech_service.engines.synthesizers.speaking import (
     DEFAULT_SEED,
     Speaker,
     SpokenPiece,
-    SpokenWord,
     check_rate,
     nothing_spoken,
 )
+from speech_service.protocols import Engine
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences import SentenceSplitter
 
@@ -56,6 +57,15 @@ def describe(options: Options) -> ModelCapabilities:
         languages=options.languages,
         sample_rate_hz=options.sample_rate_hz,
         max_segment_ms=60_000,
+        capabilities=frozenset(
+            {
+                Capability.SPEAKING_RATE,
+                Capability.LEXICON,
+                Capability.SEED,
+                Capability.WORD_TIMINGS,
+            }
+        ),
+        voices=voices(options),
         description="Hums words; for tests and for measuring everything but a model",
         max_batch=options.max_batch,
     )
@@ -74,6 +84,11 @@ def voices(options: Options) -> tuple[Voice, ...]:
         )
         for name in options.voices
     )
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Make one lane's engine; raises as :func:`build_speaker`."""
+    return speaking_engine(describe(options), build_speaker(options, shared))
 
 
 def build_speaker(options: Options, shared: SharedModels) -> Speaker:

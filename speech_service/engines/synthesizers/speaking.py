@@ -6,22 +6,11 @@ from typing import Protocol
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord
 
 DEFAULT_SEED = 0
 """Where a request has no seed: the same request gives the same audio, so a cache of finished audio makes sense."""
 MIN_RATE, MAX_RATE = 0.5, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class SpokenWord:
-    """A word of the text (code points, end exclusive) and its place in the audio of the whole text, in samples."""
-
-    text: str
-    char_start: int
-    char_end: int
-    start_sample: int
-    end_sample: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,6 +23,17 @@ from speech_service.engines.translators.job import (
 from speech_service.text.protected import fragments, terms_for
 
 _MARK = "·"
+_RUBBISH = (
+    "",
+    "\n\n",
+    "7\n00:00:01,000 --> 00:00:02,000\nx",
+    "12",
+    "WEBVTT\n\n00:01.000 --> 00:02.000\nx",
+    "a\n\n\n8\n\nb",
+    "```json\n[1, 2]\n```",
+    "la " * 2000,
+    "<i>x",
+)
 _WORD = re.compile(r"\w*[^\W\d_]\w*")
 
 
@@ -36,6 +47,8 @@ class Options:
     """Every n-th admitted item fails as a whole; 0: none does."""
     fail_word: str = ""
     """A text that has it cannot be translated; empty: all can."""
+    rubbish_every: int = 0
+    """Every n-th text is answered with what no translation is: nothing, another text, or the structure of a file."""
     max_batch: int = 8
 
 
@@ -85,6 +98,7 @@ class FakeTranslator:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._admitted = 0
+        self._answered = 0
         self._items: dict[str, _Item] = {}
 
     @property
@@ -123,9 +137,14 @@ class FakeTranslator:
         error = check_text(text, index) or self._refusal(text)
         if error is not None:
             item.failed.append(FailedText(index, error))
-        item.texts.append(
-            "" if error else translate(text, item.work.target_language, item.work.glossary)
-        )
+        item.texts.append("" if error else self._answer(text, item.work))
+
+    def _answer(self, text: str, work: TranslateWork) -> str:
+        every = self._options.rubbish_every
+        self._answered += 1
+        if every and self._answered % every == 0:
+            return _RUBBISH[self._answered // every % len(_RUBBISH)]
+        return translate(text, work.target_language, work.glossary)
 
     def _refusal(self, text: str) -> SpeechError | None:
         word = self._options.fail_word

@@ -12,7 +12,7 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.audio import Samples
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
@@ -244,18 +244,11 @@ def put_outcome(message: pb.WorkDone, outcome: Outcome) -> None:
             message.recognized.CopyFrom(
                 pb.Recognized(text=text, tokens=tokens, language=language, confidence=confidence)
             )
-        case SpeechMade(sample_rate_hz, parts):
-            message.speech_made.CopyFrom(
-                pb.SpeechMade(
-                    sample_rate_hz=sample_rate_hz,
-                    parts=[
-                        pb.SpokenPart(
-                            text=p.text, start_sample=p.start_sample, end_sample=p.end_sample
-                        )
-                        for p in parts
-                    ],
-                )
+        case SpeechMade(sample_rate_hz, words, unspoken):
+            made = pb.SpeechMade(
+                sample_rate_hz=sample_rate_hz, words=map(_word, words), unspoken=unspoken
             )
+            message.speech_made.CopyFrom(made)
         case Alignment(units, unaligned):
             aligned = pb.Aligned(units=map(_unit, units), unaligned=map(_span, unaligned))
             message.aligned.CopyFrom(aligned)
@@ -278,8 +271,11 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
             return Hypothesis(said.text, tuple(said.tokens), said.language, confidence)
         case "speech_made":
             made = message.speech_made
-            parts = tuple(SpokenPart(p.text, p.start_sample, p.end_sample) for p in made.parts)
-            return SpeechMade(made.sample_rate_hz, parts)
+            words = tuple(
+                SpokenWord(w.text, w.char_start, w.char_end, w.start_sample, w.end_sample)
+                for w in made.words
+            )
+            return SpeechMade(made.sample_rate_hz, words, tuple(made.unspoken))
         case "aligned":
             units = tuple(map(_take_unit, message.aligned.units))
             return Alignment(units, tuple(map(_take_span, message.aligned.unaligned)))
@@ -289,6 +285,16 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
             return LanguagesFound(tuple(map(_take_guesses, message.identified.texts)))
         case None:
             raise ValueError("finished work has an outcome")
+
+
+def _word(word: SpokenWord) -> pb.SpokenWord:
+    return pb.SpokenWord(
+        text=word.text,
+        char_start=word.char_start,
+        char_end=word.char_end,
+        start_sample=word.start_sample,
+        end_sample=word.end_sample,
+    )
 
 
 def _unit(unit: AlignedUnit) -> alignment_service_pb2.AlignedUnit:

@@ -154,7 +154,7 @@ def test_the_live_view_follows_the_events() -> None:
     view.take(SpeechEvent(SpeechEventKind.BEGIN, 1100, 0), 1200)
     view.take(spoken("it was", 1, final=False, stable=3), 1700)
     assert view.speaking
-    assert (view.lag_ms, view.first_partial_ms) == (200, 600)
+    assert (view.lag_ms, view.first_words_ms) == (200, 600)
     assert "[00:01.0] it was" in shown(view)
     view.take(SpeechEvent(SpeechEventKind.END, 1400, 0), 2000)
     view.take(spoken("it was.", 1, final=True), 2010)

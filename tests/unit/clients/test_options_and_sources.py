@@ -162,5 +162,8 @@ def test_only_unary_methods_are_retried() -> None:
     config = json.loads(service_config(RetryPolicy()))["methodConfig"][0]
     assert config["retryPolicy"]["retryableStatusCodes"] == ["UNAVAILABLE"]
     methods = {name["method"] for name in config["name"]}
-    assert methods == {"Recognize", "ListModels", "GetModel"}
+    assert methods == {
+        *("Recognize", "Synthesize", "Align", "TranslateText", "TranslateSpeech"),
+        *("ListVoices", "GetVoice", "ListModels", "GetModel"),
+    }
     assert service_config(RetryPolicy(attempts=1)) == "{}"

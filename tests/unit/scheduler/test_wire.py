@@ -26,7 +26,7 @@ from speech_service.domain.errors import (
     SpeechError,
     UnavailableError,
 )
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
@@ -186,7 +186,7 @@ def test_every_kind_of_work_comes_back_as_it_was(work: Work) -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        SpeechMade(24_000, (SpokenPart("Say it.", 0, 9_000),)),
+        SpeechMade(24_000, (SpokenWord("Say", 0, 3, 0, 9_000),), ("世",)),
         Alignment(
             (AlignedUnit("said", Granularity.WORD, 0, 4, 10, 300, False, 0.5),),
             (UnalignedSpan(5, 9, 300, 300, UnalignedReason.TEXT_NOT_SPOKEN),),

@@ -3,7 +3,7 @@
 import pytest
 
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
 
 HEARS, HEARS_TOO = (
@@ -14,15 +14,15 @@ SPEAKS = ModelCapabilities("c", ModelKind.SYNTHESIZER, ("en",), 24_000, 20_000)
 
 def test_the_first_of_a_kind_is_its_default() -> None:
     catalog = ModelCatalog([HEARS, HEARS_TOO, SPEAKS])
-    assert catalog.find("", ModelKind.RECOGNIZER) is HEARS
+    assert catalog.find("", ModelKind.RECOGNIZER).name == "a"
     assert catalog.find("", ModelKind.SYNTHESIZER) is SPEAKS
     assert [m.name for m in catalog.models if catalog.is_default(m)] == ["a", "c"]
-    assert tuple(catalog.models) == (HEARS, HEARS_TOO, SPEAKS)
+    assert [m.name for m in catalog.models] == ["a", "b", "c"]
 
 
 def test_another_default() -> None:
     catalog = ModelCatalog([HEARS, HEARS_TOO], "b")
-    assert catalog.find("", ModelKind.RECOGNIZER) is HEARS_TOO
+    assert catalog.find("", ModelKind.RECOGNIZER).name == "b"
     assert not catalog.is_default(HEARS)
     with pytest.raises(ResourceNotFoundError):
         ModelCatalog([HEARS, SPEAKS], "c")
@@ -40,3 +40,31 @@ def test_what_is_not_there() -> None:
         catalog.find("", ModelKind.ALIGNER)
     with pytest.raises(ResourceNotFoundError, match="Known: a, c"):
         catalog.get("")
+
+
+def aligner(name: str, *languages: str) -> ModelCapabilities:
+    return ModelCapabilities(name, ModelKind.ALIGNER, languages, 16_000, 20_000)
+
+
+def test_an_aligner_gives_recognizers_of_its_language_word_times() -> None:
+    portuguese = ModelCapabilities("p", ModelKind.RECOGNIZER, ("pt",), 16_000, 20_000)
+    catalog = ModelCatalog([HEARS, portuguese, aligner("x", "en-US")])
+    more = {Capability.WORD_TIMES, Capability.SUBTITLES_ACCURATE}
+    assert catalog.get("a").capabilities == {Capability.SUBTITLES_FAST, *more}
+    assert catalog.get("p").capabilities == {Capability.SUBTITLES_FAST}
+
+
+def test_the_aligner_of_a_language() -> None:
+    models = [aligner("x", "en"), aligner("y", "en", "de")]
+    by_order, by_default = ModelCatalog(models), ModelCatalog(models, "", "y")
+    for catalog, name in ((by_order, "x"), (by_default, "y")):
+        for language in ("", "en", "en-GB"):
+            found = catalog.aligner_for(language)
+            assert found is not None
+            assert found.name == name
+    found = by_order.aligner_for("de")
+    assert found is not None
+    assert found.name == "y"
+    assert by_order.aligner_for("pt") is None
+    with pytest.raises(ResourceNotFoundError):
+        ModelCatalog([HEARS], "", "a")

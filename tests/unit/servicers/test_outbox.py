@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from speech_service.domain.events import ControlAck, ControlKind, Progress, SessionStarted
+from speech_service.domain.events import (
+    ControlAck,
+    ControlKind,
+    Progress,
+    SessionStarted,
+    TranslatedSegment,
+)
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.servicers import outbox as module
 from speech_service.servicers.outbox import Outbox
@@ -45,6 +51,16 @@ async def test_a_waiting_partial_gives_way_to_its_own_segment_only() -> None:
     for event in (result(1, 1), result(2, 1), result(1, 1, channel=1), result(1, 2)):
         box.put(event)
     assert await drained(box) == [result(2, 1), result(1, 1, channel=1), result(1, 2)]
+
+
+async def test_a_waiting_partial_translation_gives_way_to_its_own_language_only() -> None:
+    partial, final = ResultKind.PARTIAL, ResultKind.FINAL
+    box = Outbox()
+    first = [TranslatedSegment(1, code, partial, "a") for code in ("pt", "de")]
+    last = TranslatedSegment(1, "pt", final, "b")
+    for event in (*first, TranslatedSegment(1, "pt", partial, "b"), last, last):
+        box.put(event)
+    assert await drained(box) == [first[1], last, last]
 
 
 async def test_a_final_replaces_the_waiting_partial_and_is_never_replaced() -> None:

@@ -79,8 +79,8 @@ def test_partials_come_once_in_an_interval() -> None:
 def test_no_partials_where_none_are_wanted() -> None:
     drive = Drive(replace(OPTIONS, partial_results=False)).say(2_000)
     assert drive.waiting() == []
-    drive.quiet(400)
-    drive.done(drive.the(FINAL), "all").quiet(400)
+    drive.quiet(500)
+    drive.done(drive.the(FINAL), "all").quiet(500)
     assert [r.text for r in drive.results] == ["all"]
     assert drive.results == drive.finals
 
@@ -134,7 +134,7 @@ def test_closing_gives_up_partials_in_flight_and_ignores_their_late_answers() ->
 
 
 def test_the_final_computed_in_a_pause_is_used_at_the_endpoint() -> None:
-    drive = Drive().say(1_000).quiet(400)
+    drive = Drive().say(1_000).quiet(500)
     drive.done(drive.the(FINAL), "ready")
     assert [p.text for p in drive.partials] == ["ready"]
     assert drive.finals == []
@@ -145,9 +145,9 @@ def test_the_final_computed_in_a_pause_is_used_at_the_endpoint() -> None:
 
 
 def test_the_final_computed_ahead_that_still_runs_is_not_asked_for_twice() -> None:
-    drive = Drive().say(1_000).quiet(400)
+    drive = Drive().say(1_000).quiet(500)
     ahead = drive.the(FINAL)
-    drive.quiet(400)
+    drive.quiet(300)
     assert drive.the(FINAL) is ahead
     drive.now_s += 0.25
     drive.done(ahead, "soon")
@@ -155,7 +155,7 @@ def test_the_final_computed_ahead_that_still_runs_is_not_asked_for_twice() -> No
 
 
 def test_speech_after_a_pause_voids_the_final_computed_ahead() -> None:
-    drive = Drive().say(1_000).quiet(400)
+    drive = Drive().say(1_000).quiet(500)
     ahead = drive.the(FINAL)
     drive.say(1_000)
     assert ahead in drive.cancelled
@@ -168,7 +168,7 @@ def test_speech_after_a_pause_voids_the_final_computed_ahead() -> None:
 
 
 def test_an_answered_final_of_a_pause_is_void_when_speech_goes_on_at_once() -> None:
-    drive = Drive().say(1_000).quiet(400)
+    drive = Drive().say(1_000).quiet(500)
     drive.done(drive.the(FINAL), "first half").say(200).finalize()
     assert drive.finals == []
     drive.answer_all("both halves")
@@ -176,8 +176,8 @@ def test_an_answered_final_of_a_pause_is_void_when_speech_goes_on_at_once() -> N
 
 
 def test_a_final_computed_ahead_that_fails_is_asked_for_again() -> None:
-    drive = Drive().say(1_000).quiet(400)
-    drive.failed(drive.the(FINAL), InternalError("broken")).quiet(400)
+    drive = Drive().say(1_000).quiet(500)
+    drive.failed(drive.the(FINAL), InternalError("broken")).quiet(500)
     drive.done(drive.the(FINAL), "second try")
     assert [f.text for f in drive.finals] == ["second try"]
 

@@ -8,11 +8,13 @@ spin, and keeps the durations to itself.
 from dataclasses import dataclass
 
 from speech_service.domain.errors import UnsupportedOptionError
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.shared import SharedModels
+from speech_service.engines.synthesizers.engine import speaking_engine
 from speech_service.engines.synthesizers.speaking import Speaker
+from speech_service.protocols import Engine
 
 NAME = "hibari"
 SAMPLE_RATE_HZ = 24_000
@@ -56,6 +58,16 @@ def describe(options: Options) -> ModelCapabilities:
         languages=("en",),
         sample_rate_hz=SAMPLE_RATE_HZ,
         max_segment_ms=60_000,
+        capabilities=frozenset(
+            {
+                Capability.SPEAKING_RATE,
+                Capability.LEXICON,
+                Capability.SEED,
+                Capability.WORD_TIMINGS,
+            }
+        ),
+        voices=voices(options),
+        absent_voices=DOWNLOADED_VOICES,
         licence="Apache-2.0",
         description="hibari, English, one voice, 8 MB, on the CPU",
         max_batch=1,
@@ -90,6 +102,11 @@ def check_voice(voice: str, field: str = "config.voice_id") -> None:
     if voice in DOWNLOADED_VOICES:
         problem = f"hibari's voice {voice!r} is not in its package but on a model hub, and nothing is downloaded here"
     raise UnsupportedOptionError(field, problem, [VOICE])
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Make one lane's engine; raises as :func:`build_speaker`."""
+    return speaking_engine(describe(options), build_speaker(options, shared))
 
 
 def build_speaker(options: Options, shared: SharedModels) -> Speaker:

@@ -6,14 +6,13 @@ import numpy as np
 
 from speech_service.audio.tempo import TempoChanger
 from speech_service.domain.audio import Samples
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart
+from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord
 from speech_service.engines.synthesizers.hibari import SAMPLE_RATE_HZ, VOICE, Options
 from speech_service.engines.synthesizers.hibari.network import HibariNetwork
 from speech_service.engines.synthesizers.hibari.reading import Reader, Reading, ReadWord
 from speech_service.engines.synthesizers.speaking import (
     DEFAULT_SEED,
     SpokenPiece,
-    SpokenWord,
     check_rate,
     nothing_spoken,
 )

@@ -580,16 +580,22 @@ class WorkTiming(_message.Message):
 Global___WorkTiming: _TypeAlias = WorkTiming  # noqa: Y015
 
 @_typing.final
-class SpokenPart(_message.Message):
-    """A piece of spoken text and its place in the audio of its work, in samples of the model's rate."""
+class SpokenWord(_message.Message):
+    """A word and its place in the text (code points, end exclusive) and in the audio of its work, in samples."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
+    CHAR_START_FIELD_NUMBER: _builtins.int
+    CHAR_END_FIELD_NUMBER: _builtins.int
     START_SAMPLE_FIELD_NUMBER: _builtins.int
     END_SAMPLE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text."""
+    """The word."""
+    char_start: _builtins.int
+    """First character."""
+    char_end: _builtins.int
+    """Just past the last character."""
     start_sample: _builtins.int
     """First sample."""
     end_sample: _builtins.int
@@ -598,16 +604,18 @@ class SpokenPart(_message.Message):
         self,
         *,
         text: _builtins.str = ...,
+        char_start: _builtins.int = ...,
+        char_end: _builtins.int = ...,
         start_sample: _builtins.int = ...,
         end_sample: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_sample", b"end_sample", "start_sample", b"start_sample", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["char_end", b"char_end", "char_start", b"char_start", "end_sample", b"end_sample", "start_sample", b"start_sample", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SpokenPart: _TypeAlias = SpokenPart  # noqa: Y015
+Global___SpokenWord: _TypeAlias = SpokenWord  # noqa: Y015
 
 @_typing.final
 class SpeechMade(_message.Message):
@@ -616,22 +624,28 @@ class SpeechMade(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
-    PARTS_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    UNSPOKEN_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Samples per second, in hertz."""
     @_builtins.property
-    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpokenPart]:
-        """Where the parts of the text are."""
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpokenWord]:
+        """Where the words are, where the model knows."""
+
+    @_builtins.property
+    def unspoken(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Words that the model cannot say."""
 
     def __init__(
         self,
         *,
         sample_rate_hz: _builtins.int = ...,
-        parts: _abc.Iterable[Global___SpokenPart] | None = ...,
+        words: _abc.Iterable[Global___SpokenWord] | None = ...,
+        unspoken: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "sample_rate_hz", b"sample_rate_hz"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sample_rate_hz", b"sample_rate_hz", "unspoken", b"unspoken", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

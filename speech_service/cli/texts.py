@@ -1,0 +1,76 @@
+"""Text and files that commands take and give."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from speech_service.cli.failure import CommandError, ExitCode
+
+STANDARD = "-"
+
+
+def read_argument(given: str) -> str:
+    """A text argument: itself, the content of a file for ``@FILE``, or of standard input for ``-``.
+
+    Raises:
+        CommandError: the file cannot be read, or is not UTF-8.
+    """
+    if given == STANDARD:
+        return _decoded(sys.stdin.buffer.read(), "standard input")
+    return read_file(Path(given[1:])) if given.startswith("@") else given
+
+
+def read_file(path: Path) -> str:
+    """A whole text file, a byte order mark taken off.
+
+    Raises:
+        CommandError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path}: cannot be read: {error.strerror}", ExitCode.USAGE) from error
+    return _decoded(data, str(path))
+
+
+def write_file(path: Path, data: str | bytes) -> None:
+    """Write a file; ``-`` is standard output. Raises CommandError when it cannot be written."""
+    encoded = data.encode() if isinstance(data, str) else data
+    if str(path) == STANDARD:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(encoded)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        path.write_bytes(encoded)
+    except OSError as error:
+        cannot_write(path, error)
+
+
+def cannot_write(path: Path, error: OSError) -> NoReturn:
+    """Raise the CommandError of a file that cannot be written."""
+    raise CommandError(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from error
+
+
+def note(line: str) -> None:
+    """A line for people, on stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def positive_float(text: str) -> float:
+    """The type of an argument that is a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return number
+
+
+def _decoded(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name}: is not UTF-8 text", ExitCode.USAGE) from error

@@ -1,0 +1,1 @@
+"""Aligners: known text placed in audio."""

@@ -1,0 +1,138 @@
+"""The text of one window as a graph for the decoder, and the decoder's answer as places of words.
+
+From the state before a word lead: each of its readings, word by word; and jumps over it and any number of words after
+it, at a price that soon stops growing, so that a long passage that nobody reads does not end the search. Every word may
+be the last. Silence and free phones may stand anywhere; the decoder adds those.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech_service.engines.aligners.pocketsphinx.decoder import Arc, Decoder, Segment, Word
+
+_TOO_DEAR = 20.0
+"""Jumps whose price grows by more per word end at ``longest`` words; the beam would drop them anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jumps:
+    """Price of leaving out ``n`` words, in nats: ``first + more * (n - 1)``, growing up to ``longest`` words only.
+
+    What costs more than the beam cannot happen.
+    """
+
+    first: float
+    more: float
+    longest: int
+
+    def cost(self, words: int) -> float:
+        """Price of leaving ``words`` out."""
+        return self.first + self.more * (min(words, self.longest) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A unit of the text that can be spoken: its place in the list of units, and readings as pronunciations."""
+
+    unit: int
+    letters: int
+    readings: tuple[tuple[tuple[str, ...], ...], ...]
+
+    @property
+    def fewest_phones(self) -> int:
+        """Phones of its shortest reading."""
+        return min(
+            sum(min(phones.count(" ") + 1 for phones in word) for word in reading)
+            for reading in self.readings
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A unit that was found: frames ``[start, end)`` of the window and the words of the reading that was heard."""
+
+    unit: int
+    start: int
+    end: int
+    score: float
+    words: tuple[Word, ...]
+
+    @property
+    def frames(self) -> int:
+        """How long it is."""
+        return self.end - self.start
+
+
+class TextGraph:
+    """Built for one search."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        candidates: Sequence[Candidate],
+        jumps: Jumps,
+    ) -> None:
+        self.arcs: list[Arc] = []
+        self.states = len(candidates) + 2
+        self._last = len(candidates) + 1
+        self._occurrences: Counter[tuple[str, ...]] = Counter()
+        self._readings: dict[str, tuple[int, tuple[Word, ...]]] = {}
+        for at, candidate in enumerate(candidates):
+            for reading in candidate.readings:
+                self._add_reading(decoder, at, candidate.unit, reading)
+            self.arcs.append(Arc(at, self._final))
+            furthest = len(candidates) if jumps.more < _TOO_DEAR else at + jumps.longest
+            for target in range(at + 1, min(len(candidates), furthest) + 1):
+                self.arcs.append(Arc(at, target, cost=jumps.cost(target - at)))
+        self.arcs.append(Arc(len(candidates), self._final))
+        self.arcs = [self._renumbered(arc) for arc in self.arcs]
+
+    @property
+    def _final(self) -> int:
+        return -1
+
+    def _renumbered(self, arc: Arc) -> Arc:
+        """The final state is the last one, which is known when all readings have their states."""
+        if arc.target != self._final:
+            return arc
+        return Arc(arc.source, self.states - 1, arc.word, arc.cost)
+
+    def _add_reading(
+        self, decoder: Decoder, at: int, unit: int, reading: Sequence[tuple[str, ...]]
+    ) -> None:
+        words: list[Word] = []
+        for pronunciations in reading:
+            words.append(decoder.word(pronunciations, self._occurrences[pronunciations]))
+            self._occurrences[pronunciations] += 1
+        source = at
+        for number, word in enumerate(words, start=1):
+            target = at + 1
+            if number < len(words):
+                target = self._last
+                self._last += 1
+                self.states = self._last + 1
+            self.arcs.append(Arc(source, target, word))
+            source = target
+        self._readings[words[0].label] = (unit, tuple(words))
+
+    def places(self, segments: Sequence[Segment]) -> list[Placed]:
+        """Units in ``segments``, in order. A reading of which a word is missing is no place."""
+        spoken = [segment for segment in segments if segment.is_word]
+        found: list[Placed] = []
+        at = 0
+        while at < len(spoken):
+            unit, words = self._readings.get(_label(spoken[at]), (-1, ()))
+            parts = spoken[at : at + len(words)]
+            if not words or [_label(part) for part in parts] != [word.label for word in words]:
+                at += 1
+                continue
+            score = sum(part.score for part in parts)
+            found.append(Placed(unit, parts[0].start, parts[-1].end, score, words))
+            at += len(words)
+        return found
+
+
+def _label(segment: Segment) -> str:
+    """The label without the number of the pronunciation."""
+    return segment.label.split("(", 1)[0]

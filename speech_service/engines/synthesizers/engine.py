@@ -1,0 +1,36 @@
+"""A synthesizer as an engine: each step of the device speaks one piece of one text."""
+
+from collections.abc import Iterator
+
+from speech_service.domain.models import ModelCapabilities
+from speech_service.domain.synthesis import SpokenWord
+from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
+from speech_service.engines.stepping import Piece, SteppingEngine
+from speech_service.engines.synthesizers.speaking import Speaker
+from speech_service.protocols import Engine
+
+
+def speaking_engine(capabilities: ModelCapabilities, speaker: Speaker) -> Engine:
+    """The engine that serves ``SynthesizeWork`` with ``speaker``."""
+
+    def run(work: Work) -> Iterator[Piece]:
+        assert isinstance(work, SynthesizeWork), "the scheduler sends a model its own kind of work"
+        return _speak(work, speaker)
+
+    return SteppingEngine(capabilities, run)
+
+
+def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
+    words: list[SpokenWord] = []
+    unspoken: list[str] = []
+    pieces = speaker.speak(
+        work.text,
+        speaking_rate=work.speaking_rate,
+        seed=work.seed,
+        lexicon=work.lexicon,
+    )
+    for piece in pieces:
+        words += piece.words
+        unspoken += piece.unspoken
+        yield WorkAudio(work.work_id, piece.samples, speaker.sample_rate_hz)
+    yield SpeechMade(speaker.sample_rate_hz, tuple(words), tuple(unspoken))

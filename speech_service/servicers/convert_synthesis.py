@@ -1,0 +1,285 @@
+"""SynthesisConfig to SynthesisOptions: every field is honoured, refused by name, or (lenient) warned of.
+
+Field paths in errors start at ``config``.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from speech.v1 import audio_pb2, common_pb2
+from speech.v1 import synthesis_service_pb2 as pb
+from speech_service.audio.encode import MAX_GAIN_DB, MIN_GAIN_DB, check_output
+from speech_service.audio.tempo import MAX_RATE, MIN_RATE
+from speech_service.config import SynthesisConfig
+from speech_service.domain.errors import (
+    InvalidFieldError,
+    LimitExceededError,
+    PreconditionError,
+    UnsupportedOptionError,
+)
+from speech_service.domain.events import StreamWarning
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.synthesis import (
+    LexiconEntry,
+    OutputEncoding,
+    OutputFormat,
+    Segmentation,
+    SynthesisOptions,
+    Voice,
+)
+from speech_service.servicers import convert
+from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.voice_catalog import VoiceCatalog
+
+MAX_LEXICON_ENTRIES = 1_000
+MAX_TERM_CHARACTERS = 200
+MAX_SEED = 2**63 - 1
+MAX_PITCH_SEMITONES = 12.0
+
+ENCODINGS = {
+    audio_pb2.OUTPUT_ENCODING_UNSPECIFIED: OutputEncoding.PCM_S16LE,
+    audio_pb2.OUTPUT_ENCODING_PCM_S16LE: OutputEncoding.PCM_S16LE,
+    audio_pb2.OUTPUT_ENCODING_PCM_F32LE: OutputEncoding.PCM_F32LE,
+    audio_pb2.OUTPUT_ENCODING_WAV: OutputEncoding.WAV,
+    audio_pb2.OUTPUT_ENCODING_FLAC: OutputEncoding.FLAC,
+    audio_pb2.OUTPUT_ENCODING_MP3: OutputEncoding.MP3,
+    audio_pb2.OUTPUT_ENCODING_OGG_OPUS: OutputEncoding.OGG_OPUS,
+    audio_pb2.OUTPUT_ENCODING_MULAW: OutputEncoding.MULAW,
+    audio_pb2.OUTPUT_ENCODING_ALAW: OutputEncoding.ALAW,
+}
+SEGMENTATIONS = {
+    pb.SEGMENTATION_UNSPECIFIED: Segmentation.SENTENCE,
+    pb.SEGMENTATION_SENTENCE: Segmentation.SENTENCE,
+    pb.SEGMENTATION_CLAUSE: Segmentation.CLAUSE,
+    pb.SEGMENTATION_IMMEDIATE: Segmentation.IMMEDIATE,
+    pb.SEGMENTATION_MANUAL: Segmentation.MANUAL,
+}
+ALPHABETS = {
+    pb.PHONETIC_ALPHABET_UNSPECIFIED: "",
+    pb.PHONETIC_ALPHABET_IPA: "ipa",
+    pb.PHONETIC_ALPHABET_ARPABET: "arpabet",
+}
+_TIMINGS = {
+    pb.TIMING_UNSPECIFIED: None,
+    pb.TIMING_NONE: None,
+    pb.TIMING_WORD: Capability.WORD_TIMINGS,
+    pb.TIMING_CHARACTER: Capability.CHARACTER_TIMINGS,
+}
+
+
+@dataclass(slots=True)
+class SynthesisRequest:
+    """A checked configuration."""
+
+    message: pb.SynthesisConfig
+    """As the client wrote it, with the updates since."""
+    options: SynthesisOptions
+    model: ModelCapabilities
+    voice: Voice
+    lenient: bool
+    warnings: list[StreamWarning] = field(default_factory=list[StreamWarning])
+
+
+class SynthesisConverter:
+    """Checks requests against the models and fills in the server's defaults."""
+
+    def __init__(self, catalog: ModelCatalog, defaults: SynthesisConfig) -> None:
+        self._catalog = catalog
+        self._voices = VoiceCatalog(catalog, defaults)
+
+    def request(self, message: pb.SynthesisConfig) -> SynthesisRequest:
+        """Check and convert. A voice to be made (``design``, ``inline_prompt``) is the caller's to check.
+
+        Raises:
+            InvalidFieldError: a field is unknown or out of range.
+            UnsupportedOptionError: the model lacks it, and the request is strict.
+            ResourceNotFoundError: unknown model or voice.
+        """
+        model = self._catalog.find(message.model, ModelKind.SYNTHESIZER)
+        if message.option_handling not in common_pb2.OptionHandling.values():
+            allowed = convert.names(common_pb2.OptionHandling.keys(), "OPTION_HANDLING_")
+            raise InvalidFieldError("config.option_handling", "is unknown", allowed)
+        lenient = message.option_handling == common_pb2.OPTION_HANDLING_LENIENT
+        voice = self._voices.resolve(message.voice_id, model, "config.voice_id")
+        output = _output(message.output, voice.sample_rate_hz)
+        request = SynthesisRequest(
+            message=message,
+            options=SynthesisOptions(model.name, voice.voice_id, output),
+            model=model,
+            voice=voice,
+            lenient=lenient,
+        )
+        _refuse_unsupported(message, request)
+        rate = _in_range(message, "speaking_rate", 1.0, MIN_RATE, MAX_RATE)
+        own_pace = Capability.SPEAKING_RATE in model.capabilities
+        request.options = replace(
+            request.options,
+            language=_language(message.language, request),
+            speaking_rate=rate if own_pace else 1.0,
+            tempo=1.0 if own_pace else rate,
+            gain_db=_in_range(message, "gain_db", 0.0, MIN_GAIN_DB, MAX_GAIN_DB),
+            lexicon=_lexicon(message, request),
+            seed=_seed(message, request),
+            segmentation=_segmentation(message.segmentation),
+            word_timings=_word_timings(message.timing, request),
+        )
+        return request
+
+    def update(
+        self, current: SynthesisRequest, message: pb.UpdateSynthesisConfig
+    ) -> SynthesisRequest:
+        """The request after an update; ``current`` stays as it is.
+
+        Raises:
+            InvalidFieldError: the mask is empty or names no field, or a new value is wrong.
+            PreconditionError: the model would change.
+        """
+        _check_mask(message.update_mask)
+        config = pb.SynthesisConfig()
+        config.CopyFrom(current.message)
+        message.update_mask.MergeMessage(message.config, config, True, True)
+        try:
+            return self.request(config)
+        except InvalidFieldError as error:
+            error.field = f"update_config.{error.field}"
+            error.message = f"update_config.{error.message}"
+            raise
+
+
+def _refuse_unsupported(message: pb.SynthesisConfig, request: SynthesisRequest) -> None:
+    pitch = message.pitch_semitones
+    if not -MAX_PITCH_SEMITONES <= pitch <= MAX_PITCH_SEMITONES:
+        allowed = f"-{MAX_PITCH_SEMITONES:g} to {MAX_PITCH_SEMITONES:g}"
+        raise InvalidFieldError("config.pitch_semitones", f"{pitch:g} is out of range", allowed)
+    asked = (
+        ("style_instruction", bool(message.style_instruction), Capability.STYLE_INSTRUCTION),
+        ("pitch_semitones", pitch != 0, Capability.PITCH),
+    )
+    for name, wanted, capability in asked:
+        if wanted:
+            _supported(request, name, capability)
+
+
+def _supported(request: SynthesisRequest, name: str, capability: Capability) -> bool:
+    """Whether the model has it; where not, an error, or a warning when the request is lenient."""
+    if capability in request.model.capabilities:
+        return True
+    path = f"config.{name}"
+    problem = f"model {request.model.name} has no {capability.value}"
+    if not request.lenient:
+        supported = sorted(c.value for c in request.model.capabilities)
+        raise UnsupportedOptionError(path, problem, supported)
+    request.warnings.append(StreamWarning("UNSUPPORTED_OPTION", path, f"{problem}; left out"))
+    return False
+
+
+def _output(message: audio_pb2.SynthesisOutput, rate_hz: int) -> OutputFormat:
+    encoding = ENCODINGS.get(message.encoding)
+    if encoding is None:
+        allowed = convert.names(audio_pb2.OutputEncoding.keys(), "OUTPUT_ENCODING_")
+        raise InvalidFieldError("config.output.encoding", "is unknown", allowed)
+    if message.HasField("sample_rate_hz"):
+        rate_hz = message.sample_rate_hz
+    bits_bps = message.bit_rate_bps
+    if message.HasField("bit_rate_bps") and not bits_bps:
+        raise InvalidFieldError("config.output.bit_rate_bps", "is 0", "absent, or a bit rate")
+    output = OutputFormat(encoding, rate_hz, message.trim_silence, bits_bps)
+    check_output(output, "config.output")
+    return output
+
+
+def _in_range(
+    message: pb.SynthesisConfig, name: str, default: float, low: float, high: float
+) -> float:
+    if not message.HasField(name):  # pyright: ignore[reportArgumentType] - a name from this file
+        return default
+    value: float = getattr(message, name)
+    if not low <= value <= high:  # NaN is in no range
+        allowed = f"{low:g} to {high:g}"
+        raise InvalidFieldError(f"config.{name}", f"{value:g} is out of range", allowed)
+    return value
+
+
+def _language(code: str, request: SynthesisRequest) -> str:
+    """What the voice speaks; of a text in a language that is not named, the voice's one language, if it has one."""
+    spoken = request.voice.languages or request.model.languages
+    only = spoken[0] if len(spoken) == 1 else ""
+    if not code:
+        return only
+    primary = code.lower().split("-")[0]
+    for language in (*spoken, *request.model.languages):
+        if language.lower() == code.lower():
+            return language
+    for language in spoken:
+        if language.lower().split("-")[0] == primary:
+            return language
+    problem = f"voice {request.voice.voice_id} does not speak {code[:64]!r}"
+    if not request.lenient:
+        raise UnsupportedOptionError("config.language", problem, sorted(spoken))
+    warning = StreamWarning("UNSUPPORTED_LANGUAGE", "config.language", f"{problem}; left out")
+    request.warnings.append(warning)
+    return only
+
+
+def _lexicon(message: pb.SynthesisConfig, request: SynthesisRequest) -> tuple[LexiconEntry, ...]:
+    if not message.lexicon or not _supported(request, "lexicon", Capability.LEXICON):
+        return ()
+    if len(message.lexicon) > MAX_LEXICON_ENTRIES:
+        raise LimitExceededError("config.lexicon", "max_lexicon_entries", MAX_LEXICON_ENTRIES)
+    entries: list[LexiconEntry] = []
+    for index, entry in enumerate(message.lexicon):
+        path = f"config.lexicon[{index}]"
+        for name, value in (("term", entry.term), ("pronunciation", entry.pronunciation)):
+            if not value.strip():
+                raise InvalidFieldError(f"{path}.{name}", "is empty", f"a {name}")
+            if len(value) > MAX_TERM_CHARACTERS:
+                raise LimitExceededError(f"{path}.{name}", "max_characters", MAX_TERM_CHARACTERS)
+        alphabet = ALPHABETS.get(entry.alphabet)
+        if alphabet is None:
+            allowed = convert.names(pb.PhoneticAlphabet.keys(), "PHONETIC_ALPHABET_")
+            raise InvalidFieldError(f"{path}.alphabet", "is unknown", allowed)
+        entries.append(LexiconEntry(entry.term, entry.pronunciation, alphabet))
+    return tuple(entries)
+
+
+def _seed(message: pb.SynthesisConfig, request: SynthesisRequest) -> int:
+    if not message.HasField("seed") or not _supported(request, "seed", Capability.SEED):
+        return 0
+    if message.seed > MAX_SEED:
+        raise InvalidFieldError("config.seed", "is out of range", f"0 to {MAX_SEED}")
+    return message.seed
+
+
+def _segmentation(value: int) -> Segmentation:
+    found = SEGMENTATIONS.get(value)  # pyright: ignore[reportArgumentType] - any number may come
+    if found is None:
+        allowed = convert.names(pb.Segmentation.keys(), "SEGMENTATION_")
+        raise InvalidFieldError("config.segmentation", "is unknown", allowed)
+    return found
+
+
+def _word_timings(value: int, request: SynthesisRequest) -> bool:
+    if value not in _TIMINGS:
+        allowed = convert.names(pb.Timing.keys(), "TIMING_")
+        raise InvalidFieldError("config.timing", "is unknown", allowed)
+    capability = _TIMINGS[value]  # pyright: ignore[reportArgumentType] - it is one of the keys
+    return capability is not None and _supported(request, "timing", capability)
+
+
+def _check_mask(mask: FieldMask) -> None:
+    path_field = "update_config.update_mask"
+    allowed = ", ".join(
+        f.name for f in pb.SynthesisConfig.DESCRIPTOR.fields if f.name not in ("model",)
+    )
+    if not mask.paths:
+        raise InvalidFieldError(path_field, "is empty", allowed)
+    for path in mask.paths:
+        if not FieldMask(paths=[path]).IsValidForDescriptor(pb.SynthesisConfig.DESCRIPTOR):
+            raise InvalidFieldError(path_field, f"{path[:64]!r} is no field", allowed)
+        if path.partition(".")[0] == "model":
+            raise PreconditionError(
+                "update_config.config.model",
+                "model cannot change while a stream runs; open a new stream",
+                reason="IMMUTABLE_FIELD",
+            )

@@ -1,0 +1,128 @@
+"""What the synthesis RPCs open: a session, its runner, and the output that encodes its speech."""
+
+import time
+import uuid
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import synthesis_service_pb2 as pb
+from speech_service.domain.errors import LimitExceededError, SpeechError
+from speech_service.domain.work import WorkClass
+from speech_service.scheduler.policy import effective_class
+from speech_service.servicers.call import current_call
+from speech_service.servicers.convert_synthesis import SynthesisRequest
+from speech_service.servicers.parts import EdgeParts
+from speech_service.servicers.recognize_session import deadline_s
+from speech_service.servicers.runner import SessionRunner
+from speech_service.servicers.session_trace import SessionTrace
+from speech_service.servicers.speech_output import Sink, SpeechOutput
+from speech_service.servicers.voice_catalog import no_cloning
+from speech_service.servicers.voice_prompt import check_design, check_prompt
+from speech_service.sessions.speech_context import SynthesisIdentity, SynthesisLimits
+from speech_service.sessions.synthesis import SynthesisSession
+from speech_service.text.clean import check_speakable
+
+ServicerContext = aio.ServicerContext[Any, Any]
+
+
+class OpenedSynthesis:
+    """A session with its output. Implements ``Feedback``."""
+
+    def __init__(
+        self,
+        parts: EdgeParts,
+        request: SynthesisRequest,
+        natural_class: WorkClass,
+        sink: Sink,
+        context: ServicerContext,
+        *,
+        single: bool,
+    ) -> None:
+        """``single``: one context, whose failure fails the call."""
+        call = current_call.get()
+        call.session_id = call.session_id or uuid.uuid4().hex
+        call.model = request.model.name
+        config = parts.config.synthesis
+        identity = SynthesisIdentity(
+            call.session_id,
+            effective_class(call.priority, natural_class),
+            deadline_s(context),
+            single,
+        )
+        limits = SynthesisLimits(config.max_text_characters, config.max_contexts, config.ahead_ms)
+        session = SynthesisSession(identity, request.options, time.monotonic, limits)
+        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        self.output = SpeechOutput(parts.encoders, sink, self, parts.observer)
+        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, self.output.put)
+
+    @property
+    def session(self) -> SynthesisSession:
+        """The state machine."""
+        return self.runner.session
+
+    def text(self, context_id: str, text: str) -> None:
+        """More text of a context."""
+        self.output.text_came()
+        self.runner.perform_now(self.session.text(context_id, text))
+
+    def warn(self, request: SynthesisRequest) -> None:
+        """Tell the client what was left out."""
+        for warning in request.warnings:
+            actions = self.session.warn(warning.reason, warning.field, warning.message)
+            self.runner.perform_now(actions)
+
+    def audio_sent(self, turn: int, audio_ms: float) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.sent(turn, audio_ms))
+        self.runner.changed.set()
+
+    def end_sent(self, turn: int) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.end_sent(turn))
+
+    def failed(self, turn: int, error: SpeechError) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.output_failed(turn, error))
+
+    def delivered(self) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.delivered())
+
+    async def close(self) -> None:
+        """Free the encoders; note what a call that failed had used."""
+        call, ended = current_call.get(), self.session.ended()
+        if call.usage is None:
+            call.finished(ended.usage, ended.latency)
+        self.runner.close(None)
+        await self.output.close()
+
+
+def check_text(text: str, limit: int) -> None:
+    """Refuse text that is too long or says nothing.
+
+    Raises:
+        InvalidFieldError: it says nothing.
+        LimitExceededError: it is too long.
+    """
+    if len(text) > limit:
+        raise LimitExceededError("text", "max_text_characters", limit)
+    check_speakable(text, "text")
+
+
+async def refuse_new_voice(parts: EdgeParts, message: pb.SynthesisConfig, field: str) -> None:
+    """Check a voice that is to be made for the request, and say who could make it.
+
+    Raises:
+        InvalidFieldError: the prompt or the description is wrong.
+        PreconditionError: it is right, but no loaded model clones or designs voices.
+    """
+    match message.WhichOneof("voice"):
+        case "inline_prompt":
+            await check_prompt(parts, message.inline_prompt, f"{field}.inline_prompt")
+            raise no_cloning(f"{field}.inline_prompt", "clones voices")
+        case "design":
+            check_design(message.design, f"{field}.design")
+            raise no_cloning(f"{field}.design", "makes voices from descriptions")
+        case _:
+            return

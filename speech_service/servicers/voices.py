@@ -1,0 +1,169 @@
+"""VoiceService: which voices there are. Making one needs a model that none of the loaded ones is."""
+
+import re
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import voice_service_pb2 as pb
+from speech.v1 import voice_service_pb2_grpc
+from speech_service.domain.errors import (
+    InvalidFieldError,
+    LimitExceededError,
+    PreconditionError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from speech_service.domain.models import ModelKind
+from speech_service.domain.synthesis import VoiceGender, VoiceKind
+from speech_service.servicers import convert
+from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS
+from speech_service.servicers.parts import EdgeParts
+from speech_service.servicers.voice_catalog import ListedVoice, VoiceCatalog, no_cloning
+from speech_service.servicers.voice_prompt import check_design, check_prompt
+
+ServicerContext = aio.ServicerContext[Any, Any]
+
+MAX_PAGE = 1000
+_DEFAULT_PAGE = 100
+_MAX_TEXT_CHARACTERS = 500
+_MAX_LANGUAGES = 100
+_VOICE_ID = re.compile(r"[a-z0-9_-]{1,64}")
+_KINDS = {
+    VoiceKind.BUILT_IN: pb.VOICE_KIND_BUILT_IN,
+    VoiceKind.CLONED: pb.VOICE_KIND_CLONED,
+    VoiceKind.DESIGNED: pb.VOICE_KIND_DESIGNED,
+}
+_GENDERS = {
+    VoiceGender.FEMALE: pb.VOICE_GENDER_FEMALE,
+    VoiceGender.MALE: pb.VOICE_GENDER_MALE,
+    VoiceGender.NEUTRAL: pb.VOICE_GENDER_NEUTRAL,
+}
+
+
+class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
+    """speech.v1.VoiceService."""
+
+    def __init__(self, parts: EdgeParts) -> None:
+        self._parts = parts
+        self._voices = VoiceCatalog(parts.catalog, parts.config.synthesis)
+
+    async def ListVoices(  # noqa: N802 - the name on the wire
+        self, request: pb.ListVoicesRequest, context: ServicerContext
+    ) -> pb.ListVoicesResponse:
+        """Voices by language, model and kind, sorted by id."""
+        del context
+        if request.kind not in pb.VoiceKind.values():
+            allowed = convert.names(pb.VoiceKind.keys(), "VOICE_KIND_")
+            raise InvalidFieldError("kind", "is unknown", allowed)
+        if request.page_size > MAX_PAGE:
+            raise InvalidFieldError("page_size", f"is {request.page_size}", f"at most {MAX_PAGE}")
+        if request.model:
+            self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
+        found = [listed for listed in self._voices.voices if _matches(listed, request)]
+        ids = [listed.voice.voice_id for listed in found]
+        first = 0
+        if request.page_token:
+            if request.page_token not in ids:
+                raise InvalidFieldError("page_token", "is none of this list", "next_page_token")
+            first = ids.index(request.page_token)
+        last = first + (request.page_size or _DEFAULT_PAGE)
+        return pb.ListVoicesResponse(
+            voices=[_message(listed) for listed in found[first:last]],
+            next_page_token=ids[last] if last < len(ids) else "",
+        )
+
+    async def GetVoice(  # noqa: N802 - the name on the wire
+        self, request: pb.GetVoiceRequest, context: ServicerContext
+    ) -> pb.GetVoiceResponse:
+        """One voice by id or alias."""
+        del context
+        _present(request.voice_id)
+        return pb.GetVoiceResponse(voice=_message(self._voices.get(request.voice_id)))
+
+    async def CreateVoice(  # noqa: N802 - the name on the wire
+        self, request: pb.CreateVoiceRequest, context: ServicerContext
+    ) -> pb.CreateVoiceResponse:
+        """Check everything, then say which models could do it."""
+        del context
+        with self._parts.admission.unary():
+            self._check_new(request)
+            match request.WhichOneof("source"):
+                case "prompt":
+                    await check_prompt(self._parts, request.prompt, "prompt")
+                    raise no_cloning("prompt", "clones voices")
+                case "design":
+                    check_design(request.design, "design")
+                    raise no_cloning("design", "makes voices from descriptions")
+                case _:
+                    raise InvalidFieldError("source", "is not set", "prompt, design")
+
+    async def DeleteVoice(  # noqa: N802 - the name on the wire
+        self, request: pb.DeleteVoiceRequest, context: ServicerContext
+    ) -> pb.DeleteVoiceResponse:
+        """Built-in voices stay, and there are no others."""
+        del context
+        _present(request.voice_id)
+        voice = self._voices.get(request.voice_id).voice
+        if voice.voice_id != request.voice_id:
+            hint = f"It is an alias of {voice.voice_id}."
+            raise ResourceNotFoundError("voice", request.voice_id[:MAX_SHOWN_CHARACTERS], hint)
+        message = f"voice {voice.voice_id} comes with its model and stays; "
+        message += "only voices that CreateVoice made with a Qwen3-TTS model can be deleted"
+        raise PreconditionError("voice_id", message, reason="VOICE_BUILT_IN")
+
+    def _check_new(self, request: pb.CreateVoiceRequest) -> None:
+        """All of a request but what the voice is made from."""
+        voice_id = request.voice_id
+        if voice_id and not _VOICE_ID.fullmatch(voice_id):
+            raise InvalidFieldError("voice_id", "is malformed", "1 to 64 of a-z 0-9 - _")
+        taken = {listed.voice.voice_id for listed in self._voices.voices}
+        if voice_id in taken or voice_id in self._parts.config.synthesis.aliases:
+            raise ResourceExistsError("voice", voice_id)
+        if request.model:
+            self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
+        for name in ("display_name", "description"):
+            if len(getattr(request, name)) > _MAX_TEXT_CHARACTERS:
+                raise LimitExceededError(name, "max_characters", _MAX_TEXT_CHARACTERS)
+        if len(request.languages) > _MAX_LANGUAGES:
+            raise LimitExceededError("languages", "max_languages", _MAX_LANGUAGES)
+
+
+def _present(voice_id: str) -> None:
+    if not voice_id:
+        raise InvalidFieldError("voice_id", "is empty", "a voice of ListVoices")
+
+
+def _matches(listed: ListedVoice, request: pb.ListVoicesRequest) -> bool:
+    voice = listed.voice
+    return (
+        (not request.language or _speaks(request.language, voice.languages))
+        and (not request.model or request.model in listed.models)
+        and request.kind in (pb.VOICE_KIND_UNSPECIFIED, _KINDS[voice.kind])
+    )
+
+
+def _speaks(code: str, languages: tuple[str, ...]) -> bool:
+    """``en`` finds every English; ``en-GB`` finds that, and voices of plain ``en``."""
+    wanted = code.lower()
+    primary = wanted.split("-")[0]
+    spoken = [language.lower() for language in languages]
+    if wanted == primary:
+        return any(language.split("-")[0] == primary for language in spoken)
+    return wanted in spoken or primary in spoken
+
+
+def _message(listed: ListedVoice) -> pb.Voice:
+    voice = listed.voice
+    return pb.Voice(
+        voice_id=voice.voice_id,
+        display_name=voice.display_name,
+        kind=_KINDS[voice.kind],
+        languages=sorted(voice.languages),
+        gender=_GENDERS[voice.gender],
+        sample_rate_hz=voice.sample_rate_hz,
+        licence=voice.licence,
+        models=listed.models,
+        aliases=listed.aliases,
+        description=voice.description,
+    )

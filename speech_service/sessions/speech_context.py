@@ -1,0 +1,161 @@
+"""One context of a synthesis session: its text, what of it is being spoken, and how far its audio is."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
+from speech_service.domain.events import (
+    ContextEnded,
+    ContextOutcome,
+    SpeechSamples,
+    SpeechTimings,
+    SpokenUnit,
+    Usage,
+)
+from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.work import (
+    SpeechMade,
+    SynthesizeWork,
+    TerminalEvent,
+    WorkAudio,
+    WorkClass,
+)
+from speech_service.text.clean import is_speakable
+from speech_service.text.sentences import Piece, SentenceSplitter
+
+NOTHING_TO_SPEAK = "NOTHING_TO_SPEAK"
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisLimits:
+    """Limits that the session itself holds. ``ahead_ms``: audio made and not yet taken by the client."""
+
+    max_text_characters: int = 100_000
+    max_contexts: int = 64
+    ahead_ms: float = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisIdentity:
+    """Who the session is and how its work is to be treated. ``single``: one context, whose failure is the session's."""
+
+    session_id: str
+    work_class: WorkClass = WorkClass.STREAM_FINAL
+    deadline_s: float | None = None
+    single: bool = False
+
+
+@dataclass(slots=True)
+class SpeechContext:
+    """State of one context. ``turn`` is its number in the session; ids come back, turns do not."""
+
+    turn: int
+    context_id: str
+    options: SynthesisOptions
+    splitter: SentenceSplitter
+    pieces: deque[Piece] = field(default_factory=deque[Piece])
+    """Text to be spoken; holds only what can be."""
+    flushed: bool = False
+    outcome: ContextOutcome | None = None
+    """Its ``ContextEnded`` is on its way; the client may not have it yet."""
+    in_line: int = 0
+    characters: int = 0
+    samples: int = 0
+    """Audio so far, at the model's rate."""
+    unsent_ms: float = 0.0
+    unspoken: int = 0
+    """Words that the voice cannot say."""
+    silent_error: SpeechError | None = None
+    """Why a piece gave no audio, where the voice could say nothing of it."""
+
+    @property
+    def ended(self) -> bool:
+        """Its end was told."""
+        return self.outcome is not None
+
+    @property
+    def may_stop(self) -> bool:
+        """It may still be cancelled, or fail: a good end counts once the client has it."""
+        return self.outcome in (None, ContextOutcome.DONE)
+
+    @property
+    def over(self) -> bool:
+        """Nothing is left to be spoken, and nothing can follow."""
+        return self.flushed and not self.pieces and not self.in_line and not self.ended
+
+    def push(self, text: str, limit: int) -> None:
+        """Take more text.
+
+        Raises:
+            LimitExceededError: the context's text is too long.
+        """
+        if self.characters + len(text) > limit:
+            raise LimitExceededError("text.text", "max_text_characters", limit)
+        self.characters += len(text)
+        self._keep(self.splitter.push(text))
+
+    def flush(self) -> None:
+        """No more text follows."""
+        self.flushed = True
+        self._keep(self.splitter.flush())
+
+    def _keep(self, pieces: list[Piece]) -> None:
+        self.pieces += [piece for piece in pieces if is_speakable(piece.text)]
+
+    def end(self, outcome: ContextOutcome, error: SpeechError | None = None) -> ContextEnded:
+        """Close it; how much audio was sent is for the output to fill in."""
+        self.outcome = outcome
+        self.pieces.clear()
+        usage = Usage(characters_in=self.characters)
+        return ContextEnded(self.context_id, outcome, usage, error, turn=self.turn)
+
+
+@dataclass(slots=True)
+class SpokenPiece:
+    """A piece of text on the device, and what came back of it so far."""
+
+    context: SpeechContext
+    piece: Piece
+    work: SynthesizeWork
+    audio: list[WorkAudio] = field(default_factory=list[WorkAudio])
+    """Not emitted yet."""
+    end: TerminalEvent | None = None
+    first_sample: int | None = None
+    """Where its audio begins in the context's."""
+
+    def take_audio(self) -> list[SpeechSamples]:
+        """What came since the last call."""
+        context, taken = self.context, self.audio
+        self.audio = []
+        if self.first_sample is None:
+            self.first_sample = context.samples
+        context.samples += sum(len(a.samples) for a in taken)
+        context.unsent_ms += sum(len(a.samples) * 1000 / a.sample_rate_hz for a in taken)
+        return [
+            SpeechSamples(
+                context.turn, context.context_id, a.samples, a.sample_rate_hz, context.options
+            )
+            for a in taken
+        ]
+
+    def timings(self, made: SpeechMade) -> SpeechTimings | None:
+        """When its words are spoken in the context's audio; None where the model does not say."""
+        base = self.first_sample or 0
+        per_ms = made.sample_rate_hz / 1000
+        units = tuple(
+            SpokenUnit(
+                word.text,
+                self.piece.char_start + word.char_start,
+                self.piece.char_start + word.char_end,
+                round((base + word.start_sample) / per_ms),
+                round((base + word.end_sample) / per_ms),
+            )
+            for word in made.words
+        )
+        context = self.context
+        return SpeechTimings(context.context_id, units, turn=context.turn) if units else None
+
+
+def says_nothing(error: SpeechError) -> bool:
+    """Whether work failed only because the voice can say nothing of the text."""
+    return isinstance(error, InvalidFieldError) and error.reason == NOTHING_TO_SPEAK

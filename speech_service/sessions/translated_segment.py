@@ -1,0 +1,27 @@
+"""One segment of a translation session: its text, and what each target has become of it."""
+
+from dataclasses import dataclass, field
+
+from speech_service.domain.errors import SpeechError
+
+MS_PER_CHARACTER = 60
+"""Text that waits is weighed as if it were spoken."""
+
+
+@dataclass(slots=True, eq=False)
+class SegmentInTargets:
+    """A closed segment. ``outcomes``: a translation or an error for each target that has one."""
+
+    segment_id: int
+    text: str
+    source: str
+    """BCP-47; empty until it is known."""
+    closed_s: float
+    outcomes: dict[str, str | SpeechError] = field(default_factory=dict[str, "str | SpeechError"])
+    sent: int = 0
+    """How many targets the client was told of, in order."""
+
+    @property
+    def weight_ms(self) -> int:
+        """What it adds to the work that waits."""
+        return len(self.text) * MS_PER_CHARACTER

@@ -1,0 +1,93 @@
+"""How text stands on a screen: width in columns, and the smallest pieces that a line may be cut into."""
+
+# ruff: noqa: RUF001 - punctuation of many scripts is the data of this module
+
+import unicodedata
+from functools import lru_cache
+
+import wcwidth
+
+_CLOSING = frozenset(
+    "!%),.:;?]}¢°’”›»‼⁇⁈⁉℃、。〉》」』】〕〗〙〟〞︰﹐﹑﹒﹔﹕﹖﹗！＂％＇），．：；？］｝｠｡｣､･・ー々〻ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ…—"
+)
+"""What may not begin a line: closing punctuation, small kana, marks of length and repetition (JIS X 4051)."""
+_OPENING = frozenset("([{£¥‘“‹«〈《「『【〔〖〘〝（＄［｛｟｢")
+"""What may not end a line."""
+
+
+@lru_cache(maxsize=4096)
+def width(text: str) -> int:
+    """Columns of ``text``: wide characters take two, combining marks none. Control characters take none."""
+    columns = wcwidth.wcswidth(text)
+    if columns >= 0:
+        return columns
+    return sum(max(0, wcwidth.wcwidth(char)) for char in text)
+
+
+def is_unspaced(char: str) -> bool:
+    """True for Han, kana and their punctuation: scripts without spaces, where a line may end after any character."""
+    code = ord(char)
+    return (
+        0x2E80 <= code <= 0x312F
+        or 0x3190 <= code <= 0x4DBF
+        or 0x4E00 <= code <= 0x9FFF
+        or 0xF900 <= code <= 0xFAFF
+        or 0xFF01 <= code <= 0xFF9F
+        or 0x20000 <= code <= 0x3FFFF
+    )
+
+
+def pieces(word: str) -> list[str]:
+    """Cut a word without spaces where a line may end.
+
+    Words of Han or kana are cut at each character, but not before what may not begin a line or after what may not end
+    one. Anything else stays whole, also within them.
+    """
+    found: list[str] = []
+    for char in word:
+        if found and not _may_part(found[-1], char):
+            found[-1] += char
+        else:
+            found.append(char)
+    return found
+
+
+def fit(word: str, columns: int) -> list[str]:
+    """Cut a word that is wider than a line into parts that are not; a character with its marks is never cut."""
+    if width(word) <= columns:
+        return [word]
+    parts: list[str] = [""]
+    for cluster in _clusters(word):
+        if parts[-1] and width(parts[-1] + cluster) > columns:
+            parts.append("")
+        parts[-1] += cluster
+    return parts
+
+
+def _may_part(before: str, char: str) -> bool:
+    last = before[-1]
+    if not is_unspaced(last) and not is_unspaced(char):
+        return False
+    if char in _CLOSING or last in _OPENING or _is_mark(char):
+        return False
+    if _is_space_free_punctuation(char) and not is_unspaced(char):
+        return False
+    return char != "\u200d" and last != "\u200d"
+
+
+def _is_space_free_punctuation(char: str) -> bool:
+    return unicodedata.category(char) in ("Pe", "Pf", "Po") and char not in _OPENING
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char) in ("Mn", "Me", "Mc", "Cf", "Sk")
+
+
+def _clusters(word: str) -> list[str]:
+    found: list[str] = []
+    for char in word:
+        if found and (_is_mark(char) or found[-1].endswith("\u200d")):
+            found[-1] += char
+        else:
+            found.append(char)
+    return found
