@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -85,6 +86,8 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     pb_grpc.add_WorkerServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{socket_path}")
     await server.start()
+    gc.freeze()  # what start-up made lives as long as the process
+    gc.set_threshold(20_000, 20, 20)
     preload = asyncio.create_task(_preload(host, config.worker.preload))
     ready.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     ready.flush()
