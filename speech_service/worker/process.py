@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -21,6 +22,7 @@ from speech_service.config import (
     Config,
     ConfigError,
     ModelConfig,
+    SchedulerConfig,
     from_mapping,
 )
 from speech_service.domain.models import ModelState
@@ -73,7 +75,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
         raise ConfigError("models: two of them have the same name")
     models = dict(zip(described, config.models, strict=True))
     observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
-    scheduler = Scheduler({}, config.scheduler, observer, loop)
+    scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
     lanes = lane_count(config)
     journals = JournalFiles(socket_path.parent)
 
@@ -97,6 +99,11 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     await scheduler.close()
     if ModelState.LOADING in host.states.values():
         os._exit(0)  # a load cannot be stopped, and nobody waits for it any more
+
+
+def _unlimited(config: SchedulerConfig) -> SchedulerConfig:
+    """The front end admitted the work already, and bounds what it sends: refusing it here would lose it."""
+    return replace(config, max_queued=sys.maxsize, max_queued_ms=sys.maxsize)
 
 
 async def _preload(host: ModelHost, wanted: bool) -> None:
