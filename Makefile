@@ -20,7 +20,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
-.PHONY: help setup demo test check gates bench gen serve lint fmt clean
+.PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
 .PHONY: check-proto check-stubs check-wheel test-node
 
 help: ## list the targets
@@ -31,8 +31,11 @@ setup: $(DEV) ## install everything for development in .venv
 demo: $(SERVER) ## start the service, stream a real recording to it, show the text
 	@$(BIN)/speech-service demo $(ARGS)
 
+demo-qwen: $(DEV) ## the Qwen3 engine with a small real model: speak digits, read them back
+	@$(BIN)/speech-service demo-qwen tests/assets/digits $(ARGS)
+
 test: $(DEV) ## run the tests that need no GPU
-	$(BIN)/python -m pytest -m "not gpu" $(ARGS)
+	$(BIN)/python -m pytest -m "not gpu" -n auto --dist loadfile $(ARGS)
 
 check: gates test ## everything that must hold before a commit lands
 
@@ -40,6 +43,9 @@ gates: lint check-proto check-stubs check-wheel ## all of `check` but the tests
 
 bench: $(DEV) ## run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-gpu: $(DEV) ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 gen: $(DEV) ## write the Python stubs from proto/
 	$(BIN)/python tools/gen_proto.py
@@ -80,9 +86,10 @@ $(BIN)/python:
 		echo "Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
-# The build backend comes first, pinned like all else; then the build needs no environment of its own.
+# The build backends come first, pinned like all else; then no build needs an environment of its own. setuptools builds
+# srt, which has no wheel.
 define install
-$(PIP) install --constraint constraints.txt hatchling editables && \
+$(PIP) install --constraint constraints.txt hatchling editables setuptools && \
 $(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
 endef
 
@@ -93,7 +100,7 @@ $(SERVER): $(INPUTS) | $(BIN)/python
 
 $(DEV): $(INPUTS) | $(BIN)/python
 	@echo "Installing the service and its tools in $(VENV), a minute or two the first time ..."
-	@$(call install,server$(comma)dev)
+	@$(call install,server$(comma)qwen$(comma)dev)
 	@touch $(SERVER) $@
 
 comma := ,

@@ -1,4 +1,7 @@
-"""Benchmarks of the running service. They are gRPC clients: nothing here imports the server.
+"""Benchmarks of the running service are gRPC clients and import nothing of the server.
+
+Those of the Qwen engine (``digits``, ``peers``, ``gpu``, ``random_*``, ``qwen_*``) import it: what they compare with
+has no server, and their models are made with its modules.
 
 ``python -m benchmarks all`` runs everything; ``python -m benchmarks --help`` lists the parts. Results go to
 ``benchmarks/results/<hardware>/<name>.json``, each with the exact command, the machine and the spread over repeats.

@@ -39,6 +39,9 @@ class Settings:
     chunk_ms: int = 100
     partials: bool = True
     partial_interval_s: float = 0.5
+    endpointing: common_pb2.EndpointingMode.ValueType = common_pb2.ENDPOINTING_MODE_VAD
+    speech_threshold: float = 0.0
+    """Probability above which a frame is speech; 0: the server's default."""
     timeout_s: float = 10.0
     """How long the session may take after its last audio."""
 
@@ -118,14 +121,23 @@ def config(settings: Settings) -> recognition_service_pb2.RecognitionConfig:
         audio=pcm_format(),
         pacing=settings.pacing,
         partial_results=settings.partials,
-        partial_interval=Duration(nanos=round(settings.partial_interval_s * 1e9))
-        if settings.partials
-        else None,
-        endpointing=common_pb2.EndpointingConfig(
-            mode=common_pb2.ENDPOINTING_MODE_VAD,
-            end_silence=Duration(nanos=round(END_SILENCE_S * 1e9)),
-        ),
+        partial_interval=_duration(settings.partial_interval_s) if settings.partials else None,
+        endpointing=_endpointing(settings),
     )
+
+
+def _duration(seconds: float) -> Duration:
+    whole, rest = divmod(round(seconds * 1e9), 10**9)
+    return Duration(seconds=whole, nanos=rest)
+
+
+def _endpointing(settings: Settings) -> common_pb2.EndpointingConfig:
+    config = common_pb2.EndpointingConfig(mode=settings.endpointing)
+    if settings.endpointing == common_pb2.ENDPOINTING_MODE_VAD:
+        config.end_silence.CopyFrom(Duration(nanos=round(END_SILENCE_S * 1e9)))
+    if settings.speech_threshold:
+        config.threshold = settings.speech_threshold
+    return config
 
 
 def pcm_format() -> audio_pb2.AudioFormat:

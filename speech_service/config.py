@@ -185,6 +185,10 @@ class SynthesisConfig:
     cache_entries: int = 10_000
     prompt_cache_bytes: int = 64 * 1024 * 1024
     """Prepared voice prompts."""
+    max_voices: int = 256
+    """Voices made by clients."""
+    voices_folder: str = ""
+    """Where they are kept between runs and shared by front ends; empty: in memory only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,15 @@
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.qwen_tiny.folder import TinyModels
+
+# Tests run beside each other, and tiny tensors are fastest on one thread. Before anything imports torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -37,3 +44,11 @@ def speech_data() -> Path:
             f"no recordings: {folder} has no manifest.jsonl; set SPEECH_DATA to their folder"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> "TinyModels":
+    """Give the tiny Qwen checkpoints, each written when a test first asks for it."""
+    from tests.qwen_tiny.folder import TinyModels  # loads torch
+
+    return TinyModels(tmp_path_factory.mktemp("qwen-tiny"))

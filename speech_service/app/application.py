@@ -71,7 +71,7 @@ class Application:
         if server.metrics_listen:
             host, port = split_address(server.metrics_listen, "server.metrics_listen")
             try:
-                metrics = self.parts.observer.serve(host, port)
+                metrics = await parts.observer.serve(host, port)
             except OSError as error:
                 raise ConfigError(
                     f"server.metrics_listen: cannot listen on {server.metrics_listen}: {error.strerror}"
@@ -108,6 +108,7 @@ class Application:
         await parts.edge.decoders.close()
         await parts.edge.encoders.close()
         await parts.codecs.close()
+        await parts.observer.close()
         if parts.close_tracer is not None:
             await asyncio.to_thread(parts.close_tracer)
 

@@ -1,9 +1,9 @@
 """Builds the parts of the front end from the configuration. Every choice of a strategy is made here, once."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from speech_service.audio.codec_host import CodecHost
 from speech_service.audio.containers import DecoderPool
@@ -12,27 +12,27 @@ from speech_service.config import Config, ConfigError
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines import registry
-from speech_service.engines.shared import SharedModels
 from speech_service.observability.logging import AccessLog
 from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.protocols import (
     CallObserver,
-    Engine,
     ModelControl,
     NullTracer,
     Submitter,
     Tracer,
 )
-from speech_service.scheduler.inline_control import InlineControl
-from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.remote import RemoteSubmitter
 from speech_service.scheduler.remote.control import RemoteControl
-from speech_service.scheduler.scheduler import Scheduler
 from speech_service.servicers.admission import Admission
 from speech_service.servicers.audio_cache import AudioCache, VoicePromptCache
 from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.made_voices import MadeVoices
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.voice_catalog import VoiceCatalog
+
+if TYPE_CHECKING:
+    from speech_service.scheduler.model_host import ModelHost
+    from speech_service.scheduler.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Parts:
     call_observers: Sequence[CallObserver]
     close_tracer: Callable[[], None] | None
     remote: RemoteSubmitter | None
-    inline: tuple[ModelHost, Scheduler] | None
+    inline: "tuple[ModelHost, Scheduler] | None"
 
 
 def compose(config: Config) -> Parts:
@@ -70,8 +70,10 @@ def compose(config: Config) -> Parts:
         submitter: Submitter = remote
         control: ModelControl = RemoteControl(remote, names)
     else:
-        inline = _inline(config, names, observer)
-        submitter, control = inline[0], InlineControl(*inline)
+        from speech_service.app.inline import build_inline
+
+        host, scheduler, control = build_inline(config, names, observer)
+        submitter, inline = host, (host, scheduler)
     codecs = CodecHost(config.decoder.idle_timeout_s)
     limit = config.decoder.max_processes
     edge = EdgeParts(
@@ -86,6 +88,7 @@ def compose(config: Config) -> Parts:
         tracer=tracer,
         audio_cache=AudioCache(config.synthesis.cache_bytes, config.synthesis.cache_entries),
         prompt_cache=VoicePromptCache(config.synthesis.prompt_cache_bytes),
+        voices=MadeVoices(config.synthesis.max_voices, config.synthesis.voices_folder),
     )
     return Parts(
         edge=edge,
@@ -153,17 +156,3 @@ def _observers(
 
     tracer = otlp_tracer(config.observability.otlp_endpoint, config.observability.service_name)
     return tracer, (observer, tracer, log), tracer.close
-
-
-def _inline(
-    config: Config, names: Sequence[str], observer: PrometheusObserver
-) -> tuple[ModelHost, Scheduler]:
-    scheduler = Scheduler({}, config.scheduler, observer, asyncio.get_running_loop())
-    models = dict(zip(names, config.models, strict=True))
-    lanes = config.scheduler.lanes or os.cpu_count() or 1
-
-    def build(name: str) -> Sequence[Engine]:
-        shared = SharedModels()
-        return [registry.build_engine(models[name], shared) for _ in range(lanes)]
-
-    return ModelHost(names, build, scheduler), scheduler

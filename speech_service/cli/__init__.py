@@ -35,6 +35,10 @@ COMMANDS = {
     "models": "list the server's models",
     "doctor": "check this installation and the server",
     "demo": "start a server, let it hear, speak, align and translate, show timings, stop it",
+    "demo-qwen": "the same for the Qwen3 engine, with a small real model",
+    "export-encoder": "write the audio encoder of a Qwen3-ASR checkpoint as an ONNX file",
+    "export-codec": "write the codec decoder of a Qwen3-TTS checkpoint as an ONNX file",
+    "quantization-report": "measure what eight bits change in each layer of a Qwen3-ASR checkpoint",
 }
 
 
@@ -84,7 +88,7 @@ def build_parser(name: str, command: _Command | None) -> argparse.ArgumentParser
 
 
 def _load(name: str) -> _Command:
-    return cast(_Command, importlib.import_module(f"speech_service.cli.{name}"))
+    return cast(_Command, importlib.import_module(f"speech_service.cli.{name.replace('-', '_')}"))
 
 
 def _guarded(command: _Command, given: argparse.Namespace) -> int:

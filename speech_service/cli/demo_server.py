@@ -34,14 +34,22 @@ _SETTINGS = (
 class DemoServer:
     """``async with`` starts the process and makes sure that it is gone afterwards."""
 
-    def __init__(self, log_file: Path | None = None) -> None:
-        """``log_file`` keeps the server's log; None: it is shown only if the start fails."""
+    def __init__(self, log_file: Path | None = None, config: Path | None = None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            log_file: keeps the server's log; None: it is shown only if the start fails.
+            config: the server's configuration file; None: the defaults.
+        """
         self._log_file = log_file
+        self._config = config
         self._log: IO[bytes] | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         settings = [word for setting in _SETTINGS for word in ("--set", setting)]
+        if self._config is not None:
+            settings += ["--config", str(self._config)]
         self._log = self._open_log()
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "speech_service", "serve", "--preload", *settings),

@@ -127,7 +127,8 @@ class SessionEnded:
 class SpeechSamples:
     """Raw speech of one context, float32 [n], on its way to an encoder; never sent as it is.
 
-    ``turn`` numbers the contexts of a session: unlike an id, it is used once.
+    ``turn`` numbers the contexts of a session: unlike an id, it is used once. ``asked_s`` is when its text went to the
+    device, by the session's clock.
     """
 
     turn: int
@@ -135,6 +136,7 @@ class SpeechSamples:
     samples: Samples = field(repr=False)
     sample_rate_hz: int
     options: SynthesisOptions
+    asked_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import Enum
 
+from speech_service.domain.audio import Samples
+
 
 class OutputEncoding(Enum):
     """Encodings and containers that the service makes."""
@@ -67,6 +69,35 @@ class Voice:
     kind: VoiceKind = VoiceKind.BUILT_IN
 
 
+VOICE_PROMPT_RATE_HZ = 24_000
+"""Of recordings that voices are cloned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePrompt:
+    """A voice to be cloned: a recording, float32 [n], 24 kHz mono, and what is said in it, word for word.
+
+    Without a ``transcript`` only the speaker's timbre is taken from it.
+    """
+
+    samples: Samples = field(repr=False, compare=False)
+    transcript: str = field(default="", repr=False)
+    digest: str = field(init=False)
+    """Names the content: equal prompts make equal voices."""
+
+    def __post_init__(self) -> None:
+        import hashlib  # with the first prompt: half a megabyte of OpenSSL, which most front ends never need
+
+        content = hashlib.sha256(self.transcript.encode("utf-8", "surrogatepass"))
+        content.update(b"\0")
+        content.update(self.samples.tobytes())
+        object.__setattr__(self, "digest", content.hexdigest())
+
+
+WORD_TIMINGS_UNAVAILABLE = "WORD_TIMINGS_UNAVAILABLE"
+"""Reason of the warning that the aligner failed; another try may succeed."""
+
+
 @dataclass(frozen=True, slots=True)
 class LexiconEntry:
     """How to say a term. ``alphabet`` is "ipa", "arpabet", or empty for a respelling in ordinary letters."""
@@ -114,3 +145,9 @@ class SynthesisOptions:
     seed: int = 0
     segmentation: Segmentation = Segmentation.SENTENCE
     word_timings: bool = False
+    aligner: str = ""
+    """The model that finds them; empty: the voice's own says them."""
+    instruct: str = field(default="", repr=False)
+    """How to speak, or what the voice is like, in words."""
+    voice_prompt: VoicePrompt | None = field(default=None, repr=False)
+    """Takes the place of ``voice``."""

@@ -11,7 +11,7 @@ from enum import Enum, IntEnum
 from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import Samples, samples_to_ms
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import LexiconEntry, SpokenWord
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 
@@ -143,7 +143,9 @@ _MS_PER_CHARACTER = 60
 class SynthesizeWork(_OneOff):
     """Speak ``text``, one piece that is spoken in one go. ``WorkAudio`` events come before ``WorkDone``.
 
-    ``speaking_rate`` 1.0 is the voice's own pace. The same ``seed`` gives the same samples.
+    ``speaking_rate`` 1.0 is the voice's own pace. The same ``seed`` gives the same samples. ``instruct`` says in words
+    how to speak or, to a model that designs voices, what the voice is like. ``voice`` is empty where a description or
+    a ``voice_prompt`` takes its place.
     """
 
     text: str = field(repr=False)
@@ -152,6 +154,8 @@ class SynthesizeWork(_OneOff):
     speaking_rate: float = 1.0
     seed: int = 0
     lexicon: tuple[LexiconEntry, ...] = field(default=(), repr=False)
+    instruct: str = field(default="", repr=False)
+    voice_prompt: VoicePrompt | None = field(default=None, repr=False)
 
     @property
     def cost_ms(self) -> int:
@@ -235,7 +239,10 @@ Outcome = Hypothesis | SpeechMade | Alignment | Translation | LanguagesFound
 
 @dataclass(frozen=True, slots=True)
 class WorkTiming:
-    """Where the time of one work item went, and what speculation did for it."""
+    """Where the time of one work item went, and what speculation did for it.
+
+    Of speech that is made in frames, ``decode_ms`` holds the time to the first one and that of the codec.
+    """
 
     queue_ms: float = 0.0
     encode_ms: float = 0.0
@@ -243,6 +250,8 @@ class WorkTiming:
     decode_steps: int = 0
     draft_proposed: int = 0
     draft_accepted: int = 0
+    first_frame_ms: float = 0.0
+    codec_ms: float = 0.0
 
 
 class DropReason(Enum):

@@ -1,6 +1,5 @@
 """Model files that come inside installed packages: found and verified as data, never imported."""
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -9,6 +8,9 @@ _CHUNK_BYTES = 1 << 20
 
 class ModelFileError(Exception):
     """A model file is missing or is not the expected one. The message names no path."""
+
+    from_package = True
+    """Installing the backend's packages brings the file."""
 
 
 def package_folder(package: str) -> Path | None:
@@ -25,6 +27,8 @@ def verified(file: Path, sha256: str) -> Path:
     Raises:
         ModelFileError: the file is missing or differs.
     """
+    import hashlib  # with the first model, not in a front end that has none yet
+
     digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:

@@ -28,6 +28,21 @@ class Tensor:
     data: bytes | memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A kind of graph that this service writes."""
+
+    what: str
+    """Also the option that chooses its runtime; ``..._file`` is the one that names the file."""
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @property
+    def option(self) -> str:
+        """Names the file."""
+        return f"{self.what}_file"
+
+
 class GraphBuilder:
     """Collects nodes in order of execution, then writes the model.
 

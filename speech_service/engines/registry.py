@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar, cast
 from speech_service.config import ConfigError, ModelConfig, VadConfig, decode_options
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.model_files import ModelFileError
+from speech_service.engines.official_package import RECIPE
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine, Vad
 
@@ -28,14 +29,26 @@ class Backend:
 
 _SERVER = "pip install 'speech-service[server]'"
 
+_QWEN = "pip install 'speech-service[server,qwen]'"
+_VLLM = "pip install 'speech-service[server,vllm]'"
+_QWEN_ASR = f"pip install --no-deps qwen-asr==0.0.6 {RECIPE}"
+_QWEN_TTS = f"pip install --no-deps qwen-tts==0.1.1 {RECIPE}"
+
 _ENGINES = "speech_service.engines"
 
 MODELS: Mapping[str, Backend] = {
     "recognizer/moonshine": Backend(f"{_ENGINES}.recognizers.moonshine", _SERVER),
+    "recognizer/qwen3": Backend(f"{_ENGINES}.recognizers.qwen3", _QWEN),
+    "recognizer/qwen-asr": Backend(f"{_ENGINES}.recognizers.qwen_asr", _QWEN_ASR),
+    "recognizer/vllm": Backend(f"{_ENGINES}.recognizers.vllm", _VLLM),
     "recognizer/fake": Backend(f"{_ENGINES}.recognizers.fake", _SERVER),
     "synthesizer/hibari": Backend(f"{_ENGINES}.synthesizers.hibari", _SERVER),
+    "synthesizer/qwen3": Backend(f"{_ENGINES}.synthesizers.qwen3", _QWEN),
+    "synthesizer/qwen-tts": Backend(f"{_ENGINES}.synthesizers.qwen_tts", _QWEN_TTS),
+    "synthesizer/vllm-omni": Backend(f"{_ENGINES}.synthesizers.vllm_omni", _VLLM),
     "synthesizer/fake": Backend(f"{_ENGINES}.synthesizers.fake", _SERVER),
     "aligner/pocketsphinx": Backend(f"{_ENGINES}.aligners.pocketsphinx", _SERVER),
+    "aligner/qwen3": Backend(f"{_ENGINES}.aligners.qwen3", _QWEN),
     "aligner/fake": Backend(f"{_ENGINES}.aligners.fake", _SERVER),
     "translator/marian": Backend(f"{_ENGINES}.translators.marian", _SERVER),
     "translator/openai": Backend(f"{_ENGINES}.translators.openai", _SERVER),
@@ -134,4 +147,5 @@ def _guarded(make: Callable[[], T], backend: Backend, path: str) -> T:
         package = error.name or str(error)
         raise ConfigError(f"{path}: needs {package}. Install it: {backend.install}") from error
     except ModelFileError as error:
-        raise ConfigError(f"{path}: {error} Install it: {backend.install}") from error
+        remedy = f" Install it: {backend.install}" if error.from_package else ""
+        raise ConfigError(f"{path}: {error}{remedy}") from error

@@ -37,14 +37,6 @@ class AlignStream:
         self, first: pb.StreamingAlignRequest, outbox: Outbox
     ) -> SessionRunner[AlignmentSession]:
         """Check the configuration and start the session."""
-        kind = first.WhichOneof("payload")
-        if kind != "config":
-            raise InvalidFieldError(
-                "config",
-                f"the first message is {kind or 'empty'}",
-                "config first, then any other message",
-                reason="CONFIG_EXPECTED",
-            )
         converter = AlignmentConverter(self._parts.catalog)
         self._request = converter.request(first.config, streaming=True)
         opened = self._opened = OpenedAlignment(

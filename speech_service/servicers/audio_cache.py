@@ -4,7 +4,6 @@ Both are LRU by SHA-256 of everything that determines the value, bounded in byte
 loop. A capacity of 0 turns a cache off.
 """
 
-import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,14 +12,17 @@ from enum import Enum
 from typing import Generic, TypeVar
 
 from speech_service import __version__
+from speech_service.domain.audio import Samples
 from speech_service.domain.events import SpeechChunk, SpeechTimings, StreamWarning
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE, SynthesisOptions
+from speech_service.domain.work import SpeechMade, SynthesizeWork
 
 Value = TypeVar("Value")
 
 _ENTRY_BYTES = 512
 """What an entry costs beside its audio."""
 _MAX_PROMPTS = 1024
+_WHO_ASKED = frozenset({"work_id", "stream_id", "work_class", "deadline_s", "traceparent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +111,47 @@ class FinishedAudio:
         return tuple(c for c in self.chunks if isinstance(c, SpeechTimings))
 
     @property
+    def is_complete(self) -> bool:
+        """False where an aligner failed."""
+        return all(warning.reason != WORD_TIMINGS_UNAVAILABLE for warning in self.warnings)
+
+    @property
     def size_bytes(self) -> int:
         """Memory that it costs: the audio is there joined and in chunks."""
         units = sum(len(t.units) for t in self.timings)
         return 2 * len(self.audio) + _ENTRY_BYTES + 200 * len(self.chunks) + 160 * units
 
 
-class AudioCache(LruCache[FinishedAudio]):
-    """Finished audio. The audio of cloned voices never comes here."""
+@dataclass(frozen=True, slots=True)
+class SpokenText:
+    """A piece of a stream's text as the model spoke it, not encoded yet: float32 [n] arrays as they came."""
 
-    def store(self, key: bytes, audio: FinishedAudio) -> bool:
-        """Keep it; False: it is larger than the cache."""
+    audio: tuple[Samples, ...] = field(repr=False)
+    made: SpeechMade
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it costs."""
+        return sum(a.nbytes for a in self.audio) + _ENTRY_BYTES + 160 * len(self.made.words)
+
+
+class AudioCache(LruCache[FinishedAudio | SpokenText]):
+    """Finished audio of whole texts, and speech of streams. Nothing of cloned voices ever comes here."""
+
+    def finished(self, key: bytes) -> FinishedAudio | None:
+        """The audio under a key of :func:`audio_key`."""
+        found = self.get(key)
+        return found if isinstance(found, FinishedAudio) else None
+
+    def spoken(self, key: bytes) -> SpokenText | None:
+        """The speech under a key of :func:`work_key`."""
+        found = self.get(key)
+        return found if isinstance(found, SpokenText) else None
+
+    def store(self, key: bytes, audio: FinishedAudio | SpokenText) -> bool:
+        """Keep it; False: it is larger than the cache, or lacks what another try may bring."""
+        if isinstance(audio, FinishedAudio) and not audio.is_complete:
+            return False
         return self.put(key, audio, audio.size_bytes)
 
 
@@ -135,9 +167,15 @@ def audio_key(options: SynthesisOptions, text: str) -> bytes:
     return _digest({"version": __version__, "text": text, "options": options})
 
 
+def work_key(work: SynthesizeWork) -> bytes:
+    """SHA-256 of everything that determines the samples of a piece: all of the work but who asked, and how urgently."""
+    values = {f.name: getattr(work, f.name) for f in fields(work) if f.name not in _WHO_ASKED}
+    return _digest({"version": __version__, "piece": values})
+
+
 def prompt_key(model: str, audio: bytes, transcript: str, *, embedding_only: bool) -> bytes:
     """SHA-256 of everything that determines what a model makes of a voice prompt."""
-    content = hashlib.sha256(audio).hexdigest()
+    content = _sha256(audio).hex()
     return _digest(
         {
             "version": __version__,
@@ -150,7 +188,13 @@ def prompt_key(model: str, audio: bytes, transcript: str, *, embedding_only: boo
 
 
 def _digest(values: Mapping[str, object]) -> bytes:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=_plain).encode()).digest()
+    return _sha256(json.dumps(values, sort_keys=True, default=_plain).encode())
+
+
+def _sha256(data: bytes) -> bytes:
+    import hashlib  # with the first key: half a megabyte of OpenSSL, which most front ends never need
+
+    return hashlib.sha256(data).digest()
 
 
 def _plain(value: object) -> object:

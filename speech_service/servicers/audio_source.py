@@ -1,4 +1,4 @@
-"""Audio bytes of a request, whatever their format, into float32 [n, channels] at the model rate.
+"""Audio bytes of a request, whatever their format, into float32 [n, channels] at one rate (the model's, mostly).
 
 Raw audio is decoded and resampled right here, and its blocks come back from ``feed``; containers and Opus packets
 go through a decoder process, and their blocks come out of a task of their own. Either way ``on_block`` gets them
@@ -18,6 +18,7 @@ from speech_service.audio.pcm import RawDecoder
 from speech_service.audio.resample import StreamResampler, downmix
 from speech_service.config import DecoderConfig
 from speech_service.domain.audio import (
+    MODEL_RATE_HZ,
     ContainerFormat,
     OpusPacketsFormat,
     RawFormat,
@@ -60,17 +61,18 @@ class AudioSource(Protocol):
 
 
 class ChannelMixer:
-    """To the model rate, and to one channel unless the channels are to be kept apart."""
+    """To one rate, and to one channel unless the channels are to be kept apart."""
 
-    def __init__(self, separate_channels: bool) -> None:
+    def __init__(self, separate_channels: bool, rate_hz: int = MODEL_RATE_HZ) -> None:
         self._separate = separate_channels
+        self._rate_hz = rate_hz
         self._resampler: StreamResampler | None = None
 
     def push(self, sample_rate_hz: int, samples: Samples, *, last: bool = False) -> Samples:
-        """float32 [n, channels] at ``sample_rate_hz`` to float32 [m, 1 or channels] at 16 kHz."""
+        """float32 [n, channels] at ``sample_rate_hz`` to float32 [m, 1 or channels] at the mixer's rate."""
         mixed = samples if self._separate else downmix(samples)[:, None]
         if self._resampler is None:
-            self._resampler = StreamResampler(sample_rate_hz, channel_count=mixed.shape[1])
+            self._resampler = StreamResampler(sample_rate_hz, self._rate_hz, mixed.shape[1])
         return self._resampler.push(mixed, last=last)
 
     def finish(self) -> Samples | None:
@@ -84,12 +86,10 @@ class ChannelMixer:
 class RawSource:
     """Headerless audio."""
 
-    def __init__(
-        self, raw: RawFormat, field: str, separate_channels: bool, on_block: OnBlock
-    ) -> None:
+    def __init__(self, raw: RawFormat, field: str, mixer: ChannelMixer, on_block: OnBlock) -> None:
         self._rate_hz = raw.sample_rate_hz
         self._decoder = RawDecoder(raw, field)
-        self._mixer = ChannelMixer(separate_channels)
+        self._mixer = mixer
         self._on_block = on_block
 
     async def feed(self, data: bytes) -> None:
@@ -120,7 +120,7 @@ class ContainerSource:
         audio_format: ContainerFormat | OpusPacketsFormat,
         field: str,
         limits: DecodeLimits,
-        separate_channels: bool,
+        mixer: ChannelMixer,
         on_block: OnBlock,
         on_error: OnError,
     ) -> None:
@@ -128,7 +128,7 @@ class ContainerSource:
         self._format = audio_format
         self._field = field
         self._limits = limits
-        self._mixer = ChannelMixer(separate_channels)
+        self._mixer = mixer
         self._on_block = on_block
         self._on_error = on_error
         self._skip_frames = (
@@ -229,11 +229,14 @@ def make_source(
     separate_channels: bool,
     on_block: OnBlock,
     on_error: OnError,
+    rate_hz: int = MODEL_RATE_HZ,
 ) -> AudioSource:
     """The source for ``audio_format``.
 
     ``field``: path of the request field that carries the bytes. ``on_error``: decoding failed between two calls.
+    ``rate_hz``: of the blocks.
     """
+    mixer = ChannelMixer(separate_channels, rate_hz)
     if isinstance(audio_format, RawFormat):
-        return RawSource(audio_format, field, separate_channels, on_block)
-    return ContainerSource(pool, audio_format, field, limits, separate_channels, on_block, on_error)
+        return RawSource(audio_format, field, mixer, on_block)
+    return ContainerSource(pool, audio_format, field, limits, mixer, on_block, on_error)

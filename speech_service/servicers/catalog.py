@@ -8,13 +8,18 @@ from speech_service.domain.models import Capability, ModelCapabilities, ModelKin
 from speech_service.text import bcp47
 
 MAX_SHOWN_CHARACTERS = 64
+_ALWAYS = {ModelKind.RECOGNIZER: frozenset({Capability.SUBTITLES_FAST})}
+_WITH_ALIGNER = {
+    ModelKind.RECOGNIZER: frozenset({Capability.WORD_TIMES, Capability.SUBTITLES_ACCURATE}),
+    ModelKind.SYNTHESIZER: frozenset({Capability.WORD_TIMINGS}),
+}
 
 
 class ModelCatalog:
     """Models by name; the first of a kind is its default unless another one is named.
 
-    Recognizers gain what the service adds to each of them: subtitles, and with an aligner for their language word
-    times.
+    Models gain what the service adds to each of them. Recognizers: subtitles, and with an aligner for their language
+    word times. Synthesizers: with an aligner for their language word timings.
     """
 
     def __init__(
@@ -40,9 +45,8 @@ class ModelCatalog:
         ):
             if name:
                 self._defaults[kind] = self.find(name, kind).name
-        for model in models:
-            if model.kind is ModelKind.RECOGNIZER:
-                self._models[model.name] = self._with_additions(model)
+        self._as_declared = dict(self._models)
+        self._models = {m.name: self._with_additions(m) for m in models}
 
     @property
     def models(self) -> Sequence[ModelCapabilities]:
@@ -89,10 +93,16 @@ class ModelCatalog:
                 return model
         return None
 
+    def says_when(self, model: ModelCapabilities) -> bool:
+        """Whether a synthesizer knows by itself when it says which word."""
+        return Capability.WORD_TIMINGS in self._as_declared[model.name].capabilities
+
     def _with_additions(self, model: ModelCapabilities) -> ModelCapabilities:
-        added = {Capability.SUBTITLES_FAST}
+        added = set(_ALWAYS.get(model.kind, ()))
         if any(self.aligner_for(language) is not None for language in model.languages):
-            added |= {Capability.WORD_TIMES, Capability.SUBTITLES_ACCURATE}
+            added |= _WITH_ALIGNER.get(model.kind, frozenset())
+        if added <= model.capabilities:
+            return model
         return replace(model, capabilities=model.capabilities | added)
 
 

@@ -1,6 +1,7 @@
 """Events of synthesis, and the configuration in force, as the client sees them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from speech.v1 import audio_pb2, common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
@@ -45,7 +46,6 @@ def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
     options, message = request.options, request.message
     return pb.SynthesisConfig(
         model=options.model,
-        voice_id=options.voice,
         language=options.language,
         output=output(options.output),
         speaking_rate=options.speaking_rate * options.tempo,
@@ -62,7 +62,20 @@ def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
         segmentation=_WIRE_SEGMENTATIONS[options.segmentation],
         timing=pb.TIMING_WORD if options.word_timings else pb.TIMING_NONE,
         option_handling=message.option_handling or common_pb2.OPTION_HANDLING_STRICT,
+        **_voice_and_style(request),
     )
+
+
+def _voice_and_style(request: SynthesisRequest) -> dict[str, Any]:
+    """The voice as the client named it (a recording is not sent back), and how it speaks where that had an effect."""
+    message, effective = request.message, dict[str, Any]()
+    if message.WhichOneof("voice") == "design":
+        effective["design"] = message.design
+    elif request.voice.voice_id:
+        effective["voice_id"] = request.voice.voice_id
+    if message.style_instruction.strip() and request.options.instruct:
+        effective["style_instruction"] = message.style_instruction
+    return effective
 
 
 def started(session_id: str, model: str, config: Config) -> common_pb2.SessionStarted:

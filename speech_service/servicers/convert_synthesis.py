@@ -3,6 +3,7 @@
 Field paths in errors start at ``config``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -27,15 +28,19 @@ from speech_service.domain.synthesis import (
     Segmentation,
     SynthesisOptions,
     Voice,
+    VoiceGender,
+    VoiceKind,
 )
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.made_voices import MadeVoice, MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
 
 MAX_LEXICON_ENTRIES = 1_000
 MAX_TERM_CHARACTERS = 200
 MAX_SEED = 2**63 - 1
 MAX_PITCH_SEMITONES = 12.0
+MAX_INSTRUCTION_CHARACTERS = 2_000
 
 ENCODINGS = {
     audio_pb2.OUTPUT_ENCODING_UNSPECIFIED: OutputEncoding.PCM_S16LE,
@@ -59,6 +64,10 @@ ALPHABETS = {
     pb.PHONETIC_ALPHABET_UNSPECIFIED: "",
     pb.PHONETIC_ALPHABET_IPA: "ipa",
     pb.PHONETIC_ALPHABET_ARPABET: "arpabet",
+}
+_NEW_VOICES = {
+    "inline_prompt": Capability.VOICE_CLONING,
+    "design": Capability.VOICE_DESIGN,
 }
 _TIMINGS = {
     pb.TIMING_UNSPECIFIED: None,
@@ -84,24 +93,31 @@ class SynthesisRequest:
 class SynthesisConverter:
     """Checks requests against the models and fills in the server's defaults."""
 
-    def __init__(self, catalog: ModelCatalog, defaults: SynthesisConfig) -> None:
+    def __init__(
+        self, catalog: ModelCatalog, defaults: SynthesisConfig, made: MadeVoices | None = None
+    ) -> None:
         self._catalog = catalog
-        self._voices = VoiceCatalog(catalog, defaults)
+        self._voices = VoiceCatalog(catalog, defaults, made)
 
     def request(self, message: pb.SynthesisConfig) -> SynthesisRequest:
-        """Check and convert. A voice to be made (``design``, ``inline_prompt``) is the caller's to check.
+        """Check and convert. A voice to be made (``design``, ``inline_prompt``) is ``make_voice``'s to check.
 
         Raises:
             InvalidFieldError: a field is unknown or out of range.
             UnsupportedOptionError: the model lacks it, and the request is strict.
             ResourceNotFoundError: unknown model or voice.
         """
-        model = self._catalog.find(message.model, ModelKind.SYNTHESIZER)
+        made = self._voices.made(message.voice_id)
+        model = self._model(message, made)
         if message.option_handling not in common_pb2.OptionHandling.values():
             allowed = convert.names(common_pb2.OptionHandling.keys(), "OPTION_HANDLING_")
             raise InvalidFieldError("config.option_handling", "is unknown", allowed)
         lenient = message.option_handling == common_pb2.OPTION_HANDLING_LENIENT
-        voice = self._voices.resolve(message.voice_id, model, "config.voice_id")
+        voice = (
+            _new_voice(model)
+            if message.WhichOneof("voice") in _NEW_VOICES
+            else self._voices.resolve(message.voice_id, model, "config.voice_id")
+        )
         output = _output(message.output, voice.sample_rate_hz)
         request = SynthesisRequest(
             message=message,
@@ -122,9 +138,39 @@ class SynthesisConverter:
             lexicon=_lexicon(message, request),
             seed=_seed(message, request),
             segmentation=_segmentation(message.segmentation),
-            word_timings=_word_timings(message.timing, request),
+            instruct=_instruct(message, made, request),
         )
+        self._add_word_timings(message.timing, request)
+        if made is not None:
+            # What it is made from says who speaks; the model has no voice of that name.
+            request.options = replace(request.options, voice="", voice_prompt=made.prompt)
         return request
+
+    def _add_word_timings(self, timing: int, request: SynthesisRequest) -> None:
+        """The model says them, or an aligner of the language finds them."""
+        if not _word_timings(timing, request):
+            return
+        aligner = ""
+        if not self._catalog.says_when(request.model):
+            language = request.options.language
+            found = self._catalog.aligner_for(language)
+            if found is None:
+                problem = f"there is no aligner for {language!r}"
+                _left_out(request, "timing", problem, ("TIMING_NONE",))
+                return
+            aligner = found.name
+        request.options = replace(request.options, word_timings=True, aligner=aligner)
+
+    def _model(self, message: pb.SynthesisConfig, made: MadeVoice | None) -> ModelCapabilities:
+        """The model that the request names, or else the one that its voice needs, or the default."""
+        wanted = _NEW_VOICES.get(message.WhichOneof("voice") or "")
+        if not message.model and made is not None:
+            return self._catalog.find(made.voice.model, ModelKind.SYNTHESIZER)
+        if not message.model and wanted is not None:
+            able = [m for m in self._catalog.models if wanted in m.capabilities]
+            if able:
+                return next(filter(self._catalog.is_default, able), able[0])
+        return self._catalog.find(message.model, ModelKind.SYNTHESIZER)
 
     def update(
         self, current: SynthesisRequest, message: pb.UpdateSynthesisConfig
@@ -147,11 +193,31 @@ class SynthesisConverter:
             raise
 
 
+def _new_voice(model: ModelCapabilities) -> Voice:
+    """Stands for a voice that is made for one request."""
+    rate_hz, languages = model.sample_rate_hz, model.languages
+    return Voice("", "", model.name, languages, VoiceGender.NEUTRAL, rate_hz, kind=VoiceKind.CLONED)
+
+
+def _instruct(
+    message: pb.SynthesisConfig, made: MadeVoice | None, request: SynthesisRequest
+) -> str:
+    """What the voice is like, then how it is to speak, in words."""
+    described = made.design if made is not None else message.design.description
+    style = message.style_instruction.strip()
+    if Capability.STYLE_INSTRUCTION not in request.model.capabilities:
+        style = ""  # refused, or warned of
+    return " ".join(filter(None, (described.strip(), style)))
+
+
 def _refuse_unsupported(message: pb.SynthesisConfig, request: SynthesisRequest) -> None:
     pitch = message.pitch_semitones
     if not -MAX_PITCH_SEMITONES <= pitch <= MAX_PITCH_SEMITONES:
         allowed = f"-{MAX_PITCH_SEMITONES:g} to {MAX_PITCH_SEMITONES:g}"
         raise InvalidFieldError("config.pitch_semitones", f"{pitch:g} is out of range", allowed)
+    if len(message.style_instruction) > MAX_INSTRUCTION_CHARACTERS:
+        limit = MAX_INSTRUCTION_CHARACTERS
+        raise LimitExceededError("config.style_instruction", "max_characters", limit)
     asked = (
         ("style_instruction", bool(message.style_instruction), Capability.STYLE_INSTRUCTION),
         ("pitch_semitones", pitch != 0, Capability.PITCH),
@@ -165,13 +231,17 @@ def _supported(request: SynthesisRequest, name: str, capability: Capability) -> 
     """Whether the model has it; where not, an error, or a warning when the request is lenient."""
     if capability in request.model.capabilities:
         return True
-    path = f"config.{name}"
     problem = f"model {request.model.name} has no {capability.value}"
+    _left_out(request, name, problem, sorted(c.value for c in request.model.capabilities))
+    return False
+
+
+def _left_out(request: SynthesisRequest, name: str, problem: str, supported: Sequence[str]) -> None:
+    """An option cannot be honoured: an error, or a warning when the request is lenient."""
+    path = f"config.{name}"
     if not request.lenient:
-        supported = sorted(c.value for c in request.model.capabilities)
         raise UnsupportedOptionError(path, problem, supported)
     request.warnings.append(StreamWarning("UNSUPPORTED_OPTION", path, f"{problem}; left out"))
-    return False
 
 
 def _output(message: audio_pb2.SynthesisOutput, rate_hz: int) -> OutputFormat:

@@ -24,7 +24,7 @@ from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
 from speech_service.servicers.convert_synthesis import SynthesisConverter
 from speech_service.servicers.parts import EdgeParts
-from speech_service.servicers.speech_session import refuse_new_voice
+from speech_service.servicers.speech_session import make_voice
 from speech_service.servicers.translation_routes import TARGETS_FIELD, TranslationRoutes
 from speech_service.text import bcp47
 
@@ -305,10 +305,9 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
     if not request.message.HasField("synthesis"):
         return {}
     message = request.message.synthesis
-    await refuse_new_voice(parts, message, path)
     if message.timing not in (pb_synthesis.TIMING_UNSPECIFIED, pb_synthesis.TIMING_NONE):
         raise InvalidFieldError(f"{path}.timing", "has no place in a translation", "NONE")
-    converter = SynthesisConverter(parts.catalog, parts.config.synthesis)
+    converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
     spoken: dict[str, SynthesisOptions] = {}
     for index, target in enumerate(request.targets):
         if message.language and not bcp47.serves(message.language, target):
@@ -325,6 +324,7 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
             error.message = error.message.replace(error.field, field, 1)
             error.field = field
             raise
+        await make_voice(parts, checked, path)
         request.warnings += [w for w in checked.warnings if w not in request.warnings]
         spoken[target] = checked.options
         request.spoken = convert_speech.effective_config(checked)

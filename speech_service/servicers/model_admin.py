@@ -36,8 +36,12 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
         parts: EdgeParts,
         control: ModelControl,
         drain: Callable[[float | None], None],
+        started_s: float,
     ) -> None:
-        """``drain`` starts the server's shutdown, with a grace in seconds or the configured one."""
+        """``drain`` starts the server's shutdown, with a grace in seconds or the configured one.
+
+        ``started_s``: when the server started, seconds since the epoch.
+        """
         self._catalog = parts.catalog
         self._control = control
         self._admission = parts.admission
@@ -47,7 +51,7 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
         }
         self._drain = drain
         self._started = Timestamp()
-        self._started.FromMilliseconds(round(time.time() * 1000))
+        self._started.FromMilliseconds(round(started_s * 1000))
 
     async def LoadModel(  # noqa: N802 - the name on the wire
         self, request: pb.LoadModelRequest, context: ServicerContext

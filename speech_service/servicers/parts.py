@@ -9,6 +9,7 @@ from speech_service.protocols import Observer, Submitter, Tracer, Vad
 from speech_service.servicers.admission import Admission
 from speech_service.servicers.audio_cache import AudioCache, VoicePromptCache
 from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.made_voices import MadeVoices
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +27,4 @@ class EdgeParts:
     tracer: Tracer
     audio_cache: AudioCache
     prompt_cache: VoicePromptCache
+    voices: MadeVoices

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Generic, Protocol, TypeVar
 
+from google.protobuf.message import Message
 from grpc import aio
 from loguru import logger
 
@@ -26,7 +27,7 @@ from speech_service.servicers.errors import RpcStatus
 from speech_service.servicers.outbox import Outbox
 from speech_service.servicers.runner import SessionRunner
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 RequestIn = TypeVar("RequestIn", contravariant=True)
 ResponseOut = TypeVar("ResponseOut", covariant=True)
@@ -36,7 +37,7 @@ _WATCH_S = 1.0
 
 
 class StreamHandler(Protocol[RequestIn, ResponseOut]):
-    """What one RPC knows of its messages. The pump calls ``open`` with the first message, then ``message``."""
+    """What one RPC knows of its messages. The pump calls ``open`` with the first, a config, then ``message``."""
 
     async def open(self, first: RequestIn, outbox: Outbox) -> SessionRunner[Any]:
         """Check the first message and start the session; its events go to ``outbox``."""
@@ -167,6 +168,7 @@ class StreamPump(Generic[Request, Response]):
                 if request is None:
                     problem = "is missing: the stream ended without a message"
                     raise InvalidFieldError("config", problem, "config first")
+                _check_config(request)
                 return request
             if drained.done():
                 raise _draining()
@@ -268,6 +270,20 @@ class StreamPump(Generic[Request, Response]):
         if self._runner is not None:
             self._runner.close(CancelledWorkError("the call is over"))
         self._outbox.close()
+
+
+def _check_config(first: Message) -> None:
+    """The request of a server stream has no payload to choose from: it is config and content in one."""
+    if "payload" not in first.DESCRIPTOR.oneofs_by_name:
+        return
+    kind = first.WhichOneof("payload")
+    if kind != "config":
+        raise InvalidFieldError(
+            "config",
+            f"the first message is {kind or 'empty'}",
+            "config first, then any other message",
+            reason="CONFIG_EXPECTED",
+        )
 
 
 def _draining() -> SpeechError:

@@ -41,14 +41,6 @@ class RecognizeStream:
         self, first: recognition_service_pb2.StreamingRecognizeRequest, outbox: Outbox
     ) -> SessionRunner[RecognitionSession]:
         """Check the configuration and start the session."""
-        kind = first.WhichOneof("payload")
-        if kind != "config":
-            raise InvalidFieldError(
-                "config",
-                f"the first message is {kind or 'empty'}",
-                "config first, then any other message",
-                reason="CONFIG_EXPECTED",
-            )
         self._request = self._converter.request(first.config, streaming=True)
         opened = self._opened = OpenedRecognition(
             self._parts,

@@ -1,7 +1,9 @@
 """Spans and metrics of one session: ``utterance`` > ``vad``, ``decode`` > ``queue``, ``encoder``, ``decode_steps``.
 
 An utterance span opens with the segment's first work item and ends with its FINAL. Stages inside a work item are
-known only when it is done; their spans are laid out backwards from its end.
+known only when it is done; their spans are laid out one after another from its start. Those of ``synthesize`` are
+``queue``, ``prefill`` (text and voice become a prompt), ``first_frame`` (the prompt's pass, and one frame), ``frames``
+and ``codec``, which sums up what came between the frames.
 """
 
 import time
@@ -21,6 +23,7 @@ from speech_service.domain.work import (
     WorkAudio,
     WorkDone,
     WorkEvent,
+    WorkTiming,
 )
 from speech_service.protocols import Observer, Span, Tracer
 
@@ -43,6 +46,11 @@ class _Utterance:
 class _OpenWork:
     span: Span
     started_s: float
+    is_speech: bool
+
+
+_Stage = tuple[str, float, dict[str, int]]
+"""Name, length in milliseconds, attributes."""
 
 
 class SessionTrace:
@@ -74,7 +82,7 @@ class SessionTrace:
         if isinstance(work, RecognizeWork):
             parent = self._utterance(work.segment.segment_id).span.traceparent
         span = self._tracer.start(_SPAN_NAMES[type(work)], parent, None, **attributes)
-        self._work[work.work_id] = _OpenWork(span, time.time())
+        self._work[work.work_id] = _OpenWork(span, time.time(), isinstance(work, SynthesizeWork))
         return span.traceparent
 
     def _utterance(self, segment_id: int) -> _Utterance:
@@ -105,19 +113,7 @@ class SessionTrace:
         if not opened.span.traceparent:
             return
         at = opened.started_s
-        stages: tuple[tuple[str, float, dict[str, int]], ...] = (
-            ("queue", timing.queue_ms, {}),
-            ("encoder", timing.encode_ms, {}),
-            (
-                "decode_steps",
-                timing.decode_ms,
-                {
-                    "speech.steps": timing.decode_steps,
-                    "speech.draft_proposed": timing.draft_proposed,
-                    "speech.draft_accepted": timing.draft_accepted,
-                },
-            ),
-        )
+        stages = _speech_stages(timing) if opened.is_speech else _stages(timing)
         for name, length_ms, attributes in stages:
             span = self._tracer.start(name, opened.span.traceparent, at, **attributes)
             at += length_ms / 1000
@@ -171,3 +167,31 @@ class SessionTrace:
         self._work.clear()
         for segment_id in list(self._utterances):
             self._end_utterance(segment_id)
+
+
+def _stages(timing: WorkTiming) -> list[_Stage]:
+    steps = {
+        "speech.steps": timing.decode_steps,
+        "speech.draft_proposed": timing.draft_proposed,
+        "speech.draft_accepted": timing.draft_accepted,
+    }
+    return [
+        ("queue", timing.queue_ms, {}),
+        ("encoder", timing.encode_ms, {}),
+        ("decode_steps", timing.decode_ms, steps),
+    ]
+
+
+def _speech_stages(timing: WorkTiming) -> list[_Stage]:
+    """A model that speaks in one go has no stages but ``frames``."""
+    rest_ms = max(0.0, timing.decode_ms - timing.first_frame_ms - timing.codec_ms)
+    known: list[_Stage] = [
+        ("prefill", timing.encode_ms, {}),
+        ("first_frame", timing.first_frame_ms, {}),
+        ("frames", rest_ms, {"speech.frames": timing.decode_steps}),
+        ("codec", timing.codec_ms, {}),
+    ]
+    return [
+        ("queue", timing.queue_ms, {}),
+        *(stage for stage in known if stage[1] or stage[0] == "frames"),
+    ]

@@ -29,6 +29,7 @@ from speech_service.domain.events import (
 )
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.protocols import Observer
+from speech_service.servicers.playback_clock import PlaybackClock
 
 MAX_CHUNK_BYTES = 64 * 1024
 _SLICES_PER_S = 4
@@ -69,6 +70,17 @@ class Feedback(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Credit:
+    """What the client has taken with a chunk."""
+
+    chunk: SpeechChunk
+    audio_ms: float
+    """As the model made it."""
+    ready_s: float
+    asked_s: float
+
+
 @dataclass(slots=True)
 class _Voice:
     """The audio of one context."""
@@ -81,6 +93,7 @@ class _Voice:
     sequence: int = 0
     coded: int = 0
     """Coded samples whose bytes went out."""
+    asked_s: float = 0.0
     early: list[SpeechTimings] = field(default_factory=list[SpeechTimings])
     """Timings that wait for the first bytes."""
 
@@ -96,19 +109,26 @@ class SpeechOutput:
     """Of one session. ``close`` when the call is over."""
 
     def __init__(
-        self, encoders: EncoderPool, sink: Sink, feedback: Feedback, observer: Observer
+        self,
+        encoders: EncoderPool,
+        sink: Sink,
+        feedback: Feedback,
+        observer: Observer,
+        playback: PlaybackClock | None = None,
     ) -> None:
+        """``playback`` of a client that listens while it is sent; None: it gets all at once."""
         self._encoders = encoders
         self._sink = sink
         self._feedback = feedback
         self._observer = observer
+        self._playback = playback
         self._events: deque[SessionEvent] = deque()
         self._filled = asyncio.Event()
         self._voices: dict[int, _Voice] = {}
         self._dropped: set[int] = set()
         self._ends_out: set[int] = set()
         """Contexts whose end is in the sink, or already with the client's transport."""
-        self._credits: deque[tuple[SessionEvent, int, float]] = deque()
+        self._credits: deque[_Credit] = deque()
         self._audio_ms = 0
         self._text_s: float | None = None
         self._first_audio_ms: float | None = None
@@ -136,9 +156,10 @@ class SpeechOutput:
         match event:
             case SpeechChunk():
                 while self._credits:
-                    chunk, turn, audio_ms = self._credits.popleft()
-                    self._feedback.audio_sent(turn, audio_ms)
-                    if chunk is event:
+                    credit = self._credits.popleft()
+                    self._heard(credit)
+                    self._feedback.audio_sent(credit.chunk.turn, credit.audio_ms)
+                    if credit.chunk is event:
                         return
             case ContextEnded(turn=turn):
                 self._ends_out.discard(turn)
@@ -146,6 +167,17 @@ class SpeechOutput:
                 self._feedback.end_sent(turn)
             case _:
                 return
+
+    def _heard(self, credit: _Credit) -> None:
+        chunk = credit.chunk
+        if self._playback is None or not chunk.duration_ms:
+            return
+        continued = self._playback.sent(
+            chunk.turn, chunk.duration_ms, credit.ready_s, credit.asked_s
+        )
+        if continued is not None:
+            self._observer.observe("speech_synthesis_buffer_seconds", continued.buffer_s)
+            self._observer.count("speech_synthesis_underruns_total", int(continued.is_underrun))
 
     async def close(self) -> None:
         """Stop, and free the encoders."""
@@ -190,6 +222,7 @@ class SpeechOutput:
         if event.turn in self._dropped:
             return
         voice = self._voices.get(event.turn) or await self._open(event)
+        voice.asked_s = event.asked_s
         for piece in _slices(event.samples, event.sample_rate_hz):
             data = await voice.encoder.push(piece)
             if event.turn in self._dropped:
@@ -225,7 +258,8 @@ class SpeechOutput:
             )
             voice.sequence += 1
             is_last = at + len(part) == len(data)
-            self._credits.append((chunk, voice.turn, audio_ms if is_last else 0.0))
+            taken_ms = audio_ms if is_last else 0.0
+            self._credits.append(_Credit(chunk, taken_ms, time.monotonic(), voice.asked_s))
             self._audio_ms += chunk.duration_ms
             if chunk.duration_ms:
                 self._note_first_audio()
@@ -274,9 +308,10 @@ class SpeechOutput:
         self._sink.put(event)
 
     def _summed_up(self, event: SessionEnded) -> SessionEnded:
-        if self._audio_ms:
+        if self._audio_ms and event.latency.decode_ms:  # not where a cache had all of it
             rtf = event.latency.decode_ms / self._audio_ms
             self._observer.observe("speech_synthesis_rtf", rtf)
+        if self._audio_ms:
             self._observer.count("speech_audio_sent_seconds_total", self._audio_ms / 1000)
         return SessionEnded(
             replace(event.usage, audio_out_ms=self._audio_ms),
@@ -305,7 +340,9 @@ class SpeechOutput:
         self._ends_out.discard(turn)
         self._dropped.add(turn)
         self._events = deque(event for event in self._events if not unwanted(event))
-        self._credits = deque(credit for credit in self._credits if credit[1] != turn)
+        self._credits = deque(credit for credit in self._credits if credit.chunk.turn != turn)
+        if self._playback is not None:
+            self._playback.stop()
         lost_ms = sum(e.duration_ms for e in removed if isinstance(e, SpeechChunk))
         self._audio_ms -= lost_ms
         voice = self._voices.get(turn)

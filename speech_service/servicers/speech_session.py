@@ -2,23 +2,25 @@
 
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from grpc import aio
 
-from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.domain.errors import LimitExceededError, SpeechError
+from speech_service.domain.models import Capability
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
 from speech_service.servicers.call import current_call
 from speech_service.servicers.convert_synthesis import SynthesisRequest
 from speech_service.servicers.parts import EdgeParts
+from speech_service.servicers.playback_clock import PlaybackClock
 from speech_service.servicers.recognize_session import deadline_s
 from speech_service.servicers.runner import SessionRunner
 from speech_service.servicers.session_trace import SessionTrace
 from speech_service.servicers.speech_output import Sink, SpeechOutput
-from speech_service.servicers.voice_catalog import no_cloning
-from speech_service.servicers.voice_prompt import check_design, check_prompt
+from speech_service.servicers.voice_catalog import VoiceCatalog
+from speech_service.servicers.voice_prompt import check_design, read_prompt
 from speech_service.sessions.speech_context import SynthesisIdentity, SynthesisLimits
 from speech_service.sessions.synthesis import SynthesisSession
 from speech_service.text.clean import check_speakable
@@ -53,7 +55,8 @@ class OpenedSynthesis:
         limits = SynthesisLimits(config.max_text_characters, config.max_contexts, config.ahead_ms)
         session = SynthesisSession(identity, request.options, time.monotonic, limits)
         trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
-        self.output = SpeechOutput(parts.encoders, sink, self, parts.observer)
+        playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
+        self.output = SpeechOutput(parts.encoders, sink, self, parts.observer, playback)
         self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, self.output.put)
 
     @property
@@ -110,19 +113,25 @@ def check_text(text: str, limit: int) -> None:
     check_speakable(text, "text")
 
 
-async def refuse_new_voice(parts: EdgeParts, message: pb.SynthesisConfig, field: str) -> None:
-    """Check a voice that is to be made for the request, and say who could make it.
+async def make_voice(parts: EdgeParts, request: SynthesisRequest, field: str) -> None:
+    """Make the voice that a request brings along, if it does; ``field`` is the path of its configuration.
 
     Raises:
         InvalidFieldError: the prompt or the description is wrong.
         PreconditionError: it is right, but no loaded model clones or designs voices.
+        UnsupportedOptionError: the request's model does not, but another one does.
     """
+    message = request.message
+    voices = VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)
     match message.WhichOneof("voice"):
         case "inline_prompt":
-            await check_prompt(parts, message.inline_prompt, f"{field}.inline_prompt")
-            raise no_cloning(f"{field}.inline_prompt", "clones voices")
+            path = f"{field}.inline_prompt"
+            prompt = await read_prompt(parts, message.inline_prompt, path)
+            voices.maker(Capability.VOICE_CLONING, message.model, path)
+            request.options = replace(request.options, voice_prompt=prompt)
         case "design":
-            check_design(message.design, f"{field}.design")
-            raise no_cloning(f"{field}.design", "makes voices from descriptions")
+            path = f"{field}.design"
+            check_design(message.design, path)
+            voices.maker(Capability.VOICE_DESIGN, message.model, path)
         case _:
             return

@@ -1,4 +1,7 @@
-"""SynthesisService: one session type behind its three RPCs, and the cache of finished audio before two of them."""
+"""SynthesisService: one session type behind its three RPCs, and the cache of finished audio before two of them.
+
+The third, which learns its text bit by bit, keeps the speech of its pieces: see ``speech_cache.py``.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +17,7 @@ from speech_service.servicers.call import current_call
 from speech_service.servicers.convert_synthesis import SynthesisConverter, SynthesisRequest
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.pump import StreamPump
-from speech_service.servicers.speech_session import check_text, refuse_new_voice
+from speech_service.servicers.speech_session import check_text, make_voice
 from speech_service.servicers.synthesize_stream import (
     SynthesizeChunkedStream,
     SynthesizeStream,
@@ -30,7 +33,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
-        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis)
+        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
 
     async def Synthesize(  # noqa: N802 - the name on the wire
         self, request: pb.SynthesizeRequest, context: ServicerContext
@@ -96,7 +99,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
 
     async def _checked(self, config: pb.SynthesisConfig, text: str) -> SynthesisRequest:
         checked = self._converter.request(config)
-        await refuse_new_voice(self._parts, config, "config")
+        await make_voice(self._parts, checked, "config")
         check_text(text, self._parts.config.synthesis.max_text_characters)
         current_call.get().model = checked.model.name
         return checked
@@ -104,12 +107,14 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
     def _look_up(
         self, checked: SynthesisRequest, text: str
     ) -> tuple[bytes | None, FinishedAudio | None]:
-        """The key under which the audio is kept (None: the cache is off), and the audio if it is there."""
+        """The key under which the audio is kept (None: the cache is off, or the voice is a clone), and the audio if it
+        is there.
+        """
         cache = self._parts.audio_cache
-        if not cache.is_on:
+        if not cache.is_on or checked.options.voice_prompt is not None:
             return None, None
         key = audio_key(checked.options, text)
-        found = cache.get(key)
+        found = cache.finished(key)
         outcome = "hit" if found is not None else "miss"
         self._parts.observer.count("speech_audio_cache_total", 1.0, outcome=outcome)
         return key, found

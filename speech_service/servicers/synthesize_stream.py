@@ -1,6 +1,7 @@
 """StreamingSynthesize and SynthesizeChunked: what their messages mean, as the pump sees them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from grpc import aio
@@ -17,8 +18,9 @@ from speech_service.servicers.convert_synthesis import SynthesisConverter, Synth
 from speech_service.servicers.outbox import Outbox
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.runner import SessionRunner
+from speech_service.servicers.speech_cache import CachedSpeech
 from speech_service.servicers.speech_output import Unwanted
-from speech_service.servicers.speech_session import OpenedSynthesis, refuse_new_voice
+from speech_service.servicers.speech_session import OpenedSynthesis, make_voice
 from speech_service.sessions.synthesis import SynthesisSession
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -30,26 +32,19 @@ class SynthesizeStream:
 
     def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
         self._parts = parts
-        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis)
+        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
         self._context = context
         self._opened: OpenedSynthesis | None = None
+        self._speech: CachedSpeech | None = None
 
     async def open(
         self, first: pb.StreamingSynthesizeRequest, outbox: Outbox
     ) -> SessionRunner[SynthesisSession]:
         """Check the configuration and start the session."""
-        kind = first.WhichOneof("payload")
-        if kind != "config":
-            raise InvalidFieldError(
-                "config",
-                f"the first message is {kind or 'empty'}",
-                "config first, then any other message",
-                reason="CONFIG_EXPECTED",
-            )
         self._request = self._converter.request(first.config)
-        await refuse_new_voice(self._parts, first.config, "config")
+        await make_voice(self._parts, self._request, "config")
         opened = self._opened = OpenedSynthesis(
-            self._parts,
+            self._with_cache(),
             self._request,
             WorkClass.STREAM_FINAL,
             outbox,
@@ -124,7 +119,8 @@ class SynthesizeStream:
                     effective_config=convert_speech.effective_config(self._request),
                 )
             case events.SessionEnded():
-                _finished(self._context, event, ())
+                label = self._speech.label if self._speech is not None else ""
+                _finished(self._context, event, (("x-speech-cache", label),) if label else ())
                 return response(session_ended=convert.session_ended(event))
             case _:
                 raise TypeError(f"synthesis has no {type(event).__name__}")
@@ -139,12 +135,20 @@ class SynthesizeStream:
         if self._opened is not None:
             await self._opened.close()
 
+    def _with_cache(self) -> EdgeParts:
+        """The parts, whose submitter asks the cache first where there is one."""
+        parts = self._parts
+        if not parts.audio_cache.is_on:
+            return parts
+        self._speech = CachedSpeech(parts.submitter, parts.audio_cache, parts.observer)
+        return replace(parts, submitter=self._speech)
+
     async def _update(self, message: pb.UpdateSynthesisConfig) -> None:
         assert self._opened is not None
         opened = self._opened
         control = convert.control_id(message.control_id, "update_config.control_id")
         updated = self._converter.update(self._request, message)
-        await refuse_new_voice(self._parts, updated.message, "update_config.config")
+        await make_voice(self._parts, updated, "update_config.config")
         self._request = updated
         opened.warn(updated)
         opened.runner.perform_now(opened.session.update(updated.options, control))

@@ -45,14 +45,6 @@ class TranslateStream:
         self, first: translation_service_pb2.StreamingTranslateRequest, outbox: Outbox
     ) -> SessionRunner[TranslationSession]:
         """Check the configuration and start the session."""
-        kind = first.WhichOneof("payload")
-        if kind != "config":
-            raise InvalidFieldError(
-                "config",
-                f"the first message is {kind or 'empty'}",
-                "config first, then any other message",
-                reason="CONFIG_EXPECTED",
-            )
         self._request = self._converter.request(first.config, refused=_REFUSED)
         voices = await convert_translation.voices(self._parts, self._request)
         if first.config.HasField("recognition"):

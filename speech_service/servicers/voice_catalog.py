@@ -9,12 +9,17 @@ from speech_service.domain.errors import (
     ResourceNotFoundError,
     UnsupportedOptionError,
 )
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
+from speech_service.servicers.made_voices import MadeVoice, MadeVoices
 
 CLONING_MODELS = "Qwen3-TTS"
-"""The family of models that clones voices and makes them from descriptions; none of it is loaded here."""
+"""The family of models that clones voices and makes them from descriptions."""
+_MAKERS = {
+    Capability.VOICE_CLONING: "clones voices",
+    Capability.VOICE_DESIGN: "makes voices from descriptions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,18 @@ class ListedVoice:
     voice: Voice
     models: tuple[str, ...]
     aliases: tuple[str, ...]
+    made_at_s: float | None = None
+    """Seconds since 1970; None: it comes with its model."""
 
 
 class VoiceCatalog:
-    """Made of what the models declare; known before any of them is loaded."""
+    """What the models declare, known before any of them is loaded, and what clients made."""
 
-    def __init__(self, catalog: ModelCatalog, config: SynthesisConfig) -> None:
+    def __init__(
+        self, catalog: ModelCatalog, config: SynthesisConfig, made: MadeVoices | None = None
+    ) -> None:
         self._catalog = catalog
+        self._made = made or MadeVoices(0)
         self._default = config.default_voice
         self._aliases: Mapping[str, str] = config.aliases
 
@@ -41,10 +51,14 @@ class VoiceCatalog:
         for model in self._synthesizers():
             for voice in model.voices:
                 found.setdefault(voice.voice_id, []).append(voice)
-        return [
+        listed = [
             ListedVoice(same[0], tuple(v.model for v in same), self._aliases_of(voice_id))
-            for voice_id, same in sorted(found.items())
+            for voice_id, same in found.items()
         ]
+        listed += [
+            ListedVoice(m.voice, (m.voice.model,), (), m.made_at_s) for m in self._made.voices
+        ]
+        return sorted(listed, key=lambda each: each.voice.voice_id)
 
     def get(self, voice_id: str) -> ListedVoice:
         """The voice of that id or alias.
@@ -58,6 +72,30 @@ class VoiceCatalog:
             raise _not_found(voice_id, list(voices))
         return listed
 
+    def made(self, voice_id: str) -> MadeVoice | None:
+        """The voice of that id, if a client made it."""
+        return self._made.get(voice_id)
+
+    def maker(self, wanted: Capability, name: str, field: str) -> ModelCapabilities:
+        """The synthesizer that makes voices: the one of that name, or, for an empty one, the default one or the first
+        that can.
+
+        Raises:
+            PreconditionError: no model can.
+            UnsupportedOptionError: the model cannot, but another one does.
+            ResourceNotFoundError: unknown model.
+        """
+        able = [m for m in self._synthesizers() if wanted in m.capabilities]
+        if not able:
+            raise no_cloning(field, _MAKERS[wanted])
+        if not name:
+            return next(filter(self._catalog.is_default, able), able[0])
+        model = self._catalog.find(name, ModelKind.SYNTHESIZER)
+        if model not in able:
+            problem = f"model {name} is none that {_MAKERS[wanted]}"
+            raise UnsupportedOptionError(field, problem, [m.name for m in able])
+        return model
+
     def resolve(self, voice_id: str, model: ModelCapabilities, field: str) -> Voice:
         """The voice that a request to ``model`` means; an empty id is the default.
 
@@ -68,6 +106,12 @@ class VoiceCatalog:
             PreconditionError: the model has no voice at all.
         """
         voices = {voice.voice_id: voice for voice in model.voices}
+        made = self._made.get(voice_id)
+        if made is not None:
+            if made.voice.model != model.name:
+                problem = f"{voice_id!r} is no voice of model {model.name}"
+                raise UnsupportedOptionError(field, problem, [f"model {made.voice.model}"])
+            return made.voice
         if not voices:
             raise PreconditionError(field, f"model {model.name} has no voice", reason="NO_VOICE")
         if not voice_id:

@@ -1,8 +1,10 @@
 """VoiceService: which voices there are. Making one needs a model that none of the loaded ones is."""
 
 import re
+import uuid
 from typing import Any
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc import aio
 
 from speech.v1 import voice_service_pb2 as pb
@@ -13,14 +15,16 @@ from speech_service.domain.errors import (
     PreconditionError,
     ResourceExistsError,
     ResourceNotFoundError,
+    UnsupportedOptionError,
 )
-from speech_service.domain.models import ModelKind
-from speech_service.domain.synthesis import VoiceGender, VoiceKind
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS
+from speech_service.servicers.made_voices import MadeVoice
 from speech_service.servicers.parts import EdgeParts
-from speech_service.servicers.voice_catalog import ListedVoice, VoiceCatalog, no_cloning
-from speech_service.servicers.voice_prompt import check_design, check_prompt
+from speech_service.servicers.voice_catalog import ListedVoice, VoiceCatalog
+from speech_service.servicers.voice_prompt import check_design, read_prompt
 
 ServicerContext = aio.ServicerContext[Any, Any]
 
@@ -46,7 +50,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
 
     def __init__(self, parts: EdgeParts) -> None:
         self._parts = parts
-        self._voices = VoiceCatalog(parts.catalog, parts.config.synthesis)
+        self._voices = VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)
 
     async def ListVoices(  # noqa: N802 - the name on the wire
         self, request: pb.ListVoicesRequest, context: ServicerContext
@@ -84,30 +88,37 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
     async def CreateVoice(  # noqa: N802 - the name on the wire
         self, request: pb.CreateVoiceRequest, context: ServicerContext
     ) -> pb.CreateVoiceResponse:
-        """Check everything, then say which models could do it."""
+        """Keep what a voice is made from. Its model makes it with the first text that it speaks."""
         del context
         with self._parts.admission.unary():
             self._check_new(request)
+            prompt, design = None, ""
             match request.WhichOneof("source"):
                 case "prompt":
-                    await check_prompt(self._parts, request.prompt, "prompt")
-                    raise no_cloning("prompt", "clones voices")
+                    prompt = await read_prompt(self._parts, request.prompt, "prompt")
+                    model = self._voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
                 case "design":
-                    check_design(request.design, "design")
-                    raise no_cloning("design", "makes voices from descriptions")
+                    design = check_design(request.design, "design")
+                    model = self._voices.maker(Capability.VOICE_DESIGN, request.model, "design")
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")
+            made = MadeVoice(_new_voice(request, model), prompt, design)
+            self._parts.voices.add(made)
+            return pb.CreateVoiceResponse(voice=_message(self._voices.get(made.voice.voice_id)))
 
     async def DeleteVoice(  # noqa: N802 - the name on the wire
         self, request: pb.DeleteVoiceRequest, context: ServicerContext
     ) -> pb.DeleteVoiceResponse:
-        """Built-in voices stay, and there are no others."""
+        """What was made can be deleted; built-in voices stay. A stream that speaks with it goes on to its end."""
         del context
         _present(request.voice_id)
         voice = self._voices.get(request.voice_id).voice
         if voice.voice_id != request.voice_id:
             hint = f"It is an alias of {voice.voice_id}."
             raise ResourceNotFoundError("voice", request.voice_id[:MAX_SHOWN_CHARACTERS], hint)
+        if self._voices.made(voice.voice_id) is not None:
+            self._parts.voices.remove(voice.voice_id)
+            return pb.DeleteVoiceResponse()
         message = f"voice {voice.voice_id} comes with its model and stays; "
         message += "only voices that CreateVoice made with a Qwen3-TTS model can be deleted"
         raise PreconditionError("voice_id", message, reason="VOICE_BUILT_IN")
@@ -127,6 +138,30 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
                 raise LimitExceededError(name, "max_characters", _MAX_TEXT_CHARACTERS)
         if len(request.languages) > _MAX_LANGUAGES:
             raise LimitExceededError("languages", "max_languages", _MAX_LANGUAGES)
+
+
+def _new_voice(request: pb.CreateVoiceRequest, model: ModelCapabilities) -> Voice:
+    """The voice that a request describes.
+
+    Raises:
+        UnsupportedOptionError: the model does not speak one of its languages.
+    """
+    for index, code in enumerate(request.languages):
+        if not _speaks(code, model.languages):
+            problem = f"model {model.name} does not speak {code[:MAX_SHOWN_CHARACTERS]!r}"
+            raise UnsupportedOptionError(f"languages[{index}]", problem, sorted(model.languages))
+    voice_id = request.voice_id or f"voice-{uuid.uuid4().hex[:12]}"
+    cloned = request.WhichOneof("source") == "prompt"
+    return Voice(
+        voice_id=voice_id,
+        display_name=request.display_name or voice_id,
+        model=model.name,
+        languages=tuple(request.languages) or model.languages,
+        gender=VoiceGender.NEUTRAL,
+        sample_rate_hz=model.sample_rate_hz,
+        description=request.description,
+        kind=VoiceKind.CLONED if cloned else VoiceKind.DESIGNED,
+    )
 
 
 def _present(voice_id: str) -> None:
@@ -155,7 +190,12 @@ def _speaks(code: str, languages: tuple[str, ...]) -> bool:
 
 def _message(listed: ListedVoice) -> pb.Voice:
     voice = listed.voice
+    created = None
+    if listed.made_at_s is not None:
+        created = Timestamp()
+        created.FromMilliseconds(round(listed.made_at_s * 1000))
     return pb.Voice(
+        create_time=created,
         voice_id=voice.voice_id,
         display_name=voice.display_name,
         kind=_KINDS[voice.kind],

@@ -20,6 +20,7 @@ from speech_service.domain.work import (
     WorkAudio,
     WorkClass,
 )
+from speech_service.sessions.recording import Recording
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences import Piece, SentenceSplitter
 
@@ -59,6 +60,8 @@ class SpeechContext:
     outcome: ContextOutcome | None = None
     """Its ``ContextEnded`` is on its way; the client may not have it yet."""
     in_line: int = 0
+    aligning: int = 0
+    """Pieces whose words are being looked for."""
     characters: int = 0
     samples: int = 0
     """Audio so far, at the model's rate."""
@@ -81,7 +84,8 @@ class SpeechContext:
     @property
     def over(self) -> bool:
         """Nothing is left to be spoken, and nothing can follow."""
-        return self.flushed and not self.pieces and not self.in_line and not self.ended
+        is_busy = self.pieces or self.in_line or self.aligning
+        return self.flushed and not is_busy and not self.ended
 
     def push(self, text: str, limit: int) -> None:
         """Take more text.
@@ -117,11 +121,25 @@ class SpokenPiece:
     context: SpeechContext
     piece: Piece
     work: SynthesizeWork
+    asked_s: float
+    """When it was submitted."""
     audio: list[WorkAudio] = field(default_factory=list[WorkAudio])
     """Not emitted yet."""
+    began: bool = False
+    """Some of its audio came."""
     end: TerminalEvent | None = None
     first_sample: int | None = None
     """Where its audio begins in the context's."""
+    recording: Recording | None = None
+    """Its audio for an aligner, where one is to find its words."""
+
+    def take(self, event: WorkAudio) -> None:
+        """More of its audio came."""
+        self.audio.append(event)
+        self.began = True
+        if self.context.options.aligner:
+            self.recording = self.recording or Recording(event.sample_rate_hz)
+            self.recording.push(event.samples)
 
     def take_audio(self) -> list[SpeechSamples]:
         """What came since the last call."""
@@ -133,7 +151,12 @@ class SpokenPiece:
         context.unsent_ms += sum(len(a.samples) * 1000 / a.sample_rate_hz for a in taken)
         return [
             SpeechSamples(
-                context.turn, context.context_id, a.samples, a.sample_rate_hz, context.options
+                context.turn,
+                context.context_id,
+                a.samples,
+                a.sample_rate_hz,
+                context.options,
+                self.asked_s,
             )
             for a in taken
         ]
@@ -154,6 +177,27 @@ class SpokenPiece:
         )
         context = self.context
         return SpeechTimings(context.context_id, units, turn=context.turn) if units else None
+
+
+def speech_work(
+    identity: SynthesisIdentity, work_id: str, options: SynthesisOptions, piece: Piece
+) -> SynthesizeWork:
+    """The work of speaking a piece."""
+    return SynthesizeWork(
+        work_id=work_id,
+        stream_id=identity.session_id,
+        work_class=identity.work_class,
+        model=options.model,
+        deadline_s=identity.deadline_s,
+        text=piece.text,
+        voice=options.voice,
+        language=options.language,
+        speaking_rate=options.speaking_rate,
+        seed=options.seed,
+        lexicon=options.lexicon,
+        instruct=options.instruct,
+        voice_prompt=options.voice_prompt,
+    )
 
 
 def says_nothing(error: SpeechError) -> bool:

@@ -1,9 +1,10 @@
 """The synthesis session: the state machine behind StreamingSynthesize, SynthesizeChunked and Synthesize.
 
 Text comes in contexts and is cut into pieces; a piece is one work item. At most two are on the device, so that one is
-spoken while the one before it is sent. Pieces go in the order of their contexts' first text, and their audio leaves in
-that order; a context that waits for text holds up no other. Nothing is submitted while too much audio waits for a
-client that does not read.
+spoken while the one before it is sent. The second follows when the first begins to sound: the first sound of one
+session does not wait for the second piece of another. Pieces go in the order of their contexts' first text, and their
+audio leaves in that order; a context that waits for text holds up no other. Nothing is submitted while too much audio
+waits for a client that does not read.
 
 An ack comes at once, in the order of the control messages; how a context ended is what ``ContextEnded`` says. A context
 can be cancelled until its end was handed to the client.
@@ -42,7 +43,6 @@ from speech_service.domain.events import (
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.work import (
     SpeechMade,
-    SynthesizeWork,
     WorkAudio,
     WorkDone,
     WorkEvent,
@@ -56,8 +56,10 @@ from speech_service.sessions.speech_context import (
     SynthesisIdentity,
     SynthesisLimits,
     says_nothing,
+    speech_work,
 )
-from speech_service.text.sentences import Piece, SentenceSplitter
+from speech_service.sessions.spoken_words import SpokenWords
+from speech_service.text.sentences import SentenceSplitter
 
 MAX_ON_DEVICE = 2
 
@@ -90,6 +92,7 @@ class SynthesisSession:
         self._line: deque[SpokenPiece] = deque()
         self._turns = itertools.count(1)
         self._work_ids = itertools.count(1)
+        self._words = SpokenWords(identity, self._new_work_id)
         self._characters = 0
 
     # --- what the driver may ask ---
@@ -186,11 +189,13 @@ class SynthesisSession:
 
     def work_event(self, event: WorkEvent) -> list[Action]:
         """What came back of submitted work; work that was given up is unknown here."""
+        if self._words.owns(event):
+            return self._settle(self._words.work_event(event))
         spoken = next((s for s in self._line if s.work.work_id == event.work_id), None)
         if self._state is _State.DONE or spoken is None:
             return []
         if isinstance(event, WorkAudio):
-            spoken.audio.append(event)
+            spoken.take(event)
         else:
             spoken.end = event
         return self._settle(self._advance())
@@ -240,6 +245,7 @@ class SynthesisSession:
             return []
         self._state = _State.DONE
         cancels: list[Action] = [Cancel(s.work.work_id) for s in self._line if s.end is None]
+        cancels += self._words.cancel()
         self._line.clear()
         self._contexts.clear()
         return [*cancels, Finish(error)]
@@ -285,7 +291,8 @@ class SynthesisSession:
         context.in_line = 0
         context.flushed = True
         context.unsent_ms = 0.0
-        return [Cancel(s.work.work_id) for s in gone if s.end is None]
+        cancels: list[Action] = [Cancel(s.work.work_id) for s in gone if s.end is None]
+        return [*cancels, *self._words.give_up(context)]
 
     def _fail_context(self, context: SpeechContext, error: SpeechError) -> list[Action]:
         if self._identity.single:
@@ -314,8 +321,7 @@ class SynthesisSession:
             case WorkDone(outcome=SpeechMade() as made, timing=timing):
                 self._latency.work_done(timing)
                 context.unspoken += len(made.unspoken)
-                times = spoken.timings(made) if context.options.word_timings else None
-                return [Emit(times)] if times is not None else []
+                return self._words.spoken(spoken, made)
             case WorkFailed(error=error) if says_nothing(error):
                 context.silent_error = error
                 context.unspoken += 1
@@ -353,32 +359,25 @@ class SynthesisSession:
 
     def _submit(self) -> list[Action]:
         actions: list[Action] = []
-        while len(self._line) < MAX_ON_DEVICE and self.unsent_ms < self._limits.ahead_ms:
+        while self._has_room():
             context = next((c for c in self._contexts.values() if c.pieces), None)
             if context is None:
                 break
             piece = context.pieces.popleft()
-            work = self._work(context.options, piece)
+            work = speech_work(self._identity, self._new_work_id(), context.options, piece)
             context.in_line += 1
-            self._line.append(SpokenPiece(context, piece, work))
+            self._line.append(SpokenPiece(context, piece, work, self._clock()))
             actions.append(Submit(work))
         return actions
 
-    def _work(self, options: SynthesisOptions, piece: Piece) -> SynthesizeWork:
-        identity = self._identity
-        return SynthesizeWork(
-            work_id=f"{identity.session_id}:{next(self._work_ids)}",
-            stream_id=identity.session_id,
-            work_class=identity.work_class,
-            model=options.model,
-            deadline_s=identity.deadline_s,
-            text=piece.text,
-            voice=options.voice,
-            language=options.language,
-            speaking_rate=options.speaking_rate,
-            seed=options.seed,
-            lexicon=options.lexicon,
-        )
+    def _has_room(self) -> bool:
+        """Whether another piece may go to the device."""
+        if self.unsent_ms >= self._limits.ahead_ms or not self._words.has_room:
+            return False
+        return len(self._line) < MAX_ON_DEVICE and all(s.began or s.end for s in self._line)
+
+    def _new_work_id(self) -> str:
+        return f"{self._identity.session_id}:{next(self._work_ids)}"
 
     def _tell(self, event: SessionEvent) -> list[Action]:
         return [] if self._state in (_State.FLUSHING, _State.DONE) else [Emit(event)]

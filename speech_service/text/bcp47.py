@@ -1,8 +1,8 @@
 """Language tags (BCP 47, RFC 5646): normal form, and which tag serves which.
 
 Parsing and aliases (``iw`` -> ``he``, ``eng`` -> ``en``, ``zh-yue`` -> ``yue``) are langcodes' (MIT); it is imported
-with the first tag, because its tables take 5 MB. Matching is our own and strict: langcodes matches by how well people
-understand a language, so that Galician would be served as Spanish.
+with the first tag that needs it, because its tables take 5 MB. Matching is our own and strict: langcodes matches by how
+well people understand a language, so that Galician would be served as Spanish.
 """
 
 from collections.abc import Iterable
@@ -79,6 +79,8 @@ def serves(available: str, wanted: str) -> bool:
 def best_match(wanted: str, available: Iterable[str]) -> str | None:
     """The tag of ``available`` that serves ``wanted``: the same tag, else the first that does; None: none does."""
     tags = list(available)
+    if wanted in tags:
+        return wanted  # without the tables: most models are asked for just what they declare
     normal = _normal(wanted)
     for tag in tags:
         if normal is not None and _normal(tag) == normal:

@@ -5,8 +5,6 @@
 import unicodedata
 from functools import lru_cache
 
-import wcwidth
-
 _CLOSING = frozenset(
     "!%),.:;?]}¢°’”›»‼⁇⁈⁉℃、。〉》」』】〕〗〙〟〞︰﹐﹑﹒﹔﹕﹖﹗！＂％＇），．：；？］｝｠｡｣､･・ー々〻ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ…—"
 )
@@ -18,6 +16,8 @@ _OPENING = frozenset("([{£¥‘“‹«〈《「『【〔〖〘〝（＄［｛�
 @lru_cache(maxsize=4096)
 def width(text: str) -> int:
     """Columns of ``text``: wide characters take two, combining marks none. Control characters take none."""
+    import wcwidth  # with the first subtitle: its tables take memory that few requests need
+
     columns = wcwidth.wcswidth(text)
     if columns >= 0:
         return columns

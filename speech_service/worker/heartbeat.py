@@ -11,7 +11,8 @@ import numpy as np
 
 from speech_service.domain.audio import MODEL_RATE_HZ, Samples
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.models import ModelCapabilities, ModelKind, ModelState
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind, ModelState
+from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ, VoicePrompt
 from speech_service.domain.work import (
     AlignWork,
     IdentifyWork,
@@ -33,6 +34,7 @@ from speech_service.scheduler.scheduler import Scheduler
 
 CLIP_MS = 100
 NOISE_LEVEL = 0.001
+_PROMPT_LEVEL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +134,7 @@ def probe(model: ModelCapabilities, work_id: str, clip: Samples) -> Work:
         case ModelKind.RECOGNIZER:
             return RecognizeWork(**common, segment=key, kind=RecognizeKind.FINAL, samples=clip)
         case ModelKind.SYNTHESIZER:
-            return SynthesizeWork(
-                **common, stream_id=work_id, text="a", voice=model.voices[0].voice_id
-            )
+            return SynthesizeWork(**common, stream_id=work_id, text="a", **_voice(model))
         case ModelKind.ALIGNER:
             return AlignWork(**common, stream_id=work_id, segment=key, samples=clip, text="a")
         case ModelKind.TRANSLATOR:
@@ -148,6 +148,16 @@ def probe(model: ModelCapabilities, work_id: str, clip: Samples) -> Work:
             )
         case ModelKind.LANGUAGE_IDENTIFIER:
             return IdentifyWork(**common, stream_id=work_id, texts=("a",))
+
+
+def _voice(model: ModelCapabilities) -> dict[str, Any]:
+    """A voice that the model has or, where it has none, can make."""
+    if model.voices:
+        return {"voice": model.voices[0].voice_id}
+    if Capability.VOICE_DESIGN in model.capabilities:
+        return {"voice": "", "instruct": "a calm voice"}
+    noise = np.random.default_rng(0).standard_normal(VOICE_PROMPT_RATE_HZ) * _PROMPT_LEVEL
+    return {"voice": "", "voice_prompt": VoicePrompt(noise.astype(np.float32))}
 
 
 def _noise() -> Samples:

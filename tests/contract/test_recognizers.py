@@ -9,6 +9,7 @@ import pytest
 
 from speech_service.config import ModelConfig
 from speech_service.domain.audio import Samples
+from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelKind
 from speech_service.domain.work import (
     RecognizeKind,
@@ -20,26 +21,32 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.engines.model_files import package_folder
-from speech_service.engines.registry import MODELS, build_engine, describe
+from speech_service.engines.registry import build_engine, describe
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
+from tests.contract.recognizers import KINDS, configured
 
 MAX_STEPS = 500
-_engines: dict[str, Engine] = {}
 
 
-@pytest.fixture(params=sorted(kind for kind in MODELS if kind.startswith("recognizer/")))
-def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
+@pytest.fixture(scope="module", params=KINDS)
+def config(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelConfig]:
+    with configured(request.param, tmp_path_factory.mktemp("models")) as config:
+        yield config
+
+
+@pytest.fixture(scope="module")
+def loaded(config: ModelConfig) -> Engine:
+    return build_engine(config)
 
 
 @pytest.fixture
-def engine(kind: str) -> Iterator[Engine]:
+def engine(loaded: Engine) -> Iterator[Engine]:
     """The engine of a kind, loaded once; a test that leaves work behind spoils the next."""
-    if kind not in _engines:
-        _engines[kind] = build_engine(ModelConfig(kind=kind))
-    yield _engines[kind]
-    assert _engines[kind].step() == []
+    yield loaded
+    assert loaded.step() == []
 
 
 def clip(name: str) -> Samples:
@@ -65,6 +72,7 @@ def work(
     work_id: str = "w",
     kind: RecognizeKind = RecognizeKind.FINAL,
     draft: tuple[int, ...] = (),
+    language: str = "",
 ) -> RecognizeWork:
     return RecognizeWork(
         work_id=work_id,
@@ -74,6 +82,7 @@ def work(
         samples=samples,
         model="m",
         draft_tokens=draft,
+        language=language,
     )
 
 
@@ -100,8 +109,8 @@ def done(engine: Engine, item: RecognizeWork) -> WorkDone:
     return event
 
 
-def test_what_is_declared_is_what_is_built(kind: str, engine: Engine) -> None:
-    declared = describe(ModelConfig(kind=kind))
+def test_what_is_declared_is_what_is_built(config: ModelConfig, engine: Engine) -> None:
+    declared = describe(config)
     assert engine.capabilities == declared
     assert declared.kind is ModelKind.RECOGNIZER
     assert declared.sample_rate_hz == 16_000
@@ -112,9 +121,23 @@ def test_what_is_declared_is_what_is_built(kind: str, engine: Engine) -> None:
 def test_speech_becomes_text_with_tokens_and_timing(engine: Engine, speech: Samples) -> None:
     event = done(engine, work(speech))
     assert event.hypothesis.text
-    assert event.hypothesis.tokens
-    assert event.hypothesis.language in engine.capabilities.languages
+    assert event.hypothesis.language in ("", *engine.capabilities.languages)
     assert event.timing.decode_steps >= 1
+    if Capability.DRAFT_VERIFICATION in engine.capabilities.capabilities:
+        assert event.hypothesis.tokens
+
+
+def test_a_language_that_is_forced_is_the_language_of_the_text(
+    engine: Engine, speech: Samples
+) -> None:
+    for language in engine.capabilities.languages[:2]:
+        event = run(engine, work(speech, language=language))["w"]
+        if isinstance(event, WorkFailed):
+            assert isinstance(event.error, UnsupportedOptionError), "by name, or not at all"
+            assert event.error.field == "config.language"
+        else:
+            assert isinstance(event, WorkDone)
+            assert event.hypothesis.language == language
 
 
 def test_the_same_audio_gives_the_same_text(engine: Engine, speech: Samples) -> None:
@@ -199,9 +222,11 @@ def test_input_audio_is_not_changed(engine: Engine, speech: Samples) -> None:
     np.testing.assert_array_equal(frozen, speech)
 
 
-def test_lanes_that_share_a_model_do_not_disturb_each_other(kind: str, speech: Samples) -> None:
+def test_lanes_that_share_a_model_do_not_disturb_each_other(
+    config: ModelConfig, speech: Samples
+) -> None:
     shared = SharedModels()
-    lanes = [build_engine(ModelConfig(kind=kind), shared) for _ in range(2)]
+    lanes = [build_engine(config, shared) for _ in range(2)]
     clips = [speech, speech[: len(speech) // 2]]
     alone = [done(lane, work(one)).hypothesis for lane, one in zip(lanes, clips, strict=True)]
     with ThreadPoolExecutor(2) as threads:
@@ -217,9 +242,7 @@ def test_lanes_that_share_a_model_do_not_disturb_each_other(kind: str, speech: S
 
 
 def test_moonshine_reads_the_recordings_of_its_package() -> None:
-    engine = _engines.setdefault(
-        "recognizer/moonshine", build_engine(ModelConfig(kind="recognizer/moonshine"))
-    )
+    engine = build_engine(ModelConfig(kind="recognizer/moonshine"))
     text = done(engine, work(clip("beckett"))).hypothesis.text.lower()
     words = text.replace(",", "").replace(".", "").split()
     assert words[-6:] == ["try", "again", "fail", "again", "fail", "better"]

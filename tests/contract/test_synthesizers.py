@@ -84,6 +84,25 @@ def test_speaks_piece_by_piece(kind: str, speaker: Speaker) -> None:
     assert position > 2 * speaker.sample_rate_hz
 
 
+@pytest.mark.parametrize("rate", [1.0, 1.6])
+def test_what_comes_ahead_of_a_piece_is_its_beginning(speaker: Speaker, rate: float) -> None:
+    ahead: list[Samples] = []
+    pieces: list[SpokenPiece] = []
+    for item in speaker.stream(TEXT, speaking_rate=rate):
+        if isinstance(item, SpokenPiece):
+            early = sum(map(len, ahead))
+            np.testing.assert_array_equal(
+                np.concatenate([*ahead, item.samples[early:]]), item.samples
+            )
+            ahead.clear()
+            pieces.append(item)
+        else:
+            assert len(item)
+            ahead.append(item)
+    assert not ahead
+    np.testing.assert_array_equal(joined(pieces), joined(speak(speaker, rate=rate)))
+
+
 def test_words_lie_in_their_piece_and_in_the_text(speaker: Speaker) -> None:
     words = []
     for piece in speak(speaker):

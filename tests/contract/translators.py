@@ -10,9 +10,9 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.translation import GlossaryEntry, Translation
 from speech_service.domain.work import TranslateWork, WorkClass, WorkDone, WorkEvent, WorkFailed
+from speech_service.engines.server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translators import openai
-from speech_service.engines.translators.openai.engine import OpenAiTranslator
 from speech_service.protocols import Engine
 
 TIMEOUT_S = 20.0
@@ -50,7 +50,7 @@ def work_of(
     )
 
 
-def open_ai(url: str, **options: object) -> OpenAiTranslator:
+def open_ai(url: str, **options: object) -> ServerEngine:
     base = openai.Options(base_url=url, model="small", timeout_s=5.0, max_retries=2)
     return openai.build(replace(base, **options), SharedModels())
 

@@ -90,8 +90,13 @@ def gather(events: Any, context_id: str = "") -> Spoken:
 class SpeechTalk:
     """One StreamingSynthesize call, message by message."""
 
-    def __init__(self, server: Server, config: pb.SynthesisConfig | None = None) -> None:
-        self.call: Any = speech_stub(server).StreamingSynthesize()
+    def __init__(
+        self,
+        server: Server,
+        config: pb.SynthesisConfig | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.call: Any = speech_stub(server).StreamingSynthesize(metadata=metadata)
         self.events: list[pb.StreamingSynthesizeResponse] = []
         self._config = config or pb.SynthesisConfig()
 

@@ -19,9 +19,9 @@ import pytest
 from speech_service.domain.translation import Translation
 from speech_service.domain.work import TranslateWork, WorkClass, WorkDone, WorkEvent, WorkFailed
 from speech_service.engines.model_files import package_folder
+from speech_service.engines.server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translators import openai
-from speech_service.engines.translators.openai.engine import OpenAiTranslator
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TIMEOUT_S = 90.0
@@ -68,7 +68,7 @@ def base_url() -> Iterator[str]:
 
 
 @pytest.fixture(params=["plain", "streaming", "json"])
-def engine(request: pytest.FixtureRequest, base_url: str) -> Iterator[OpenAiTranslator]:
+def engine(request: pytest.FixtureRequest, base_url: str) -> Iterator[ServerEngine]:
     options = openai.Options(
         base_url=base_url,
         model="smollm2",
@@ -83,7 +83,7 @@ def engine(request: pytest.FixtureRequest, base_url: str) -> Iterator[OpenAiTran
     built.close()
 
 
-def run(engine: OpenAiTranslator, item: TranslateWork) -> WorkEvent:
+def run(engine: ServerEngine, item: TranslateWork) -> WorkEvent:
     engine.admit(item)
     until_s = time.monotonic() + TIMEOUT_S
     while time.monotonic() < until_s:
@@ -103,17 +103,17 @@ def check(event: WorkEvent, item: TranslateWork) -> None:
     assert event.outcome.texts.count("") == len(event.outcome.notes)
 
 
-def test_one_text_comes_back(engine: OpenAiTranslator) -> None:
+def test_one_text_comes_back(engine: ServerEngine) -> None:
     item = work_of(["The dog sleeps."])
     check(run(engine, item), item)
 
 
-def test_several_texts_end_as_several_texts(engine: OpenAiTranslator) -> None:
+def test_several_texts_end_as_several_texts(engine: ServerEngine) -> None:
     item = work_of(["The dog sleeps.", "Good morning, my old friend!", "I live in London now."])
     check(run(engine, item), item)
 
 
-def test_a_request_is_aborted_at_once(engine: OpenAiTranslator) -> None:
+def test_a_request_is_aborted_at_once(engine: ServerEngine) -> None:
     engine.admit(work_of(["Tell me a very long story about the sea, please."], work_id="gone"))
     engine.step()
     begin_s = time.monotonic()

@@ -175,6 +175,19 @@ async def test_first_audio_leaves_before_generation_ends() -> None:
         assert latency_ms > 0
 
 
+async def test_a_voice_that_is_slower_than_its_speech_counts_underruns() -> None:
+    text = "One here. " * 4
+    for step_ms, underruns in ((0, 0), (600, 3)):  # each sentence sounds for 420 ms
+        async with running(models=[hum(step_ms=step_ms)]) as server:
+            await chunked(server, text)
+            metrics = await server.metrics()
+            assert metrics["speech_synthesis_underruns_total"] == underruns
+            buffered = metrics["speech_synthesis_buffer_seconds_count"]
+            await synthesize(server, text)
+            metrics = await server.metrics()
+            assert metrics["speech_synthesis_buffer_seconds_count"] == buffered > 3
+
+
 async def test_a_long_reply_names_the_other_rpc(talker: Server) -> None:
     text = "incomprehensibilities " * 200
     failure = await failure_of(

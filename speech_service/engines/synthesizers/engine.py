@@ -1,4 +1,4 @@
-"""A synthesizer as an engine: each step of the device speaks one piece of one text."""
+"""A synthesizer as an engine: each step of the device speaks one piece of one text, or the beginning of one."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.synthesis import SpokenWord
 from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
 from speech_service.engines.stepping import Piece, SteppingEngine
-from speech_service.engines.synthesizers.speaking import Speaker
+from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
 from speech_service.protocols import Engine
 
 
@@ -23,14 +23,21 @@ def speaking_engine(capabilities: ModelCapabilities, speaker: Speaker) -> Engine
 def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
     words: list[SpokenWord] = []
     unspoken: list[str] = []
-    pieces = speaker.speak(
+    spoken = speaker.stream(
         work.text,
         speaking_rate=work.speaking_rate,
         seed=work.seed,
         lexicon=work.lexicon,
     )
-    for piece in pieces:
-        words += piece.words
-        unspoken += piece.unspoken
-        yield WorkAudio(work.work_id, piece.samples, speaker.sample_rate_hz)
+    ahead = 0
+    for item in spoken:
+        if not isinstance(item, SpokenPiece):
+            ahead += len(item)
+            yield WorkAudio(work.work_id, item, speaker.sample_rate_hz)
+            continue
+        words += item.words
+        unspoken += item.unspoken
+        if ahead < len(item.samples):
+            yield WorkAudio(work.work_id, item.samples[ahead:], speaker.sample_rate_hz)
+        ahead = 0
     yield SpeechMade(speaker.sample_rate_hz, tuple(words), tuple(unspoken))

@@ -151,6 +151,24 @@ class FakeSpeaker:
         if not is_speakable(text):
             raise nothing_spoken(self._options.voices[0])
 
+    def stream(
+        self,
+        text: str,
+        *,
+        speaking_rate: float = 1.0,
+        seed: int | None = None,
+        lexicon: Sequence[LexiconEntry] = (),
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Samples | SpokenPiece]:
+        """As ``Speaker.stream``: a tone is made at once, nothing comes ahead."""
+        return self.speak(
+            text,
+            speaking_rate=speaking_rate,
+            seed=seed,
+            lexicon=lexicon,
+            is_cancelled=is_cancelled,
+        )
+
     def _tone(self, letters: int, samples_per_letter: float, seed: int | None) -> Samples:
         """A tone that the seed and the number of letters choose, faded in and out, then silence."""
         count = round(letters * samples_per_letter)

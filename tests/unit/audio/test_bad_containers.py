@@ -43,7 +43,7 @@ async def outcome(
 
 
 def seconds(blocks: list[AudioBlock]) -> float:
-    return sum(len(block.samples) / block.sample_rate_hz for block in blocks)
+    return round(sum(len(block.samples) / block.sample_rate_hz for block in blocks), 6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,6 +23,22 @@ def test_describe_imports_no_runtime() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_describe_of_a_server_or_a_package_imports_neither_client_nor_package() -> None:
+    code = (
+        "import sys\n"
+        "from speech_service.config import ModelConfig\n"
+        "from speech_service.engines import registry\n"
+        "server = {'base_url': 'http://127.0.0.1:1/v1', 'model': 'm'}\n"
+        "for mode in ('batch', 'realtime'):\n"
+        "    registry.describe(ModelConfig(kind='recognizer/vllm', options={**server, 'mode': mode}))\n"
+        "registry.describe(ModelConfig(kind='synthesizer/vllm-omni', options=server))\n"
+        "registry.describe(ModelConfig(kind='recognizer/qwen-asr', options={'model': 'm'}))\n"
+        "heavy = {'httpx2', 'websockets', 'ssl', 'email', 'torch', 'transformers', 'qwen_asr'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_an_unknown_kind_names_the_key_and_the_known_kinds() -> None:
     with pytest.raises(ConfigError, match=r"models\[2\]\.kind.*recognizer/fake"):
         registry.describe(ModelConfig(kind="recognizer/nope"), "models[2]")

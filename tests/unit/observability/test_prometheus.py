@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from speech_service.domain.call import Call
 from speech_service.domain.events import LatencySummary, Usage
@@ -19,9 +20,9 @@ from speech_service.observability.prometheus import (
 
 SOURCE = Path(__file__).resolve().parents[3] / "speech_service"
 FAMILIES = {"count": COUNTERS, "observe": HISTOGRAMS, "gauge": GAUGES}
-# The first passes on what a worker measured, under names that the worker's own code reports; the second is the
-# library's own `observe(value)`.
-DYNAMIC = {"scheduler/remote/health.py", "observability/prometheus.py"}
+# Passes on what a worker measured, under names that the worker's own code reports.
+DYNAMIC = {"scheduler/remote/health.py"}
+REPORTERS = {"observer", "_observer"}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ def _labels(call: ast.Call) -> frozenset[str] | None:
     return frozenset(names - {"value"})
 
 
+def _reports(receiver: ast.expr, where: str) -> bool:
+    """Whether the method is an observer's, not that of a list or a string."""
+    if where == "observability/prometheus.py":
+        return isinstance(receiver, ast.Name) and receiver.id == "self"
+    match receiver:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name in REPORTERS
+        case _:
+            return False
+
+
 def _uses() -> Iterator[Use]:
     trees = {
         str(path.relative_to(SOURCE)): ast.parse(path.read_text())
@@ -75,17 +87,14 @@ def _uses() -> Iterator[Use]:
                 and isinstance(call.func, ast.Attribute)
                 and call.func.attr in FAMILIES
                 and call.args
+                and _reports(call.func.value, where)
             ):
                 continue
             match call.args[0]:
-                case ast.Constant(value=str() as name) if not name.isidentifier():
-                    continue  # "a b".count(" ")
                 case ast.Constant(value=str() as name):
                     pass
                 case ast.Name(id=name) | ast.Attribute(attr=name) if name in constants:
                     name = constants[name]
-                case ast.Constant():
-                    continue  # itertools.count(1)
                 case _:
                     assert where in DYNAMIC, f"{where}:{call.lineno}: a metric without a fixed name"
                     continue
@@ -129,7 +138,7 @@ def test_values_reach_the_exposition() -> None:
     observer.count("speech_results_total", 2, kind="final")
     observer.gauge("speech_active_streams", 3)
     observer.observe("speech_final_lag_seconds", 0.06)
-    text = generate_latest(observer.registry).decode()
+    text = observer.page()
     assert 'speech_results_total{kind="final"} 3.0' in text
     assert "speech_active_streams 3.0" in text
     assert 'speech_final_lag_seconds_bucket{le="0.05"} 0.0' in text
@@ -144,7 +153,7 @@ def test_a_call_is_counted_when_it_starts_and_ends() -> None:
     call.finished(Usage(audio_in_ms=60_000), LatencySummary())
     observer.call_started(call)
     observer.call_ended(call, "OK")
-    text = generate_latest(observer.registry).decode()
+    text = observer.page()
     rpc = 'grpc_method="Recognize",grpc_service="speech.v1.RecognitionService",grpc_type="unary"'
     assert f"grpc_server_started_total{{{rpc}}} 1.0" in text
     assert f'grpc_server_handled_total{{grpc_code="OK",{rpc}}} 1.0' in text
@@ -152,3 +161,63 @@ def test_a_call_is_counted_when_it_starts_and_ends() -> None:
     assert f"grpc_server_msg_sent_total{{{rpc}}} 2.0" in text
     assert f"grpc_server_handling_seconds_count{{{rpc}}} 1.0" in text
     assert 'speech_unary_rtf_bucket{le="0.01"} 1.0' in text
+
+
+def _samples(observer: PrometheusObserver) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """The page as another implementation of the format reads it."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(observer.page())
+        for sample in family.samples
+    }
+
+
+def test_another_parser_reads_the_same_values() -> None:
+    observer = PrometheusObserver()
+    strange = 'a "quoted" \\ back\nslash'
+    observer.count("speech_shed_total", 3, reason=strange)
+    observer.gauge("speech_queue_depth", 2.5, **{"class": "unary"})
+    for value in (0.0005, 0.001, 0.3, 99.0):
+        observer.observe("speech_queue_wait_seconds", value, **{"class": "unary"})
+    read = _samples(observer)
+    unary = ("class", "unary")
+    assert read["speech_shed_total", frozenset({("reason", strange)})] == 3
+    assert read["speech_queue_depth", frozenset({unary})] == 2.5
+    buckets = {
+        dict(labels)["le"]: value
+        for (name, labels), value in read.items()
+        if name == "speech_queue_wait_seconds_bucket"
+    }
+    assert (buckets["0.001"], buckets["0.25"], buckets["0.5"], buckets["+Inf"]) == (2, 2, 3, 4)
+    assert read["speech_queue_wait_seconds_count", frozenset({unary})] == 4
+    assert read["speech_queue_wait_seconds_sum", frozenset({unary})] == pytest.approx(99.3015)
+
+
+def test_every_declared_metric_has_its_help_and_type_on_the_page() -> None:
+    families = {f.name: f for f in text_string_to_metric_families(PrometheusObserver().page())}
+    for kind, declared in (("counter", COUNTERS), ("gauge", GAUGES), ("histogram", HISTOGRAMS)):
+        for name, each in declared.items():
+            family = families[name.removesuffix("_total")]
+            assert (family.type, family.documentation) == (kind, each.help)
+            assert bool(family.samples) == (not each.labels), name
+
+
+def test_wrong_labels_are_a_bug() -> None:
+    observer = PrometheusObserver()
+    for labels in ({}, {"kind": "final", "more": "x"}, {"sort": "final"}):
+        with pytest.raises(KeyError):
+            observer.count("speech_results_total", 1.0, **labels)
+
+
+def test_the_page_tells_of_this_process_what_the_system_tells() -> None:
+    read = _samples(PrometheusObserver())
+    process = psutil.Process()
+    none = frozenset[tuple[str, str]]()
+    assert read["process_resident_memory_bytes", none] == pytest.approx(
+        process.memory_info().rss, rel=0.1
+    )
+    assert read["process_start_time_seconds", none] == pytest.approx(process.create_time(), abs=2)
+    times = process.cpu_times()
+    used_s = times.user + times.system
+    assert read["process_cpu_seconds_total", none] == pytest.approx(used_s, rel=0.1, abs=0.1)
+    assert read["process_open_fds", none] > 2

@@ -3,12 +3,14 @@
 import itertools
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client.parser import text_string_to_metric_families
 
 from speech_service.domain.call import Call
 from speech_service.domain.errors import InternalError
@@ -18,6 +20,8 @@ from speech_service.domain.work import (
     RecognizeKind,
     RecognizeWork,
     SegmentKey,
+    SpeechMade,
+    SynthesizeWork,
     WorkClass,
     WorkDone,
     WorkEvent,
@@ -69,6 +73,13 @@ def some_time(trace: SessionTrace) -> None:
             pass
 
 
+def metric(observer: PrometheusObserver, name: str, **labels: str) -> float:
+    """The value of a metric on the page; 0 where it is not there."""
+    families = text_string_to_metric_families(observer.page())
+    samples = (sample for family in families for sample in family.samples)
+    return next((s.value for s in samples if (s.name, s.labels) == (name, labels)), 0.0)
+
+
 class Traced:
     """One call with a tracer that keeps its spans."""
 
@@ -93,7 +104,7 @@ class Traced:
 
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric."""
-        return self.observer.registry.get_sample_value(name, labels) or 0.0
+        return metric(self.observer, name, **labels)
 
 
 @pytest.fixture
@@ -241,6 +252,37 @@ def test_a_final_that_breaks_the_stable_prefix_is_counted(
     assert traced.metric("speech_final_lag_seconds_sum") == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize(
+    ("timing", "stages"),
+    [
+        (
+            WorkTiming(10, 20, 100, decode_steps=7, first_frame_ms=30, codec_ms=25),
+            {"queue": 10, "prefill": 20, "first_frame": 30, "frames": 45, "codec": 25},
+        ),
+        (WorkTiming(10, 0, 100), {"queue": 10, "frames": 100}),
+    ],
+)
+def test_speech_is_traced_in_its_own_stages(
+    traced: Traced, timing: WorkTiming, stages: dict[str, int]
+) -> None:
+    speech = SynthesizeWork(
+        work_id="w", stream_id="s", work_class=WorkClass.UNARY, model="m", text="x", voice="y"
+    )
+    traced.trace.submitted(speech)
+    traced.trace.work_event(WorkDone("w", SpeechMade(24_000), timing))
+    spans = traced.end()
+    assert spans.keys() == {"rpc", "synthesize", *stages}
+    at = 0
+    for name, length_ms in stages.items():
+        (span,) = spans[name]
+        assert span.start_time is not None
+        assert span.end_time is not None
+        assert span.start_time >= at
+        assert (span.end_time - span.start_time) / 1e6 == pytest.approx(length_ms, abs=0.01)
+        assert parent_id(span) == span_id(spans["synthesize"][0])
+        at = span.start_time
+
+
 def test_without_a_tracer_metrics_are_kept_and_no_spans_made() -> None:
     observer = PrometheusObserver()
     trace = SessionTrace("s", "", NullTracer(), observer)
@@ -248,7 +290,7 @@ def test_without_a_tracer_metrics_are_kept_and_no_spans_made() -> None:
     trace.work_event(done("w1"))
     trace.event(SessionEnded(Usage(audio_in_ms=2_000), LatencySummary(first_result_ms=100)))
     trace.close()
-    value = observer.registry.get_sample_value
+    value = partial(metric, observer)
     assert value("speech_decode_seconds_sum") == pytest.approx(0.03)
     assert value("speech_encode_seconds_sum") == pytest.approx(0.02)
     assert value("speech_audio_received_seconds_total") == 2

@@ -26,7 +26,7 @@ from speech_service.domain.errors import (
     SpeechError,
     UnavailableError,
 )
-from speech_service.domain.synthesis import LexiconEntry, SpokenWord
+from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
@@ -95,10 +95,11 @@ def test_work_comes_back_as_it_was() -> None:
 
 
 def test_result_comes_back_as_it_was() -> None:
-    event = WorkDone("w", Hypothesis("text", (1, 2), "en", 0.5), WorkTiming(1.0, 2.0, 3.0, 4, 5, 3))
+    timing = WorkTiming(1.0, 2.0, 3.0, 4, 5, 3, 6.0, 7.0)
+    event = WorkDone("w", Hypothesis("text", (1, 2), "en", 0.5), timing)
     back = wire.decode_done(wire.encode_event(event, 1).done, "w", waited_ms=10.0)
     assert back.hypothesis == event.hypothesis
-    assert back.timing == WorkTiming(11.0, 2.0, 3.0, 4, 5, 3)
+    assert back.timing == dataclasses.replace(timing, queue_ms=11.0)
     for reason in DropReason:
         dropped = WorkDropped("w", reason)
         assert wire.decode_dropped(wire.encode_event(dropped, 1).dropped, "w") == dropped
@@ -152,6 +153,8 @@ _COMMON: dict[str, Any] = {
             speaking_rate=1.5,
             seed=2**40,
             lexicon=(LexiconEntry("it", "ih t", "arpabet"),),
+            instruct="like a secret",
+            voice_prompt=VoicePrompt(_CLIP, "what is said"),
         ),
         AlignWork(
             **_COMMON,

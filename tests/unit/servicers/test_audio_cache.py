@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from speech_service.domain.events import SpeechChunk, SpeechTimings, SpokenUnit
+from speech_service.domain.events import SpeechChunk, SpeechTimings, SpokenUnit, StreamWarning
 from speech_service.domain.synthesis import (
+    WORD_TIMINGS_UNAVAILABLE,
     LexiconEntry,
     OutputEncoding,
     OutputFormat,
@@ -122,3 +123,13 @@ def test_prompts_are_found_by_content() -> None:
     ):
         assert cache.get(other) is None
     assert (cache.stats().hits, cache.stats().misses) == (1, 4)
+
+
+def test_audio_whose_words_an_aligner_failed_to_find_is_not_kept() -> None:
+    cache = AudioCache(1_000_000, 10)
+    failed = FinishedAudio(
+        b"x", (), 1, (StreamWarning(WORD_TIMINGS_UNAVAILABLE, "config.timing", "x"),)
+    )
+    other = FinishedAudio(b"x", (), 1, (StreamWarning("OTHER", "text", "x"),))
+    assert (cache.store(b"1", failed), cache.store(b"2", other)) == (False, True)
+    assert cache.finished(b"1") is None

@@ -1,5 +1,7 @@
 """The catalog: defaults, kinds, and what is not there."""
 
+from dataclasses import replace
+
 import pytest
 
 from speech_service.domain.errors import ResourceNotFoundError
@@ -68,3 +70,13 @@ def test_the_aligner_of_a_language() -> None:
     assert by_order.aligner_for("pt") is None
     with pytest.raises(ResourceNotFoundError):
         ModelCatalog([HEARS], "", "a")
+
+
+def test_an_aligner_gives_synthesizers_of_its_language_word_timings() -> None:
+    by_itself = replace(SPEAKS, name="d", capabilities=frozenset({Capability.WORD_TIMINGS}))
+    german = replace(SPEAKS, name="e", languages=("de",))
+    catalog = ModelCatalog([SPEAKS, by_itself, german, aligner("x", "en")])
+    for name, has, says in (("c", True, False), ("d", True, True), ("e", False, False)):
+        model = catalog.get(name)
+        assert (Capability.WORD_TIMINGS in model.capabilities) is has
+        assert catalog.says_when(model) is says

@@ -232,3 +232,22 @@ def test_the_effective_configuration_asks_for_the_same() -> None:
     again = CONVERTER.request(effective)
     output = replace(request.options.output, bit_rate_bps=64_000)
     assert again.options == replace(request.options, output=output)
+
+
+def test_word_timings_come_from_the_model_or_from_an_aligner_of_the_language() -> None:
+    hears = ModelCapabilities("hears", ModelKind.ALIGNER, ("en",), 16_000, 60_000)
+    plain = replace(RICH, name="plain", capabilities=frozenset[Capability]())
+    catalog = ModelCatalog([RICH, plain, hears])
+    converter = SynthesisConverter(catalog, SynthesisConfig())
+
+    def asked(**fields: Any) -> SynthesisRequest:
+        return converter.request(pb.SynthesisConfig(timing=pb.TIMING_WORD, **fields))
+
+    for model, language, aligner in (("rich", "ja", ""), ("plain", "en", "hears")):
+        options = asked(model=model, language=language).options
+        assert (options.word_timings, options.aligner) == (True, aligner)
+    with pytest.raises(UnsupportedOptionError, match=r"config\.timing.*no aligner for 'ja'"):
+        asked(model="plain", language="ja")
+    lenient = asked(model="plain", language="ja", option_handling=2)
+    assert [warning.field for warning in lenient.warnings] == ["config.timing"]
+    assert (lenient.options.word_timings, lenient.options.aligner) == (False, "")

@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 
+from speech_service.domain.alignment import Alignment
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import (
     Action,
@@ -27,6 +28,7 @@ from speech_service.domain.synthesis import (
     SynthesisOptions,
 )
 from speech_service.domain.work import (
+    AlignWork,
     SpeechMade,
     SynthesizeWork,
     WorkAudio,
@@ -59,6 +61,7 @@ class SpeechDrive:
         self.events: list[SessionEvent] = []
         self.submitted: list[SynthesizeWork] = []
         self.on_device: dict[str, SynthesizeWork] = {}
+        self.aligning: dict[str, AlignWork] = {}
         self.cancelled: list[str] = []
         self.finished: list[SpeechError | None] = []
         self.ends: dict[int, ContextOutcome] = {}
@@ -113,6 +116,15 @@ class SpeechDrive:
         self.on_device.pop(work.work_id)
         return self.perform(self.session.work_event(WorkFailed(work.work_id, error)))
 
+    def aligned(self, work: AlignWork, outcome: Alignment | SpeechError) -> "SpeechDrive":
+        del self.aligning[work.work_id]
+        event = (
+            WorkDone(work.work_id, outcome, WorkTiming())
+            if isinstance(outcome, Alignment)
+            else WorkFailed(work.work_id, outcome)
+        )
+        return self.perform(self.session.work_event(event))
+
     def speak_all(self, ms: int = 100) -> "SpeechDrive":
         """Speak and read until nothing is left."""
         while self.read().on_device:
@@ -153,6 +165,8 @@ class SpeechDrive:
         for action in actions:
             assert not self.finished, "nothing comes after the end"
             match action:
+                case Submit(AlignWork() as work):
+                    self.aligning[work.work_id] = work
                 case Submit(work):
                     assert isinstance(work, SynthesizeWork)
                     assert work.work_id not in {w.work_id for w in self.submitted}
@@ -160,8 +174,9 @@ class SpeechDrive:
                     self.submitted.append(work)
                     self.on_device[work.work_id] = work
                 case Cancel(work_id):
-                    assert work_id in self.on_device, "only work that runs is cancelled"
-                    del self.on_device[work_id]
+                    running = self.aligning if work_id in self.aligning else self.on_device
+                    assert work_id in running, "only work that runs is cancelled"
+                    del running[work_id]
                     self.cancelled.append(work_id)
                 case Emit(event):
                     self._event(event)

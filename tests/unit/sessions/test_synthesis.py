@@ -32,10 +32,11 @@ def test_a_sentence_is_spoken_before_the_text_ends() -> None:
 
 def test_two_pieces_are_on_the_device_and_leave_in_order() -> None:
     drive = SpeechDrive().text(THREE).flush()
-    first, second = drive.waiting
-    drive.audio(second, 30).done(second)
-    assert drive.spoken_ms() == 0
+    (first,) = drive.waiting
     drive.audio(first, 20)
+    assert drive.spoken_ms() == 20
+    _, second = drive.waiting
+    drive.audio(second, 30).done(second)
     assert drive.spoken_ms() == 20
     drive.done(first)
     lengths = [len(e.samples) for e in drive.events if isinstance(e, SpeechSamples)]
@@ -44,6 +45,16 @@ def test_two_pieces_are_on_the_device_and_leave_in_order() -> None:
     drive.speak_all().end().read()
     assert drive.outcomes() == [("a", "done")]
     assert drive.finished == [None]
+
+
+def test_the_second_piece_follows_when_the_first_sounds_or_has_ended() -> None:
+    """Else the first piece of another session would wait for it."""
+    drive = SpeechDrive().text(THREE).flush()
+    (first,) = drive.waiting
+    drive.done(first)
+    (second,) = drive.waiting
+    drive.audio(second)
+    assert [w.text for w in drive.waiting] == ["Second one here. ", "Third one here. "]
 
 
 def test_the_ack_of_a_flush_comes_before_the_end_of_its_context() -> None:
@@ -172,8 +183,9 @@ def test_a_client_that_does_not_read_pauses_synthesis() -> None:
 
 def test_times_are_in_the_audio_and_the_text_of_the_context() -> None:
     drive = SpeechDrive(replace(OPTIONS, word_timings=True)).text("One two. Three four. ").flush()
-    first, second = drive.waiting
+    (first,) = drive.waiting
     drive.audio(first, 500).done(first, (SpokenWord("One", 0, 3, 100, 200),))
+    (second,) = drive.waiting
     drive.audio(second, 300).done(second, (SpokenWord("Three", 0, 5, 50, 150),))
     units = [u for timings in drive.timings() for u in timings.units]
     assert [(u.text, u.char_start, u.char_end, u.start_ms, u.end_ms) for u in units] == [
@@ -217,7 +229,7 @@ def test_new_options_are_for_contexts_that_open_later() -> None:
     drive = SpeechDrive().text("Hello the")
     drive.controls.append("u")
     drive.perform(drive.session.update(replace(OPTIONS, voice="other"), "u"))
-    drive.text("re.").flush().text("Hello there.", "b").flush("b", "g")
+    drive.text("re.").flush().text("Hello there.", "b").flush("b", "g").speak_all()
     assert [w.voice for w in drive.submitted] == ["voice", "other"]
 
 
@@ -232,7 +244,7 @@ def test_new_options_are_for_contexts_that_open_later() -> None:
 def test_modes(mode: Segmentation, pieces: list[str]) -> None:
     drive = SpeechDrive(replace(OPTIONS, segmentation=mode)).text("One two. Three")
     assert [w.text for w in drive.submitted] == pieces
-    drive.flush()
+    drive.flush().speak_all()
     assert "".join(w.text for w in drive.submitted) == "One two. Three"
 
 

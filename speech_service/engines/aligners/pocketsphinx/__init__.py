@@ -46,7 +46,7 @@ class Options:
     """Words that end this close to the end of a window are left to the next one: they may be cut."""
     filler_penalty: float = 20.0
     """Price of one phone that is in no word. Measured: lower loses right words, higher keeps wrong ones."""
-    min_score: float = -26.0
+    min_score: float = -30.0
     """Words whose neighbourhood scores worse against free phones are not believed."""
     min_word_score: float = -75.0
     """A word alone that scores worse is not believed."""

@@ -46,8 +46,6 @@ _OVERLAP_MS = 5_000
 _LEAP_WORDS = 10
 _LEAP_COVERS = 0.6
 """Words, and share of the sound, that text further on must explain before the text in between is given up."""
-_SPEECH_FRAMES = 40
-"""A window with fewer frames of sound has no speech that could be missed."""
 
 
 @dataclass(slots=True)
@@ -108,7 +106,7 @@ class PocketSphinxAligner:
         units = spoken_units(text)
         candidates, silent = self._candidates(units)
         timed: list[Timed] = []
-        quiet = np.ones(-(-len(samples) // (SAMPLES_PER_MS * FRAME_MS)), np.bool_)
+        sound = np.zeros(-(-len(samples) // (SAMPLES_PER_MS * FRAME_MS)), np.bool_)
         progress = _Progress()
         while progress.at_ms < len(samples) / SAMPLES_PER_MS:
             start_ms = progress.at_ms
@@ -117,7 +115,7 @@ class PocketSphinxAligner:
                 if heard is None:
                     yield None
             assert heard is not None
-            _note_quiet(quiet, heard.quiet, start_ms)
+            _note_sound(sound, heard.listened.sound, start_ms)
             kept = self._settle(heard, candidates, progress, samples)
             if granularity is Granularity.PHONE and kept:
                 yield None
@@ -129,7 +127,7 @@ class PocketSphinxAligner:
             else:
                 timed += [Timed.of(place).moved(start_ms, heard.confidence) for place in kept]
             yield None
-        yield report(text, units, silent, timed, quiet, samples, granularity)
+        yield report(text, units, silent, timed, sound, samples, granularity)
 
     def _candidates(
         self, units: Sequence[SpokenUnit]
@@ -171,16 +169,12 @@ class PocketSphinxAligner:
         begin = first + len(due)
         for _ in range(_LEAPS):
             far = candidates[begin : begin + _MAX_CANDIDATES]
-            speech = np.count_nonzero(~heard.quiet)
-            if heard.places or speech < _SPEECH_FRAMES or not may_leap(far):
+            if heard.places or not heard.listened.has_speech or not may_leap(far):
                 break
             yield None
             short = window[: _LEAP_MS * SAMPLES_PER_MS]
-            leap: Heard | None = None
-            for leap in search_far(self._decoder, self._options, short, far):
-                if leap is None:
-                    yield None
-            assert leap is not None
+            listened = heard.listened.first(len(short) // (SAMPLES_PER_MS * FRAME_MS))
+            leap = search_far(self._decoder, self._options, short, listened, far)
             if _is_convincing(leap):
                 heard = leap
             begin += _MAX_CANDIDATES
@@ -194,7 +188,7 @@ class PocketSphinxAligner:
         samples: Samples,
     ) -> list[Placed]:
         """The places that stay, and where to go on."""
-        start_ms, length_ms = progress.at_ms, len(heard.quiet) * FRAME_MS
+        start_ms, length_ms = progress.at_ms, len(heard.listened.sound) * FRAME_MS
         total_ms = -(-len(samples) // SAMPLES_PER_MS)
         if start_ms + length_ms >= total_ms:
             progress.at_ms = total_ms
@@ -226,21 +220,21 @@ def _is_convincing(heard: Heard) -> bool:
     """True where a leap over a long passage is worth it: what follows explains the audio."""
     covered = sum(place.frames for place in heard.places)
     enough = len(heard.places) >= _LEAP_WORDS
-    return enough and covered >= _LEAP_COVERS * int(np.count_nonzero(~heard.quiet))
+    return enough and covered >= _LEAP_COVERS * int(np.count_nonzero(heard.listened.sound))
 
 
 def _up_to_pause(places: list[Placed], safe: int) -> list[Placed]:
-    """Places up to the longest pause in the last third: the next window had better not start inside a sentence."""
+    """Places up to the longest pause in the last quarter: the next window had better not start inside a sentence."""
     best = len(places)
     longest = 0
     for at in range(1, len(places)):
         pause = places[at].start - places[at - 1].end
-        if places[at].start > safe * 2 // 3 and pause >= longest:
+        if places[at].start > safe * 3 // 4 and pause >= longest:
             best, longest = at, pause
     return places[:best] if longest > 0 else places
 
 
-def _note_quiet(quiet: NDArray[np.bool_], heard: NDArray[np.bool_], start_ms: int) -> None:
+def _note_sound(sound: NDArray[np.bool_], heard: NDArray[np.bool_], start_ms: int) -> None:
     begin = start_ms // FRAME_MS
-    end = min(len(quiet), begin + len(heard))
-    quiet[begin:end] = heard[: end - begin]
+    end = min(len(sound), begin + len(heard))
+    sound[begin:end] = heard[: end - begin]

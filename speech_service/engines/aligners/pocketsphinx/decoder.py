@@ -171,17 +171,20 @@ class Decoder:
         self._decoder.activate_search("text")
         return self._run()
 
-    def free_phones(self) -> NDArray[np.float64]:
-        """Score of each frame when any phone may follow any other: float64 [frames], 0 where nothing was found."""
-        self._decoder.activate_search("phones")
-        return self._per_frame(self._run())
+    def free_phones(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """When any phone may follow any other: score of each frame, and where they are phones, not silence or noise.
 
-    def quiet_frames(self, segments: Sequence[Segment]) -> NDArray[np.bool_]:
-        """True where ``segments`` hear silence or noise: bool [frames]."""
-        quiet = np.ones(self._frames, np.bool_)
-        for segment in segments:
-            quiet[max(0, segment.start) : max(0, segment.end)] = segment.is_quiet
-        return quiet
+        Returns:
+            float64 [frames], 0 where nothing was found; bool [frames].
+        """
+        self._decoder.activate_search("phones")
+        scores = np.zeros(self._frames, np.float64)
+        speech = np.zeros(self._frames, np.bool_)
+        for segment in self._run():
+            start, end = max(0, segment.start), max(0, segment.end)
+            scores[start:end] = segment.score / (segment.end - segment.start)
+            speech[start:end] = not segment.is_quiet
+        return scores, speech
 
     def phones_of(self, words: Sequence[Word]) -> list[list[Segment]] | None:
         """Phones of each of ``words``, which fill the audio but for silence; None: they do not fit."""
@@ -225,16 +228,10 @@ class Decoder:
         ]
 
     def _pass(self) -> None:
+        self._decoder.reinit_feat()  # forgets the noise of the audio before: equal work has equal answers
         self._decoder.start_utt()
         self._decoder.process_raw(self._pcm, full_utt=True)
         self._decoder.end_utt()
-
-    def _per_frame(self, segments: Sequence[Segment]) -> NDArray[np.float64]:
-        scores = np.zeros(self._frames, np.float64)
-        for segment in segments:
-            share = segment.score / (segment.end - segment.start)
-            scores[max(0, segment.start) : max(0, segment.end)] = share
-        return scores
 
 
 def _frames(first: int, last: int) -> tuple[int, int]:

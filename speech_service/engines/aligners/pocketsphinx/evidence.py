@@ -21,6 +21,8 @@ from speech_service.engines.aligners.pocketsphinx.text_graph import Candidate, P
 _SIDE = 4
 """Neighbours on each side whose places speak for a word."""
 _WIDE_SIDE = 8
+_GOES_ON_FRAMES = 100
+"""Sound after the last placed word that should hold the words that follow it."""
 _BLEND = 2
 """Placed neighbours on each side whose scores are averaged with the word's own."""
 _BRIDGE = 3
@@ -58,20 +60,22 @@ def believed(
     candidates: Sequence[Candidate],
     places: Sequence[Placed],
     scores: Mapping[int, float],
+    sound: NDArray[np.bool_],
     limits: Limits,
 ) -> list[Placed]:
     """The places that hold.
 
     Args:
-        candidates: the units that were looked for, in order. Those after the last placed one are no evidence: the
-            audio may end before them.
+        candidates: the units that were looked for, in order. Those after the last placed one are evidence only where
+            sound follows it: otherwise the audio may just end before them.
         places: what was found, in order.
         scores: from :func:`scores_against`.
+        sound: False where nobody speaks: bool [frames].
         limits: what is asked of a word.
     """
     left = list(places)
     while left:
-        kept = _round(candidates, left, scores, limits)
+        kept = _round(_considered(candidates, left, sound), left, scores, limits)
         if len(kept) == len(left):
             return kept
         left = kept
@@ -126,6 +130,14 @@ def blended_scores(places: Sequence[Placed], scores: Mapping[int, float]) -> dic
     return blended
 
 
+def _considered(
+    candidates: Sequence[Candidate], places: Sequence[Placed], sound: NDArray[np.bool_]
+) -> Sequence[Candidate]:
+    end = sum(candidate.unit <= places[-1].unit for candidate in candidates)
+    goes_on = np.count_nonzero(sound[max(0, places[-1].end) :]) >= _GOES_ON_FRAMES
+    return candidates[: end + _WIDE_SIDE] if goes_on else candidates[:end]
+
+
 def _round(
     candidates: Sequence[Candidate],
     places: Sequence[Placed],
@@ -134,15 +146,14 @@ def _round(
 ) -> list[Placed]:
     blended = blended_scores(places, scores)
     heard = {place.unit for place in places}
-    considered = [c for c in candidates if c.unit <= places[-1].unit]
-    order = {candidate.unit: at for at, candidate in enumerate(considered)}
+    order = {candidate.unit: at for at, candidate in enumerate(candidates)}
     return [
         place
         for place in places
         if blended[place.unit] >= limits.min_score
         and scores[place.unit] / place.frames >= limits.min_word_score
         and not _is_squeezed(place, scores[place.unit])
-        and _support(considered, order[place.unit], heard) >= limits.min_support
+        and _support(candidates, order[place.unit], heard) >= limits.min_support
     ]
 
 

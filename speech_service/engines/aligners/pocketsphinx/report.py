@@ -37,7 +37,7 @@ def report(
     units: Sequence[SpokenUnit],
     silent: Mapping[int, UnalignedReason],
     timed: Sequence[Timed],
-    quiet: NDArray[np.bool_],
+    sound: NDArray[np.bool_],
     samples: Samples,
     granularity: Granularity,
 ) -> Alignment:
@@ -48,7 +48,7 @@ def report(
         units: its words.
         silent: why words that were not looked for were not; by index of the unit.
         timed: words that were placed, in the order of the text.
-        quiet: True where nobody speaks: bool [frames].
+        sound: False where nobody speaks: bool [frames].
         samples: float32 [n] at 16 kHz.
         granularity: which units to make.
     """
@@ -58,7 +58,7 @@ def report(
     for word in placed:
         found += _aligned(text, units[word.unit], word, granularity)
     spans = list(_text_spans(text, units, silent, placed, total_ms))
-    spans += _audio_spans(units, placed, quiet, samples, total_ms, len(text))
+    spans += _audio_spans(units, placed, sound, samples, total_ms, len(text))
     spans.sort(key=lambda span: (span.start_ms, span.char_start, span.end_ms))
     return Alignment(tuple(found), tuple(spans))
 
@@ -188,7 +188,7 @@ def _gap_ends(count: int, times: Mapping[int, Timed], total_ms: int) -> list[int
 def _audio_spans(
     units: Sequence[SpokenUnit],
     placed: Sequence[Timed],
-    quiet: NDArray[np.bool_],
+    sound: NDArray[np.bool_],
     samples: Samples,
     total_ms: int,
     text_end: int,
@@ -202,9 +202,8 @@ def _audio_spans(
     for start_ms, end_ms, char in zip(starts, ends, chars, strict=True):
         if end_ms - start_ms < _MIN_SPEECH_MS:
             continue
-        first, last = start_ms // FRAME_MS, min(len(quiet), end_ms // FRAME_MS)
-        sound = ~quiet[first:last] & (levels[first:last] > floor)
-        where = np.flatnonzero(sound)
+        first, last = start_ms // FRAME_MS, min(len(sound), end_ms // FRAME_MS)
+        where = np.flatnonzero(sound[first:last] & (levels[first:last] > floor))
         if not len(where) or len(where) * FRAME_MS < _MIN_SPEECH_MS:
             continue
         begin, end = int(where[0]), int(where[-1]) + 1

@@ -16,7 +16,11 @@ _FILL_DB = -28.0
 71 to 46 ms."""
 _ABOVE_FLOOR_DB = 6.0
 _BELOW_SPEECH_DB = 25.0
+_INAUDIBLE_DB = 55.0
+"""So far below speech nothing is heard, however quiet the rest is: synthesizers put faint noise into silence."""
+_CLEAR_DB = 35.0
 _FLOOR_PERCENTILE = 5
+_MAX_REACH_FRAMES = 15
 _KEPT_FRAMES = 6
 """A word is never trimmed to less."""
 
@@ -32,7 +36,12 @@ def loudness(samples: Samples) -> NDArray[np.float64]:
 def background(levels: NDArray[np.float64]) -> float:
     """Level in dB up to which a frame holds no speech that anyone could hear, from the frames of a window."""
     low, high = np.percentile(levels, (_FLOOR_PERCENTILE, 90))
-    return float(min(low + _ABOVE_FLOOR_DB, high - _BELOW_SPEECH_DB))
+    return float(np.clip(low + _ABOVE_FLOOR_DB, high - _INAUDIBLE_DB, high - _BELOW_SPEECH_DB))
+
+
+def clear(levels: NDArray[np.float64], floor: float) -> float:
+    """Level in dB from which sound would be noticed as speech, given that of the background."""
+    return max(floor, float(np.percentile(levels, 90)) - _CLEAR_DB)
 
 
 def trimmed(levels: NDArray[np.float64], start: int, end: int, floor: float) -> tuple[int, int]:
@@ -44,6 +53,27 @@ def trimmed(levels: NDArray[np.float64], start: int, end: int, floor: float) -> 
         start += 1
     while end > start + _KEPT_FRAMES and levels[end - 1] < floor:
         end -= 1
+    return start, end
+
+
+def reached(
+    levels: NDArray[np.float64], start: int, end: int, floor: float, between: tuple[int, int]
+) -> tuple[int, int]:
+    """Frames ``[start, end)`` of a word with the rest of its sound, where that is short and silence ends it.
+
+    The model hears weak fricatives as silence: "six" after a pause began a tenth of a second late. Sound that goes on
+    for longer is no edge of this word, nor is what lies outside the frames ``between``, where its neighbours are.
+    """
+    first = start
+    while first > between[0] and start - first <= _MAX_REACH_FRAMES and levels[first - 1] >= floor:
+        first -= 1
+    if first > between[0] and start - first <= _MAX_REACH_FRAMES:
+        start = first
+    last = end
+    while last < between[1] and last - end <= _MAX_REACH_FRAMES and levels[last] >= floor:
+        last += 1
+    if last < between[1] and last - end <= _MAX_REACH_FRAMES:
+        end = last
     return start, end
 
 

@@ -1,8 +1,9 @@
 """The text of one window as a graph for the decoder, and the decoder's answer as places of words.
 
-From the state before a word lead: each of its readings, word by word; and jumps over it and any number of words after
-it, at a price that soon stops growing, so that a long passage that nobody reads does not end the search. Every word may
-be the last. Silence and free phones may stand anywhere; the decoder adds those.
+From the state before a word lead: each of its readings, word by word; and, where the search may jump, jumps over it and
+any number of words after it, at a price that soon stops growing, so that a long passage that nobody reads does not end
+the search. Every word may be the last, at the price of those after it. Silence and free phones may stand anywhere; the
+decoder adds those.
 """
 
 from collections import Counter
@@ -64,6 +65,16 @@ class Placed:
         return self.end - self.start
 
 
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """What a search may leave out."""
+
+    jumps: Jumps | None
+    """Words anywhere; None: none."""
+    ending: Jumps = Jumps(0, 0, 1)
+    """Words at the end."""
+
+
 class TextGraph:
     """Built for one search."""
 
@@ -71,7 +82,7 @@ class TextGraph:
         self,
         decoder: Decoder,
         candidates: Sequence[Candidate],
-        jumps: Jumps,
+        freedom: Freedom,
     ) -> None:
         self.arcs: list[Arc] = []
         self.states = len(candidates) + 2
@@ -81,10 +92,10 @@ class TextGraph:
         for at, candidate in enumerate(candidates):
             for reading in candidate.readings:
                 self._add_reading(decoder, at, candidate.unit, reading)
-            self.arcs.append(Arc(at, self._final))
-            furthest = len(candidates) if jumps.more < _TOO_DEAR else at + jumps.longest
-            for target in range(at + 1, min(len(candidates), furthest) + 1):
-                self.arcs.append(Arc(at, target, cost=jumps.cost(target - at)))
+            left_out = freedom.ending.cost(len(candidates) - at)
+            self.arcs.append(Arc(at, self._final, cost=left_out))
+            if freedom.jumps is not None:
+                self._add_jumps(at, len(candidates), freedom.jumps)
         self.arcs.append(Arc(len(candidates), self._final))
         self.arcs = [self._renumbered(arc) for arc in self.arcs]
 
@@ -97,6 +108,11 @@ class TextGraph:
         if arc.target != self._final:
             return arc
         return Arc(arc.source, self.states - 1, arc.word, arc.cost)
+
+    def _add_jumps(self, at: int, count: int, jumps: Jumps) -> None:
+        furthest = count if jumps.more < _TOO_DEAR else at + jumps.longest
+        for target in range(at + 1, min(count, furthest) + 1):
+            self.arcs.append(Arc(at, target, cost=jumps.cost(target - at)))
 
     def _add_reading(
         self, decoder: Decoder, at: int, unit: int, reading: Sequence[tuple[str, ...]]

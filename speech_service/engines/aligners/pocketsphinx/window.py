@@ -16,9 +16,16 @@ from speech_service.engines.aligners.pocketsphinx.evidence import (
     bridged,
     scores_against,
 )
-from speech_service.engines.aligners.pocketsphinx.sound import background, loudness, trimmed
+from speech_service.engines.aligners.pocketsphinx.sound import (
+    background,
+    clear,
+    loudness,
+    reached,
+    trimmed,
+)
 from speech_service.engines.aligners.pocketsphinx.text_graph import (
     Candidate,
+    Freedom,
     Jumps,
     Placed,
     TextGraph,
@@ -28,20 +35,29 @@ _BEAM = 1e-52
 """120 nats: room for the dearest jump, and not much more."""
 _WIDE_BEAM = 1e-120
 """Ended all failures on voices that the model handles badly."""
-_FORCED = Jumps(150, 60, 3)
-_FORCED_FILLER = 40.0
-"""The first pass is nearly forced. More freedom would lead astray where a text repeats itself, as digits do."""
-_CLOSE = Jumps(60, 60, 2)
+_STRICT = Freedom(Jumps(100, 100, 2), ending=Jumps(100, 20, 4))
+_NO_FILLER = 700.0
+"""In the first pass a word may be left out at a high price, and no phones stand between words: text is nearly always
+what was said, and more freedom would lead astray where it repeats itself, as digits do."""
+_FITS_SCORE = -16.0
+"""Text that scores so on the whole was said. Right text scored -9 to 2 in clean recordings, -14 to -8 over a telephone,
+-20 to -1 in noise, -8 to 0 in strings of digits; other text -45 to -19, the same digits in another order -18 to -8."""
+_CLOSE = Freedom(Jumps(60, 60, 2))
 """The second, for audio that the first explains badly, leaves out single words and takes in others."""
-_FAR = Jumps(60, 4, 12)
+_FAR = Freedom(Jumps(60, 4, 12))
 """In the third any passage of the text may be missing."""
 _POOR_FRAMES = 50
 _POOR_SHARE = 0.2
 _CLEARLY_MORE = 1.2
 """Letters that a freer pass must place for each that are placed, or the stricter one stands."""
+_THIN_LETTERS = 40
+_THIN_COVER = 0.4
+_THIN_SCORE = -12.0
+"""Fewer letters in less of the sound must score better than this. Some short words fit into any speech."""
 _LETTERS_PER_GAP = 12
 _DEAREST_GAP = 40
 """Letters that a passage left out must win: so many, and one more for each word up to a limit."""
+_SPEECH_FRAMES = 40
 _LONG_WORD_PHONES = 4
 _LONG_WORDS = 5
 _FRAMES_PER_PHONE = 3
@@ -56,13 +72,36 @@ _EVEN_SCORE = -32.0
 
 
 @dataclass(frozen=True, slots=True)
+class Listened:
+    """What a stretch of audio holds whatever the text, by frame."""
+
+    levels: NDArray[np.float64]
+    """Loudness in dB of full scale: float64 [frames]."""
+    floor: float
+    """Below this loudness in dB nobody is heard."""
+    free: NDArray[np.float64]
+    """Scores of free phones: float64 [frames]."""
+    sound: NDArray[np.bool_]
+    """False where nobody speaks: bool [frames]."""
+
+    def first(self, frames: int) -> "Listened":
+        """The same for the first frames alone."""
+        parts = (self.levels[:frames], self.floor, self.free[:frames], self.sound[:frames])
+        return Listened(*parts)
+
+    @property
+    def has_speech(self) -> bool:
+        """False where there is too little sound for speech that could be missed."""
+        return int(np.count_nonzero(self.sound)) >= _SPEECH_FRAMES
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """What a window held. Frames count from its first sample."""
 
     places: tuple[Placed, ...]
     confidence: dict[int, float]
-    quiet: NDArray[np.bool_]
-    """True where nobody speaks: bool [frames]."""
+    listened: Listened
 
 
 def search_window(
@@ -77,36 +116,58 @@ def search_window(
         candidates: the words that may be spoken, in order; may be empty.
     """
     decoder.hear(samples)
-    search = _Search(decoder, options, candidates)
-    forced, quiet = search.places(_FORCED, _FORCED_FILLER, _WIDE_BEAM)
+    search = _Search(decoder, options, _listen(decoder, samples), candidates)
+    if not candidates or not search.listened.sound.any():
+        yield search.heard(())
+        return
     yield None
-    search.free = decoder.free_phones()
-    kept = search.believed(forced)
-    for jumps in (_CLOSE, _FAR) if may_leap(candidates) else (_CLOSE,):
-        if not candidates or not _is_poor(kept, quiet):
+    strict = search.places(_STRICT, _NO_FILLER, _WIDE_BEAM)
+    if search.explains(strict):  # what it placed although that was dear was swallowed, not left out
+        yield search.heard(strict)
+        return
+    kept = search.believed(strict)
+    for freedom in _freer(kept, candidates):
+        if not _is_poor(kept, search.listened.sound):
             break
         yield None
-        found, heard = search.places(jumps, options.filler_penalty, _BEAM)
-        others = search.believed(found)
+        others = search.believed(search.places(freedom, options.filler_penalty, _BEAM))
         if _worth(candidates, others) > max(0, _CLEARLY_MORE * _worth(candidates, kept)):
-            kept, quiet = others, heard
-    missing = _missing(candidates, kept, len(quiet))
+            kept = others
+    missing = _missing(candidates, kept, len(search.listened.sound))
     if missing:
-        kept = search.believed(_merged(kept, forced, missing))
-    yield Heard(_trimmed(kept, samples), _confidence(kept, search.scores(kept)), quiet)
+        kept = search.believed(_merged(kept, strict, missing))
+    yield search.heard(kept)
 
 
 def search_far(
-    decoder: Decoder, options: Options, samples: Samples, candidates: Sequence[Candidate]
-) -> Iterator[Heard | None]:
-    """As :func:`search_window` for text that is not due: one pass that may start anywhere in it."""
+    decoder: Decoder,
+    options: Options,
+    samples: Samples,
+    listened: Listened,
+    candidates: Sequence[Candidate],
+) -> Heard:
+    """What is heard of a text that is not due: one pass that may start anywhere in it.
+
+    ``listened`` is of ``samples``; the rest is as in :func:`search_window`.
+    """
     decoder.hear(samples)
-    search = _Search(decoder, options, candidates)
-    found, quiet = search.places(_FAR, options.filler_penalty, _BEAM)
-    yield None
-    search.free = decoder.free_phones()
-    kept = search.believed(found)
-    yield Heard(_trimmed(kept, samples), _confidence(kept, search.scores(kept)), quiet)
+    search = _Search(decoder, options, listened, candidates)
+    return search.heard(search.believed(search.places(_FAR, options.filler_penalty, _BEAM)))
+
+
+def _listen(decoder: Decoder, samples: Samples) -> Listened:
+    """One pass over the audio that the decoder hears, which is ``samples``."""
+    levels = loudness(samples)
+    floor = background(levels)
+    free, speech = decoder.free_phones()
+    return Listened(levels, floor, free, speech & (levels >= clear(levels, floor)))
+
+
+def _freer(kept: Sequence[Placed], candidates: Sequence[Candidate]) -> Sequence[Freedom]:
+    """The passes that may mend what the strict one left."""
+    if not may_leap(candidates):
+        return (_CLOSE,)
+    return (_CLOSE, _FAR) if kept else (_FAR,)
 
 
 def may_leap(candidates: Sequence[Candidate]) -> bool:
@@ -123,39 +184,80 @@ def may_leap(candidates: Sequence[Candidate]) -> bool:
 class _Search:
     """The passes over one window."""
 
-    def __init__(self, decoder: Decoder, options: Options, candidates: Sequence[Candidate]) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        options: Options,
+        listened: Listened,
+        candidates: Sequence[Candidate],
+    ) -> None:
         self._decoder = decoder
         self._candidates = candidates
         self._limits = Limits(options.min_score, options.min_word_score, options.min_support)
-        self.free: NDArray[np.float64] = np.zeros(0)
+        self.listened = listened
 
-    def places(
-        self, jumps: Jumps, filler: float, beam: float
-    ) -> tuple[list[Placed], NDArray[np.bool_]]:
-        """What one pass finds, and where it hears nobody."""
-        graph = TextGraph(self._decoder, self._candidates, jumps)
+    def places(self, freedom: Freedom, filler: float, beam: float) -> list[Placed]:
+        """What one pass finds."""
+        graph = TextGraph(self._decoder, self._candidates, freedom)
         segments = self._decoder.search(graph.arcs, graph.states, Costs(filler, beam=beam))
-        return graph.places(segments), self._decoder.quiet_frames(segments)
+        return graph.places(segments)
 
-    def scores(self, places: Sequence[Placed]) -> dict[int, float]:
-        """Scores against free phones."""
-        return scores_against(places, self.free)
+    def explains(self, places: Sequence[Placed]) -> bool:
+        """True where the places of the strict pass fit on the whole and leave no sound without a word."""
+        score = sum(scores_against(places, self.listened.free).values())
+        fits = score >= _FITS_SCORE * sum(place.frames for place in places)
+        return bool(places) and fits and not _is_poor(places, self.listened.sound)
 
     def believed(self, places: Sequence[Placed]) -> list[Placed]:
         """The places that hold."""
-        scores = self.scores(places)
-        kept = believed(self._candidates, places, scores, self._limits)
-        return bridged(self._candidates, places, kept, scores)
+        scores = scores_against(places, self.listened.free)
+        kept = believed(self._candidates, places, scores, self.listened.sound, self._limits)
+        whole = bridged(self._candidates, places, kept, scores)
+        return [] if self._is_thin(whole, scores) else whole
+
+    def _is_thin(self, kept: Sequence[Placed], scores: dict[int, float]) -> bool:
+        """True for a few words in much other speech that fit no better than chance would have it."""
+        explained = sum(place.frames for place in kept)
+        letters = _letters(self._candidates, kept)
+        if letters >= _THIN_LETTERS or explained >= _THIN_COVER * int(
+            np.count_nonzero(self.listened.sound)
+        ):
+            return False
+        score = sum(scores[place.unit] for place in kept)
+        return bool(kept) and score < _THIN_SCORE * explained
+
+    def heard(self, kept: Sequence[Placed]) -> Heard:
+        """The answer, with words trimmed to what can be heard of them."""
+        confidence = _confidence(kept, scores_against(kept, self.listened.free))
+        return Heard(tuple(self._edged(kept)), confidence, self.listened)
+
+    def _edged(self, kept: Sequence[Placed]) -> Iterator[Placed]:
+        """The places with edges where their sound begins and ends."""
+        levels, floor = self.listened.levels, self.listened.floor
+        places = [
+            (place, *trimmed(levels, max(0, place.start), min(place.end, len(levels)), floor))
+            for place in kept
+        ]
+        last = 0
+        for at, (place, start, end) in enumerate(places):
+            following = places[at + 1][1] if at + 1 < len(places) else len(levels)
+            start, end = reached(levels, start, end, floor, (min(last, start), max(following, end)))
+            yield replace(place, start=start, end=end)
+            last = end
 
 
-def _is_poor(kept: Sequence[Placed], quiet: NDArray[np.bool_]) -> bool:
+def _is_poor(kept: Sequence[Placed], sound: NDArray[np.bool_]) -> bool:
     """True where much of the sound is in no believed word."""
-    sound = ~quiet
-    total = np.count_nonzero(sound)
+    left = sound.copy()
     for place in kept:
-        sound[max(0, place.start) : max(0, place.end)] = False
-    left = np.count_nonzero(sound)
-    return bool(left > _POOR_FRAMES and left > _POOR_SHARE * total)
+        left[max(0, place.start) : max(0, place.end)] = False
+    missed = int(np.count_nonzero(left))
+    return missed > _POOR_FRAMES and missed > _POOR_SHARE * int(np.count_nonzero(sound))
+
+
+def _letters(candidates: Sequence[Candidate], places: Sequence[Placed]) -> int:
+    units = {place.unit for place in places}
+    return sum(c.letters for c in candidates if c.unit in units)
 
 
 def _worth(candidates: Sequence[Candidate], places: Sequence[Placed]) -> int:
@@ -207,16 +309,6 @@ def _merged(
         if place.start >= low - _SLACK and place.end <= high + _SLACK and end > start:
             found[place.unit] = replace(place, start=start, end=end)
     return [found[unit] for unit in sorted(found)]
-
-
-def _trimmed(places: Sequence[Placed], samples: Samples) -> tuple[Placed, ...]:
-    levels = loudness(samples)
-    floor = background(levels)
-    found: list[Placed] = []
-    for place in places:
-        start, end = trimmed(levels, max(0, place.start), min(place.end, len(levels)), floor)
-        found.append(replace(place, start=start, end=end))
-    return tuple(found)
 
 
 def _confidence(places: Sequence[Placed], scores: dict[int, float]) -> dict[int, float]:

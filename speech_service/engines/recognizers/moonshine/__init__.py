@@ -90,19 +90,20 @@ def build(options: Options, shared: SharedModels) -> Engine:
     """
     from speech_service.engines.recognizers.moonshine.engine import MoonshineEngine
     from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
+    from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
     from speech_service.engines.recognizers.moonshine.tokenizer import MoonshineTokenizer
 
-    def load() -> tuple[MoonshineNetwork, MoonshineTokenizer]:
+    def load() -> tuple[MoonshineNetwork, MoonshineTokenizer, SettledAudio]:
         folder = _folder(options)
         encoder, decoder, tokenizer = (
             verified(folder / name, sha256) for name, sha256 in (ENCODER, DECODER, TOKENIZER)
         )
         network = MoonshineNetwork(encoder, decoder, options.threads)
-        return network, MoonshineTokenizer(tokenizer.read_bytes())
+        return network, MoonshineTokenizer(tokenizer.read_bytes()), SettledAudio()
 
-    network, tokenizer = shared.get((__name__, options.model_dir, options.threads), load)
+    network, tokenizer, settled = shared.get((__name__, options.model_dir, options.threads), load)
     strategies = {RecognizeKind.FINAL: Greedy, RecognizeKind.PARTIAL: Verify}
-    return MoonshineEngine(options, describe(options), network, tokenizer, strategies)
+    return MoonshineEngine(options, describe(options), network, tokenizer, settled, strategies)
 
 
 def _folder(options: Options) -> Path:

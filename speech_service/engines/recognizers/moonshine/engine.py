@@ -27,6 +27,7 @@ from speech_service.engines.decoding import (
 )
 from speech_service.engines.recognizers.moonshine import Options
 from speech_service.engines.recognizers.moonshine.network import MoonshineDecoder, MoonshineNetwork
+from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
 from speech_service.engines.recognizers.moonshine.tokenizer import (
     END_TOKEN,
     START_TOKEN,
@@ -64,12 +65,14 @@ class MoonshineEngine:
         capabilities: ModelCapabilities,
         network: MoonshineNetwork,
         tokenizer: MoonshineTokenizer,
+        settled: SettledAudio,
         strategies: Mapping[RecognizeKind, StrategyFactory],
     ) -> None:
         self._options = options
         self._capabilities = capabilities
         self._network = network
         self._tokenizer = tokenizer
+        self._settled = settled
         self._strategies = strategies
         self._items: dict[str, _Item] = {}
 
@@ -109,7 +112,7 @@ class MoonshineEngine:
         begin_s = time.perf_counter()
         if item.decoder is None:
             self._check(item.work.samples)
-            item.decoder = self._network.encode(self._padded(item.work.samples))
+            item.decoder = self._encode(item.work)
             item.encode_s = time.perf_counter() - begin_s
             return
         for _ in range(self._options.passes_per_step):
@@ -117,6 +120,18 @@ class MoonshineEngine:
             if item.ended:
                 break
         item.decode_s += time.perf_counter() - begin_s
+
+    def _encode(self, work: RecognizeWork) -> MoonshineDecoder:
+        """A PARTIAL goes on from what its predecessor settled; a FINAL is the clip alone, as the weights expect it."""
+        padded = self._padded(work.samples)
+        if work.kind is RecognizeKind.FINAL:
+            self._settled.drop(work.segment)
+            return self._network.encode(padded)
+        settled = self._settled.get(work.segment, work.samples)
+        settles = ms_to_samples(self._options.padding_ms) + len(work.samples)
+        decoder, settled = self._network.encode_growing(padded, settled, settles)
+        self._settled.put(work.segment, work.samples, settled)
+        return decoder
 
     def _check(self, samples: Samples) -> None:
         if not len(samples):

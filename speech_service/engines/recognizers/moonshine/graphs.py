@@ -9,6 +9,8 @@ Architecture: Jeffries et al. 2024, "Moonshine: Speech Recognition for Live Tran
 (https://arxiv.org/abs/2410.15608).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from speech_service.engines.onnx_graph import FLOAT, INT64, MICROSOFT, GraphBuilder
@@ -33,15 +35,34 @@ PAST = [f"past.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "v
 PRESENT = [f"present.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
 
 
-def encoder_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
-    """From audio to what the decoder attends to.
+def clip_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
+    """From a whole clip to what the decoder attends to, in the order of operations that the weights were made for.
 
     Input ``samples`` float32 [1, 1, n]; outputs ``AUDIO_KEYS_VALUES`` float32 [1, 8, t, 36], t = 41.7 per second.
     """
     build = GraphBuilder(decoder.tensors | encoder.tensors)
+    return _encoder(build, encoder, decoder, _all_convolutions)
+
+
+def growing_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
+    """The same from the frames of ``front.front_graph``, which need not be computed again while the clip grows.
+
+    Inputs ``frames`` float32 [1, 576, f], and ``scale`` [1] and ``shift`` [1, 576, 1], which even out the loudness;
+    outputs as those of :func:`clip_graph`. The two differ in the last bits, which the int8 products then blow up.
+    """
+    build = GraphBuilder(decoder.tensors | encoder.tensors)
+    return _encoder(build, encoder, decoder, _third_convolution)
+
+
+def _encoder(
+    build: GraphBuilder,
+    encoder: OrtFile,
+    decoder: OrtFile,
+    front: Callable[[GraphBuilder], str],
+) -> bytes:
     graph = _Graph(build, encoder, "/layers.{}/", "layers.{}.{}.weight")
     rotary = graph.rotary("onnx::Expand_202", build.constant("start", np.zeros(1, np.int64)))
-    hidden = _front(build)
+    hidden = front(build)
     for layer in range(LAYERS):
         normed = graph.norm(hidden, layer, "input_layernorm")
         query, key, value = graph.attention_inputs(normed, layer)
@@ -107,7 +128,7 @@ def _decoder_layer(graph: "_Graph", layer: int, hidden: str, rotary: list[str], 
     return graph.add(hidden, graph.product(active, layer, "mlp/fc2/Add"))
 
 
-def _front(build: GraphBuilder) -> str:
+def _all_convolutions(build: GraphBuilder) -> str:
     """Three convolutions; the audio's loudness is normalised after the first."""
     samples = build.input("samples", FLOAT, (1, 1, "samples"))
     build.node("Conv", [samples, "conv1.weight_add_tensor"], ["conv1"], strides=[64])
@@ -125,6 +146,20 @@ def _front(build: GraphBuilder) -> str:
         build.node("Conv", [hidden, *weights], [name], strides=[stride])
         hidden = build.node("Gelu", [name], [f"{name}.gelu"], MICROSOFT)
     return build.node("Transpose", [hidden], ["front"], perm=[0, 2, 1])
+
+
+def _third_convolution(build: GraphBuilder) -> str:
+    frames = build.input("frames", FLOAT, (1, 2 * _WIDTH, "frames"))
+    scale = build.input("scale", FLOAT, (1,))
+    shift = build.input("shift", FLOAT, (1, 2 * _WIDTH, 1))
+    scaled = build.node("Mul", [frames, scale], ["frames.scaled"])
+    even = build.node("Add", [scaled, shift], ["frames.even"])
+    second = build.node("Gelu", [even], ["second"], MICROSOFT)
+    third = build.node(
+        "Conv", [second, "conv3.weight_add_tensor", "conv3.bias"], ["conv3"], strides=[2]
+    )
+    active = build.node("Gelu", [third], ["third"], MICROSOFT)
+    return build.node("Transpose", [active], ["front"], perm=[0, 2, 1])
 
 
 def _audio_keys_values(build: GraphBuilder, states: str, decoder: OrtFile) -> bytes:

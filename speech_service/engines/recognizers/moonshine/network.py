@@ -12,6 +12,11 @@ import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
+from speech_service.engines.recognizers.moonshine.front import (
+    FrontNetwork,
+    Settled,
+    front_graph,
+)
 from speech_service.engines.recognizers.moonshine.graphs import (
     AUDIO_KEYS_VALUES,
     HEAD_SIZE,
@@ -19,8 +24,9 @@ from speech_service.engines.recognizers.moonshine.graphs import (
     PAST,
     PRESENT,
     VOCABULARY,
+    clip_graph,
     decoder_graph,
-    encoder_graph,
+    growing_graph,
 )
 from speech_service.engines.recognizers.moonshine.ort_file import read_ort_file
 
@@ -36,13 +42,28 @@ class MoonshineNetwork:
     def __init__(self, encoder: Path, decoder: Path, threads: int) -> None:
         encoder_file = read_ort_file(encoder.read_bytes())
         decoder_file = read_ort_file(decoder.read_bytes())
-        self._encoder = _session(encoder_graph(encoder_file, decoder_file), threads)
+        self._front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
+        self._clip = _session(clip_graph(encoder_file, decoder_file), threads)
+        self._growing = _session(growing_graph(encoder_file, decoder_file), threads)
         self._decoder = _session(decoder_graph(decoder_file), threads)
         self._nothing = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
 
     def encode(self, samples: Samples) -> "MoonshineDecoder":
         """Run the encoder over float32 [n] at 16 kHz and return a decoder for what it heard."""
         return self._decoder_for(self._heard(samples))
+
+    def encode_growing(
+        self, samples: Samples, settled: Settled, settles: int
+    ) -> "tuple[MoonshineDecoder, Settled]":
+        """As ``encode``, on from what an earlier call found settled; arguments as ``FrontNetwork.hear``."""
+        front, settled = self._front.hear(samples, settled, settles)
+        feed = {
+            "frames": _value(front.frames),
+            "scale": _value(front.scale),
+            "shift": _value(front.shift),
+        }
+        heard = self._growing.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
+        return self._decoder_for(heard), settled
 
     def hear(self, samples: Samples) -> list[Samples]:
         """What ``encode`` hands to the decoder: ``AUDIO_KEYS_VALUES``, float32 [1, 8, t, 36] each."""
@@ -54,7 +75,7 @@ class MoonshineNetwork:
 
     def _heard(self, samples: Samples) -> list[_Value]:
         feed = {"samples": _value(samples[np.newaxis, np.newaxis])}
-        return self._encoder.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
+        return self._clip.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
 
     def _decoder_for(self, heard: Sequence[_Value]) -> "MoonshineDecoder":
         binding = self._decoder.io_binding()

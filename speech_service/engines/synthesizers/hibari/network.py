@@ -1,4 +1,4 @@
-"""hibari's network and signal processing: phonemes to samples, and how long each phoneme lasts.
+"""hibari's network: phonemes to spectra, and how long each phoneme lasts.
 
 The durations are inside the graph: a node rounds the predicted ones to frames of 25 ms and repeats each phoneme's
 state so often. The node's result is made an output here. Protobuf joins the parts of a message that is given twice, so
@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-import hibari.dsp  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
+from speech_service.engines.synthesizers.hibari.waveform import Spectra
 
 FRAME_SAMPLES = 600
 """Samples of one frame of a duration: two of the signal processing's frames, 25 ms at 24 kHz."""
@@ -26,9 +26,8 @@ _DURATIONS = "/Clip_output_0"
 _MODEL_GRAPH, _GRAPH_OUTPUT, _VALUE_NAME = 7, 12, 1
 """Field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
 
-# Neither package is annotated; values of their types pass through this module untouched.
 _ort = cast(Any, onnxruntime)
-_dsp = cast(Any, hibari.dsp)
+"""Not annotated."""
 
 
 class HibariNetwork:
@@ -53,29 +52,22 @@ class HibariNetwork:
         """Phoneme symbols that the model has, one character each."""
         return frozenset(self._ids)
 
-    def run(
-        self, phonemes: str, rate: float, noise: np.random.Generator
-    ) -> tuple[Samples, Samples]:
-        """Speak phonemes of ``symbols``.
+    def run(self, phonemes: str, rate: float) -> tuple[Spectra, Samples]:
+        """Predict how phonemes of ``symbols`` sound.
 
         Args:
             phonemes: not empty.
             rate: pace of the model, 0.5 is half as fast; above 1 it gets hard to understand.
-            noise: where the breath in the voice comes from.
 
         Returns:
-            float32 [n] at 24 kHz, the caller's own, and the sample at which each phoneme begins: float32
-            [len(phonemes) + 1], the last entry being the end of the last.
+            The spectra, and the sample at 24 kHz at which each phoneme begins: float32 [len(phonemes) + 1], the last
+            entry being the end of the last.
         """
         ids = np.array([[0, *(self._ids[symbol] for symbol in phonemes), 0]], np.int64)
         feed = {"ids": ids, "speed": np.array([rate], np.float32)}
         *spectra, durations = self._session.run(None, feed)
-        samples = _dsp.synth(*(part[0] for part in spectra), noise)
         ends = np.maximum(np.cumsum(durations.reshape(-1)) - _EARLY_FRAMES, 0) * FRAME_SAMPLES
-        # What the library returns is a view into its own buffer.
-        return np.clip(samples, -1.0, 1.0).astype(np.float32, copy=True), ends[:-1].astype(
-            np.float32
-        )
+        return Spectra(*(part[0] for part in spectra)), ends[:-1].astype(np.float32)
 
 
 def _with_output(model: bytes, name: str) -> bytes:

@@ -7,36 +7,20 @@ The server's address and key come from the configuration alone: no proxy, key or
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
-from speech_service.config import ConfigError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.engines.server.options import ServerOptions, check_server, read_key
 from speech_service.engines.shared import SharedModels
 
 if TYPE_CHECKING:
-    from speech_service.engines.translators.openai.engine import OpenAiTranslator
+    from speech_service.engines.server.engine import ServerEngine
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(ServerOptions):
     """Options of ``translator/openai``."""
 
-    base_url: str = ""
-    """Address up to and with the version, e.g. ``http://127.0.0.1:8000/v1``; required."""
-    model: str = ""
-    """What the server calls the model; required."""
-    api_key_file: str = ""
-    """File that holds the key; empty: none is sent."""
-    ca_file: str = ""
-    """Certificates that sign the server's; empty: those of the system."""
-    timeout_s: float = 60.0
-    """One request, from connecting to the last byte."""
-    deadline_s: float = 180.0
-    """All requests of one item, retries and waiting included."""
-    max_retries: int = 3
-    """How often a request is repeated after a failure of the server."""
     streaming: bool = False
     """Takes answers as they are written; one that runs away is then stopped early."""
     temperature: float = 0.0
@@ -53,8 +37,6 @@ class Options:
     """Characters in one request; a longer text is cut at sentences."""
     max_requests: int = 4
     """Requests under way at once."""
-    max_batch: int = 16
-    """Items worked on at once."""
     max_useless_answers: int = 16
     """Answers in a row without a usable text after which an item is given up."""
 
@@ -65,23 +47,7 @@ def describe(options: Options) -> ModelCapabilities:
     Raises:
         ConfigError: an option that is required is missing or wrong.
     """
-    url = urlsplit(options.base_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise ConfigError("base_url: an address such as http://127.0.0.1:8000/v1 is required")
-    if url.username is not None or url.password is not None:
-        raise ConfigError("base_url: holds a password; name the key's file in api_key_file")
-    if not options.model:
-        raise ConfigError("model: the server's name of the model is required")
-    for name in (
-        "timeout_s",
-        "deadline_s",
-        "batch_texts",
-        "batch_chars",
-        "max_requests",
-        "max_batch",
-    ):
-        if getattr(options, name) <= 0:
-            raise ConfigError(f"{name}: must be above 0")
+    check_server(options, positive=("batch_texts", "batch_chars", "max_requests"))
     return ModelCapabilities(
         name="openai",
         kind=ModelKind.TRANSLATOR,
@@ -103,7 +69,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "OpenAiTranslator":
+def build(options: Options, shared: SharedModels) -> "ServerEngine":
     """Make one lane's engine; the server is not asked for anything yet.
 
     Raises:
@@ -111,22 +77,6 @@ def build(options: Options, shared: SharedModels) -> "OpenAiTranslator":
         ImportError: httpx2 is not installed.
     """
     del shared  # nothing is loaded
-    from speech_service.engines.translators.openai.client import ChatClient
-    from speech_service.engines.translators.openai.engine import OpenAiTranslator
+    from speech_service.engines.translators.openai.engine import openai_engine
 
-    capabilities = describe(options)
-    client = ChatClient(options, _key(options.api_key_file))
-    return OpenAiTranslator(options, capabilities, client)
-
-
-def _key(file: str) -> str:
-    if not file:
-        return ""
-    try:
-        key = Path(file).read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "is not text"
-        raise ConfigError(f"api_key_file: cannot be read: {problem}") from error
-    if not key or not key.isascii() or not key.isprintable():
-        raise ConfigError("api_key_file: must hold one line with the key")
-    return key
+    return openai_engine(options, describe(options), read_key(options.api_key_file))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.work import TranslateWork, WorkDone, WorkFailed
+from speech_service.engines.server.client import Deadline, RefusedError
 from speech_service.engines.translators.job import (
     FailedText,
     LostTerm,
@@ -15,7 +16,7 @@ from speech_service.engines.translators.job import (
     finished,
 )
 from speech_service.engines.translators.openai import Options
-from speech_service.engines.translators.openai.client import ChatClient, Deadline, RefusedError
+from speech_service.engines.translators.openai.client import ChatClient
 from speech_service.text import bcp47, numbered
 from speech_service.text.pieces import chunks
 from speech_service.text.protected import Term, is_kept, occurring, terms_for
@@ -51,10 +52,7 @@ class Item:
         self._may_echo = bool(work.source_language) and bcp47.serves(
             work.source_language, work.target_language
         )
-        now_s = time.monotonic()
-        at_s = now_s + options.deadline_s
-        clients_s = work.deadline_s if work.deadline_s is not None else at_s + 1
-        self._deadline = Deadline(min(at_s, clients_s), is_clients=clients_s < at_s)
+        self._deadline = Deadline.of(work.deadline_s, options.deadline_s)
         self._useless = 0
         """Answers in a row that held no text that we could use."""
         self._asked = 0

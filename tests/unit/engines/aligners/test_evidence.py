@@ -15,7 +15,9 @@ from speech_service.engines.aligners.pocketsphinx.letters_to_sound import arpabe
 from speech_service.engines.aligners.pocketsphinx.pronunciation import Pronouncer
 from speech_service.engines.aligners.pocketsphinx.sound import (
     background,
+    clear,
     loudness,
+    reached,
     trimmed,
     with_full_band,
 )
@@ -23,6 +25,7 @@ from speech_service.engines.aligners.pocketsphinx.text_graph import Candidate, P
 
 LIMITS = Limits(min_score=-30, min_word_score=-75, min_support=0.6)
 WORD = Word("w", ("AA B",))
+SOUND = np.ones(2_000, np.bool_)
 
 
 def candidates(count: int) -> list[Candidate]:
@@ -42,25 +45,28 @@ def test_scores_count_from_free_phones() -> None:
 def test_text_that_fits_is_believed() -> None:
     found = places(*range(12))
     scores = {place.unit: -10.0 * place.frames for place in found}
-    assert believed(candidates(12), found, scores, LIMITS) == found
+    assert believed(candidates(12), found, scores, SOUND, LIMITS) == found
 
 
 def test_text_that_scores_badly_is_not() -> None:
     found = places(*range(12))
     scores = {place.unit: -40.0 * place.frames for place in found}
-    assert believed(candidates(12), found, scores, LIMITS) == []
+    assert believed(candidates(12), found, scores, SOUND, LIMITS) == []
 
 
 def test_scattered_words_are_not_believed_however_well_they_fit() -> None:
     found = places(2, 9, 17, 25)
     scores = {place.unit: 0.0 for place in found}
-    assert believed(candidates(30), found, scores, LIMITS) == []
+    assert believed(candidates(30), found, scores, SOUND, LIMITS) == []
 
 
-def test_text_after_the_last_place_is_no_evidence() -> None:
-    found = places(*range(6))
+def test_text_after_the_last_place_is_evidence_only_where_speech_goes_on() -> None:
+    found = places(0, 1)
     scores = {place.unit: -5.0 * place.frames for place in found}
-    assert believed(candidates(60), found, scores, LIMITS) == found
+    ends = SOUND.copy()
+    ends[found[-1].end :] = False
+    assert believed(candidates(60), found, scores, ends, LIMITS) == found
+    assert believed(candidates(60), found, scores, SOUND, LIMITS) == []
 
 
 def test_a_swallowed_word_between_firm_ones_is_bridged_and_a_wrong_run_is_not() -> None:
@@ -81,6 +87,23 @@ def test_edges_of_a_word_lose_their_silence() -> None:
     assert trimmed(levels, 10, 90, background(levels)) == (40, 60)
     start, end = trimmed(levels, 0, 30, background(levels))
     assert end - start >= 6
+
+
+def test_a_word_gets_the_rest_of_its_sound_back_where_silence_ends_it() -> None:
+    levels = np.full(100, -80.0)
+    levels[30:60] = -50.0
+    everything = (0, 100)
+    assert reached(levels, 40, 52, -60.0, everything) == (30, 60)
+    assert reached(levels, 40, 52, -60.0, (35, 56)) == (40, 52), "the neighbours' sound is theirs"
+    levels[10:30] = -50.0
+    assert reached(levels, 40, 52, -60.0, everything) == (40, 60), "too long for an edge"
+
+
+def test_faint_noise_in_digital_silence_is_not_heard() -> None:
+    levels = np.concatenate((np.full(20, -100.0), np.full(30, -85.0), np.full(50, -20.0)))
+    assert -80 < background(levels) < -70
+    assert clear(levels, background(levels)) == -55.0
+    assert clear(levels, -30.0) == -30.0
 
 
 def test_only_an_empty_band_is_filled() -> None:

@@ -82,6 +82,21 @@ def test_a_long_sentence_comes_clause_by_clause(speaker: Speaker) -> None:
     assert all(piece.part.text.rstrip()[-1] in ",." for piece in pieces)
 
 
+def test_the_beginning_of_a_sentence_comes_before_the_rest_is_computed(speaker: Speaker) -> None:
+    beginning, *_, piece = speaker.stream(
+        "It was late in the evening, and nobody in the house spoke."
+    )
+    assert isinstance(piece, SpokenPiece)
+    assert isinstance(beginning, np.ndarray)
+    assert (
+        len(beginning)
+        < 0.5 * speaker.sample_rate_hz
+        < 3 * speaker.sample_rate_hz
+        < len(piece.samples)
+    )
+    assert np.abs(beginning).max() > 0.02, "something is heard in it"
+
+
 def test_joints_are_silent(speaker: Speaker) -> None:
     """Both sides of every joint are near digital silence, so there is nothing to click."""
     pieces = spoken(speaker, LONG + " It was late. Nobody spoke.")

@@ -179,6 +179,32 @@ class Pronunciation(_message.Message):
 Global___Pronunciation: _TypeAlias = Pronunciation  # noqa: Y015
 
 @_typing.final
+class VoicePrompt(_message.Message):
+    """A voice to be cloned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLES_F32LE_FIELD_NUMBER: _builtins.int
+    TRANSCRIPT_FIELD_NUMBER: _builtins.int
+    samples_f32le: _builtins.bytes
+    """The recording: 32-bit little-endian floats, one channel, 24 kHz."""
+    transcript: _builtins.str
+    """What is said in it; empty takes the speaker's timbre only."""
+    def __init__(
+        self,
+        *,
+        samples_f32le: _builtins.bytes = ...,
+        transcript: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["samples_f32le", b"samples_f32le", "transcript", b"transcript"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoicePrompt: _TypeAlias = VoicePrompt  # noqa: Y015
+
+@_typing.final
 class SynthesizeTask(_message.Message):
     """Speaks a piece of text."""
 
@@ -190,6 +216,8 @@ class SynthesizeTask(_message.Message):
     SPEAKING_RATE_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
     LEXICON_FIELD_NUMBER: _builtins.int
+    INSTRUCT_FIELD_NUMBER: _builtins.int
+    VOICE_PROMPT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, normalised as far as the model needs it."""
     voice: _builtins.str
@@ -200,9 +228,15 @@ class SynthesizeTask(_message.Message):
     """Pace; 1 is the voice's own."""
     seed: _builtins.int
     """Seed of whatever is random; the same seed gives the same samples."""
+    instruct: _builtins.str
+    """How to speak, or what the voice is like, in words; empty means plainly."""
     @_builtins.property
     def lexicon(self) -> _containers.RepeatedCompositeFieldContainer[Global___Pronunciation]:
         """Pronunciations to use."""
+
+    @_builtins.property
+    def voice_prompt(self) -> Global___VoicePrompt:
+        """Voice to clone; absent means that the voice is one of the model's."""
 
     def __init__(
         self,
@@ -213,12 +247,16 @@ class SynthesizeTask(_message.Message):
         speaking_rate: _builtins.float = ...,
         seed: _builtins.int = ...,
         lexicon: _abc.Iterable[Global___Pronunciation] | None = ...,
+        instruct: _builtins.str = ...,
+        voice_prompt: Global___VoicePrompt | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_voice_prompt", b"_voice_prompt", "voice_prompt", b"voice_prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "lexicon", b"lexicon", "seed", b"seed", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_voice_prompt", b"_voice_prompt", "instruct", b"instruct", "language", b"language", "lexicon", b"lexicon", "seed", b"seed", "speaking_rate", b"speaking_rate", "text", b"text", "voice", b"voice", "voice_prompt", b"voice_prompt"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__voice_prompt: _TypeAlias = _typing.Literal["voice_prompt"]  # noqa: Y015
+    _WhichOneofArgType__voice_prompt: _TypeAlias = _typing.Literal["_voice_prompt", b"_voice_prompt"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__voice_prompt) -> _WhichOneofReturnType__voice_prompt | None: ...
 
 Global___SynthesizeTask: _TypeAlias = SynthesizeTask  # noqa: Y015
 
@@ -549,6 +587,8 @@ class WorkTiming(_message.Message):
     DECODE_STEPS_FIELD_NUMBER: _builtins.int
     DRAFT_PROPOSED_FIELD_NUMBER: _builtins.int
     DRAFT_ACCEPTED_FIELD_NUMBER: _builtins.int
+    FIRST_FRAME_MS_FIELD_NUMBER: _builtins.int
+    CODEC_MS_FIELD_NUMBER: _builtins.int
     queue_ms: _builtins.float
     """Wait in the queue, in milliseconds."""
     encode_ms: _builtins.float
@@ -561,6 +601,10 @@ class WorkTiming(_message.Message):
     """Draft tokens offered for verification."""
     draft_accepted: _builtins.int
     """Draft tokens that held."""
+    first_frame_ms: _builtins.float
+    """Of the decoder's time: until the first frame of speech, in milliseconds."""
+    codec_ms: _builtins.float
+    """Of the decoder's time: making sound of frames, in milliseconds."""
     def __init__(
         self,
         *,
@@ -570,10 +614,12 @@ class WorkTiming(_message.Message):
         decode_steps: _builtins.int = ...,
         draft_proposed: _builtins.int = ...,
         draft_accepted: _builtins.int = ...,
+        first_frame_ms: _builtins.float = ...,
+        codec_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_ms", b"decode_ms", "decode_steps", b"decode_steps", "draft_accepted", b"draft_accepted", "draft_proposed", b"draft_proposed", "encode_ms", b"encode_ms", "queue_ms", b"queue_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codec_ms", b"codec_ms", "decode_ms", b"decode_ms", "decode_steps", b"decode_steps", "draft_accepted", b"draft_accepted", "draft_proposed", b"draft_proposed", "encode_ms", b"encode_ms", "first_frame_ms", b"first_frame_ms", "queue_ms", b"queue_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,178 @@
+"""What all rows share: the device, the sizes, the checkpoints, the engines."""
+
+import gc
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.device import Rates
+from benchmarks.gpu.scripting import TOKENS_PER_S, Director
+from benchmarks.random_qwen import write_aligner, write_asr
+from benchmarks.random_tts import write_tts
+from benchmarks.stats import Figure
+from speech_service.domain.work import Work, WorkDone, WorkEvent
+from speech_service.engines.aligners import qwen3 as aligner
+from speech_service.engines.recognizers import qwen3 as recognizer
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.synthesizers import qwen3 as synthesizer
+from speech_service.protocols import Engine
+from tests.qwen_tiny.folder import TinyModels
+
+FRAME_S = 0.08
+SCRIPTED = "random weights, scripted"
+SEGMENT_MS = 30_000
+CONTEXT_TOKENS = 64
+GPU_OPTIONS = {"graphs": True, "warm_up_ms": (2_000, 10_000, 24_000)}
+"""Of a recognizer; a synthesizer captures graphs of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How a run is made."""
+
+    device: str
+    sizes: Sequence[str]
+    """Of models, "0.6b" and "1.7b"; "tiny" where the code itself is what is tried."""
+    quick: bool
+    repeats: int
+    weights: Path
+    rates: Rates
+    director: Director
+    quantize: str = "none"
+    streams: int = 512
+    """Most streams of rows that hold many; memory for so many slots must be there."""
+    seconds: float = 60.0
+    """Length of each load with streams or arrivals."""
+
+    @property
+    def dtype(self) -> str:
+        """What networks compute in."""
+        return "float32" if self.device == "cpu" else "bfloat16"
+
+    def checkpoint(self, kind: str, size: str) -> Path:
+        """Folder of random weights: kind "asr", "tts" or "aligner"; written when it is first asked for."""
+        self.weights.mkdir(parents=True, exist_ok=True)
+        folder = self.weights / f"{kind}-{size}"
+        tiny = TinyModels(self.weights)
+        match kind, size:
+            case "tts", _:
+                return write_tts(size, folder)
+            case "asr", "tiny":
+                return tiny.asr_target()
+            case "aligner", "tiny":
+                return tiny.aligner()
+            case "aligner", _:
+                return write_aligner(folder)
+            case _:
+                return write_asr(size, folder)
+
+    def asr_options(self, size: str, streams: int, **more: object) -> dict[str, Any]:
+        """Options of ``recognizer/qwen3`` for so many sequences at once, segments of 30 s at most."""
+        return {
+            "model": str(self.checkpoint("asr", size)),
+            "dtype": self.dtype,
+            "device": self.device,
+            "quantize": self.quantize,
+            "max_batch": streams,
+            "kept_segments": streams,
+            "max_segment_ms": SEGMENT_MS,
+            "max_audio_ms": SEGMENT_MS,
+            "max_context_tokens": CONTEXT_TOKENS,
+            "tokens_per_s": TOKENS_PER_S,
+            "decoding": "greedy",
+            **({} if self.device == "cpu" else GPU_OPTIONS),
+            **more,
+        }
+
+    def tts_options(
+        self, size: str, streams: int, seconds: float, **more: object
+    ) -> dict[str, Any]:
+        """Options of ``synthesizer/qwen3`` for so many streams, each text ``seconds`` long."""
+        return {
+            "model": str(self.checkpoint("tts", size)),
+            "dtype": self.dtype,
+            "device": self.device,
+            "quantize": self.quantize,
+            "max_batch": streams,
+            "max_seconds": seconds + FRAME_S / 2,
+            "max_prompt_tokens": 256,
+            **more,
+        }
+
+    @contextmanager
+    def asr(self, size: str, streams: int, **more: object) -> Iterator[Engine]:
+        """A recognizer in this process; its memory is free afterwards."""
+        options = recognizer.Options(**self.asr_options(size, streams, **more))
+        with released():
+            yield recognizer.build(options, SharedModels())
+
+    @contextmanager
+    def tts(self, size: str, streams: int, seconds: float) -> Iterator[Engine]:
+        """A synthesizer in this process."""
+        options = synthesizer.Options(**self.tts_options(size, streams, seconds))
+        with released():
+            yield synthesizer.build(options, SharedModels())
+
+    @contextmanager
+    def aligner(self) -> Iterator[Engine]:
+        """A forced aligner in this process."""
+        model = self.checkpoint("aligner", "tiny" if "tiny" in self.sizes else "0.6b")
+        options = aligner.Options(model=str(model), dtype=self.dtype, device=self.device)  # pyright: ignore[reportArgumentType] - a literal's value
+        with released():
+            yield aligner.build(options, SharedModels())
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """Give the device's memory back at the end."""
+    try:
+        yield
+    finally:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def drained(engine: Engine, works: Iterable[Work], on_event: Callable[[WorkEvent], None]) -> float:
+    """Admit all, step until all are done; returns the seconds that took.
+
+    Raises:
+        RuntimeError: one failed.
+    """
+    begin_s = time.perf_counter()
+    waiting: set[str] = set()
+    for work in works:
+        waiting.add(work.work_id)
+        engine.admit(work)
+    while waiting:
+        for event in engine.step():
+            on_event(event)
+            if isinstance(event, WorkDone):
+                waiting.discard(event.work_id)
+            elif type(event).__name__ == "WorkFailed":
+                raise RuntimeError(f"work failed: {event}")
+    return time.perf_counter() - begin_s
+
+
+def figure(
+    name: str, unit: str, values: Sequence[float], target: float | None = None, **more: Any
+) -> Figure:
+    """A figure that says what it is made with."""
+    return Figure(f"{name} ({SCRIPTED})", unit, values, target, **more)
+
+
+def only(size: str, wanted: str, target: float) -> float | None:
+    """A target that is set for one size."""
+    return target if size == wanted else None
+
+
+def toml(kind: str, options: dict[str, Any]) -> str:
+    """One model of a configuration file."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in options.items()]
+    return "\n".join(["[[models]]", f"kind = {json.dumps(kind)}", "[models.options]", *lines, ""])

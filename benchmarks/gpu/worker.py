@@ -1,0 +1,11 @@
+"""The shipped worker process, with answers that follow a script: ``python -m benchmarks.gpu.worker SCRIPT ...``."""
+
+import json
+import sys
+
+from benchmarks.gpu.scripting import Director, Script
+from speech_service.worker.process import main
+
+if __name__ == "__main__":
+    Director(Script(**json.loads(sys.argv[1]))).install()
+    sys.exit(main(sys.argv[2:]))

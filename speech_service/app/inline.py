@@ -1,0 +1,29 @@
+"""Models inside the front end (``worker.mode = "inline"``). Imported in that mode only: it costs memory."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+
+from speech_service.config import Config
+from speech_service.engines import registry
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine, ModelControl, Observer
+from speech_service.scheduler.inline_control import InlineControl
+from speech_service.scheduler.model_host import ModelHost
+from speech_service.scheduler.scheduler import Scheduler
+
+
+def build_inline(
+    config: Config, names: Sequence[str], observer: Observer
+) -> tuple[ModelHost, Scheduler, ModelControl]:
+    """The scheduler, the models that load into it on first need, and their control; must run on the event loop."""
+    scheduler = Scheduler({}, config.scheduler, observer, asyncio.get_running_loop())
+    models = dict(zip(names, config.models, strict=True))
+    lanes = config.scheduler.lanes or os.cpu_count() or 1
+
+    def build(name: str) -> Sequence[Engine]:
+        shared = SharedModels()
+        return [registry.build_engine(models[name], shared) for _ in range(lanes)]
+
+    host = ModelHost(names, build, scheduler)
+    return host, scheduler, InlineControl(host, scheduler)

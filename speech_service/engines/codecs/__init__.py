@@ -1,0 +1,1 @@
+"""The codec's decoder on several runtimes."""

@@ -1,0 +1,1 @@
+"""The Qwen3 speech models on plain torch modules: recognition, forced alignment, synthesis."""

@@ -1,0 +1,111 @@
+"""Builds the aligner's engine from its checkpoint. Lanes share the weights."""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false
+
+from dataclasses import dataclass
+
+import torch
+
+from speech_service.domain.models import ModelCapabilities
+from speech_service.engines.aligners.qwen3 import Options
+from speech_service.engines.encoders.torch import TorchEncoder
+from speech_service.engines.qwen3.aligner.engine import AlignerEngine, AlignerParts
+from speech_service.engines.qwen3.aligner.network import AlignerNetwork
+from speech_service.engines.qwen3.aligner.passages import TIMESTAMP, PassageMaker
+from speech_service.engines.qwen3.aligner.rules import word_rules
+from speech_service.engines.qwen3.asr_config import (
+    AUDIO_PREFIX,
+    DECODER_PREFIX,
+    EMBEDDING,
+    MODEL_TYPE,
+    AsrConfig,
+    read_asr_config,
+)
+from speech_service.engines.qwen3.audio_encoder import AudioEncoder
+from speech_service.engines.qwen3.block import DecoderStack
+from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.shared import SharedModels
+
+_MAX_POSITIONS = 32_768
+"""More than the audio of the longest piece and the text that may be in it need."""
+
+
+def compose(
+    options: Options, capabilities: ModelCapabilities, shared: SharedModels
+) -> AlignerEngine:
+    """Load the model, or take what another lane has loaded.
+
+    Raises:
+        CheckpointError: the checkpoint is missing, damaged, or no forced aligner.
+        ConfigError: the device is not there.
+        ImportError: the rules of a language need a package that is not installed.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    key = (__name__, options.model, options.revision, options.dtype, options.device)
+    loaded = shared.get(key, lambda: _load(options))
+    rules = shared.get(
+        (__name__, capabilities.languages), lambda: word_rules(capabilities.languages)
+    )
+    parts = AlignerParts(
+        loaded.network,
+        PassageMaker(loaded.network, loaded.tokenizer),
+        rules,
+        loaded.config.timestamp_ms,
+        options.piece_ms,
+    )
+    return AlignerEngine(capabilities, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What lanes share."""
+
+    config: AsrConfig
+    tokenizer: QwenTokenizer
+    network: AlignerNetwork
+
+
+def _load(options: Options) -> _Loaded:
+    device = usable_device(options.device)
+    checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
+    config = read_asr_config(checkpoint)
+    if not config.classes:
+        raise checkpoint.error("it is a recognizer; a forced aligner is needed here")
+    tokenizer = QwenTokenizer(checkpoint.files)
+    tokenizer.token("<|audio_pad|>", config.audio_token_id)
+    timestamp_id = tokenizer.token(TIMESTAMP, config.timestamp_token_id)
+    if tokenizer.size > config.decoder.vocab_size:
+        raise checkpoint.error(
+            f"the tokenizer has {tokenizer.size} tokens, the network {config.decoder.vocab_size}"
+        )
+    network = load_network(checkpoint, config, DTYPES[options.dtype], device, timestamp_id)
+    return _Loaded(config, tokenizer, network)
+
+
+def load_network(
+    checkpoint: Checkpoint,
+    config: AsrConfig,
+    dtype: torch.dtype,
+    device: torch.device,
+    timestamp_id: int,
+) -> AlignerNetwork:
+    """Read the weights."""
+    reader = checkpoint.reader(dtype, str(device))
+    with device, WithoutInitialValues():
+        audio = AudioEncoder(config.audio).to(dtype)
+        stack = DecoderStack(config.decoder, _MAX_POSITIONS).to(dtype)
+    audio.load(reader, AUDIO_PREFIX)
+    stack.load(reader, DECODER_PREFIX)
+    stack.freeze()
+    return AlignerNetwork(
+        config.audio,
+        TorchEncoder(audio.requires_grad_(False).eval()),
+        reader(EMBEDDING),
+        stack.requires_grad_(False).eval(),
+        reader(config.head),
+        timestamp_id,
+    )

@@ -1,0 +1,111 @@
+"""The aligner's network: one pass over audio states and words, and a class of time at each ``<timestamp>``.
+
+Several passages are packed one behind the other. Nothing is padded and nothing is cached: each attends to itself.
+"""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding, linear, scaled_dot_product_attention
+
+from speech_service.engines.qwen3.audio_encoder import Encoder, Window
+from speech_service.engines.qwen3.block import DecoderStack
+from speech_service.engines.qwen3.mel import MelFloor, log_mel
+from speech_service.engines.qwen3.shapes import AudioShape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """What one pass reads of one text: mel float32 [bins, frames], and ids before and behind the audio's states."""
+
+    mel: Tensor
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+
+
+class CausalPlan:
+    """Sequences one behind the other, without a cache: each token attends to its own sequence up to itself."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        self._lengths = list(lengths)
+        self._positions = torch.cat([torch.arange(count, device=device) for count in lengths])
+
+    @property
+    def positions(self) -> Tensor:
+        """int64 [n]."""
+        return self._positions
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Query [n, heads, d] and key and value [n, kv_heads, d] -> [n, heads, d]."""
+        del layer
+        parts = zip(*(side.split(self._lengths) for side in (query, key, value)), strict=True)
+        return torch.cat([_causal(*part) for part in parts])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignerNetwork:
+    """The loaded network. ``embed`` is [vocabulary, hidden], ``head`` [classes, hidden]."""
+
+    shape: AudioShape
+    encoder: Encoder
+    embed: Tensor
+    stack: DecoderStack
+    head: Tensor
+    timestamp_id: int
+
+    def mel(self, samples: Tensor) -> Tensor:
+        """Features of a clip: float32 [n] -> float32 [bins, frames], as the release makes them."""
+        return log_mel(samples, self.shape.mel_bins, self.shape.window_frames, MelFloor.CLIP)
+
+    def length(self, passage: Passage) -> int:
+        """Positions of the decoder that a passage takes."""
+        return len(passage.head) + self.shape.tokens(passage.mel.shape[1]) + len(passage.tail)
+
+    def classes(self, passages: Sequence[Passage]) -> list[list[int] | None]:
+        """Class of time at each timestamp of each passage; None: the passage's numbers are not finite."""
+        states = self._audio_states([passage.mel for passage in passages])
+        device = self.embed.device
+        parts: list[Tensor] = []
+        asked: list[Tensor] = []
+        for passage, audio in zip(passages, states, strict=True):
+            parts += [self._embedded(passage.head), audio, self._embedded(passage.tail)]
+            marks = torch.tensor(passage.tail, device=device) == self.timestamp_id
+            before = torch.zeros(
+                len(passage.head) + len(audio), dtype=torch.bool, device=marks.device
+            )
+            asked.append(torch.cat([before, marks]))
+        plan = CausalPlan([len(marks) for marks in asked], device)
+        logits = linear(self.stack(torch.cat(parts), plan)[torch.cat(asked)], self.head)
+        best = logits.max(dim=-1)
+        found, is_finite = best.indices.tolist(), best.values.isfinite().tolist()
+        answers: list[list[int] | None] = []
+        at = 0
+        for passage in passages:
+            own = slice(at, at + passage.tail.count(self.timestamp_id))
+            at = own.stop
+            answers.append(found[own] if all(is_finite[own]) else None)
+        return answers
+
+    def _audio_states(self, mels: Sequence[Tensor]) -> list[Tensor]:
+        pieces = [
+            mel.to(self.embed.device, self.embed.dtype).split(self.shape.window_frames, dim=1)
+            for mel in mels
+        ]
+        windows = [Window(piece, is_clip=len(clip) == 1) for clip in pieces for piece in clip]
+        states = iter(self.encoder.encode(windows))
+        return [torch.cat([next(states) for _ in clip]) for clip in pieces]
+
+    def _embedded(self, ids: Sequence[int]) -> Tensor:
+        return embedding(torch.tensor(ids, dtype=torch.int64, device=self.embed.device), self.embed)
+
+
+def _causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """One sequence: [n, heads, d] and twice [n, kv_heads, d] -> [n, heads, d]."""
+    queries, keys, values = (side.transpose(0, 1)[None] for side in (query, key, value))
+    answer = scaled_dot_product_attention(queries, keys, values, is_causal=True, enable_gqa=True)
+    return answer[0].transpose(0, 1)

@@ -1,0 +1,251 @@
+"""Puts the recognizer together from its options: one engine, or one for each of two tiers."""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from speech_service.config import ConfigError
+from speech_service.domain.audio import SAMPLES_PER_MS
+from speech_service.domain.models import ModelCapabilities
+from speech_service.engines.cores import parse_cores
+from speech_service.engines.device import Compiled, Device, Graphs, Passes, as_it_is, open_device
+from speech_service.engines.encoders.sources import EncoderChoice
+from speech_service.engines.placement import PlacedEngine
+from speech_service.engines.qwen3.asr import build
+from speech_service.engines.qwen3.asr.beginnings import Beginning, KeptText, from_nothing
+from speech_service.engines.qwen3.asr.build import Loaded, Numbers
+from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
+from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
+from speech_service.engines.qwen3.asr.listening import silent_work
+from speech_service.engines.qwen3.asr.model import AsrModel
+from speech_service.engines.qwen3.asr.proposing import (
+    Combined,
+    DraftModel,
+    Nothing,
+    PreviousPartial,
+    Proposer,
+)
+from speech_service.engines.qwen3.asr.reading import Reader
+from speech_service.engines.qwen3.asr.running import Limits
+from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
+from speech_service.engines.qwen3.asr.tiers import Tiers
+from speech_service.engines.qwen3.hub import CheckpointError
+from speech_service.engines.qwen3.mel import MelFloor
+from speech_service.engines.recognizers.qwen3 import Options
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
+
+_TAIL_TOKENS = 32
+"""Room for what stands between the audio and the answer."""
+_SPARE_TOKENS = 24
+_LOOP_TOKENS = 24
+_STATES_PER_S = 13
+_MARGIN_TOKENS = 512
+"""Positions for the prompt's frame, a window that is not full, the spare tokens, and passes of fixed shape."""
+_WARM_UP_STEPS = 4
+_MIB = 1 << 20
+
+
+def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> Engine:
+    """Load what the options name and wire it up.
+
+    Raises:
+        ConfigError: this machine cannot do what an option asks for.
+        CheckpointError: a checkpoint is missing, damaged, or of another kind.
+    """
+    cores = parse_cores(options.cores)
+    device = open_device(options.device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if device.where.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = options.tf32
+        torch.backends.cudnn.allow_tf32 = options.tf32
+    target = _loaded(options, shared)
+    draft = _loaded(_for_draft(options), shared) if options.draft else None
+    with device.stream(), torch.inference_mode():
+        engine = _Lane(options, capabilities, device, target, draft).engine()
+        _warm_up(engine, options.warm_up_ms)
+    device.synchronize()
+    is_placed = cores or device.where.type == "cuda"
+    return PlacedEngine(engine, device, cores) if is_placed else engine
+
+
+def _for_draft(options: Options) -> Options:
+    return replace(
+        options,
+        model=options.draft,
+        revision=options.draft_revision,
+        encoder_file=options.draft_encoder_file,
+    )
+
+
+def _loaded(options: Options, shared: SharedModels) -> Loaded:
+    source, revision = options.model, options.revision
+    numbers = Numbers(options.dtype, options.device, options.quantize, options.calibration)
+    encoder = EncoderChoice(
+        options.encoder,
+        options.encoder_file,
+        options.encoder_tolerance,
+        options.tensorrt_cache,
+        options.threads,
+        options.attention,
+    )
+    key = (__name__, source, revision, numbers, encoder)
+    seconds = options.max_audio_ms / 1000
+    positions = options.max_context_tokens + int(
+        seconds * (_STATES_PER_S + 2 * options.tokens_per_s)
+    )
+    positions += _MARGIN_TOKENS
+    return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
+
+
+def _limits(options: Options, loaded: Loaded) -> Limits:
+    return Limits(
+        max_running=options.max_batch,
+        max_audio_ms=options.max_audio_ms,
+        window_samples=loaded.window_samples,
+        windows_per_step=options.windows_per_step,
+        prefill_tokens=options.prefill_tokens,
+        tokens_per_s=options.tokens_per_s,
+        spare_tokens=_SPARE_TOKENS,
+        max_proposed=int(options.max_audio_ms / 1000 * options.tokens_per_s) + _SPARE_TOKENS,
+        loop_tokens=_LOOP_TOKENS,
+        max_context_tokens=options.max_context_tokens,
+    )
+
+
+class _Lane:
+    """Everything that one lane has of its own: encoders, caches, passes."""
+
+    def __init__(
+        self,
+        options: Options,
+        capabilities: ModelCapabilities,
+        device: Device,
+        target: Loaded,
+        draft: Loaded | None,
+    ) -> None:
+        self._options = options
+        self._capabilities = capabilities
+        self._device = device
+        self._target = target
+        self._draft = draft
+        self._passes = _passes(options)
+        self._slots = self._fitting_slots()
+
+    def engine(self) -> Engine:
+        """One engine, or two tiers."""
+        engine = self._engine(self._target, self._proposer())
+        if self._options.partials == "target":
+            return engine
+        assert self._draft is not None, "the options were checked"
+        partials = self._engine(self._draft, PreviousPartial())
+        return Tiers(self._capabilities, finals=engine, partials=partials)
+
+    def _engine(self, loaded: Loaded, proposer: Proposer) -> AsrEngine:
+        reader, forward = self._parts(loaded)
+        parts = AsrParts(
+            reader=reader,
+            forward=forward,
+            proposer=proposer,
+            tokenizer=loaded.tokenizer,
+            ends=loaded.ends,
+            limits=_limits(self._options, loaded),
+            beginning=self._beginning(loaded),
+        )
+        return AsrEngine(self._capabilities, parts)
+
+    def _beginning(self, loaded: Loaded) -> Beginning:
+        makers: Mapping[str, Callable[[], Beginning]] = {
+            "verified": lambda: from_nothing,
+            "official": lambda: KeptText(loaded.tokenizer),
+        }
+        return makers[self._options.streaming]()
+
+    def _parts(self, loaded: Loaded) -> tuple[Reader, Forward]:
+        """A reader with a cache of its own, and passes over that."""
+        model = loaded.model(self._device, self._passes)
+        model.stack.freeze()
+        floor, length = MelFloor(self._options.mel_floor), self._slot_tokens(loaded)
+        reader = loaded.reader(model, floor, self._slots, length)
+        return reader, self._forward(model, reader)
+
+    def _forward(self, model: AsrModel, reader: Reader) -> Forward:
+        if self._passes is None:
+            return PackedForward(model, reader.cache)
+        return SlotForward(model, reader.cache, self._device, self._passes)
+
+    def _slot_tokens(self, loaded: Loaded) -> int:
+        window = loaded.config.audio.window_tokens
+        tail = _TAIL_TOKENS if self._passes is None else _TAIL_TOKENS + MOST_TOKENS
+        return _limits(self._options, loaded).slot_tokens(window, tail)
+
+    def _fitting_slots(self) -> int:
+        """Slots of each cache: as many as may be of use, or as the KV budget holds.
+
+        Raises:
+            ConfigError: it does not hold one.
+        """
+        options = self._options
+        wanted = options.max_batch + options.kept_segments
+        if not options.kv_mib:
+            return wanted
+        caches = [self._target]
+        if self._draft is not None:
+            caches += [self._draft] * (
+                ("draft" in options.decoding) + (options.partials == "draft")
+            )
+        size = sum(loaded.slot_bytes(self._slot_tokens(loaded)) for loaded in caches)
+        found = options.kv_mib * _MIB // size
+        if not found:
+            raise ConfigError(
+                f"kv_mib: {options.kv_mib} MiB hold no sequence; one takes {-(-size // _MIB)} MiB. "
+                "Raise it, or lower max_audio_ms or max_context_tokens"
+            )
+        return min(wanted, found)
+
+    def _proposer(self) -> Proposer:
+        makers: Mapping[str, Callable[[], Proposer]] = {
+            "greedy": Nothing,
+            "previous": PreviousPartial,
+            "draft": self._draft_model,
+            "previous+draft": lambda: Combined([PreviousPartial(), self._draft_model()]),
+        }
+        return makers[self._options.decoding]()
+
+    def _draft_model(self) -> DraftModel:
+        options, draft = self._options, self._draft
+        assert draft is not None, "the options were checked"
+        if not draft.tokenizer.equals(self._target.tokenizer):
+            raise CheckpointError(
+                f"checkpoint {options.draft!r} has another tokenizer than {options.model!r}; "
+                "a draft must have the same."
+            )
+        reader, forward = self._parts(draft)
+        return DraftModel(reader, forward, options.draft_ahead, options.draft_max_batch)
+
+
+def _passes(options: Options) -> Passes | None:
+    """How passes of fixed shape are prepared; None: there are none."""
+    if not options.graphs and not options.compile:
+        return None
+    graphs = Graphs() if options.graphs else as_it_is
+    capture = Compiled(graphs) if options.compile else graphs
+    return Passes(capture, is_quick=not options.compile)
+
+
+def _warm_up(engine: Engine, lengths_ms: tuple[int, ...]) -> None:
+    """Begin to recognize noise of several lengths, so that the first request finds memory and kernels ready."""
+    random = np.random.default_rng(0)
+    for length_ms in lengths_ms:
+        noise = random.standard_normal(length_ms * SAMPLES_PER_MS) * 0.1
+        work = silent_work(noise.astype(np.float32), "warm-up")
+        engine.admit(work)
+        for _ in range(_WARM_UP_STEPS):
+            engine.step()
+        engine.abort(work.work_id)

@@ -1,0 +1,132 @@
+"""One sequence while it runs, and the bounds that every sequence is held to."""
+
+import itertools
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from speech_service.domain.audio import MODEL_RATE_HZ, samples_to_ms
+from speech_service.domain.errors import InvalidAudioError, LimitExceededError, SpeechError
+from speech_service.domain.work import RecognizeWork, WorkTiming
+from speech_service.engines.decoding import accepted_count, is_looping
+from speech_service.engines.qwen3.asr.reading import Reading
+
+_orders = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the engine and of each sequence."""
+
+    max_running: int
+    """Sequences that decode at once."""
+    max_audio_ms: int
+    """Longer work is refused."""
+    window_samples: int
+    """Samples of one encoder window."""
+    windows_per_step: int
+    """Windows that one step may encode, so that those who decode do not wait long."""
+    prefill_tokens: int
+    """Prompt tokens that one step may feed, likewise."""
+    tokens_per_s: float
+    """An answer longer than anyone speaks is cut off: the model has lost the thread."""
+    spare_tokens: int
+    """Tokens that even the shortest clip may have; the answer's header is among them."""
+    max_proposed: int
+    """Proposed tokens of one pass."""
+    loop_tokens: int
+    """An answer whose last so many tokens are one short group again and again is cut off."""
+    max_context_tokens: int
+    """Longest head of a prompt: the context and what frames it."""
+
+    def slot_tokens(self, tokens_per_window: int, tail: int) -> int:
+        """Tokens that the longest sequence fills in its slot."""
+        longest = self.max_audio_ms * MODEL_RATE_HZ // 1000
+        audio = -(-longest // self.window_samples) * tokens_per_window
+        answer = self.answer_tokens(longest) + self.max_proposed
+        return self.max_context_tokens + audio + tail + answer
+
+    def answer_tokens(self, samples: int) -> int:
+        """Longest answer to so much audio."""
+        return self.spare_tokens + int(samples / MODEL_RATE_HZ * self.tokens_per_s)
+
+    def windows(self, work: RecognizeWork) -> int:
+        """Encoder windows of the work, if nothing of it is kept."""
+        return -(-len(work.samples) // self.window_samples)
+
+    def refusal(self, work: RecognizeWork, head: int) -> SpeechError | None:
+        """Why the work, whose prompt has so many tokens before the audio, is not begun; None: it is fine."""
+        if head > self.max_context_tokens:
+            return LimitExceededError("context", "max_context_tokens", self.max_context_tokens)
+        if not len(work.samples):
+            return InvalidAudioError("audio", "is empty")
+        if samples_to_ms(len(work.samples)) > self.max_audio_ms:
+            return LimitExceededError("audio", "max_audio_ms", self.max_audio_ms)
+        if not np.isfinite(work.samples).all():
+            return InvalidAudioError("audio", "holds samples that are not finite numbers")
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Running:
+    """A sequence from its first prompt token to its last answer token."""
+
+    work: RecognizeWork
+    reading: Reading
+    max_tokens: int
+    loop_tokens: int
+    encode_s: float
+    tokens: list[int] = field(default_factory=list[int])
+    """The answer so far."""
+    fed: int = 0
+    """Tokens of the answer that the cache holds."""
+    given: int = 0
+    """Tokens that the answer began with."""
+    ended: bool = False
+    order: int = field(default_factory=lambda: next(_orders))
+    begin_s: float = field(default_factory=time.perf_counter)
+    steps: int = 0
+    proposed: int = 0
+    accepted: int = 0
+
+    def settle(self, proposed: Sequence[int], chosen: Sequence[int], ends: Collection[int]) -> int:
+        """Take what a pass chose behind the answer and behind each proposed token.
+
+        Returns:
+            how many of the proposed tokens were wrong: the cache has to forget them.
+        """
+        accepted = accepted_count(proposed, chosen)
+        self.steps += 1
+        self.proposed += len(proposed)
+        self.accepted += accepted
+        self.fed = len(self.tokens) + accepted
+        for token in (*proposed[:accepted], chosen[accepted]):
+            if token in ends:
+                self.ended = True
+                break
+            self.tokens.append(token)
+            if len(self.tokens) >= self.max_tokens or is_looping(
+                self.tokens, min_tokens=self.loop_tokens
+            ):
+                self.ended = True
+                break
+        return len(proposed) - accepted
+
+    def restarted(self) -> RecognizeWork:
+        """The same work, with what was decoded so far as its draft, unless the draft says how the answer begins."""
+        if self.given:
+            return self.work
+        return replace(self.work, draft_tokens=tuple(self.tokens) or self.work.draft_tokens)
+
+    def timing(self) -> WorkTiming:
+        """Where its time went."""
+        decode_s = time.perf_counter() - self.begin_s
+        return WorkTiming(
+            encode_ms=self.encode_s * 1000,
+            decode_ms=decode_s * 1000,
+            decode_steps=self.steps,
+            draft_proposed=self.proposed,
+            draft_accepted=self.accepted,
+        )

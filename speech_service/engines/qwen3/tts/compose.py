@@ -1,0 +1,155 @@
+"""Puts a synthesizer together from its options."""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from speech_service.config import ConfigError
+from speech_service.domain.models import ModelCapabilities
+from speech_service.engines.codecs.sources import SOURCES, CodecChoice, OpenCodec
+from speech_service.engines.device import Compiled, Device, Graphs, Passes, as_it_is, open_device
+from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.codec.streams import CodecStreams
+from speech_service.engines.qwen3.tts.config import (
+    CODEC_FOLDER,
+    CODEC_MODEL_TYPE,
+    FRAME_RATE_HZ,
+    MODEL_TYPE,
+    TtsConfig,
+    TtsKind,
+)
+from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
+from speech_service.engines.qwen3.tts.generator import FrameGenerator
+from speech_service.engines.qwen3.tts.model import Numbers, TtsModel, load_tts
+from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
+from speech_service.engines.qwen3.tts.voices import VoiceStore
+from speech_service.engines.qwen3.tts.warm_up import warm_up
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.synthesizers.qwen3 import Options
+
+_TAIL = 1
+"""Place of a slot that no stream grows into; see ``SlotFrames``."""
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loaded:
+    """What lanes share."""
+
+    model: TtsModel
+    codec: OpenCodec
+    fingerprint: str
+
+
+def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> TtsEngine:
+    """Load what the options name and wire it up.
+
+    Raises:
+        ConfigError: this machine cannot do what an option asks for.
+        CheckpointError: the checkpoint is missing, damaged, or of another kind.
+    """
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    frames = int(options.max_seconds * FRAME_RATE_HZ)
+    length = options.max_prompt_tokens + frames + _TAIL
+    choice = CodecChoice(
+        options.codec,
+        options.codec_file,
+        options.codec_tolerance,
+        options.tensorrt_cache,
+        options.threads,
+    )
+    key = (
+        __name__,
+        options.model,
+        options.revision,
+        options.dtype,
+        options.device,
+        options.quantize,
+        choice,
+        length,
+    )
+    loaded = shared.get(key, lambda: _load(options, choice, length))
+    model = loaded.model
+    device = open_device(options.device)
+    device.synchronize()
+    streams = _streams(options, model, length)
+    generator = FrameGenerator(model, streams, length, _passes(options, device))
+    # One stream more: a cloned voice's recording is decoded while all others speak.
+    codec = CodecStreams(loaded.codec(), streams + 1)
+    folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
+    voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
+    limits = TextLimits(frames, length - _TAIL, _whole_text(options, model.config))
+    sampling = options.sampling(model.config.sampling)
+    with device.stream(), torch.inference_mode():
+        warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)
+    device.synchronize()
+    parts = TtsParts(
+        reader=ScriptReader(model.config, model.prompter, voices, limits),
+        generator=generator,
+        codec=codec,
+        sampling=sampling,
+        ramp=options.ramp,
+        device=device,
+    )
+    return TtsEngine(capabilities, parts)
+
+
+def _streams(options: Options, model: TtsModel, length: int) -> int:
+    """As many as may be of use, or as the budget holds.
+
+    Raises:
+        ConfigError: it does not hold one.
+    """
+    if not options.kv_mib:
+        return options.max_batch
+    state = model.codec.state_size
+    state *= model.codec.dtype.itemsize
+    size = model.config.talker.kv_floats_per_token * length * model.dtype.itemsize + state
+    found = (options.kv_mib * _MIB - state) // size
+    if found < 1:
+        raise ConfigError(
+            f"kv_mib: {options.kv_mib} MiB hold no stream; one takes {-(-size // _MIB)} MiB. "
+            "Raise it, or lower max_seconds or max_prompt_tokens"
+        )
+    return min(options.max_batch, found)
+
+
+def _whole_text(options: Options, config: TtsConfig) -> bool:
+    if options.whole_text is None:
+        return config.kind is not TtsKind.BASE
+    return options.whole_text
+
+
+def _passes(options: Options, device: Device) -> Passes | None:
+    """A GPU and a compiler want fixed shapes, a CPU as few rows as there are."""
+    is_cuda = device.where.type == "cuda"
+    if not is_cuda and not options.compile:
+        return None
+    wants_graphs = is_cuda if options.graphs is None else options.graphs
+    graphs = Graphs() if wants_graphs else as_it_is
+    capture = Compiled(graphs) if options.compile else graphs
+    return Passes(capture, is_quick=not options.compile)
+
+
+def _load(options: Options, choice: CodecChoice, positions: int) -> _Loaded:
+    checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
+    dtype = DTYPES[options.dtype]
+    codec_dtype = dtype if choice.runtime == "torch" else torch.float32
+    numbers = Numbers(dtype, options.device, options.quantize, codec_dtype)
+    model = load_tts(checkpoint, positions=positions, numbers=numbers)
+    codec = SOURCES[choice.runtime](model.codec, choice, model.device)
+    fingerprint = _fingerprint(checkpoint, options.dtype) if options.voices_folder else ""
+    return _Loaded(model, codec, fingerprint)
+
+
+def _fingerprint(checkpoint: Checkpoint, dtype: str) -> str:
+    """Names the weights that voices are made with."""
+    codec = checkpoint.part(CODEC_FOLDER, CODEC_MODEL_TYPE)
+    digests = sorted((*checkpoint.files.digests().items(), *codec.files.digests().items()))
+    return hashlib.sha256(f"{dtype}:{digests}".encode()).hexdigest()

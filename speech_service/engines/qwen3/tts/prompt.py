@@ -1,0 +1,155 @@
+"""The talker's prompt: how the release lays text, language, voice and reference out as embeddings.
+
+Every position carries the sum of a text token and a codec token. The text is given whole before the first frame, or
+one token with each frame.
+"""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.qwen3.tts.config import ControlIds, TtsConfig
+from speech_service.engines.qwen3.tts.predictor import CodePredictor
+from speech_service.engines.qwen3.tts.talker import Talker
+
+AUTO = ""
+_CHINESE = "chinese"
+_ROLE_TOKENS = 3
+_BEHIND_TURN = 2
+_BEHIND_TEXT = 5
+"""Tokens before and behind what is said. The release counts, where it could look for the control tokens."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A voice taken from a recording.
+
+    ``embedding`` is [hidden], of the speaker. With ``codes``, int64 [frames, codebooks], and the ``transcript``
+    the voice goes on speaking where the recording ends; without, only its timbre is kept.
+    """
+
+    embedding: Tensor
+    codes: Tensor | None = None
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Utterance:
+    """What is to be said, by whom and how. Languages and speakers have the release's names; empty: none is named."""
+
+    text: str
+    language: str = AUTO
+    speaker: str = ""
+    instruct: str = ""
+    reference: Reference | None = None
+    whole_text: bool = True
+    """False gives the talker one text token with each frame, as the release does for cloned voices."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """Embeddings [n, hidden] to begin with, and those [m, hidden] to be added to the first m frames' codes."""
+
+    prefill: Tensor
+    following: Tensor
+
+
+class Prompter:
+    """Makes prompts for one checkpoint."""
+
+    def __init__(
+        self, config: TtsConfig, tokenizer: QwenTokenizer, talker: Talker, predictor: CodePredictor
+    ) -> None:
+        self._config = config
+        self._encode = tokenizer.encode
+        self._talker = talker
+        self._predictor = predictor
+        self._start = tokenizer.token("<|im_start|>")
+        self._end = tokenizer.token("<|im_end|>")
+        ids: ControlIds = config.ids
+        for name, id_ in (
+            ("<tts_pad>", ids.text_pad),
+            ("<tts_text_bos>", ids.text_bos),
+            ("<tts_text_eod>", ids.text_eos),
+        ):
+            tokenizer.token(name, id_)
+        self.pad, self._bos, self._eos = (
+            talker.text([id_]) for id_ in (ids.text_pad, ids.text_bos, ids.text_eos)
+        )
+
+    def text_tokens(self, text: str) -> list[int]:
+        """Ids of a text without space around it; whatever it says, it closes no turn."""
+        return self._encode(text.strip())
+
+    def _turns(self, text: str) -> list[int]:
+        """An assistant's turn that says the text, and the beginning of the next one."""
+        return [*self._turn(text), self._start, *self._encode("assistant\n")]
+
+    def _turn(self, text: str) -> list[int]:
+        spoken = self._encode(f"assistant\n{text.strip()}")
+        return [self._start, *spoken, self._end, *self._encode("\n")]
+
+    def prompt(self, utterance: Utterance) -> Prompt:
+        """Lay one utterance out. Its text has a token at least."""
+        talker, ids = self._talker, self._config.ids
+        turns = self._turns(utterance.text)
+        role, text = talker.text(turns[:_ROLE_TOKENS]), turns[_ROLE_TOKENS:-_BEHIND_TEXT]
+        opening = self._opening(utterance)
+        bos, pad = self._code(ids.codec_bos), self._code(ids.codec_pad)
+        start = torch.cat([self.pad.expand(len(opening) - 1, -1), self._bos]) + opening
+        reference = utterance.reference
+        spoken = text
+        codes = bos
+        if reference is not None and reference.codes is not None:
+            spoken = self._turn(reference.transcript)[_ROLE_TOKENS:-_BEHIND_TURN] + text
+            codes = torch.cat([bos, self._frames(reference.codes)])
+        words = torch.cat([talker.text(spoken), self._eos])
+        head = [self._instruction(utterance.instruct), role, start]
+        if utterance.whole_text:
+            return Prompt(torch.cat([*head, words + pad, codes + self.pad]), words[:0])
+        now = words[: len(codes)]
+        now = torch.cat([now, self.pad.expand(len(codes) - len(now), -1)])
+        return Prompt(torch.cat([*head, now + codes]), words[len(codes) :])
+
+    def _instruction(self, instruct: str) -> Tensor:
+        """A user's turn that says how to speak; no rows where nothing is said."""
+        said = instruct.strip()
+        if not said:
+            return self.pad[:0]
+        tokens = [self._start, *self._encode(f"user\n{said}"), self._end, *self._encode("\n")]
+        return self._talker.text(tokens)
+
+    def _opening(self, utterance: Utterance) -> Tensor:
+        """Codec embeddings of language and speaker, up to the padding before the first text token."""
+        ids = self._config.ids
+        language = self._language_id(utterance)
+        control = (
+            [ids.no_think, ids.think_bos, ids.think_eos]
+            if language is None
+            else [ids.think, ids.think_bos, language, ids.think_eos]
+        )
+        rows = [self._code(*control)]
+        if utterance.reference is not None:
+            rows.append(utterance.reference.embedding[None].to(self.pad))
+        elif utterance.speaker:
+            rows.append(self._code(self._config.speakers[utterance.speaker]))
+        return torch.cat([*rows, self._code(ids.codec_pad)])
+
+    def _language_id(self, utterance: Utterance) -> int | None:
+        config = self._config
+        dialect = config.dialects.get(utterance.speaker)
+        if dialect is not None and utterance.language in (AUTO, _CHINESE):
+            return config.languages[dialect]
+        return config.languages[utterance.language] if utterance.language else None
+
+    def _frames(self, codes: Tensor) -> Tensor:
+        """Embedded frames of known codes: int64 [n, codebooks] -> [n, hidden]."""
+        return self._talker.codes(codes[:, 0]) + self._predictor.embed(codes[:, 1:])
+
+    def _code(self, *ids: int) -> Tensor:
+        return self._talker.codes(torch.tensor(ids, device=self.pad.device))

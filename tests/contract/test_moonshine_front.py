@@ -1,0 +1,170 @@
+"""The front of the encoder: what is kept of growing audio changes nothing, and is noticed when it does not belong."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speech_service.domain.audio import Samples
+from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass, WorkDone
+from speech_service.engines.model_files import package_folder
+from speech_service.engines.recognizers.moonshine import ENCODER, Options, build
+from speech_service.engines.recognizers.moonshine.front import (
+    NOTHING_SETTLED,
+    Front,
+    FrontNetwork,
+    Settled,
+    front_graph,
+)
+from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
+from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
+from speech_service.engines.shared import SharedModels
+
+from .test_recognizers import clip
+
+PADDING = np.zeros(4_800, np.float32)
+KEY = SegmentKey("stream", 0, 1)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> OrtFile:
+    folder = package_folder("moonshine_voice")
+    assert folder is not None
+    return read_ort_file((folder / "assets" / "tiny-en" / ENCODER[0]).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def network(encoder: OrtFile) -> FrontNetwork:
+    ort = pytest.importorskip("onnxruntime")
+    return FrontNetwork(ort.InferenceSession(front_graph(encoder)), encoder)
+
+
+def evened_out(front: Front) -> Samples:
+    """What goes into the second activation: float32 [576, f]."""
+    values: Samples = front.frames[0] * front.scale + front.shift[0]
+    return values
+
+
+def packaged(encoder: OrtFile, samples: Samples) -> Samples:
+    """The same by the packaged arithmetic, in float64: convolve, activate, normalise, scale, convolve."""
+
+    def weights(name: str) -> Any:
+        tensor = encoder.tensors[name]
+        return np.frombuffer(tensor.data, np.float32).reshape(tensor.shape).astype(np.float64)
+
+    windows = np.lib.stride_tricks.sliding_window_view
+    first = weights("conv1.weight_add_tensor")[:, 0] @ windows(samples, 127)[::64].T
+    sound = np.tanh(first)
+    even = (sound - sound.mean()) / np.sqrt(sound.var() + 1e-5)
+    even = even * weights("onnx::Mul_2080").reshape(-1, 1)
+    even = even + weights("onnx::Add_2081").reshape(-1, 1)
+    columns = windows(even, 7, axis=1)[:, ::3]
+    found = np.einsum("oik,ifk->of", weights("conv2.weight_add_tensor"), columns, optimize=True)
+    return found + weights("conv2.bias")[:, np.newaxis]
+
+
+def test_the_front_computes_what_the_packaged_one_does(
+    encoder: OrtFile, network: FrontNetwork
+) -> None:
+    samples = np.concatenate([PADDING, clip("beckett")[: 3 * 16_000], PADDING])
+    front, _ = network.hear(samples)
+    expected = packaged(encoder, samples)
+    assert front.frames[0].shape == expected.shape
+    assert np.abs(evened_out(front) - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_growing_audio_gives_what_the_whole_gives(network: FrontNetwork) -> None:
+    speech = clip("two_cities")[: 6 * 16_000]
+    settled = NOTHING_SETTLED
+    computed = 0
+    for end in (3_000, 11_111, 19_200, 19_201, 60_000, 96_000):
+        whole = np.concatenate([PADDING, speech[:end], PADDING])
+        computed += len(whole) - settled.samples
+        grown, settled = network.hear(whole, settled, len(PADDING) + end)
+        fresh, _ = network.hear(whole)
+        assert np.abs(evened_out(grown) - evened_out(fresh)).max() < 1e-4
+        assert settled.samples <= len(PADDING) + end
+    # The last second of six was all that the last call computed, with the padding and the overlap.
+    assert settled.samples > len(PADDING) + 96_000 - 1_000
+
+
+def test_what_was_settled_stays_as_it_is(network: FrontNetwork) -> None:
+    speech = clip("two_cities")[: 3 * 16_000]
+    _, settled = network.hear(np.concatenate([speech[:16_000], PADDING]), settles=16_000)
+    frames = settled.frames.copy()
+    for tail in (speech, np.ones_like(speech)):
+        network.hear(np.concatenate([speech[:16_000], tail]), settled, settles=48_000)
+    assert np.array_equal(settled.frames, frames)
+
+
+def work(kind: RecognizeKind, samples: Samples, key: SegmentKey = KEY) -> RecognizeWork:
+    return RecognizeWork(
+        work_id="w",
+        segment=key,
+        kind=kind,
+        work_class=WorkClass.STREAM_PARTIAL,
+        samples=samples,
+        model="moonshine-tiny-en",
+    )
+
+
+def test_partials_that_grow_say_what_partials_from_nothing_say() -> None:
+    pytest.importorskip("onnxruntime")
+    speech = clip("two_cities")[: 5 * 16_000]
+    shared = SharedModels()
+    lanes = [build(Options(), shared), build(Options(), shared)]
+
+    def say(number: int, item: RecognizeWork) -> str:
+        engine = lanes[number % 2]
+        engine.admit(item)
+        while not (events := engine.step()):
+            pass
+        (event,) = events
+        assert isinstance(event, WorkDone)
+        return event.hypothesis.text
+
+    alike: list[float] = []
+    for number, end in enumerate(range(24_000, 80_001, 8_000)):
+        partial = work(RecognizeKind.PARTIAL, speech[:end])
+        alone = work(RecognizeKind.PARTIAL, speech[:end], SegmentKey(f"alone {end}", 0, 0))
+        alike.append(_likeness(say(number, partial), say(number, alone)))
+    # int8 rounds what differs in the seventh place now and then, so a word may differ; most do not.
+    assert np.mean(alike) >= 0.8
+    final = say(0, work(RecognizeKind.FINAL, speech))
+    assert final == say(1, work(RecognizeKind.FINAL, speech, SegmentKey("alone", 0, 0)))
+
+
+def _likeness(text: str, other: str) -> float:
+    """Part of the words of both that they share."""
+    ours, theirs = set(text.lower().split()), set(other.lower().split())
+    return len(ours & theirs) / len(ours | theirs)
+
+
+def settled_of(frames: int) -> Settled:
+    return Settled(np.zeros((576, frames), np.float32), 1.0, 2.0)
+
+
+def test_only_audio_that_goes_on_gets_what_was_settled() -> None:
+    kept, audio = SettledAudio(), np.arange(5_000, dtype=np.float32)
+    settled = settled_of(10)
+    assert kept.get(KEY, audio) is NOTHING_SETTLED
+    kept.put(KEY, audio, settled)
+    assert kept.get(KEY, np.concatenate([audio, audio])) is settled
+    assert kept.get(KEY, audio) is settled
+    assert kept.get(KEY, audio[:-1]) is NOTHING_SETTLED
+    assert kept.get(KEY, audio + 1) is NOTHING_SETTLED
+    assert kept.get(SegmentKey("other", 0, 1), audio) is NOTHING_SETTLED
+    kept.drop(KEY)
+    assert kept.get(KEY, audio) is NOTHING_SETTLED
+
+
+def test_the_longest_unused_goes_when_there_is_no_room() -> None:
+    audio, settled = np.ones(100, np.float32), settled_of(100)
+    kept = SettledAudio(max_bytes=2 * settled.frames.nbytes)
+    keys = [SegmentKey("stream", 0, number) for number in range(3)]
+    for key in (*keys[:2], keys[0], keys[2]):
+        kept.put(key, audio, settled)
+    found = [kept.get(key, audio) for key in keys]
+    assert found == [settled, NOTHING_SETTLED, settled]
+    kept.put(KEY, audio, settled_of(300))
+    assert kept.get(KEY, audio) is NOTHING_SETTLED

@@ -1,0 +1,126 @@
+"""What the Qwen engine does on a GPU only."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from speech_service.domain.audio import Samples
+from speech_service.domain.work import RecognizeWork
+from speech_service.engines.qwen3.asr.tools import export_encoder
+from speech_service.engines.qwen3.quantize import quantiser
+from speech_service.engines.recognizers.qwen3 import Options, build
+from speech_service.engines.shared import SharedModels
+from tests.qwen_tiny.folder import TinyModels
+from tests.unit.engines.qwen3.asr.engines import clips, greedy, limit, make_work, run, tokens_of
+
+ANSWER_TOKENS = 24
+
+
+@pytest.fixture
+def target(tiny_models: TinyModels) -> Path:
+    """Give the recognizer's folder."""
+    return tiny_models.asr_target()
+
+
+@pytest.fixture
+def draft(tiny_models: TinyModels) -> Path:
+    """Give the draft's folder."""
+    return tiny_models.asr_draft()
+
+
+def tokens(model: Path, sounds: Sequence[Samples], **options: Any) -> list[tuple[int, ...]]:
+    """Recognize on the GPU, in one batch, with answers that are cut at a number of tokens."""
+    values: dict[str, Any] = {"max_batch": 4, "max_audio_ms": 30_000, **options}
+    chosen = Options(str(model), device="cuda", dtype="float32", **values)
+    engine: Any = build(chosen, SharedModels())
+    limit(engine._engine, ANSWER_TOKENS)
+    works: list[RecognizeWork] = [make_work(samples) for samples in sounds]
+    events = run(engine, works)
+    return [tokens_of(events[work.work_id]) for work in works]
+
+
+def expected(model: Path, sounds: Sequence[Samples]) -> list[tuple[int, ...]]:
+    """Recognize one by one on the CPU."""
+    return greedy(model, [make_work(samples) for samples in sounds], ANSWER_TOKENS)
+
+
+@pytest.mark.parametrize("decoding", ["greedy", "previous", "draft", "previous+draft"])
+@pytest.mark.parametrize("graphs", [False, True])
+def test_tokens_are_those_of_the_cpu(
+    target: Path, draft: Path, decoding: str, graphs: bool
+) -> None:
+    sounds = clips(9, seed=1)
+    options: dict[str, Any] = {"draft": str(draft), "decoding": decoding, "graphs": graphs}
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+
+
+@pytest.mark.timeout(900)  # compiling takes minutes
+def test_compiled_passes_in_graphs_give_the_same_tokens(target: Path) -> None:
+    sounds = clips(3, seed=2, longest_s=1.0)
+    options: dict[str, Any] = {"compile": True, "graphs": True, "max_batch": 2, "kept_segments": 0}
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+
+
+def test_warming_up_and_a_kv_budget_work_with_graphs(target: Path) -> None:
+    sounds = clips(5, seed=3, longest_s=1.0)
+    options: dict[str, Any] = {"graphs": True, "kv_mib": 64, "warm_up_ms": (1000, 9000)}
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+
+
+@pytest.mark.parametrize("method", ["int8", "int8-weights", "fp8"])
+def test_eight_bits_are_within_a_few_per_cent(method: str) -> None:
+    if method == "fp8" and torch.cuda.get_device_capability() < (8, 9):
+        pytest.skip("this GPU does not multiply FP8")
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(256, 512, bias=False).to("cuda", torch.bfloat16)
+    quantise = quantiser(method, torch.bfloat16, "cuda")
+    assert quantise is not None
+    rough = quantise("layer", layer)
+    for rows in (1, 16, 17, 100):
+        x = torch.randn(rows, 256, device="cuda", dtype=torch.bfloat16)
+        exact = x.float() @ layer.weight.float().T
+        error = (rough(x).float() - exact).norm() / exact.norm()
+        assert float(error) < (0.06 if method == "fp8" else 0.02)
+
+
+def test_the_encoder_on_onnx_runtime_gives_the_same_tokens(target: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime has no CUDA provider")
+    export_encoder(str(target), "", tmp_path / "encoder.onnx")
+    sounds = clips(5, seed=4)
+    options: dict[str, Any] = {"encoder": "onnx", "encoder_file": str(tmp_path / "encoder.onnx")}
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+
+
+def test_the_encoder_on_tensorrt_gives_the_same_tokens_and_its_engine_is_kept(
+    target: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt")
+    export_encoder(str(target), "", tmp_path / "encoder.onnx")
+    sounds = clips(5, seed=5)
+    options: dict[str, Any] = {
+        "encoder": "tensorrt",
+        "encoder_file": str(tmp_path / "encoder.onnx"),
+        "tensorrt_cache": str(tmp_path / "engines"),
+    }
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+    (kept,) = (tmp_path / "engines").iterdir()
+    written = kept.stat().st_mtime_ns
+    assert tokens(target, sounds, **options) == expected(target, sounds)
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_a_model_that_is_dropped_frees_its_memory(target: Path) -> None:
+    import gc
+
+    tokens(target, clips(1, seed=6))
+    gc.collect()
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    tokens(target, clips(2, seed=6), graphs=True)
+    gc.collect()
+    assert torch.cuda.memory_allocated() <= before

@@ -1,0 +1,77 @@
+"""What a front end has in memory before its first stream; and that what it leaves out comes with its first call."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.integration.processes import ROOT, environment
+
+NEVER_AT_START = {
+    # Standard library: each brings megabytes, and nothing of a waiting front end needs them.
+    *("email.message", "http", "urllib.request", "multiprocessing.pool", "sqlite3", "xml"),
+    # Our dependencies that only some requests need.
+    *("av", "fasttext", "google.protobuf.json_format", "grpc_channelz.v1", "httpx2", "langcodes"),
+    *("grpc_reflection.v1alpha", "onnxruntime", "opentelemetry", "prometheus_client", "torch"),
+    "wcwidth",
+    # Our own services that many installations are never asked for, and the scheduler, which is the worker's.
+    *(f"speech_service.servicers.{name}" for name in ("alignment", "synthesis", "translation")),
+    *("speech_service.servicers.model_admin", "speech_service.scheduler.scheduler"),
+}
+MAX_RSS_KB = 64_000
+"""Generous: a page more or less is the system's affair. The benchmark of memory holds the service to 60 MB."""
+
+
+@pytest.fixture(scope="module")
+def front_end() -> dict[str, object]:
+    """Start a front end with the shipped configuration in a process of its own, and tell what was seen."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.idle_front_end"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_waiting_front_end_has_imported_nothing_that_only_some_requests_need(
+    front_end: dict[str, object],
+) -> None:
+    imported = front_end["modules"]
+    assert isinstance(imported, list)
+    assert "speech_service.servicers.recognition" in imported
+    assert NEVER_AT_START & set(imported) == set()
+
+
+def test_a_waiting_front_end_is_small(front_end: dict[str, object]) -> None:
+    rss_kb = front_end["rss_kb"]
+    assert isinstance(rss_kb, int)
+    if not rss_kb:
+        pytest.skip("this system has no /proc/self/status")
+    assert 20_000 < rss_kb < MAX_RSS_KB
+
+
+def test_what_was_left_out_comes_with_the_first_call(front_end: dict[str, object]) -> None:
+    assert front_end["answers"] == {
+        "speech.v1.SynthesisService/Synthesize": "INVALID_ARGUMENT",
+        "speech.v1.AlignmentService/Align": "INVALID_ARGUMENT",
+        "speech.v1.TranslationService/TranslateText": "INVALID_ARGUMENT",
+        "speech.v1.TranslationService/NoSuchMethod": "UNIMPLEMENTED",
+        "speech.v1.VoiceService/ListVoices": "OK",
+        "speech.v1.ModelService/ListModels": "OK",
+        "speech.admin.v1.ModelAdminService/GetServerStatus": "OK",
+        "grpc.channelz.v1.Channelz/GetServers": "OK",
+    }
+
+
+def test_reflection_describes_services_that_nobody_has_called(
+    front_end: dict[str, object],
+) -> None:
+    described = front_end["described"]
+    assert isinstance(described, list)
+    assert described[0] == "speech.v1"

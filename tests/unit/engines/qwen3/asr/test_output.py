@@ -1,0 +1,44 @@
+"""What the model's answers mean."""
+
+import pytest
+
+from speech_service.engines.qwen3.asr.languages import NAMES, name_of, tags_of
+from speech_service.engines.qwen3.asr.output import Answer, parse
+
+
+@pytest.mark.parametrize(
+    ("raw", "forced", "answer"),
+    [
+        ("language English<asr_text>Hello there.", "", Answer("Hello there.", "en")),
+        ("language Cantonese<asr_text>你好", "", Answer("你好", "yue")),
+        ("language None<asr_text>", "", Answer("", "")),
+        ("language None<asr_text>but words", "", Answer("but words", "")),
+        ("no header at all", "", Answer("no header at all", "")),
+        (" text only ", "de", Answer("text only", "de")),
+        (
+            "language <asr_text> is not special here",
+            "de",
+            Answer("language <asr_text> is not special here", "de"),
+        ),
+        ("", "", Answer("", "")),
+        ("lang", "", Answer("", "")),
+        ("language Eng", "", Answer("", "")),
+        ("language English<asr_text>" + "哈" * 30, "", Answer("哈", "en")),
+        ("language English<asr_text>" + "no " * 4 + "way", "", Answer("no no no no way", "en")),
+        ("language English<asr_text>" + "la la " * 9 + "end", "", Answer("la end", "en")),
+    ],
+)
+def test_answers_are_read(raw: str, forced: str, answer: Answer) -> None:
+    assert parse(raw, forced) == answer
+
+
+def test_every_language_has_a_name_and_a_tag() -> None:
+    assert len(NAMES) == 30
+    assert tags_of(list(NAMES.values())) == tuple(NAMES)
+    assert tags_of(["English", "Klingon"]) == ("en",)
+    assert [name_of(tag) for tag in ("en-GB", "YUE", "zh-Hans", "")] == [
+        "English",
+        "Cantonese",
+        "Chinese",
+        "",
+    ]
