@@ -29,7 +29,12 @@ from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 from tests.qwen_tiny.audio import speech_like
 
-_SIZED = {"max_segment_ms": 15_000, "max_audio_ms": 15_000, "kept_segments": 0}
+_SIZED = {
+    "max_segment_ms": 15_000,
+    "max_audio_ms": 15_000,
+    "max_context_tokens": 64,
+    "kept_segments": 0,
+}
 """A KV cache for the clips that come, as the peers' caches are; the default would be for a minute of audio."""
 PEERS = {"qwen-asr": "official_asr.py", "native": "transformers_native.py"}
 TOKENS = 40

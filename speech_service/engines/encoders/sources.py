@@ -15,6 +15,7 @@ from speech_service.engines.encoders.causal import CausalEncoder
 from speech_service.engines.encoders.check import check_encoder
 from speech_service.engines.encoders.torch import CapturedEncoder, TorchEncoder
 from speech_service.engines.qwen3.audio_encoder import Attention, AudioEncoder, Encoder
+from speech_service.engines.qwen3.packing import pack_linears
 
 Runtime = Literal["torch", "onnx", "tensorrt"]
 
@@ -31,6 +32,8 @@ class EncoderChoice:
     """Folder of built engines; empty: where the file is."""
     threads: int = 0
     attention: Attention = "window"
+    packs: bool = True
+    """Large layers of torch's are packed for the CPU; a compiler does this itself."""
 
 
 class EncoderSource(Protocol):
@@ -79,6 +82,8 @@ def _torch(
     module: AudioEncoder, choice: EncoderChoice, device: Device, dtype: torch.dtype
 ) -> EncoderSource:
     module = module.to(device.where, dtype)
+    if choice.packs:
+        pack_linears(module)
     return _CausalSource(module) if choice.attention == "causal" else _TorchSource(module)
 
 

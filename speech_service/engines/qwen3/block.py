@@ -9,14 +9,14 @@ makes them ordinary ones.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.functional import silu
 
 from speech_service.engines.qwen3.attention import AttentionPlan
+from speech_service.engines.qwen3.packing import Map, norm, quick, quick_norm
 from speech_service.engines.qwen3.shapes import DecoderShape
 
 Tensors = Callable[[str], Tensor]
@@ -29,15 +29,11 @@ class RmsNorm(nn.Module):
     def __init__(self, size: int, eps: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(size))
-        self._eps = eps
+        self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape."""
-        return rms_norm(x, self.weight.shape, self.weight, self._eps)
-
-
-Map = Callable[[Tensor], Tensor]
-"""[n, in] -> [n, out]."""
+        return norm(self.weight, self.eps)(x)
 
 
 class _Parts(NamedTuple):
@@ -47,14 +43,13 @@ class _Parts(NamedTuple):
     o: Map
     gate_up: Map
     down: Map
-    input_norm: Tensor
-    post_norm: Tensor
-    query_key_norm: Tensor
-    """[heads + kv_heads, width]: of queries and keys, by head."""
+    input_norm: Map
+    post_norm: Map
+    query_key_norm: Map
+    """Of queries and keys, by head: [n, heads + kv_heads, width]."""
     heads: int
     kv_heads: int
     width: int
-    eps: float
 
 
 class DecoderLayer(nn.Module):
@@ -84,47 +79,42 @@ class DecoderLayer(nn.Module):
     ) -> Tensor:
         """[n, hidden] -> [n, hidden]; ``turn`` is the rotation of each token's position."""
         parts = self._frozen or self._parts()
-        y = rms_norm(x, parts.input_norm.shape, parts.input_norm, parts.eps)
-        qkv = parts.qkv(y).view(x.shape[0], -1, parts.width)
+        qkv = parts.qkv(parts.input_norm(x)).view(x.shape[0], -1, parts.width)
         both = parts.heads + parts.kv_heads
         query_key, value = qkv.split_with_sizes((both, parts.kv_heads), dim=1)
-        query_key = rms_norm(query_key, (parts.width,), None, parts.eps) * parts.query_key_norm
-        query, key = _rotate(query_key, turn).split_with_sizes((parts.heads, parts.kv_heads), dim=1)
+        query_key = _rotate(parts.query_key_norm(query_key), turn)
+        query, key = query_key.split_with_sizes((parts.heads, parts.kv_heads), dim=1)
         x = x + parts.o(plan.attend(index, query, key, value).flatten(1))
-        y = rms_norm(x, parts.post_norm.shape, parts.post_norm, parts.eps)
-        gate, up = parts.gate_up(y).chunk(2, dim=-1)
+        gate, up = parts.gate_up(parts.post_norm(x)).chunk(2, dim=-1)
         return x + parts.down(silu(gate) * up)
 
     @torch.no_grad()
     def freeze(self) -> None:
         """From now on neither weights nor layers change, and nobody hooks into them: keep what follows from them."""
-        self._frozen = self._parts()._replace(
-            qkv=_plain(self.qkv),
-            o=_plain(self.o),
-            gate_up=_plain(self.gate_up),
-            down=_plain(self.down),
+        self._frozen = self._parts(quick_norm)._replace(
+            qkv=quick(self.qkv),
+            o=quick(self.o),
+            gate_up=quick(self.gate_up),
+            down=quick(self.down),
         )
 
-    def _parts(self) -> _Parts:
+    def _parts(self, normalise: Callable[[Tensor, float], Map] = norm) -> _Parts:
         query, key = self.q_norm.weight, self.k_norm.weight
         return _Parts(
             self.qkv,
             self.o,
             self.gate_up,
             self.down,
-            self.input_norm.weight,
-            self.post_norm.weight,
-            torch.cat([query.expand(self._heads, -1), key.expand(self._kv_heads, -1)]),
+            normalise(self.input_norm.weight, self._eps),
+            normalise(self.post_norm.weight, self._eps),
+            normalise(
+                torch.cat([query.expand(self._heads, -1), key.expand(self._kv_heads, -1)]),
+                self._eps,
+            ),
             self._heads,
             self._kv_heads,
             self._width,
-            self._eps,
         )
-
-
-def _plain(module: nn.Module) -> Map:
-    """A linear layer's function alone; any other module as it is."""
-    return partial(linear, weight=module.weight) if type(module) is nn.Linear else module
 
 
 class DecoderStack(nn.Module):
@@ -135,6 +125,7 @@ class DecoderStack(nn.Module):
         self.shape = shape
         self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.layers))
         self.norm = RmsNorm(shape.hidden_size, shape.rms_norm_eps)
+        self._final: Map | None = None
         cos, sin = _rotations(shape, max_positions)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -151,7 +142,7 @@ class DecoderStack(nn.Module):
         turn = turn or self.turn(plan.positions)
         for index, layer in enumerate(self.layers):
             x = layer(index, x, turn, plan)
-        return self.norm(x)
+        return (self._final or self.norm)(x)
 
     def turn(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """Rotation of tokens by their positions, int64 [n]: cosines and signed sines, [n, 1, width]."""
@@ -162,6 +153,7 @@ class DecoderStack(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, DecoderLayer)
             layer.freeze()
+        self._final = quick_norm(self.norm.weight, self.norm.eps)
 
     @torch.no_grad()
     def load(self, tensors: Tensors, prefix: str) -> None:

@@ -51,11 +51,14 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[n, in] -> [n, out], in the dtype of ``x``."""
         smooth = x if self.shrink is None else x * self.shrink
-        scale = smooth.abs().amax(dim=-1, keepdim=True).float().clamp(min=_LEAST_SCALE) / _INT8_MAX
-        tokens = (smooth / scale).round().to(torch.int8)
-        missing = max(0, self._least_rows - tokens.shape[0])
-        products = torch.ops.aten._int_mm(pad(tokens, (0, 0, 0, missing)), self.values.T)
-        return (products[: x.shape[0]] * scale * self.scale).to(x.dtype)
+        peak = smooth.abs().amax(dim=-1, keepdim=True).float()
+        scale = peak.clamp_(min=_LEAST_SCALE).div_(_INT8_MAX)
+        tokens = (smooth / scale).round_().to(torch.int8)
+        missing = self._least_rows - tokens.shape[0]
+        if missing > 0:
+            tokens = pad(tokens, (0, 0, 0, missing))
+        products = torch.ops.aten._int_mm(tokens, self.values.T)
+        return (products[: x.shape[0]] * scale).mul_(self.scale).to(x.dtype)
 
 
 class Int8WeightLinear(nn.Module):

@@ -26,6 +26,7 @@ from speech_service.engines.qwen3.audio_encoder import AudioEncoder
 from speech_service.engines.qwen3.block import DecoderStack
 from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
 from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.packing import pack_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.shared import SharedModels
 
@@ -100,6 +101,8 @@ def load_network(
         stack = DecoderStack(config.decoder, _MAX_POSITIONS).to(dtype)
     audio.load(reader, AUDIO_PREFIX)
     stack.load(reader, DECODER_PREFIX)
+    for network in (audio, stack):
+        pack_linears(network)
     stack.freeze()
     return AlignerNetwork(
         config.audio,

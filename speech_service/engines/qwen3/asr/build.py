@@ -27,8 +27,9 @@ from speech_service.engines.qwen3.asr_config import (
 from speech_service.engines.qwen3.audio_encoder import Attention, AudioEncoder
 from speech_service.engines.qwen3.block import DecoderStack
 from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.loading import WithoutInitialValues
+from speech_service.engines.qwen3.loading import WithoutInitialValues, linear_layer
 from speech_service.engines.qwen3.mel import HOP, MelFloor
+from speech_service.engines.qwen3.packing import pack_linears
 from speech_service.engines.qwen3.quantize import InputRecorder, quantiser, replace_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.recordings import read_recordings
@@ -91,6 +92,8 @@ class Numbers:
     quantize: str
     calibration: str = ""
     """Recordings, file or folder, that show which activations are large; empty: no smoothing."""
+    packs: bool = True
+    """Large layers are packed for the CPU; a compiler does this itself."""
 
 
 def load(
@@ -120,6 +123,8 @@ def load(
     quantise = quantiser(numbers.quantize, dtype, numbers.device, peaks)
     if quantise is not None:
         replace_linears(decoder, quantise)
+    if numbers.packs:
+        pack_linears(decoder)
     device.synchronize()
     return loaded
 
@@ -155,8 +160,7 @@ def _decoder(
         stack = DecoderStack(config.decoder, positions).to(dtype)
     stack.load(tensors, DECODER_PREFIX)
     embedding = tensors(EMBEDDING)
-    head = nn.Linear(embedding.shape[1], embedding.shape[0], bias=False, device="meta")
-    head.weight = nn.Parameter(embedding if config.tied_head else tensors(config.head))
+    head = linear_layer(embedding if config.tied_head else tensors(config.head))
     decoder = nn.ModuleDict({"stack": stack, "head": head})
     return decoder.requires_grad_(False).eval(), embedding
 

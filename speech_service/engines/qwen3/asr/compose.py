@@ -86,7 +86,8 @@ def _for_draft(options: Options) -> Options:
 
 def _loaded(options: Options, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
-    numbers = Numbers(options.dtype, options.device, options.quantize, options.calibration)
+    packs = not options.compile
+    numbers = Numbers(options.dtype, options.device, options.quantize, options.calibration, packs)
     encoder = EncoderChoice(
         options.encoder,
         options.encoder_file,
@@ -94,6 +95,7 @@ def _loaded(options: Options, shared: SharedModels) -> Loaded:
         options.tensorrt_cache,
         options.threads,
         options.attention,
+        packs,
     )
     key = (__name__, source, revision, numbers, encoder)
     seconds = options.max_audio_ms / 1000

@@ -70,7 +70,7 @@ def report_quantization(
     plain = quantiser(numbers.quantize, dtype, numbers.device)
     assert plain is not None, "the command line offers methods that do something"
     try:
-        exact = Numbers(numbers.dtype, numbers.device, "none")
+        exact = Numbers(numbers.dtype, numbers.device, "none", packs=False)
         loaded = load(source, revision, exact, _MAX_POSITIONS)
     except CheckpointError as error:
         raise ConfigError(f"--model: {error}") from error

@@ -11,6 +11,7 @@ from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.rotary import rotary_frequencies, rotate, rotation
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streaming import StateTape, StreamingLayer
+from speech_service.engines.qwen3.loading import linear_layer
 
 
 class WindowedTransformer(nn.Module):
@@ -110,8 +111,4 @@ class WindowedLayer(StreamingLayer):
 
 
 def _linear(tensors: Tensors, name: str) -> nn.Linear:
-    weight = tensors(f"{name}.weight")
-    layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    layer.weight = nn.Parameter(weight)
-    layer.bias = nn.Parameter(tensors(f"{name}.bias"))
-    return layer
+    return linear_layer(tensors(f"{name}.weight"), tensors(f"{name}.bias"))

@@ -71,6 +71,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
         options.dtype,
         options.device,
         options.quantize,
+        options.compile,
         choice,
         length,
     )
@@ -141,7 +142,8 @@ def _load(options: Options, choice: CodecChoice, positions: int) -> _Loaded:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     dtype = DTYPES[options.dtype]
     codec_dtype = dtype if choice.runtime == "torch" else torch.float32
-    numbers = Numbers(dtype, options.device, options.quantize, codec_dtype)
+    packs = not options.compile
+    numbers = Numbers(dtype, options.device, options.quantize, codec_dtype, packs)
     model = load_tts(checkpoint, positions=positions, numbers=numbers)
     codec = SOURCES[choice.runtime](model.codec, choice, model.device)
     fingerprint = _fingerprint(checkpoint, options.dtype) if options.voices_folder else ""

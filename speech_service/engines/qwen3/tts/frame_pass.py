@@ -18,7 +18,13 @@ from speech_service.engines.device import Body, Passes
 from speech_service.engines.qwen3.attention import PackedPlan, SlotPlan, Span
 from speech_service.engines.qwen3.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.model import TtsModel
-from speech_service.engines.qwen3.tts.sampling import Rules, choose, noise_keys, penalised
+from speech_service.engines.qwen3.tts.sampling import (
+    Rules,
+    choose,
+    noise_keys,
+    penalised,
+    uniform,
+)
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""
@@ -115,13 +121,14 @@ class _Saying:
         """
         talker = self._model.talker
         keys = noise_keys(drawing.seeds, frames, self._model.config.codebooks)
+        shares = uniform(keys).split(1, dim=1)
         logits = penalised(talker.logits(states), self.said[slots], drawing.penalty)
         silent = torch.where((frames < MIN_FRAMES)[:, None], self._too_early, self.never)
-        first = choose(logits.masked_fill(silent, -torch.inf), drawing.first, keys[:, 0])
+        first = choose(logits.masked_fill(silent, -torch.inf), drawing.first, shares[0])
         self.said[slots, first] = True
 
         def choose_rest(codebook: int, scores: Tensor) -> Tensor:
-            return choose(scores, drawing.rest, keys[:, codebook])
+            return choose(scores, drawing.rest, shares[codebook])
 
         rest, sums = self._model.predictor(states, talker.codes(first), choose_rest, self._plan)
         finite = states.isfinite().all(dim=1) & sums.isfinite().all(dim=1)

@@ -17,6 +17,7 @@ from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.encoder import CodecEncoder
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape, CodecEncoderShape
 from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.packing import pack_linears
 from speech_service.engines.qwen3.quantize import quantiser, replace_linears
 from speech_service.engines.qwen3.shapes import DecoderShape
 from speech_service.engines.qwen3.speaker_encoder import SpeakerEncoder, SpeakerShape
@@ -61,12 +62,12 @@ class TtsModel:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.talker.head.device
+        return self.talker.text_rows.device
 
     @property
     def dtype(self) -> torch.dtype:
         """What the talker's activations are."""
-        return self.talker.head.dtype
+        return self.talker.text_rows.dtype
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Numbers:
     quantize: str = "none"
     codec_dtype: torch.dtype | None = None
     """None: ``dtype``."""
+    packs: bool = True
+    """Large layers are packed for the CPU; a compiler does this itself."""
 
 
 @torch.no_grad()
@@ -105,6 +108,10 @@ def load_tts(checkpoint: Checkpoint, *, positions: int, numbers: Numbers | None 
     predictor = CodePredictor(tensors, config.codebooks, stack)
     codec = load_codec(checkpoint, config, numbers)
     encoders = _encoders(checkpoint, config, numbers) if config.kind is TtsKind.BASE else None
+    if numbers.packs:
+        for network in (talker, predictor):
+            pack_linears(network)
+            network.freeze()
     networks = (talker, predictor, codec, *(encoders.networks if encoders else ()))
     for network in networks:
         network.requires_grad_(requires_grad=False)
@@ -162,7 +169,6 @@ def _stack(
     quantise = quantiser(numbers.quantize, numbers.dtype, numbers.device)
     if quantise is not None:
         replace_linears(stack, quantise)
-    stack.freeze()
     return stack
 
 

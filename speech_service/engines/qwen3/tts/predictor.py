@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, scaled_dot_product_attention
+from torch.nn.functional import embedding, scaled_dot_product_attention
 
 from speech_service.engines.qwen3.block import DecoderStack, Tensors
+from speech_service.engines.qwen3.loading import linear_layer
+from speech_service.engines.qwen3.packing import quick
 
 _PREFIX = "talker.code_predictor."
 
@@ -23,15 +25,22 @@ class CodePredictor(nn.Module):
     def __init__(self, tensors: Tensors, codebooks: int, stack: DecoderStack) -> None:
         super().__init__()
         self.stack = stack
-        self.heads = nn.ParameterList(
-            tensors(f"{_PREFIX}lm_head.{index}.weight") for index in range(codebooks - 1)
+        self.heads = nn.ModuleList(
+            linear_layer(tensors(f"{_PREFIX}lm_head.{index}.weight"))
+            for index in range(codebooks - 1)
         )
         self.tables = nn.ParameterList(
             tensors(f"{_PREFIX}model.codec_embedding.{index}.weight")
             for index in range(codebooks - 1)
         )
-        self._books = tuple(zip(self.heads, self.tables, strict=True))  # quicker to go through
-        self.weight, self.bias = _projection(tensors, self.tables[0], stack)
+        self.narrow = _projection(tensors, self.tables[0], stack)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Compute with the layers as they are now; see :meth:`DecoderStack.freeze`."""
+        self.stack.freeze()
+        heads = (quick(head) for head in self.heads)
+        self._books = tuple(zip(heads, self.tables, strict=True))  # quicker to go through
 
     def plan(self, rows: int) -> "FramePlan":
         """Room for frames of up to ``rows`` streams; whoever uses it at a time has it alone."""
@@ -61,7 +70,7 @@ class CodePredictor(nn.Module):
             states = self.stack(self._narrowed(fed), one_pass, one_pass.turn)
             if index == 0:
                 states = states[1::2]
-            codes.append(choose(index + 1, linear(states, head).float()))
+            codes.append(choose(index + 1, head(states).float()))
             fed = embedding(codes[-1], table)
             embedded.append(fed)
         return torch.stack(codes, dim=1), torch.stack(embedded, dim=1).sum(dim=1)
@@ -72,7 +81,7 @@ class CodePredictor(nn.Module):
         return torch.stack(rows, dim=1).sum(dim=1)
 
     def _narrowed(self, x: Tensor) -> Tensor:
-        return x if self.weight is None else linear(x, self.weight, self.bias)
+        return x if self.narrow is None else self.narrow(x)
 
 
 class FramePlan:
@@ -150,11 +159,9 @@ class LaterPass:
         return answer.flatten(1, 2)
 
 
-def _projection(
-    tensors: Tensors, table: Tensor, stack: DecoderStack
-) -> tuple[nn.Parameter | None, nn.Parameter | None]:
+def _projection(tensors: Tensors, table: Tensor, stack: DecoderStack) -> nn.Linear | None:
     """The layer between the talker's width and the predictor's; none where they are equal."""
     if table.shape[1] == stack.shape.hidden_size:
-        return None, None
+        return None
     name = f"{_PREFIX}small_to_mtp_projection"
-    return nn.Parameter(tensors(f"{name}.weight")), nn.Parameter(tensors(f"{name}.bias"))
+    return linear_layer(tensors(f"{name}.weight"), tensors(f"{name}.bias"))

@@ -1,8 +1,8 @@
 """Batched choice of codes: every row has its own rules and its own noise, and no row's choice depends on the batch.
 
-Sampling is the Gumbel-max trick (Gumbel 1954; Maddison et al. 2014): the likeliest code after noise was added. The
-noise is a hash of seed, frame, codebook and code, so a stream that is interrupted, moved or batched otherwise draws
-the same codes. Top-k and top-p keep what transformers 4.57 keeps.
+A row draws by inversion (Devroye 1986, III.2): the first code up to which the likelihoods sum to a random share of them
+all. The one random number is a hash of seed, frame and codebook, so a stream that is interrupted, moved or batched
+otherwise draws the same codes. Top-k and top-p keep what transformers 4.57 keeps.
 """
 
 # torch declares its types in part only.
@@ -72,50 +72,49 @@ class Rules:
         return made
 
 
-def choose(logits: Tensor, rules: Rules, keys: Tensor) -> Tensor:
+def choose(logits: Tensor, rules: Rules, shares: Tensor) -> Tensor:
     """One code for each row.
 
     Args:
         logits: float32 [rows, codes]; -inf is never chosen.
         rules: of the rows.
-        keys: int64 [rows], from :func:`noise_keys`.
+        shares: float32 [rows, 1], from :func:`uniform`.
 
     Returns:
         int64 [rows].
     """
     if not rules.draws:
         return logits.argmax(dim=-1)
-    scores, codes = logits / rules.temperature, None
+    scores = logits / rules.temperature
     if rules.cuts_count:
-        reach = min(rules.reach or logits.shape[1], logits.shape[1])
-        scores, codes = scores.topk(reach, dim=-1)
-        scores = _cut(scores, rules)
-    noise = gumbel(
-        keys[:, None],
-        codes if codes is not None else torch.arange(logits.shape[1], device=keys.device),
-    )
-    drawn = (scores + noise).argmax(dim=-1, keepdim=True)
-    if codes is not None:
-        drawn = codes.gather(1, drawn)
-    if not rules.has_greedy:
-        return drawn[:, 0]
-    return torch.where(rules.greedy, logits.argmax(dim=-1), drawn[:, 0])
+        best, least = _edges(scores, rules)
+        scores = scores.masked_fill_(scores < least, -torch.inf)
+    else:
+        best = scores.amax(dim=-1, keepdim=True)
+    upto = scores.sub_(best).exp_().cumsum(dim=-1)
+    drawn = torch.searchsorted(upto, upto[:, -1:] * shares)
+    # Only where numbers are not finite is there no such code; the row is then found out by its states.
+    drawn = drawn[:, 0].clamp_(max=logits.shape[1] - 1)
+    return torch.where(rules.greedy, logits.argmax(dim=-1), drawn) if rules.has_greedy else drawn
 
 
-def _cut(scores: Tensor, rules: Rules) -> Tensor:
-    """Scores [rows, reach], falling, with -inf for what top-k and then top-p leave out; ties at an edge stay in."""
-    last = rules.edge
-    if last is None or scores.shape[1] != rules.reach:
-        kept = torch.where(rules.top_k == 0, scores.shape[1], rules.top_k)
-        last = kept.clamp(max=scores.shape[1]) - 1
-    scores = scores.masked_fill(scores < scores.gather(1, last), -torch.inf)
+def _edges(scores: Tensor, rules: Rules) -> tuple[Tensor, Tensor]:
+    """The best score, and the least that top-k and then top-p keep; both [rows, 1]. Ties at an edge stay in."""
+    reach = min(rules.reach or scores.shape[1], scores.shape[1])
+    falling = scores.topk(reach, dim=-1).values
+    best, last = falling[:, :1], rules.edge
+    if last is None or reach != rules.reach:
+        kept = torch.where(rules.top_k == 0, reach, rules.top_k)
+        last = kept.clamp(max=reach) - 1
+    least = falling.gather(1, last)
     if not rules.cuts_mass:
-        return scores
-    mass = (scores - scores[:, :1]).exp()
+        return best, least
+    left_out = falling < least
+    mass = (falling - best).exp_().masked_fill_(left_out, 0.0)
     upto = mass.cumsum(dim=-1)
-    left_out = (upto - mass >= rules.top_p * upto[:, -1:]) & (rules.top_p < 1)
+    left_out |= (upto - mass >= rules.top_p * upto[:, -1:]) & (rules.top_p < 1)
     left_out[:, 0] = False
-    return scores.masked_fill(left_out, -torch.inf)
+    return best, falling.masked_fill(left_out, torch.inf).amin(dim=-1, keepdim=True)
 
 
 def penalised(logits: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
@@ -151,11 +150,9 @@ def seed_key(seed: int) -> int:
     return int(_mixed(low ^ _mixed(high + 1)))
 
 
-def gumbel(keys: Tensor, codes: Tensor) -> Tensor:
-    """Standard Gumbel noise, float32, of the shape that int64 keys and codes broadcast to."""
-    bits = _mixed(keys ^ ((codes * _FRAME_STEP) & _MASK)).bitwise_right_shift_(32 - _NOISE_BITS)
-    uniform = bits.float().add_(0.5).mul_(2.0**-_NOISE_BITS)
-    return uniform.log_().neg_().log_().neg_()
+def uniform(keys: Tensor) -> Tensor:
+    """Keys of noise as numbers strictly between 0 and 1, float32, of the same shape."""
+    return ((keys >> (32 - _NOISE_BITS)).float() + 0.5) * 2.0**-_NOISE_BITS
 
 
 def _mixed(x: Tensor) -> Tensor:

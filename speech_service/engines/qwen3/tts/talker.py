@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, silu
+from torch.nn.functional import embedding, silu
 
 from speech_service.engines.qwen3.block import DecoderStack, Tensors
+from speech_service.engines.qwen3.loading import linear_layer
+from speech_service.engines.qwen3.packing import quick
 from speech_service.engines.qwen3.tts.config import TtsConfig
 
 _PREFIX = "talker."
@@ -23,20 +25,23 @@ class Talker(nn.Module):
         self.stack = stack
         self.text_rows = nn.Parameter(tensors(f"{_PREFIX}model.text_embedding.weight"))
         self.code_rows = nn.Parameter(tensors(f"{_PREFIX}model.codec_embedding.weight"))
-        projection = f"{_PREFIX}text_projection"
-        self.wide_weight = nn.Parameter(tensors(f"{projection}.linear_fc1.weight"))
-        self.wide_bias = nn.Parameter(tensors(f"{projection}.linear_fc1.bias"))
-        self.narrow_weight = nn.Parameter(tensors(f"{projection}.linear_fc2.weight"))
-        self.narrow_bias = nn.Parameter(tensors(f"{projection}.linear_fc2.bias"))
-        self.head = nn.Parameter(tensors(f"{_PREFIX}codec_head.weight"))
-        self._codes = self.head.shape[0]
+        wide, narrow = (f"{_PREFIX}text_projection.linear_fc{place}" for place in (1, 2))
+        self.wide = linear_layer(tensors(f"{wide}.weight"), tensors(f"{wide}.bias"))
+        self.narrow = linear_layer(tensors(f"{narrow}.weight"), tensors(f"{narrow}.bias"))
+        self.head = linear_layer(tensors(f"{_PREFIX}codec_head.weight"))
+        self._codes = self.head.out_features
         self._ids = config.ids
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Compute with the layers as they are now; see :meth:`DecoderStack.freeze`."""
+        self.stack.freeze()
+        self._head = quick(self.head)
 
     def text(self, ids: Sequence[int]) -> Tensor:
         """Embedded text tokens, [n, hidden]."""
         rows = torch.tensor(ids, dtype=torch.int64, device=self.text_rows.device)
-        wide = linear(embedding(rows, self.text_rows), self.wide_weight, self.wide_bias)
-        return linear(silu(wide), self.narrow_weight, self.narrow_bias)
+        return self.narrow(silu(self.wide(embedding(rows, self.text_rows))))
 
     def codes(self, ids: Tensor) -> Tensor:
         """Embedded first codes or control ids: int64 [n] -> [n, hidden]."""
@@ -44,11 +49,11 @@ class Talker(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """States [n, hidden] -> float32 [n, vocabulary]."""
-        return linear(states, self.head).float()
+        return self._head(states).float()
 
     def never_said(self) -> Tensor:
         """bool [vocabulary]: control ids, which are no codes; the end is one that may be said."""
-        control = torch.zeros(self._codes, dtype=torch.bool, device=self.head.device)
+        control = torch.zeros(self._codes, dtype=torch.bool, device=self.text_rows.device)
         control[self._codes - 1024 :] = True
         control[self._ids.codec_eos] = False
         return control

@@ -1,4 +1,4 @@
-"""The decoder stack: freezing makes it faster and changes no number."""
+"""The decoder stack: freezing makes it faster and changes no more than the last bits."""
 
 import pytest
 import torch
@@ -40,20 +40,21 @@ def states(stack: DecoderStack) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("method", ["none", "int8"])
-def test_a_frozen_stack_gives_the_same_bits(stack: DecoderStack, method: str) -> None:
+def test_a_frozen_stack_gives_the_same_states(stack: DecoderStack, method: str) -> None:
     quantise = quantiser(method, torch.float32, "cpu")
     if quantise is not None:
         replace_linears(stack, quantise)
     before = states(stack)
     stack.freeze()
-    assert torch.equal(states(stack), before)
+    # Products of a transposed weight are summed in another order.
+    torch.testing.assert_close(states(stack), before, rtol=0, atol=1e-5)
 
 
 def test_freezing_takes_the_layers_as_they_are_then(stack: DecoderStack) -> None:
-    whole = states(stack)
     quantise = quantiser("int8", torch.float32, "cpu")
     assert quantise is not None
     stack.freeze()
+    whole = states(stack)
     replace_linears(stack, quantise)
     assert torch.equal(states(stack), whole)
     stack.freeze()

@@ -8,10 +8,10 @@ from speech_service.engines.qwen3.tts.sampling import (
     Rule,
     Rules,
     choose,
-    gumbel,
     noise_keys,
     penalised,
     seed_key,
+    uniform,
 )
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 
@@ -23,9 +23,9 @@ def logits(rows: int, seed: int = 0) -> Tensor:
     return torch.randn(rows, CODES, generator=torch.Generator().manual_seed(seed)) * 3
 
 
-def keys(count: int, seed: int = 0) -> Tensor:
+def shares(count: int, seed: int = 0) -> Tensor:
     frames = torch.arange(count)
-    return noise_keys(torch.full((count,), seed_key(seed)), frames, 1)[:, 0]
+    return uniform(noise_keys(torch.full((count,), seed_key(seed)), frames, 1))
 
 
 def kept(row: Tensor, rule: Rule) -> set[int]:
@@ -57,7 +57,7 @@ def kept(row: Tensor, rule: Rule) -> set[int]:
 def test_draws_what_the_rules_leave_in_as_often_as_is_likely(rule: Rule) -> None:
     draws = 4000
     row = logits(1)[0]
-    chosen = choose(row.expand(draws, -1), Rules.of([rule] * draws, CPU), keys(draws))
+    chosen = choose(row.expand(draws, -1), Rules.of([rule] * draws, CPU), shares(draws))
     counts = torch.bincount(chosen, minlength=CODES).float()
     allowed = kept(row, rule)
     assert {int(c) for c in counts.nonzero()} <= allowed
@@ -72,7 +72,7 @@ def test_draws_what_the_rules_leave_in_as_often_as_is_likely(rule: Rule) -> None
 def test_temperature_0_takes_the_likeliest() -> None:
     rows = logits(20)
     rule = Rule(0.0, 50, 0.9)
-    assert torch.equal(choose(rows, Rules.of([rule] * 20, CPU), keys(20)), rows.argmax(1))
+    assert torch.equal(choose(rows, Rules.of([rule] * 20, CPU), shares(20)), rows.argmax(1))
 
 
 def test_no_row_knows_its_company() -> None:
@@ -86,7 +86,7 @@ def test_no_row_knows_its_company() -> None:
         Rule(1.0, 0, 1.0),
     ]
     for seed in range(20):
-        rows, noise = logits(len(rules), seed), keys(len(rules), seed)
+        rows, noise = logits(len(rules), seed), shares(len(rules), seed)
         together = choose(rows, Rules.of(rules, CPU), noise)
         alone = [
             choose(rows[i : i + 1], Rules.of([rule], CPU), noise[i : i + 1])
@@ -97,15 +97,31 @@ def test_no_row_knows_its_company() -> None:
 
 def test_what_is_ruled_out_is_never_drawn() -> None:
     rows = logits(500).masked_fill(torch.arange(CODES) >= 3, -torch.inf)
-    chosen = choose(rows, Rules.of([Rule(5.0, 50, 1.0)] * 500, CPU), keys(500))
+    chosen = choose(rows, Rules.of([Rule(5.0, 50, 1.0)] * 500, CPU), shares(500))
     assert set(chosen.tolist()) == {0, 1, 2}
 
 
-def test_noise_is_gumbel_and_differs_everywhere() -> None:
-    noise = gumbel(keys(200)[:, None], torch.arange(500))
-    assert float(noise.mean()) == pytest.approx(0.5772, abs=0.02)
-    assert float(noise.std()) == pytest.approx(1.2825, abs=0.02)
-    assert noise.isfinite().all()
+def test_a_row_without_numbers_chooses_a_code_that_exists() -> None:
+    rows = logits(3)
+    rows[1] = torch.nan
+    chosen = choose(rows, Rules.of([Rule(1.0, 50, 0.9)] * 3, CPU), shares(3)).tolist()
+    assert all(0 <= code < CODES for code in chosen)
+    others = choose(logits(3), Rules.of([Rule(1.0, 50, 0.9)] * 3, CPU), shares(3)).tolist()
+    assert chosen[::2] == others[::2]
+
+
+def test_the_ends_of_the_noise_take_the_first_and_the_last_code_that_is_left() -> None:
+    rows = torch.zeros(2, CODES).masked_fill(torch.arange(CODES) == CODES - 1, -torch.inf)
+    ends = uniform(torch.tensor([[0], [2**32 - 1]]))
+    assert 0.0 < float(ends[0]) < float(ends[1]) < 1.0
+    assert choose(rows, Rules.of([Rule(1.0, 0, 1.0)] * 2, CPU), ends).tolist() == [0, CODES - 2]
+
+
+def test_noise_is_uniform_and_differs_everywhere() -> None:
+    seeds = torch.tensor([seed_key(seed) for seed in range(200)])
+    noise = torch.cat([uniform(noise_keys(seeds, torch.full((200,), f), 16)) for f in range(32)], 1)
+    counts = noise.histc(20, 0.0, 1.0)
+    assert float((counts - counts.mean()).abs().max()) < 5 * float(counts.mean().sqrt())
     by_row, by_column = torch.corrcoef(noise), torch.corrcoef(noise.T)
     for correlations in (by_row, by_column):
         off = correlations - torch.eye(len(correlations))
@@ -126,6 +142,9 @@ def test_the_noise_of_a_seed_never_changes() -> None:
     """Else the same request would sound different after an update."""
     drawn = noise_keys(torch.tensor([seed_key(42)]), torch.tensor([3]), 4)[0].tolist()
     assert drawn == [3247047955, 999910789, 2442508463, 3958412803]
+    assert uniform(torch.tensor(drawn)).tolist() == pytest.approx(
+        [0.75601, 0.23281, 0.56869, 0.92164], abs=1e-5
+    )
 
 
 def test_penalty() -> None:
