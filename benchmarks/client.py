@@ -40,8 +40,6 @@ class Settings:
     partials: bool = True
     partial_interval_s: float = 0.5
     endpointing: common_pb2.EndpointingMode.ValueType = common_pb2.ENDPOINTING_MODE_VAD
-    speech_threshold: float = 0.0
-    """Probability above which a frame is speech; 0: the server's default."""
     timeout_s: float = 10.0
     """How long the session may take after its last audio."""
 
@@ -135,8 +133,6 @@ def _endpointing(settings: Settings) -> common_pb2.EndpointingConfig:
     config = common_pb2.EndpointingConfig(mode=settings.endpointing)
     if settings.endpointing == common_pb2.ENDPOINTING_MODE_VAD:
         config.end_silence.CopyFrom(Duration(nanos=round(END_SILENCE_S * 1e9)))
-    if settings.speech_threshold:
-        config.threshold = settings.speech_threshold
     return config
 
 

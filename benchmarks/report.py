@@ -1,13 +1,14 @@
 """Turns the results of this machine into a Markdown table (printed) and plots (PNG beside the JSON files).
 
 ``python -m benchmarks report > table.md`` after the others; with --quick, of the quick results. Noisy results are
-marked. Plots: WER by route; latencies; CPU per audio second; final latency over the number of streams; cost of a chunk;
-memory; k6. Spread over repeats is drawn as whiskers, targets as red lines.
+marked. Each result has a plot, of the figures of one unit; that of concurrency shows the final latency over the number
+of streams. Spread over repeats is drawn as whiskers, targets as red lines.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,10 +104,21 @@ def draw(documents: Sequence[Document], folder: Path) -> list[Path]:
         "concurrency": _search,
     }
     return [
-        _plot(folder / f"{name}{_suffix(by_name[name])}.png", by_name[name], plot)
-        for name, plot in plots.items()
-        if name in by_name
+        _plot(
+            folder / f"{name}{_suffix(document)}.png",
+            document,
+            plots.get(name) or _bars(_main_unit(document)),
+        )
+        for name, document in by_name.items()
     ]
+
+
+def _main_unit(document: Document) -> str:
+    """The unit of most targets, and among equals of most figures."""
+    figures = document["figures"]
+    aims = Counter(figure["unit"] for figure in figures if figure["target"] is not None)
+    all_units = Counter(figure["unit"] for figure in figures)
+    return max(all_units, key=lambda unit: (aims[unit], all_units[unit]))
 
 
 def _suffix(document: Document) -> str:

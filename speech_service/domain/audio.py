@@ -75,3 +75,10 @@ def samples_to_ms(samples: int) -> int:
 def ms_to_samples(ms: float) -> int:
     """Samples at the model rate that last ``ms`` milliseconds."""
     return round(ms * SAMPLES_PER_MS)
+
+
+def louder(samples: Samples, gain_db: float) -> Samples:
+    """Samples of any shape, ``gain_db`` louder, up to full scale; with 0 dB, the same array."""
+    if not gain_db:
+        return samples
+    return np.clip(samples * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)

@@ -38,6 +38,8 @@ class Endpointing:
     """From here on a segment is cut at the next short pause."""
     padding_ms: int = 300
     """Audio before the first speech frame that belongs to the segment."""
+    gain_db: float = 0.0
+    """How much louder, up to full scale, detection hears the audio."""
 
 
 @dataclass(frozen=True, slots=True)

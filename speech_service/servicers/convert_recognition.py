@@ -323,6 +323,7 @@ class RecognitionConverter:
             max_segment_ms=longest_ms,
             soft_segment_ms=min(base.soft_segment_ms, round(longest_ms * 0.6)),
             padding_ms=milliseconds("padding", defaults.padding_ms, 0, 1_000),
+            gain_db=model.vad_gain_db,
         )
 
     def _partial_results(

@@ -16,7 +16,7 @@ from enum import Enum
 import numpy as np
 
 from speech_service.audio.framing import FrameBuffer
-from speech_service.domain.audio import Samples, ms_to_samples, samples_to_ms
+from speech_service.domain.audio import Samples, louder, ms_to_samples, samples_to_ms
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -175,7 +175,8 @@ class RecognitionSession:
             if frames:
                 stacked = np.stack(frames)
                 self._detecting.append((channel, stacked))
-                actions.append(Detect(channel, stacked))
+                heard = louder(stacked, self._options.endpointing.gain_db)
+                actions.append(Detect(channel, heard))
         return actions
 
     def silence(self, duration_ms: float) -> list[Action]:

@@ -8,7 +8,7 @@ from typing import Literal
 from speech_service.config import ConfigError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.cores import parse_cores
-from speech_service.engines.qwen3.asr.languages import NAMES, tags_of
+from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB, tags_of
 from speech_service.engines.qwen3.checkpoint_files import read_files
 from speech_service.engines.qwen3.hub import check_source
 from speech_service.engines.qwen3.layouts import release_config
@@ -171,6 +171,7 @@ def describe(options: Options) -> ModelCapabilities:
         languages=languages,
         sample_rate_hz=16_000,
         max_segment_ms=options.max_segment_ms,
+        vad_gain_db=VAD_GAIN_DB,
         capabilities=frozenset(
             {
                 Capability.PARTIAL_RESULTS,

@@ -26,7 +26,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.official_package import load_official, timed
-from speech_service.engines.qwen3.asr.languages import NAMES, TAGS
+from speech_service.engines.qwen3.asr.languages import NAMES, TAGS, VAD_GAIN_DB
 from speech_service.engines.recognizers.samples import checked
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
@@ -75,6 +75,7 @@ def describe(options: Options) -> ModelCapabilities:
         languages=tuple(NAMES),
         sample_rate_hz=MODEL_RATE_HZ,
         max_segment_ms=options.max_segment_ms,
+        vad_gain_db=VAD_GAIN_DB,
         capabilities=frozenset(
             {
                 Capability.PARTIAL_RESULTS,

@@ -32,7 +32,13 @@ POOR = ModelCapabilities(
     frozenset({Capability.PARTIAL_RESULTS}),
 )
 RICH = ModelCapabilities(
-    "rich", ModelKind.RECOGNIZER, ("en", "pt", "ja"), 16_000, 30_000, frozenset(Capability)
+    "rich",
+    ModelKind.RECOGNIZER,
+    ("en", "pt", "ja"),
+    16_000,
+    30_000,
+    frozenset(Capability),
+    vad_gain_db=6.0,
 )
 CONVERTER = RecognitionConverter(ModelCatalog([POOR, RICH]), RecognitionConfig())
 
@@ -61,6 +67,8 @@ def test_defaults_come_from_the_configuration() -> None:
     assert (endpointing.threshold, endpointing.min_speech_ms) == (0.5, 96)
     assert (endpointing.end_silence_ms, endpointing.padding_ms) == (600, 300)
     assert endpointing.max_segment_ms == POOR.max_segment_ms
+    assert endpointing.gain_db == 0.0
+    assert options(model="rich").endpointing.gain_db == 6.0
 
 
 def test_a_model_without_partials_sends_none_and_refuses_to_be_asked() -> None:

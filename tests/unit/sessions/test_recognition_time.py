@@ -24,7 +24,7 @@ from speech_service.domain.events import (
 )
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, Hypothesis
-from speech_service.domain.work import RecognizeKind, WorkDone, WorkTiming
+from speech_service.domain.work import RecognizeKind, RecognizeWork, WorkDone, WorkTiming
 from speech_service.sessions.recognition import (
     RecognitionSession,
     SessionIdentity,
@@ -178,6 +178,19 @@ def test_audio_whose_detection_was_never_answered_is_not_lost() -> None:
     assert len(drive.the(FINAL).samples) == 11_300
     drive.answer_all()
     assert drive.finish == Finish(None)
+
+
+def test_detection_hears_louder_audio_than_the_model() -> None:
+    session = Drive(replace(OPTIONS, endpointing=replace(ENDPOINTING, gain_db=20.0))).session
+    block = np.linspace(-0.3, 0.3, 1024, dtype=np.float32)[:, None]
+    [detect] = session.audio(block)
+    assert isinstance(detect, Detect)
+    expected = np.clip(10 * block, -1, 1).reshape(2, 512)
+    np.testing.assert_allclose(detect.frames, expected, rtol=1e-6)
+    session.probabilities(np.ones(2, np.float32))
+    [submitted] = [a.work for a in session.finalize("f") if isinstance(a, Submit)]
+    assert isinstance(submitted, RecognizeWork)
+    np.testing.assert_array_equal(submitted.samples, block[:, 0])
 
 
 def test_unanswered_silence_stays_silence() -> None:

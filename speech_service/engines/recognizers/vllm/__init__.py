@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from speech_service.config import ConfigError
 from speech_service.domain.audio import MODEL_RATE_HZ
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
-from speech_service.engines.qwen3.asr.languages import NAMES
+from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB
 from speech_service.engines.server.options import ServerOptions, check_server, read_key
 from speech_service.engines.shared import SharedModels
 
@@ -60,6 +60,7 @@ def describe(options: Options) -> ModelCapabilities:
         languages=options.languages,
         sample_rate_hz=MODEL_RATE_HZ,
         max_segment_ms=options.max_segment_ms,
+        vad_gain_db=VAD_GAIN_DB,
         capabilities=frozenset(capabilities),
         licence="the server's",
         description=f"{options.model} on a vLLM server",
