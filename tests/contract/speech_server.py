@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.contract.driving import answering
+
 SECRET = "the server's own words"
 """What the server says when it fails; no error may repeat it."""
 MODEL = "tiny"
@@ -215,13 +217,5 @@ def _send_chunks(
 def serving(behaviour: Behaviour = healthy) -> Iterator[SpeechServer]:
     """Run a server until the block ends."""
     server = SpeechServer(behaviour)
-    thread = threading.Thread(
-        target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-    )
-    thread.start()
-    try:
+    with answering(server.http):
         yield server
-    finally:
-        server.http.shutdown()
-        server.http.server_close()
-        thread.join()

@@ -27,6 +27,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.engines.synthesizers import hibari
 from speech_service.protocols import Engine
 from tests.contract.aligners import clip, config_of, loaded
+from tests.contract.driving import run_to_end
 
 KINDS = ("aligner/fake", "aligner/pocketsphinx", "aligner/qwen3")
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -86,20 +87,8 @@ def work(
 
 
 def run(engine: Engine, *items: AlignWork) -> dict[str, WorkEvent]:
-    """Run work to its end, never admitting more than the engine allows."""
-    waiting, events = list(items), {}
-    admitted = 0
-    for _ in range(MAX_STEPS):
-        while waiting and admitted < engine.capabilities.max_batch:
-            engine.admit(waiting.pop(0))
-            admitted += 1
-        for event in engine.step():
-            assert event.work_id not in events, "one terminal event per item"
-            events[event.work_id] = event
-            admitted -= 1
-        if not waiting and not admitted:
-            return events
-    raise AssertionError("the engine never ends")
+    """Run work to its end."""
+    return run_to_end(engine, items)
 
 
 def align(

@@ -24,9 +24,8 @@ from speech_service.engines.model_files import package_folder
 from speech_service.engines.registry import build_engine, describe
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
+from tests.contract.driving import run_to_end
 from tests.contract.recognizers import KINDS, configured
-
-MAX_STEPS = 500
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -87,20 +86,8 @@ def work(
 
 
 def run(engine: Engine, *items: RecognizeWork) -> dict[str, WorkEvent]:
-    """Run work to its end, never admitting more than the engine allows."""
-    waiting, events = list(items), {}
-    admitted = 0
-    for _ in range(MAX_STEPS):
-        while waiting and admitted < engine.capabilities.max_batch:
-            engine.admit(waiting.pop(0))
-            admitted += 1
-        for event in engine.step():
-            assert event.work_id not in events, "one terminal event per item"
-            events[event.work_id] = event
-            admitted -= 1
-        if not waiting and not admitted:
-            return events
-    raise AssertionError("the engine never ends")
+    """Run work to its end."""
+    return run_to_end(engine, items)
 
 
 def done(engine: Engine, item: RecognizeWork) -> WorkDone:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.contract.driving import answering
+
 SECRET = "the server's own words"
 """What the server says when it fails; no error may repeat it."""
 
@@ -148,13 +150,5 @@ def _body(reply: Reply) -> bytes:
 def serving(behaviour: Behaviour = good) -> Iterator[ScriptedServer]:
     """Run a server until the block ends."""
     server = ScriptedServer(behaviour)
-    thread = threading.Thread(
-        target=server.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-    )
-    thread.start()
-    try:
+    with answering(server.http):
         yield server
-    finally:
-        server.http.shutdown()
-        server.http.server_close()
-        thread.join()
