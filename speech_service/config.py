@@ -270,6 +270,11 @@ def load_config(
     return cast(Config, _decode(Config, tree, ""))
 
 
+def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child process: this one's, and ``defaults`` for what it does not set."""
+    return {**defaults, **os.environ}
+
+
 def to_mapping(config: Config) -> dict[str, Any]:
     """The tree as plain values; ``load_config`` of it gives the tree back (a worker gets it that way)."""
     return dataclasses.asdict(config)

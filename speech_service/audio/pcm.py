@@ -67,7 +67,9 @@ class RawDecoder:
     def _to_float(self, data: bytes) -> Samples:
         match self._encoding:
             case AudioEncoding.PCM_S16LE:
-                return np.frombuffer(data, "<i2").astype(np.float32) * np.float32(1 / 32768)
+                samples = np.frombuffer(data, "<i2").astype(np.float32)
+                samples *= np.float32(1 / 32768)
+                return samples
             case AudioEncoding.PCM_F32LE:
                 return finite_and_clipped(np.frombuffer(data, "<f4"), self._field)
             case AudioEncoding.MULAW:

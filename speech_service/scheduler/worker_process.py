@@ -16,12 +16,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from speech_service.config import Config, to_mapping
+from speech_service.config import Config, child_environment, to_mapping
 from speech_service.domain.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
 WORKER_COMMAND = (sys.executable, "-m", "speech_service.worker")
+WORKER_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+"""Weights are read whole at every step of a decoder: on pages of 2 MiB, where the system has them to give, a step of a
+small model takes a sixth less (measured; resident memory stays the same). Only a starting process can be told."""
 SOCKET_NAME = "s"
 JOURNAL_NAME = "running"
 MAX_SOCKET_PATH_BYTES = 100
@@ -76,6 +79,7 @@ class WorkerProcess:
                 *("--socket", str(self.socket_path)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                env=child_environment(WORKER_ENVIRONMENT),
             )
             async with asyncio.timeout(self._config.worker.start_timeout_s):
                 await self._introduce(self._process)

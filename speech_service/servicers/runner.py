@@ -6,6 +6,7 @@ its work, its results and its end.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Generic, Protocol, TypeVar, cast
@@ -134,8 +135,10 @@ class SessionRunner(Generic[AnySession]):
         stream = self._vad_streams.get(action.channel)
         if stream is None:
             stream = self._vad_streams[action.channel] = self._vad.open()
-        with self._trace.detecting():
-            return await stream.probabilities(action.frames)
+        started_s = time.time()
+        probabilities = await stream.probabilities(action.frames)
+        self._trace.detected(started_s)
+        return probabilities
 
     def _one(self, action: Action) -> None:
         if self.finished.done() and not isinstance(action, Cancel):

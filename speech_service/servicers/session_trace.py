@@ -7,8 +7,6 @@ and ``codec``, which sums up what came between the frames.
 """
 
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from speech_service.domain.events import ControlAck, ControlKind, SessionEnded, SessionEvent
@@ -68,12 +66,9 @@ class SessionTrace:
         self._vad_first_s = 0.0
         self._vad_total_s = 0.0
 
-    @contextmanager
-    def detecting(self) -> Generator[None]:
-        """Time voice activity detection; one ``vad`` span per utterance sums it up."""
-        started_s = time.time()
+    def detected(self, started_s: float) -> None:
+        """Voice activity detection ran since ``started_s`` (``time.time``); an utterance's ``vad`` span sums it up."""
         self._vad_first_s = self._vad_first_s or started_s
-        yield
         self._vad_total_s += time.time() - started_s
 
     def submitted(self, work: Work) -> str:

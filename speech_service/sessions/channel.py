@@ -150,10 +150,8 @@ class RecognitionChannel:
 
     # --- input ---
 
-    def frames(
-        self, frames: Sequence[Samples], probabilities: Sequence[float] | None
-    ) -> list[Action]:
-        """Take frames (float32 [512]) with their speech probabilities; None: as the frame before them."""
+    def frames(self, frames: Samples, probabilities: Sequence[float] | None) -> list[Action]:
+        """Take frames (float32 [k, 512]) with their speech probabilities; None: as the frame before them."""
         if probabilities is None:
             probabilities = [self._last_probability] * len(frames)
         actions: list[Action] = []
@@ -264,10 +262,11 @@ class RecognitionChannel:
         segment = self._open
         if segment is None or not segment.options.partial_results or self._segmenter.in_pause:
             return []
-        audio = self._segmenter.open_audio()
         interval = ms_to_samples(segment.options.partial_interval_ms)
-        if audio is None or len(audio) - segment.asked_samples < interval:
+        if self._segmenter.open_samples - segment.asked_samples < interval:
             return []
+        audio = self._segmenter.open_audio()
+        assert audio is not None, "the segment is open"
         actions = self._cancel_final(segment)
         work = self._work(segment, RecognizeKind.PARTIAL, self._shared.partial_class, audio)
         segment.partials[work.work_id] = len(audio)

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-import numpy as np
-
 from speech_service.audio.framing import FrameBuffer
 from speech_service.domain.audio import Samples, louder, ms_to_samples, samples_to_ms
 from speech_service.domain.errors import (
@@ -43,7 +41,7 @@ from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.sessions.channel import ChannelContext, RecognitionChannel
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.refinement import Refinement
-from speech_service.sessions.silence import VAD_FRAME_SAMPLES, hear_silence, take_tail
+from speech_service.sessions.silence import VAD_FRAME_SAMPLES, hear_silence
 
 MAX_SILENCE_MS = 600_000
 MAX_OPEN_CONTROLS = 1024
@@ -171,11 +169,10 @@ class RecognitionSession:
             )
         self._received_samples += len(samples)
         for channel, buffer in enumerate(self._buffers):
-            frames = [frame.samples for frame in buffer.push(samples[:, channel])]
-            if frames:
-                stacked = np.stack(frames)
-                self._detecting.append((channel, stacked))
-                heard = louder(stacked, self._options.endpointing.gain_db)
+            frames = buffer.push(samples[:, channel])
+            if len(frames):
+                self._detecting.append((channel, frames))
+                heard = louder(frames, self._options.endpointing.gain_db)
                 actions.append(Detect(channel, heard))
         return actions
 
@@ -203,7 +200,7 @@ class RecognitionSession:
             return []
         actions = self._ready("finalize")
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.finalize(take_tail(buffer))
+            actions += channel.finalize(buffer.take())
         return self._acknowledge(control_id, ControlKind.FINALIZE, actions)
 
     def reset(self, control_id: str, keep_context: bool) -> list[Action]:
@@ -214,7 +211,7 @@ class RecognitionSession:
         if not keep_context:
             self._options = replace(self._options, context="")
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.reset(take_tail(buffer))
+            actions += channel.reset(buffer.take())
             channel.update(self._options)
         return self._acknowledge(control_id, ControlKind.RESET, actions)
 
@@ -235,7 +232,7 @@ class RecognitionSession:
         actions = self._ready("end_of_audio")
         self._state = _State.ENDING
         for channel, buffer in zip(self._channels, self._buffers, strict=True):
-            actions += channel.finish(take_tail(buffer))
+            actions += channel.finish(buffer.take())
         return self._settle(actions)
 
     # --- from the driver ---
@@ -245,7 +242,7 @@ class RecognitionSession:
         if self._state is _State.DONE:
             return []
         channel, frames = self._detecting.popleft()
-        return self._settle(self._channels[channel].frames(list(frames), probabilities.tolist()))
+        return self._settle(self._channels[channel].frames(frames, probabilities.tolist()))
 
     def work_event(self, event: WorkEvent) -> list[Action]:
         """The outcome of submitted work."""
@@ -339,7 +336,7 @@ class RecognitionSession:
         actions: list[Action] = []
         while self._detecting:
             channel, frames = self._detecting.popleft()
-            actions += self._channels[channel].frames(list(frames), None)
+            actions += self._channels[channel].frames(frames, None)
         return actions
 
     def _tell(self, event: SessionEvent) -> list[Action]:

@@ -28,6 +28,7 @@ PAUSE_MS = 448
 there when the endpoint comes. Never below ``TAIL_MS``."""
 SOFT_PAUSE_MS = 160
 """Silence that ends a segment of at least ``soft_segment_ms``."""
+_TAIL, _PAUSE, _SOFT_PAUSE = map(ms_to_samples, (TAIL_MS, PAUSE_MS, SOFT_PAUSE_MS))
 _QUIET_CHUNKS = 3
 """Neighbouring chunks (32 ms each) that are averaged when looking for the quietest point."""
 
@@ -99,26 +100,44 @@ class _Segment:
     start: int
     audio: GrowingAudio = field(default_factory=GrowingAudio)
     chunk_starts: list[int] = field(default_factory=list[int])
-    chunk_powers: list[float] = field(default_factory=list[float])
     paused: bool = False
 
     def append(self, start: int, audio: Samples) -> None:
-        self.audio.append(audio)
-        self.chunk_starts.append(start)
-        self.chunk_powers.append(float(np.dot(audio, audio)) / max(1, len(audio)))
+        if len(audio):
+            self.audio.append(audio)
+            self.chunk_starts.append(start)
 
     def quietest_sample(self) -> int:
         """Middle of the quietest stretch of the second half."""
-        half = max(1, len(self.chunk_powers) // 2)
-        width = min(_QUIET_CHUNKS, len(self.chunk_powers) - half)
+        half = max(1, len(self.chunk_starts) // 2)
+        width = min(_QUIET_CHUNKS, len(self.chunk_starts) - half)
         if width < 1:
             return self.start + len(self.audio)
-        kernel = np.ones(width) / width
-        levels = np.convolve(np.asarray(self.chunk_powers[half:]), kernel, mode="valid")
-        quietest = half + int(levels.argmin()) + width // 2
-        begin = self.chunk_starts[quietest]
-        ends = [*self.chunk_starts[1:], self.start + len(self.audio)]
-        return (begin + ends[quietest]) // 2
+        edges = np.array([*self.chunk_starts[half:], self.start + len(self.audio)]) - self.start
+        squares = np.square(self.audio.view(int(edges[0]), len(self.audio)), dtype=np.float64)
+        powers = np.add.reduceat(squares, edges[:-1] - edges[0]) / np.diff(edges)
+        levels = np.convolve(powers, np.ones(width) / width, mode="valid")
+        quietest = int(levels.argmin()) + width // 2
+        return self.start + int(edges[quietest] + edges[quietest + 1]) // 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """Of the settings, in samples."""
+
+    end_silence: int
+    soft_segment: int
+    max_segment: int
+    padding: int
+
+    @classmethod
+    def of(cls, settings: Endpointing) -> "_Lengths":
+        return cls(
+            ms_to_samples(settings.end_silence_ms),
+            ms_to_samples(settings.soft_segment_ms),
+            ms_to_samples(settings.max_segment_ms),
+            ms_to_samples(settings.padding_ms),
+        )
 
 
 class Segmenter:
@@ -126,6 +145,7 @@ class Segmenter:
 
     def __init__(self, settings: Endpointing, first_segment_id: int = 0) -> None:
         self._settings = settings
+        self._lengths = _Lengths.of(settings)
         self._activity = SpeechActivity(settings)
         self._next_id = first_segment_id
         self._position = 0
@@ -150,6 +170,11 @@ class Segmenter:
     def silence_samples(self) -> int:
         """Samples that are known to belong to no segment."""
         return self._silence_samples
+
+    @property
+    def open_samples(self) -> int:
+        """Length of ``open_audio``; 0: no segment is open."""
+        return self._speech_end() - self._segment.start if self._segment else 0
 
     def open_audio(self) -> Samples | None:
         """The open segment so far, float32 [n] from its first sample on, trailing silence trimmed.
@@ -193,6 +218,7 @@ class Segmenter:
     def update(self, settings: Endpointing) -> None:
         """Other settings from the next frame on."""
         self._settings = settings
+        self._lengths = _Lengths.of(settings)
         self._activity.update(settings)
 
     # --- speech ---
@@ -204,15 +230,14 @@ class Segmenter:
                 return []
             activity.begin()
             return [SpeechBegan(activity.candidate_start)]
-        silence = self._position - activity.last_voiced_end
-        if silence < ms_to_samples(self._settings.end_silence_ms):
+        if self._position - activity.last_voiced_end < self._lengths.end_silence:
             return []
         activity.end()
         return [SpeechEnded(activity.last_voiced_end)]
 
     def _speech_end(self) -> int:
         """Where the open segment ends if nothing more is said."""
-        end = min(self._position, self._activity.last_voiced_end + ms_to_samples(TAIL_MS))
+        end = min(self._position, self._activity.last_voiced_end + _TAIL)
         coming = self._coming_speech()
         return end if coming is None else min(end, coming)
 
@@ -240,21 +265,17 @@ class Segmenter:
         return self._close_or_pause(self._segment)
 
     def _close_or_pause(self, segment: _Segment) -> list[SegmentEvent]:
-        settings = self._settings
+        lengths = self._lengths
         silence = self._position - self._activity.last_voiced_end
         length = self._position - segment.start
         segment.paused = segment.paused and silence > 0
-        if settings.mode is EndpointingMode.VAD and silence >= ms_to_samples(
-            settings.end_silence_ms
-        ):
+        if silence >= lengths.end_silence and self._settings.mode is EndpointingMode.VAD:
             return [self._close(segment, EndCause.ENDPOINT)]
-        if length >= ms_to_samples(settings.soft_segment_ms) and silence >= ms_to_samples(
-            SOFT_PAUSE_MS
-        ):
+        if length >= lengths.soft_segment and silence >= _SOFT_PAUSE:
             return [self._close(segment, EndCause.MAX_SEGMENT)]
-        if length >= ms_to_samples(settings.max_segment_ms):
+        if length >= lengths.max_segment:
             return self._cut(segment)
-        if silence < ms_to_samples(PAUSE_MS) or self._coming_speech() is not None:
+        if silence < _PAUSE or self._coming_speech() is not None:
             return []
         if not segment.paused:
             segment.paused = True
@@ -265,7 +286,7 @@ class Segmenter:
 
     def _open(self, speech_start: int) -> SegmentOpened:
         """Open a segment at ``speech_start`` less the pre-roll, as far as no other segment has it."""
-        start = speech_start - ms_to_samples(self._settings.padding_ms)
+        start = speech_start - self._lengths.padding
         self._drop_history(start)
         start = self._history[0].start if self._history else self._position
         segment = _Segment(self._next_id, start)
@@ -328,7 +349,7 @@ class Segmenter:
         """Keep what may become pre-roll."""
         anchor = self._activity.candidate_start
         keep_from = self._position if anchor is None else anchor
-        keep_from -= ms_to_samples(self._settings.padding_ms)
+        keep_from -= self._lengths.padding
         while self._history and self._history[0].end <= keep_from:
             self._drop_first_chunk()
 

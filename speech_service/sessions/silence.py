@@ -3,7 +3,6 @@
 import numpy as np
 
 from speech_service.audio.framing import FrameBuffer
-from speech_service.domain.audio import Samples
 from speech_service.domain.events import Action
 from speech_service.sessions.channel import RecognitionChannel
 
@@ -13,19 +12,12 @@ _SILENCE_STEP = 40 * VAD_FRAME_SAMPLES
 pre-roll: it is longer than any padding."""
 
 
-def take_tail(buffer: FrameBuffer) -> Samples:
-    """Audio shorter than a frame that waits for more; the buffer is empty afterwards."""
-    tail = buffer.pending
-    buffer.flush()
-    return tail
-
-
 def hear_silence(channel: RecognitionChannel, buffer: FrameBuffer, samples: int) -> list[Action]:
     """Ten minutes of silence cost no more than what is open needs to end."""
     actions: list[Action] = []
     while samples:
         step = min(samples, _SILENCE_STEP)
-        frames = [frame.samples for frame in buffer.push(np.zeros(step, np.float32))]
+        frames = buffer.push(np.zeros(step, np.float32))
         actions += channel.frames(frames, [0.0] * len(frames))
         samples -= step
         if channel.idle and samples > _SILENCE_STEP:

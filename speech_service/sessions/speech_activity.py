@@ -3,8 +3,8 @@
 from speech_service.domain.audio import ms_to_samples
 from speech_service.domain.recognition import Endpointing
 
-_CANDIDATE_GAP_MS = 160
-"""Speech not yet long enough to count is forgotten after this much silence."""
+_CANDIDATE_GAP = ms_to_samples(160)
+"""Speech not yet long enough to count is forgotten after this much silence, in samples."""
 
 
 class SpeechActivity:
@@ -17,7 +17,9 @@ class SpeechActivity:
     __slots__ = (
         "_candidate_end",
         "_candidate_voiced",
-        "_settings",
+        "_min_voiced",
+        "_release_threshold",
+        "_threshold",
         "candidate_start",
         "last_voiced_end",
         "speaking",
@@ -25,7 +27,7 @@ class SpeechActivity:
     )
 
     def __init__(self, settings: Endpointing) -> None:
-        self._settings = settings
+        self.update(settings)
         self.speaking = False
         """Speech was confirmed and has not ended in ``end_silence_ms`` of silence."""
         self.voiced = False
@@ -39,19 +41,19 @@ class SpeechActivity:
 
     def update(self, settings: Endpointing) -> None:
         """Other settings from the next frame on."""
-        self._settings = settings
+        self._threshold = settings.threshold
+        self._release_threshold = min(settings.release_threshold, settings.threshold)
+        self._min_voiced = ms_to_samples(settings.min_speech_ms)
 
     @property
     def confirmed(self) -> bool:
         """The candidate is long enough to be speech."""
-        needed = ms_to_samples(self._settings.min_speech_ms)
-        return self.candidate_start is not None and self._candidate_voiced >= needed
+        return self.candidate_start is not None and self._candidate_voiced >= self._min_voiced
 
     def push(self, probability: float, start: int, end: int) -> None:
         """Take the frame [start, end)."""
-        settings = self._settings
-        level = settings.release_threshold if self.voiced else settings.threshold
-        self.extend(probability >= min(level, settings.threshold), start, end)
+        level = self._release_threshold if self.voiced else self._threshold
+        self.extend(probability >= level, start, end)
 
     def extend(self, voiced: bool, start: int, end: int) -> None:
         """Take audio [start, end) that is known to be voiced or not."""
@@ -63,7 +65,7 @@ class SpeechActivity:
             self._candidate_end = end
             if self.speaking:
                 self.last_voiced_end = end
-        elif end - self._candidate_end >= ms_to_samples(_CANDIDATE_GAP_MS):
+        elif end - self._candidate_end >= _CANDIDATE_GAP:
             self.candidate_start = None
 
     def begin(self) -> None:

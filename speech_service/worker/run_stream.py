@@ -30,7 +30,7 @@ class RunStream:
         name: str,
         submitter: Submitter,
         audio: AudioStore,
-        send: Callable[[pb.RunResponse], None],
+        send: Callable[[pb.RunEvent], None],
     ) -> None:
         """``name`` is unique in the process: work ids are ``name/<number on the wire>``."""
         self._name = name
@@ -40,7 +40,7 @@ class RunStream:
         self._running: set[int] = set()
         self._waiting: dict[SegmentKey, dict[int, work_pb2.SubmitWork]] = {}
 
-    def handle(self, request: pb.RunRequest) -> None:
+    def handle(self, request: pb.RunCommand) -> None:
         """Take one message of the front end."""
         match request.WhichOneof("payload"):
             case "audio":
@@ -72,7 +72,7 @@ class RunStream:
         if not self._start(message):
             waiting = self._waiting.setdefault(wire_tasks.segment_key(message), {})
             waiting[message.work_id] = message
-            self._send(pb.RunResponse(need_audio=work_pb2.NeedAudio(work_id=message.work_id)))
+            self._send(pb.RunEvent(need_audio=work_pb2.NeedAudio(work_id=message.work_id)))
 
     def _start(self, message: work_pb2.SubmitWork) -> bool:
         """Submit the work; False: its audio is not here."""

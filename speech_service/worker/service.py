@@ -76,17 +76,17 @@ class WorkerServicer(pb_grpc.WorkerServiceServicer):
         """Work in, outcomes out, until the front end ends the stream."""
         del context
         requests = cast(AsyncIterator[pb.RunRequest], request_iterator)
-        responses: asyncio.Queue[pb.RunResponse | None] = asyncio.Queue()
+        events: asyncio.Queue[pb.RunEvent | None] = asyncio.Queue()
         stream = RunStream(
             f"run{next(self._stream_numbers)}",
             self._pulse,
             AudioStore(self._config.max_audio_bytes),
-            responses.put_nowait,  # bounded by the window that the front end keeps
+            events.put_nowait,  # bounded by the window that the front end keeps
         )
-        reader = asyncio.create_task(_read(requests, stream, responses))
+        reader = asyncio.create_task(_read(requests, stream, events))
         try:
-            while (response := await responses.get()) is not None:
-                yield response
+            async for ready in together(events):
+                yield pb.RunResponse(events=ready)
         finally:
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -177,15 +177,29 @@ class WorkerServicer(pb_grpc.WorkerServiceServicer):
 async def _read(
     requests: AsyncIterator[pb.RunRequest],
     stream: RunStream,
-    responses: "asyncio.Queue[pb.RunResponse | None]",
+    events: "asyncio.Queue[pb.RunEvent | None]",
 ) -> None:
     try:
         async for request in requests:
-            stream.handle(request)
+            for command in request.commands:
+                stream.handle(command)
     except Exception:
         logger.exception("the Run stream failed")
     finally:
-        responses.put_nowait(None)
+        events.put_nowait(None)
+
+
+async def together(
+    events: "asyncio.Queue[pb.RunEvent | None]",
+) -> AsyncIterator[list[pb.RunEvent]]:
+    """The events up to None, each with those that were ready by then."""
+    event = await events.get()
+    while event is not None:
+        ready = [event]
+        while not events.empty() and (event := events.get_nowait()) is not None:
+            ready.append(event)
+        yield ready
+        event = event and await events.get()
 
 
 async def _abort(context: Context, error: SpeechError) -> NoReturn:

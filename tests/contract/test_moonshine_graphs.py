@@ -9,7 +9,13 @@ import pytest
 from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
+from speech_service.engines.recognizers.moonshine import network as moonshine_network
 from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
+from speech_service.engines.recognizers.moonshine.ort_file import read_ort_file
+from speech_service.engines.recognizers.moonshine.signed_weights import (
+    signed,
+    signed_products_are_exact,
+)
 
 from .test_recognizers import clip
 
@@ -121,3 +127,35 @@ def test_truncating_the_cache_takes_tokens_back(network: MoonshineNetwork) -> No
     decoder.truncate(1)
     np.testing.assert_array_equal(decoder.logits([739]), expected)
     assert decoder.length == 2
+
+
+@pytest.mark.skipif(not signed_products_are_exact(), reason="this processor clamps signed products")
+def test_signed_weights_change_no_bit(
+    packaged: Packaged, network: MoonshineNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moonshine_network, "signed_products_are_exact", lambda: False)
+    unsigned = MoonshineNetwork(
+        packaged.folder / ENCODER[0], packaged.folder / DECODER[0], threads=1
+    )
+    samples = clip("two_cities")[: 4 * 16_000]
+    heard, expected = network.hear(samples), unsigned.hear(samples)
+    for ours, theirs in zip(heard, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    tokens = greedy(unsigned, samples, 10)
+    for several in (tokens[:1], tokens):
+        np.testing.assert_array_equal(
+            network.decoder(heard).logits(several), unsigned.decoder(heard).logits(several)
+        )
+
+
+def test_weights_lowered_by_128_keep_their_distance_to_the_zero_point(packaged: Packaged) -> None:
+    file = read_ort_file((packaged.folder / DECODER[0]).read_bytes())
+    lowered = signed(file)
+    bytes_of = [name for name, tensor in file.tensors.items() if tensor.element_type == 2]
+    assert bytes_of
+    for name in bytes_of:
+        before = np.frombuffer(file.tensors[name].data, np.uint8).astype(np.int16)
+        after = np.frombuffer(lowered.tensors[name].data, np.int8).astype(np.int16)
+        assert ((before - after) == 128).all(), name
+    floats = [name for name in file.tensors if name not in bytes_of]
+    assert all(lowered.tensors[name] is file.tensors[name] for name in floats)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config import SchedulerConfig
 from speech_service.domain.errors import (
     DeadlineError,
@@ -109,6 +110,40 @@ async def test_idle_worker_stops_and_comes_back() -> None:
         assert "speech_batch_occupancy" in metrics.observed, "heartbeats carry the worker's metrics"
         assert "speech_worker_heartbeat_seconds" in metrics.observed
         assert metrics.counts["speech_work_total"] == 2
+
+
+@pytest.mark.parametrize("chosen", ["", "glibc.malloc.perturb=85"])
+async def test_the_worker_is_told_to_use_large_pages_unless_the_operator_chose(
+    monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if chosen:
+        monkeypatch.setenv("GLIBC_TUNABLES", chosen)
+    async with remote(config()) as (submitter, outcomes):
+        outcomes.submit(work("w"))
+        await outcomes.wait("w")
+        environment = psutil.Process(submitter.stats().pid).environ()
+    assert environment["GLIBC_TUNABLES"] == (chosen or "glibc.malloc.hugetlb=1")
+    assert environment["PATH"], "the rest is inherited"
+
+
+async def test_what_waits_together_travels_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    plain = WorkerLink._next_commands
+
+    def counting(self: WorkerLink) -> list[pb.RunCommand]:
+        commands = plain(self)
+        sizes.append(len(commands))
+        return commands
+
+    monkeypatch.setattr(WorkerLink, "_next_commands", counting)
+    async with remote(config({"max_batch": 8})) as (_, outcomes):
+        for number in range(8):
+            outcomes.submit(work(f"w{number}", ms=500 + number, stream=f"s{number}"))
+        for number in range(8):
+            (event,) = await outcomes.wait(f"w{number}")
+            assert texts([event]) == [word_count(500 + number)]
+    assert max(sizes) == 2 * 8, "the audio and the work of each, in one message"
 
 
 async def test_lost_audio_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,5 +40,6 @@ class _LoudnessStream:
 
     async def probabilities(self, frames: Samples) -> Samples:
         """1.0 for loud frames, else 0.0: float32 [k, 512] -> float32 [k]."""
-        loud: Samples = (np.square(frames).mean(axis=1) >= self._min_power).astype(np.float32)
+        powers = np.vecdot(frames, frames) / frames.shape[1]
+        loud: Samples = (powers >= self._min_power).astype(np.float32)
         return loud

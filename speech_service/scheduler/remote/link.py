@@ -1,7 +1,7 @@
 """The connection to one running worker: one Run stream, one task that writes, one that reads.
 
-The writer pulls: it takes control messages first, then the next item of the outbox, and waits for
-the stream's flow control between messages. So nothing piles up between the outbox and the socket.
+The writer pulls: it takes control commands first, then what the outbox gives, and waits for the
+stream's flow control between messages. So nothing piles up between the outbox and the socket.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # a dead worker's back-off must not hold up its heir
     ("grpc.default_authority", "worker"),
 )
+MAX_MESSAGE_BYTES = 1 << 20
+"""No more is added to a message above this size."""
 
 
 class WorkerLink:
@@ -49,7 +51,7 @@ class WorkerLink:
         self._outbox = outbox
         self._on_event = on_event
         self._sent_samples: dict[str, dict[SegmentKey, int]] = {}
-        self._control: deque[pb.RunRequest] = deque()
+        self._control: deque[pb.RunCommand] = deque()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -88,7 +90,7 @@ class WorkerLink:
 
     def cancel(self, item: Item) -> None:
         """Give up an item that is in flight."""
-        self._send(pb.RunRequest(cancel=work_pb2.CancelWork(work_id=item.wire_id)))
+        self._send(pb.RunCommand(cancel=work_pb2.CancelWork(work_id=item.wire_id)))
 
     def release(self, key: SegmentKey) -> None:
         """Forget a segment on both sides."""
@@ -114,7 +116,7 @@ class WorkerLink:
         inference.FromMilliseconds(round(timeout_s * 600))
         return await self._stub.Heartbeat(pb.HeartbeatRequest(timeout=inference), timeout=timeout_s)
 
-    def _send(self, message: pb.RunRequest) -> None:
+    def _send(self, message: pb.RunCommand) -> None:
         self._control.append(message)
         self._wake.set()
 
@@ -125,26 +127,29 @@ class WorkerLink:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while (messages := self._next_messages()) is not None:
-                    for message in messages:
-                        await call.write(message)
+                while commands := self._next_commands():
+                    await call.write(pb.RunRequest(commands=commands))
 
-    def _next_messages(self) -> list[pb.RunRequest] | None:
-        """What to write next; None: nothing now."""
-        if self._control:
-            return [self._control.popleft()]
-        item = self._outbox.next(time.monotonic())
-        if item is None:
-            return None
-        try:
-            return self._encode(item)
-        except (TypeError, ValueError, OverflowError):  # what protobuf says of wrong values
-            logger.exception("work cannot be sent")
-            failure = InternalError("internal error")
-            self._on_event(WorkFailed(item.work.work_id, failure))
-            return []
+    def _next_commands(self) -> list[pb.RunCommand]:
+        """What to write next, as much as fits into one message; empty: nothing now."""
+        commands, size_bytes = list(self._control), 0
+        self._control.clear()
+        while size_bytes < MAX_MESSAGE_BYTES:
+            item = self._outbox.next(time.monotonic())
+            if item is None:
+                break
+            try:
+                encoded = self._encode(item)
+            except (TypeError, ValueError, OverflowError):  # what protobuf says of wrong values
+                logger.exception("work cannot be sent")
+                failure = InternalError("internal error")
+                self._on_event(WorkFailed(item.work.work_id, failure))
+                continue
+            commands += encoded
+            size_bytes += item.size_bytes
+        return commands
 
-    def _encode(self, item: Item) -> list[pb.RunRequest]:
+    def _encode(self, item: Item) -> list[pb.RunCommand]:
         """The audio that the worker lacks, then the work."""
         submission = wire.encode_submit(item.work, item.wire_id)
         audio = item.work.audio
@@ -158,28 +163,29 @@ class WorkerLink:
     async def _read(self, call: "grpc.aio.StreamStreamCall[pb.RunRequest, pb.RunResponse]") -> None:
         with contextlib.suppress(grpc.aio.AioRpcError):
             async for response in call:
-                self._receive(response)
+                for event in response.events:
+                    self._receive(event)
 
-    def _receive(self, response: pb.RunResponse) -> None:
-        kind = response.WhichOneof("event")
+    def _receive(self, event: pb.RunEvent) -> None:
+        kind = event.WhichOneof("event")
         if kind is None:
             return
-        item = self._outbox.find(getattr(response, kind).work_id)
+        item = self._outbox.find(getattr(event, kind).work_id)
         if item is None:
             return
         work_id = item.work.work_id
         match kind:
             case "done":
                 waited_ms = ((item.sent_s or item.enqueued_s) - item.enqueued_s) * 1000
-                self._on_event(wire.decode_done(response.done, work_id, waited_ms))
+                self._on_event(wire.decode_done(event.done, work_id, waited_ms))
             case "failed":
-                self._on_event(wire.decode_failed(response.failed, work_id))
+                self._on_event(wire.decode_failed(event.failed, work_id))
             case "dropped":
-                self._on_event(wire.decode_dropped(response.dropped, work_id))
+                self._on_event(wire.decode_dropped(event.dropped, work_id))
             case "need_audio":
                 self._resend(item)
             case "audio":
-                self._receive_audio(item, response.audio)
+                self._receive_audio(item, event.audio)
 
     def _receive_audio(self, item: Item, message: work_pb2.WorkAudio) -> None:
         samples = item.fresh(wire.decode_samples(message))

@@ -43,7 +43,7 @@ def class_to_wire(work_class: WorkClass) -> work_pb2.WorkClass.ValueType:
     return CLASS_TO_WIRE[work_class]
 
 
-def encode_submit(work: Work, wire_id: int) -> pb.RunRequest:
+def encode_submit(work: Work, wire_id: int) -> pb.RunCommand:
     """The submission of a work item; its audio goes ahead in messages of its own."""
     key = work.audio.key if work.audio is not None else SegmentKey(work.stream_id, 0, 0)
     message = work_pb2.SubmitWork(
@@ -58,13 +58,13 @@ def encode_submit(work: Work, wire_id: int) -> pb.RunRequest:
     put_task(message, work)
     if work.deadline_s is not None:
         message.deadline_remaining_ms = max(0, round((work.deadline_s - time.monotonic()) * 1000))
-    return pb.RunRequest(submit=message)
+    return pb.RunCommand(submit=message)
 
 
-def encode_audio(key: SegmentKey, samples: Samples, start: int, stop: int) -> list[pb.RunRequest]:
+def encode_audio(key: SegmentKey, samples: Samples, start: int, stop: int) -> list[pb.RunCommand]:
     """Samples [start, stop) of a segment, in messages of at most one MiB."""
     return [
-        pb.RunRequest(
+        pb.RunCommand(
             audio=work_pb2.SegmentAudio(
                 stream_id=key.stream_id,
                 channel=key.channel,
@@ -82,29 +82,29 @@ def decode_samples(message: work_pb2.SegmentAudio | work_pb2.WorkAudio) -> Sampl
     return np.frombuffer(message.samples_f32le, dtype="<f4")
 
 
-def encode_release(key: SegmentKey) -> pb.RunRequest:
+def encode_release(key: SegmentKey) -> pb.RunCommand:
     """The end of a segment."""
     message = work_pb2.ReleaseSegment(
         stream_id=key.stream_id, channel=key.channel, segment_id=key.segment_id
     )
-    return pb.RunRequest(release_segment=message)
+    return pb.RunCommand(release_segment=message)
 
 
-def encode_event(event: WorkEvent, wire_id: int) -> pb.RunResponse:
+def encode_event(event: WorkEvent, wire_id: int) -> pb.RunEvent:
     """An event, under the number that the front end gave the work."""
     match event:
         case WorkAudio(samples=samples, sample_rate_hz=rate_hz):
             audio = work_pb2.WorkAudio(
                 work_id=wire_id, samples_f32le=_to_bytes(samples), sample_rate_hz=rate_hz
             )
-            return pb.RunResponse(audio=audio)
+            return pb.RunEvent(audio=audio)
         case WorkDone():
-            return pb.RunResponse(done=_encode_done(event, wire_id))
+            return pb.RunEvent(done=_encode_done(event, wire_id))
         case WorkFailed(error=error):
-            return pb.RunResponse(failed=encode_error(error, wire_id))
+            return pb.RunEvent(failed=encode_error(error, wire_id))
         case WorkDropped(reason=reason):
             message = work_pb2.WorkDropped(work_id=wire_id, reason=_DROP_TO_WIRE[reason])
-            return pb.RunResponse(dropped=message)
+            return pb.RunEvent(dropped=message)
 
 
 def decode_done(message: work_pb2.WorkDone, work_id: str, waited_ms: float) -> WorkDone:

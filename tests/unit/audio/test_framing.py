@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.audio.framing import Frame, FrameBuffer
+from speech_service.audio.framing import FrameBuffer
 
 pytestmark = pytest.mark.unit
 
@@ -13,26 +13,25 @@ pytestmark = pytest.mark.unit
 @given(st.integers(1, 64), st.lists(st.integers(0, 200), max_size=20))
 def test_frames_are_the_stream(size: int, pushes: list[int]) -> None:
     stream = np.arange(sum(pushes), dtype=np.float32)
-    buffer, frames, at = FrameBuffer(size), list[Frame](), 0
+    buffer, heard, at = FrameBuffer(size), list[float](), 0
     for count in pushes:
-        frames += buffer.push(stream[at : at + count])
+        frames = buffer.push(stream[at : at + count])
         at += count
-        assert buffer.position == at
-    assert [frame.start for frame in frames] == [n * size for n in range(at // size)]
-    for frame in frames:
-        assert frame.samples.tolist() == stream[frame.start : frame.start + size].tolist()
-    assert buffer.pending.tolist() == stream[at - at % size :].tolist()
-    tail = buffer.flush()
-    if at % size == 0:
-        assert tail is None
-    else:
-        assert tail is not None
-        assert tail.start == at - at % size
-        assert tail.samples.tolist() == stream[tail.start :].tolist() + [0.0] * (size - at % size)
-    assert buffer.position == at
-    assert buffer.flush() is None
+        assert frames.shape == (at // size - len(heard) // size, size)
+        heard += frames.ravel().tolist()
+    assert heard == stream[: at - at % size].tolist()
+    assert buffer.take().tolist() == stream[at - at % size :].tolist()
+    assert not len(buffer.take())
+    assert buffer.push(stream[:size]).shape[0] == min(1, at // size), "what was taken does not come"
 
 
-def test_a_frame_inside_one_push_is_not_copied() -> None:
+def test_a_push_of_whole_frames_is_not_copied() -> None:
     samples = np.zeros(1024, np.float32)
-    assert all(np.shares_memory(f.samples, samples) for f in FrameBuffer(512).push(samples))
+    assert np.shares_memory(FrameBuffer(512).push(samples), samples)
+
+
+def test_what_waits_does_not_hold_the_push() -> None:
+    samples = np.zeros(1025, np.float32)
+    buffer = FrameBuffer(512)
+    buffer.push(samples)
+    assert not np.shares_memory(buffer.take(), samples)

@@ -26,7 +26,7 @@ class Bench:
     """A stream between a list of responses and a submitter that does nothing by itself."""
 
     def __init__(self) -> None:
-        self.responses: list[pb.RunResponse] = []
+        self.responses: list[pb.RunEvent] = []
         self.works: dict[str, tuple[Work, OnWorkEvent]] = {}
         self.refuse = False
         self.audio = AudioStore(10**6)
@@ -55,7 +55,7 @@ class Bench:
 WORK = make_work("w", WorkClass.STREAM_FINAL, stream="s", ms=10)
 AUDIO = wire.encode_audio(WORK.segment, WORK.samples, 0, len(WORK.samples))
 SUBMIT = wire.encode_submit(WORK, 5)
-CANCEL = pb.RunRequest(cancel=work_pb2.CancelWork(work_id=5))
+CANCEL = pb.RunCommand(cancel=work_pb2.CancelWork(work_id=5))
 
 
 def test_audio_then_work_then_result() -> None:

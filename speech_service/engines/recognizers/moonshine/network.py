@@ -28,7 +28,11 @@ from speech_service.engines.recognizers.moonshine.graphs import (
     decoder_graph,
     growing_graph,
 )
-from speech_service.engines.recognizers.moonshine.ort_file import read_ort_file
+from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
+from speech_service.engines.recognizers.moonshine.signed_weights import (
+    signed,
+    signed_products_are_exact,
+)
 
 # onnxruntime's own annotations are partial; values of its types pass through this module untouched.
 ort = cast(Any, onnxruntime)
@@ -40,8 +44,7 @@ class MoonshineNetwork:
     """Two sessions that any number of lanes may run at the same time."""
 
     def __init__(self, encoder: Path, decoder: Path, threads: int) -> None:
-        encoder_file = read_ort_file(encoder.read_bytes())
-        decoder_file = read_ort_file(decoder.read_bytes())
+        encoder_file, decoder_file = _read(encoder, decoder)
         self._front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
         self._clip = _session(clip_graph(encoder_file, decoder_file), threads)
         self._growing = _session(growing_graph(encoder_file, decoder_file), threads)
@@ -133,6 +136,11 @@ class MoonshineDecoder:
             for value in self._keys_values
         ]
         self._length = length
+
+
+def _read(*paths: Path) -> tuple[OrtFile, ...]:
+    files = tuple(read_ort_file(path.read_bytes()) for path in paths)
+    return tuple(map(signed, files)) if signed_products_are_exact() else files
 
 
 def _value(array: np.ndarray[Any, Any]) -> _Value:
