@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from speech_service import __version__
@@ -164,7 +165,13 @@ class VoicePromptCache(LruCache[object]):
 
 def audio_key(options: SynthesisOptions, text: str) -> bytes:
     """SHA-256 of everything that determines the audio of ``text``; the service's version stands for its code."""
-    return _digest({"version": __version__, "text": text, "options": options})
+    return _sha256(_options_digest(options) + text.encode())
+
+
+@lru_cache(maxsize=64)
+def _options_digest(options: SynthesisOptions) -> bytes:
+    """Most requests come with options that came before."""
+    return _digest({"version": __version__, "options": options})
 
 
 def work_key(work: SynthesizeWork) -> bytes:

@@ -65,6 +65,7 @@ ALPHABETS = {
     pb.PHONETIC_ALPHABET_IPA: "ipa",
     pb.PHONETIC_ALPHABET_ARPABET: "arpabet",
 }
+_OPTION_HANDLINGS = frozenset(common_pb2.OptionHandling.values())
 _NEW_VOICES = {
     "inline_prompt": Capability.VOICE_CLONING,
     "design": Capability.VOICE_DESIGN,
@@ -109,7 +110,7 @@ class SynthesisConverter:
         """
         made = self._voices.made(message.voice_id)
         model = self._model(message, made)
-        if message.option_handling not in common_pb2.OptionHandling.values():
+        if message.option_handling not in _OPTION_HANDLINGS:
             allowed = convert.names(common_pb2.OptionHandling.keys(), "OPTION_HANDLING_")
             raise InvalidFieldError("config.option_handling", "is unknown", allowed)
         lenient = message.option_handling == common_pb2.OPTION_HANDLING_LENIENT

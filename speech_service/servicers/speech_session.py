@@ -122,16 +122,19 @@ async def make_voice(parts: EdgeParts, request: SynthesisRequest, field: str) ->
         UnsupportedOptionError: the request's model does not, but another one does.
     """
     message = request.message
-    voices = VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)
     match message.WhichOneof("voice"):
         case "inline_prompt":
             path = f"{field}.inline_prompt"
             prompt = await read_prompt(parts, message.inline_prompt, path)
-            voices.maker(Capability.VOICE_CLONING, message.model, path)
+            _voices(parts).maker(Capability.VOICE_CLONING, message.model, path)
             request.options = replace(request.options, voice_prompt=prompt)
         case "design":
             path = f"{field}.design"
             check_design(message.design, path)
-            voices.maker(Capability.VOICE_DESIGN, message.model, path)
+            _voices(parts).maker(Capability.VOICE_DESIGN, message.model, path)
         case _:
             return
+
+
+def _voices(parts: EdgeParts) -> VoiceCatalog:
+    return VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)
