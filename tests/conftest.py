@@ -18,6 +18,11 @@ ROOT = TESTS.parent
 CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "gpu")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: tests of servers wait about a quarter of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test with the name of its folder; a test outside the category folders is an error."""
     for item in items:
