@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,8 +50,14 @@ def where(path: Path, node: ast.AST | None = None) -> str:
 def nodes(folders: tuple[str, ...]) -> Iterator[tuple[Path, ast.AST]]:
     """Give each node of the syntax trees of the files below some folders."""
     for path in sources(folders):
-        for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        for node in nodes_of(path):
             yield path, node
+
+
+@cache
+def nodes_of(path: Path) -> list[ast.AST]:
+    """Parse one file; the tests ask for the same ones."""
+    return list(ast.walk(ast.parse(path.read_text(), filename=str(path))))
 
 
 def imported(node: ast.AST) -> list[str]:

@@ -74,6 +74,12 @@ def _reports(receiver: ast.expr, where: str) -> bool:
             return False
 
 
+@pytest.fixture(scope="module")
+def uses() -> list[Use]:
+    """Every report of a metric in the source; read once, and not while tests are collected."""
+    return list(_uses())
+
+
 def _uses() -> Iterator[Use]:
     trees = {
         str(path.relative_to(SOURCE)): ast.parse(path.read_text())
@@ -101,19 +107,17 @@ def _uses() -> Iterator[Use]:
             yield Use(f"{where}:{call.lineno}", call.func.attr, name, _labels(call))
 
 
-USES = list(_uses())
+def test_what_is_reported_is_declared_with_its_labels(uses: list[Use]) -> None:
+    assert uses
+    for use in uses:
+        declared = FAMILIES[use.method].get(use.name)
+        assert declared is not None, f"{use.where}: {use.name} is not declared as {use.method}"
+        if use.labels is not None:
+            assert use.labels == set(declared.labels), use.where
 
 
-@pytest.mark.parametrize("use", USES, ids=lambda use: f"{use.where} {use.name}")
-def test_what_is_reported_is_declared_with_its_labels(use: Use) -> None:
-    declared = FAMILIES[use.method].get(use.name)
-    assert declared is not None, f"{use.where}: {use.name} is not declared as {use.method}"
-    if use.labels is not None:
-        assert use.labels == set(declared.labels), use.where
-
-
-def test_what_is_declared_is_reported() -> None:
-    reported = {use.name for use in USES}
+def test_what_is_declared_is_reported(uses: list[Use]) -> None:
+    reported = {use.name for use in uses}
     assert {*COUNTERS, *HISTOGRAMS, *GAUGES} == reported
 
 

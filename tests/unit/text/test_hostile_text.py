@@ -15,7 +15,7 @@ from speech_service.text.script import guess_by_script
 from speech_service.text.srt_translate import SubtitleTranslation
 from speech_service.text.subtitle_file import FileKind, parse
 
-LENGTH = 200_000
+LENGTH = 100_000
 HOSTILE = (
     "a", " ", ".", "-", "<", ">",
     "<a", "a.", "Dr. ", "a@", '"', "\\", "[", "{", '{"1":', "1.", "1\n", "\n", "\r", "\ufeff",
