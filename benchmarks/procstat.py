@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -66,12 +67,13 @@ def memory(pid: int) -> TreeMemory:
 
 
 def children(pid: int) -> list[str]:
-    """Command lines of what runs below ``pid``, for the record."""
+    """Command lines of what runs below ``pid``, for the record; of a path only its last part."""
     lines: list[str] = []
     for process in _tree(pid):
         with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
             if process.pid != pid:
-                lines.append(" ".join(process.cmdline()) or process.name())
+                words = [Path(word).name if word[:1] == "/" else word for word in process.cmdline()]
+                lines.append(" ".join(words) or process.name())
     return lines
 
 
