@@ -11,6 +11,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The stamps say which extras are installed from the present pyproject.toml and constraints.txt.
 SERVER := $(VENV)/.installed-server
 DEV := $(VENV)/.installed-dev
+LINT := $(VENV)/.installed-lint
 INPUTS := pyproject.toml constraints.txt
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
@@ -28,7 +29,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(DEV) ## install everything for development in .venv
+setup: $(LINT) ## install everything for development in .venv
 
 demo: $(SERVER) ## start the service, stream a real recording to it, show the text
 	@$(BIN)/speech-service demo $(ARGS)
@@ -55,13 +56,13 @@ gen: $(DEV) ## write the Python stubs from proto/
 serve: $(SERVER) ## run the service in the foreground
 	@$(BIN)/speech-service serve $(ARGS)
 
-lint: $(DEV) ## formatting, lint, types, layers
+lint: $(LINT) ## formatting, lint, types, layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-cache
 
-fmt: $(DEV) ## format, and fix what can be fixed
+fmt: $(LINT) ## format, and fix what can be fixed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
@@ -104,5 +105,10 @@ $(DEV): $(INPUTS) | $(BIN)/python
 	@echo "Installing the service and its tools in $(VENV), a minute or two the first time ..."
 	@$(call install,server$(comma)qwen$(comma)dev)
 	@touch $(SERVER) $@
+
+$(LINT): $(INPUTS) | $(BIN)/python
+	@echo "Installing the service, its tools and those of the gates in $(VENV), a minute or two the first time ..."
+	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
+	@touch $(SERVER) $(DEV) $@
 
 comma := ,
