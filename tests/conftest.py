@@ -19,7 +19,7 @@ CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "gpu")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than cores: tests of servers wait about a quarter of their time."""
+    """One process more than cores: tests of servers wait as well as compute."""
     return (os.cpu_count() or 1) + 1
 
 

@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 WORKER_COMMAND = (sys.executable, "-m", "speech_service.worker")
 WORKER_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-"""Weights are read whole at every step of a decoder: on pages of 2 MiB, where the system has them to give, a step of a
-small model takes a sixth less (measured; resident memory stays the same). Only a starting process can be told."""
+"""Weights are read whole at every step of a decoder: on pages of 2 MiB, where the system has them to give, a step is
+shorter, and resident memory stays the same. Only a starting process can be told."""
 SOCKET_NAME = "s"
 JOURNAL_NAME = "running"
 MAX_SOCKET_PATH_BYTES = 100

@@ -33,7 +33,7 @@ CHANNEL_OPTIONS = (
     ("grpc.default_authority", "worker"),
 )
 MAX_MESSAGE_BYTES = 1 << 20
-"""No more is added to a message above this size."""
+"""No more work is added to a message once the segments of what is in it have this much audio."""
 
 
 class WorkerLink:
