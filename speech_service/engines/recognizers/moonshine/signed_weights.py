@@ -2,9 +2,9 @@
 
 The package has them unsigned, with a zero point near 128. Shifted by 128 they are the same numbers, and every sum of
 products is the same integer; but onnxruntime then multiplies unsigned by signed bytes, for which x86 has one
-instruction (VNNI). Processors that lack it have one that clamps sums of two
-products to 16 bits, which spoils the text, and onnxruntime uses it without asking (its ``session.x64quantprecision``
-avoids that on every x86 processor, those with VNNI among them). So a product that would be clamped is tried first.
+instruction (VNNI). Processors that lack it have one that clamps sums of two products to 16 bits, which spoils the
+text, and onnxruntime uses it without asking (its ``session.x64quantprecision`` avoids that on every x86 processor,
+those with VNNI among them). So a product that would be clamped is tried first.
 """
 
 from typing import Any, cast
