@@ -22,6 +22,7 @@ from speech_service.audio.decode_wire import (
     HEADER,
     MAX_OPUS_PACKET_BYTES,
     MAX_PAYLOAD_BYTES,
+    MAX_VALUE,
     PACKET_LENGTH,
     Kind,
     Message,
@@ -85,6 +86,11 @@ class ContainerDecoder:
         self._io_quiet = asyncio.Event()
         self._io_quiet.set()
         self._feeding = asyncio.Lock()
+        self._sent_bytes = 0
+        self._read_bytes = 0
+        """Of those, what the child had read when it last waited for more."""
+        self._drained = asyncio.Event()
+        self._drained.set()
 
     async def feed(self, data: bytes) -> None:
         """Hand over the next bytes of the file, or one whole Opus packet. Waits while the decoder
@@ -128,6 +134,12 @@ class ContainerDecoder:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
+    async def drained(self) -> None:
+        """Wait until what was fed came out of ``blocks()`` and its reader asked for the next block, or ``blocks()``
+        ended. Audio that only later bytes can complete is not waited for.
+        """
+        await self._drained.wait()
+
     async def blocks(self) -> AsyncIterator[AudioBlock]:
         """The decoded audio, as it becomes ready. One reader at a time.
 
@@ -137,17 +149,21 @@ class ContainerDecoder:
             AudioLimitError: a limit was met.
             UnavailableError: the decoder process was lost; the audio can be sent again.
         """
-        while not self._done and not self._closed and self._failure is None:
-            data = await self._receive()
-            self._received += data
-            for block in self._take_messages():
-                yield block
-            if not data and not self._done and not self._closed and self._failure is None:
-                self._failure = lost_child(await self._exit_status(), self._field, self._limits)
-        if self._failure is not None:
-            await self.close()
-            raise self._failure
+        try:
+            while not self._done and not self._closed and self._failure is None:
+                data = await self._receive()
+                self._received += data
+                for block in self._take_messages():
+                    yield block
+                if self._read_bytes == self._sent_bytes & MAX_VALUE:
+                    self._drained.set()
+                if not data and not self._done and not self._closed and self._failure is None:
+                    self._failure = lost_child(await self._exit_status(), self._field, self._limits)
+        finally:
+            self._drained.set()
         await self.close()
+        if self._failure is not None:
+            raise self._failure
 
     async def close(self) -> None:
         """Kill the child, free everything. Safe to call twice, and while others feed or read."""
@@ -212,6 +228,8 @@ class ContainerDecoder:
         """A child that stopped reading says why in ``blocks()``; the bytes have nowhere to go."""
         if self._closed:
             return
+        self._sent_bytes += len(data)
+        self._drained.clear()
         with self._io(), contextlib.suppress(OSError):
             await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
@@ -258,6 +276,8 @@ class ContainerDecoder:
                     payloads.append(payload)
             elif message == Message.FAILED:
                 self._failure = failure_of(detail, value, self._field, self._limits)
+            elif message == Message.WAITING:
+                self._read_bytes = value
             else:
                 self._done = True
         return self._block(b"".join(payloads))

@@ -137,6 +137,11 @@ class Sink:
             self._pending.clear()
             self.send(Message.AUDIO, self.sample_rate_hz, self._channels, payload)
 
+    def wait(self, read_bytes: int) -> None:
+        """Send what is pending, and that there will be nothing more before more is sent to us."""
+        self.flush()
+        self.send(Message.WAITING, read_bytes & MAX_VALUE)
+
     def take(self, frame: AudioFrame) -> None:
         """Queue one decoded frame.
 
@@ -190,7 +195,7 @@ def _decode(job: socket.socket, order: Order, sink: Sink) -> None:
     if not first:
         return
     kind = Kind(first[0])
-    reader = PipeReader(job, before_wait=sink.flush)
+    reader = PipeReader(job, before_wait=sink.wait)
     if kind is Kind.WAV:
         _decode_wav(reader, sink)
     elif kind is Kind.OPUS_PACKETS:

@@ -47,13 +47,15 @@ class Parts(Protocol):
 
 
 class PipeReader:
-    """The job socket as a file. ``before_wait`` runs before each read, since a read may wait for
-    the client.
+    """The job socket as a file, from its second byte on: the first said what the others are.
+
+    ``before_wait`` gets the number of bytes read off the socket, each time that a read has to wait for the client.
     """
 
-    def __init__(self, job: socket.socket, before_wait: Callable[[], None]) -> None:
+    def __init__(self, job: socket.socket, before_wait: Callable[[int], None]) -> None:
         self._job = job
         self._before_wait = before_wait
+        self._read_bytes = 1
         self._returned = b""
         self.ended = False
         self.parts: Parts | None = None
@@ -63,12 +65,19 @@ class PipeReader:
         if self._returned:
             data, self._returned = self._returned[:size], self._returned[size:]
             return data
-        self._before_wait()
-        data = self._job.recv(min(size, READ_BYTES))
+        data = self._receive(min(size, READ_BYTES))
+        self._read_bytes += len(data)
         self.ended = not data
         if self.parts is not None:
             self.parts.take(data)
         return data
+
+    def _receive(self, size: int) -> bytes:
+        try:
+            return self._job.recv(size, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            self._before_wait(self._read_bytes)
+            return self._job.recv(size)
 
     def read_exactly(self, size: int, on_end: Reason) -> bytes:
         """``size`` bytes, or the job ends with ``on_end``."""

@@ -11,8 +11,9 @@ import struct
 from enum import IntEnum
 
 HEADER = struct.Struct("<BIHI")
-"""Message, value (AUDIO: sample rate; FAILED: a number that belongs to the reason), detail (AUDIO:
-channel count; FAILED: ``Reason``), payload bytes (AUDIO: interleaved float32).
+"""Message, value (AUDIO: sample rate; FAILED: a number that belongs to the reason; WAITING: bytes read off the
+socket so far, modulo 2**32), detail (AUDIO: channel count; FAILED: ``Reason``), payload bytes (AUDIO: interleaved
+float32).
 """
 
 PACKET_LENGTH = struct.Struct("<I")
@@ -38,12 +39,16 @@ class Kind(IntEnum):
 
 
 class Message(IntEnum):
-    """Messages of a child. After END or FAILED it sends nothing more."""
+    """Messages of a child. After END or FAILED it sends nothing more.
+
+    WAITING: all that could be decoded of what was read was sent, and nothing else has arrived.
+    """
 
     READY = 1
     AUDIO = 2
     END = 3
     FAILED = 4
+    WAITING = 5
 
 
 class Reason(IntEnum):

@@ -26,8 +26,6 @@ from speech_service.domain.audio import (
 )
 from speech_service.domain.errors import SpeechError
 
-_SETTLED_S = 0.05
-
 OnBlock = Callable[[Samples], Awaitable[None]]
 OnError = Callable[[SpeechError], None]
 
@@ -135,8 +133,6 @@ class ContainerSource:
             audio_format.pre_skip_frames if isinstance(audio_format, OpusPacketsFormat) else 0
         )
         self._consuming: asyncio.Task[None] | None = None
-        self._moved = asyncio.Event()
-        self._in_block = False
 
     async def feed(self, data: bytes) -> None:
         """Pass bytes to the decoder; an error that it met meanwhile is raised here."""
@@ -149,15 +145,14 @@ class ContainerSource:
         await self._decoder.feed(data)
 
     async def settle(self) -> None:
-        """Wait until the decoder gives nothing more. It does not say so; a moment of silence from it must do."""
-        while self._consuming is not None and not self._consuming.done():
-            self._moved.clear()
-            try:
-                async with asyncio.timeout(_SETTLED_S):
-                    await self._moved.wait()
-            except TimeoutError:
-                if not self._in_block:
-                    return
+        """Wait until the decoder has nothing more to give before it is fed again."""
+        if self._consuming is None:
+            return
+        drained = asyncio.create_task(self._decoder.drained())
+        try:
+            await asyncio.wait((drained, self._consuming), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            drained.cancel()
 
     async def end(self) -> None:
         """Wait for the last block."""
@@ -177,11 +172,8 @@ class ContainerSource:
         async for block in self._decoder.blocks():
             kept = self._after_pre_skip(block)
             samples = self._mixer.push(block.sample_rate_hz, kept)
-            self._in_block = True
             if len(samples):
                 await self._on_block(samples)
-            self._in_block = False
-            self._moved.set()
         tail = self._mixer.finish()
         if tail is not None and len(tail):
             await self._on_block(tail)

@@ -48,7 +48,7 @@ def one_input(data: bytes) -> None:
             ours.sendall(data[:60_000])
             ours.shutdown(socket.SHUT_WR)
             with contextlib.suppress(GiveUpError):
-                parse(PipeReader(theirs, before_wait=lambda: None))
+                parse(PipeReader(theirs, before_wait=lambda _: None))
     with contextlib.suppress(SpeechError):
         identify(data[:12], None, "audio")
 

@@ -63,6 +63,46 @@ async def test_audio_comes_out_while_bytes_go_in(pool: DecoderPool, kind: str) -
     await decoder.close()
 
 
+@pytest.mark.parametrize("kind", STREAMABLE)
+async def test_drained_is_when_nothing_more_comes_out(pool: DecoderPool, kind: str) -> None:
+    decoder = await pool.open(ContainerFormat())
+    await asyncio.wait_for(decoder.drained(), 1)
+    frames: list[int] = []
+
+    async def read() -> None:
+        async for block in decoder.blocks():
+            await asyncio.sleep(0.01)  # who reads may be slow
+            frames.append(len(block.samples))
+
+    reading = asyncio.create_task(read())
+    data, seen = encoded(kind, seconds=6.0), 0
+    for third in range(3):
+        await decoder.feed(data[len(data) * third // 3 : len(data) * (third + 1) // 3])
+        await asyncio.wait_for(decoder.drained(), 10)
+        assert sum(frames) > seen
+        seen = sum(frames)
+        await asyncio.sleep(0.05)
+        assert sum(frames) == seen
+    await decoder.end_input()
+    await reading
+    await asyncio.wait_for(decoder.drained(), 1)
+
+
+async def test_drained_waits_for_a_child_that_is_late(pool: DecoderPool) -> None:
+    decoder = await pool.open(ContainerFormat())
+    child = psutil.Process(pool.zygote_pid).children()[0]
+    child.suspend()
+    reading = asyncio.create_task(read_seconds(decoder, 1.0))
+    await decoder.feed(encoded("wav", seconds=1.0))
+    drained = asyncio.create_task(decoder.drained())
+    await asyncio.wait([drained], timeout=0.3)
+    assert not drained.done()
+    child.resume()
+    assert await asyncio.wait_for(reading, 10) == 1.0
+    await decoder.close()
+    await asyncio.wait_for(drained, 1)
+
+
 async def test_byte_by_byte_start_and_small_pieces(pool: DecoderPool) -> None:
     data = encoded("flac", seconds=0.5)
     decoder = await pool.open(ContainerFormat())
