@@ -7,12 +7,11 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # The stamps say which extras are installed from the present pyproject.toml and constraints.txt.
 SERVER := $(VENV)/.installed-server
 DEV := $(VENV)/.installed-dev
 LINT := $(VENV)/.installed-lint
-INPUTS := pyproject.toml constraints.txt
+INPUTS := pyproject.toml constraints.txt tools/install.py
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -89,25 +88,20 @@ $(BIN)/python:
 		echo "Install one, or name it: make setup PYTHON=/path/to/python3.12"; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
-# The build backends come first, pinned like all else; then no build needs an environment of its own. setuptools builds
-# srt, which has no wheel.
-define install
-$(PIP) install --constraint constraints.txt hatchling editables setuptools && \
-$(PIP) install --constraint constraints.txt --no-build-isolation --editable '.[$(1)]'
-endef
+install = $(BIN)/python tools/install.py $(1)
 
 $(SERVER): $(INPUTS) | $(BIN)/python
-	@echo "Installing the service in $(VENV), a minute or so the first time ..."
+	@echo "Installing the service in $(VENV), half a minute or so the first time ..."
 	@$(call install,server)
 	@touch $@
 
 $(DEV): $(INPUTS) | $(BIN)/python
-	@echo "Installing the service and its tools in $(VENV), a minute or two the first time ..."
+	@echo "Installing the service and its tools in $(VENV), half a minute or so the first time ..."
 	@$(call install,server$(comma)qwen$(comma)dev)
 	@touch $(SERVER) $@
 
 $(LINT): $(INPUTS) | $(BIN)/python
-	@echo "Installing the service, its tools and those of the gates in $(VENV), a minute or two the first time ..."
+	@echo "Installing the service, its tools and those of the gates in $(VENV), half a minute or so the first time ..."
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
 	@touch $(SERVER) $(DEV) $@
 
