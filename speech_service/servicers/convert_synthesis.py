@@ -5,6 +5,7 @@ Field paths in errors start at ``config``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
@@ -41,6 +42,8 @@ MAX_TERM_CHARACTERS = 200
 MAX_SEED = 2**63 - 1
 MAX_PITCH_SEMITONES = 12.0
 MAX_INSTRUCTION_CHARACTERS = 2_000
+_KNOWN_CONFIGS, _KNOWN_BYTES = 256, 256
+"""How many checked configurations are remembered, and how long each may be."""
 
 ENCODINGS = {
     audio_pb2.OUTPUT_ENCODING_UNSPECIFIED: OutputEncoding.PCM_S16LE,
@@ -99,6 +102,8 @@ class SynthesisConverter:
     ) -> None:
         self._catalog = catalog
         self._voices = VoiceCatalog(catalog, defaults, made)
+        # Most configurations came before, and what the models declare never changes.
+        self._known = lru_cache(_KNOWN_CONFIGS)(self._parsed)
 
     def request(self, message: pb.SynthesisConfig) -> SynthesisRequest:
         """Check and convert. A voice to be made (``design``, ``inline_prompt``) is ``make_voice``'s to check.
@@ -109,6 +114,15 @@ class SynthesisConverter:
             ResourceNotFoundError: unknown model or voice.
         """
         made = self._voices.made(message.voice_id)
+        if made is None and message.ByteSize() <= _KNOWN_BYTES:
+            known = self._known(message.SerializeToString(deterministic=True))
+            return replace(known, warnings=list(known.warnings))
+        return self._request(message, made)
+
+    def _parsed(self, data: bytes) -> SynthesisRequest:
+        return self._request(pb.SynthesisConfig.FromString(data), None)
+
+    def _request(self, message: pb.SynthesisConfig, made: MadeVoice | None) -> SynthesisRequest:
         model = self._model(message, made)
         if message.option_handling not in _OPTION_HANDLINGS:
             allowed = convert.names(common_pb2.OptionHandling.keys(), "OPTION_HANDLING_")

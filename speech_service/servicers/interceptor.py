@@ -19,6 +19,7 @@ from speech_service import __version__
 from speech_service.domain.call import Call
 from speech_service.domain.errors import InternalError, InvalidFieldError, SpeechError
 from speech_service.protocols import CallObserver
+from speech_service.servicers.begun import Begun
 from speech_service.servicers.call import current_call, make_call
 from speech_service.servicers.errors import RpcStatus
 
@@ -58,9 +59,14 @@ class CallInterceptor(aio.ServerInterceptor):
             call = make_call(method, rpc_type, context.invocation_metadata() or ())
             request = self._begin(call, request)
             try:
-                await self._open(call, context)
-                _check(request)
-                response = await inner(request, context)
+                opening = Begun(self._open(call, context))
+                try:
+                    _check(request)
+                    response = await inner(request, context)
+                except Exception:
+                    await opening
+                    raise
+                await opening  # gRPC wants it sent before the reply, or the status
                 call.sent += 1
             except BaseException as error:
                 await self._failed(call, error, context)
