@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import ROOT, procstat
+from benchmarks.machine_speed import core_speed
 from benchmarks.stats import Figure
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -50,6 +51,7 @@ class Run:
         self._args = args
         self._date = datetime.datetime.now(datetime.UTC)
         self._load = os.getloadavg()
+        self._speed = core_speed()
         self._before = procstat.machine_cpu(time.monotonic())
 
     def write(
@@ -71,6 +73,7 @@ class Run:
             "command": self._args.command_line,
             "git": _git(),
             "machine": machine(),
+            "core_speed": {"before": self._speed, "after": core_speed()},
             "noise": noise,
             "settings": settings,
             "figures": [figure.row() for figure in figures],
@@ -109,6 +112,7 @@ def machine() -> dict[str, Any]:
             versions[package] = "not installed"
     return {
         "cpu": cpu_model(),
+        "cpu_family_model_stepping": cpu_numbers(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
@@ -119,10 +123,19 @@ def machine() -> dict[str, Any]:
 
 def cpu_model() -> str:
     """The processor's name as /proc/cpuinfo gives it."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def cpu_numbers() -> str:
+    """Family, model and stepping, which tell generations of one name apart; empty where the system does not say."""
+    return "/".join(filter(None, map(_cpu_info, ("cpu family", "model", "stepping"))))
+
+
+def _cpu_info(key: str) -> str:
     info = Path("/proc/cpuinfo")
     text = info.read_text() if info.is_file() else ""
-    found = re.search(r"model name\s*:\s*(.+)", text)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    found = re.search(rf"^{key}\s*:\s*(.+)", text, re.MULTILINE)
+    return found[1].strip() if found else ""
 
 
 def hardware(name: str = "") -> str:

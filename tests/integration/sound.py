@@ -30,6 +30,7 @@ def s16(samples: NDArray[np.float32]) -> bytes:
     return (np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes()
 
 
+@functools.cache
 def speech(*ms: float, rate: int = RATE) -> bytes:
     """s16: bursts and pauses in turn, a burst first."""
     parts = [burst(n, rate) if i % 2 == 0 else quiet(n, rate) for i, n in enumerate(ms)]

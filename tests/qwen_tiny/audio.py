@@ -1,5 +1,7 @@
 """Speech-like sound made from a seed, so that recorded results need no recordings."""
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,13 @@ def speech_like(
     Returns mono float32 in [-1, 1), on the grid of 16-bit samples: a last-bit difference of a sine
     between two machines does not change it.
     """
+    return _speech_like(seed, duration_s, sample_rate_hz, level).copy()
+
+
+@functools.cache
+def _speech_like(
+    seed: int, duration_s: float, sample_rate_hz: int, level: float
+) -> NDArray[np.float32]:
     samples = round(duration_s * sample_rate_hz)
     random = _Random(seed)
     count = int(duration_s * 1000 / SYLLABLE_MS[0]) + 2

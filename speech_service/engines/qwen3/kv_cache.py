@@ -7,11 +7,16 @@ number on the host: rolling back is making it smaller, and what lies behind it i
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from speech_service.engines.qwen3.shapes import DecoderShape
+
+_ALIGNMENT_BYTES = 64
+"""As torch aligns its own tensors: a cache line, the widest load."""
 
 
 class KvCache:
@@ -26,8 +31,8 @@ class KvCache:
         device: torch.device | str = "cpu",
     ) -> None:
         size = (shape.layers, slots, shape.kv_heads, length, shape.head_dim)
-        self.keys = torch.zeros(size, dtype=dtype, device=device)
-        self.values = torch.zeros(size, dtype=dtype, device=device)
+        self.keys = _zeros(size, dtype, torch.device(device))
+        self.values = _zeros(size, dtype, torch.device(device))
         self.layers = tuple(zip(self.keys.unbind(0), self.values.unbind(0), strict=True))
         """Keys and values of each layer: views, made once."""
         self._lengths = [0] * slots
@@ -116,3 +121,13 @@ class KvCache:
         for slot in slots:
             self.keys[:, slot].zero_()
             self.values[:, slot].zero_()
+
+
+def _zeros(size: Sequence[int], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Zeros. Main memory is taken as it is first written (calloc), not now: most slots stay empty for long."""
+    if device.type != "cpu":
+        return torch.zeros(*size, dtype=dtype, device=device)
+    size_bytes = math.prod(size) * dtype.itemsize
+    room = np.zeros(size_bytes + _ALIGNMENT_BYTES, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT_BYTES
+    return torch.from_numpy(room[start : start + size_bytes]).view(dtype).view(*size)
