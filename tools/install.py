@@ -6,10 +6,8 @@ they are handed on.
 """
 
 import ast
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,12 +48,6 @@ def pip_settings(listing: str) -> dict[str, str]:
     return found[0] | found[1] | found[2]
 
 
-def environment(settings: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """The environment of uv: what is set for uv itself wins over what pip was told."""
-    # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
-    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **settings, **present}
-
-
 def install(extras: str) -> None:
     """Install the build tools, then the project with these extras, both as pinned.
 
@@ -66,10 +58,12 @@ def install(extras: str) -> None:
     pinned = ["--constraint", "constraints.txt"]
     subprocess.run([*pip, "install", "-qq", *pinned, "uv"], cwd=ROOT, check=True)
     listing = subprocess.run([*pip, "config", "list"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
-    variables = environment(pip_settings(listing.stdout.decode()), os.environ)
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    settings = [f"{name}={value}" for name, value in pip_settings(listing.stdout.decode()).items()]
+    uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet"]
+    # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
+    uv += ["--index-strategy", "unsafe-best-match", "--python", sys.executable]
     for what in (BUILD, ("--no-build-isolation", "--editable", f".[{extras}]")):
-        subprocess.run([*uv, *pinned, *what], cwd=ROOT, env=variables, check=True)
+        subprocess.run([*uv, *pinned, *what], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

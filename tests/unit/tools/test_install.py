@@ -1,6 +1,6 @@
 """What a machine tells pip holds for uv as well."""
 
-from tools.install import environment, pip_settings
+from tools.install import pip_settings
 
 LISTING = """\
 :env:.cert='/certificates/here.pem'
@@ -25,10 +25,3 @@ def test_settings_are_handed_on_and_the_nearest_wins() -> None:
 
 def test_a_machine_that_tells_pip_nothing_tells_uv_nothing() -> None:
     assert pip_settings("") == {}
-
-
-def test_what_is_set_for_uv_itself_wins() -> None:
-    settings = {"UV_INDEX": "https://pip.invalid/simple", "UV_HTTP_TIMEOUT": "180"}
-    merged = environment(settings, {"UV_INDEX": "https://uv.invalid/simple"})
-    assert merged["UV_INDEX"] == "https://uv.invalid/simple"
-    assert merged["UV_HTTP_TIMEOUT"] == "180"
