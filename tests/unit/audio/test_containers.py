@@ -220,8 +220,8 @@ async def test_streams_side_by_side(pool: DecoderPool) -> None:
     assert all(len(block.samples) >= 2.9 * block.sample_rate_hz for block in blocks)
 
 
-async def test_close_leaves_nothing(pool: DecoderPool) -> None:
-    me = psutil.Process()
+async def test_close_leaves_nothing() -> None:
+    pool, me = DecoderPool(), psutil.Process()
     fds, tasks = me.num_fds(), len(asyncio.all_tasks())
     for ending in range(4):
         decoder = await pool.open(ContainerFormat())
