@@ -61,7 +61,14 @@ def install(extras: str) -> None:
     settings = [f"{name}={value}" for name, value in pip_settings(listing.stdout.decode()).items()]
     uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet"]
     # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
-    uv += ["--index-strategy", "unsafe-best-match", "--python", sys.executable]
+    # Compiled now: processes that start later, many side by side, find it done, even where they may not write it.
+    uv += [
+        "--index-strategy",
+        "unsafe-best-match",
+        "--compile-bytecode",
+        "--python",
+        sys.executable,
+    ]
     for what in (BUILD, ("--no-build-isolation", "--editable", f".[{extras}]")):
         subprocess.run([*uv, *pinned, *what], cwd=ROOT, check=True)
 

@@ -1,14 +1,13 @@
 """What both alignment RPCs open: a session, its runner, and the audio source that feeds it."""
 
 import time
-import uuid
 
 from speech_service.audio.limits import DecodeLimits
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
 from speech_service.servicers.audio_source import AudioSource, make_source
-from speech_service.servicers.call import current_call
+from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.convert_alignment import AlignmentRequest
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.runner import OnEvent, SessionRunner
@@ -35,7 +34,7 @@ class OpenedAlignment:
     ) -> None:
         """``natural_classes``: of windows that the client waits for, and of the others."""
         call = current_call.get()
-        call.session_id = call.session_id or uuid.uuid4().hex
+        call.session_id = call.session_id or new_id()
         call.model = request.model.name
         urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
         identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s)

@@ -1,7 +1,7 @@
 """The RPC being served, and the metadata that the service honours."""
 
+import os
 import re
-import uuid
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 
@@ -28,17 +28,18 @@ def make_call(full_method: str, rpc_type: str, metadata: Iterable[tuple[str, str
         service,
         method,
         rpc_type,
-        request_id=uuid.uuid4().hex,
-        session_id=uuid.uuid4().hex if rpc_type == "bidi_stream" else "",
-        traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else "",
+        request_id=new_id(),
+        session_id=new_id() if rpc_type == "bidi_stream" else "",
+        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else "",
     )
-    request_id = str(values.get("x-request-id", call.request_id))
-    if not _REQUEST_ID.fullmatch(request_id):
-        call.error = InvalidFieldError(
-            "metadata.x-request-id", "is malformed", "1 to 128 of A-Z a-z 0-9 . _ : / + = -"
-        )
-        return call
-    call.request_id = request_id
+    given = values.get("x-request-id")
+    if given is not None:
+        if not _REQUEST_ID.fullmatch(str(given)):
+            call.error = InvalidFieldError(
+                "metadata.x-request-id", "is malformed", "1 to 128 of A-Z a-z 0-9 . _ : / + = -"
+            )
+            return call
+        call.request_id = str(given)
     priority = str(values.get("x-speech-priority", call.priority))
     if priority not in PRIORITIES:
         call.error = InvalidFieldError(
@@ -47,3 +48,8 @@ def make_call(full_method: str, rpc_type: str, metadata: Iterable[tuple[str, str
         return call
     call.priority = priority
     return call
+
+
+def new_id() -> str:
+    """32 random hexadecimal digits."""
+    return os.urandom(16).hex()

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import time
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.scheduler.policy import effective_class
-from speech_service.servicers.call import current_call
+from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.recognize_session import deadline_s
 from speech_service.servicers.session_trace import SessionTrace
@@ -37,7 +36,7 @@ class WorkDesk:
 
     def __init__(self, parts: EdgeParts, context: aio.ServicerContext[Any, Any]) -> None:
         call = current_call.get()
-        call.session_id = call.session_id or uuid.uuid4().hex
+        call.session_id = call.session_id or new_id()
         self._submitter = parts.submitter
         self._stream_id = call.session_id
         self._class = effective_class(call.priority, WorkClass.UNARY)

@@ -28,6 +28,7 @@ _Continuation = Callable[
     [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
 ]
 
+_REQUEST_STREAMS = ("bidi_stream", "client_stream")
 # Probes of the infrastructure itself: no log line, no span, no request counts.
 _QUIET = ("grpc.health.v1.Health", "grpc.reflection", "grpc.channelz")
 
@@ -98,7 +99,7 @@ class CallInterceptor(aio.ServerInterceptor):
         current_call.set(call)
         for observer in self._observers:
             observer.call_started(call)
-        if hasattr(request, "__aiter__"):
+        if call.rpc_type in _REQUEST_STREAMS:
             return _counted(call, request)
         call.received += 1
         return request

@@ -1,7 +1,6 @@
 """What both recognition RPCs open: a session, its runner, and the audio source that feeds it."""
 
 import time
-import uuid
 from typing import Any, cast
 
 from grpc import aio
@@ -11,7 +10,7 @@ from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
 from speech_service.servicers.audio_source import AudioSource, make_source
-from speech_service.servicers.call import current_call
+from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.convert_recognition import RecognitionRequest
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.runner import OnEvent, SessionRunner
@@ -41,7 +40,7 @@ class OpenedRecognition:
     ) -> None:
         """``audio_field``: path of the request field that carries audio, for errors."""
         call = current_call.get()
-        call.session_id = call.session_id or uuid.uuid4().hex
+        call.session_id = call.session_id or new_id()
         call.model = request.model.name
         final_class, partial_class = (
             effective_class(call.priority, natural) for natural in natural_classes

@@ -1,7 +1,6 @@
 """What the synthesis RPCs open: a session, its runner, and the output that encodes its speech."""
 
 import time
-import uuid
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.models import Capability
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
-from speech_service.servicers.call import current_call
+from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.convert_synthesis import SynthesisRequest
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.playback_clock import PlaybackClock
@@ -43,7 +42,7 @@ class OpenedSynthesis:
     ) -> None:
         """``single``: one context, whose failure fails the call."""
         call = current_call.get()
-        call.session_id = call.session_id or uuid.uuid4().hex
+        call.session_id = call.session_id or new_id()
         call.model = request.model.name
         config = parts.config.synthesis
         identity = SynthesisIdentity(

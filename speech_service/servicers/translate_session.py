@@ -1,7 +1,6 @@
 """What TranslateSpeech and StreamingTranslate open: a session, its runner, and the audio source, where there is one."""
 
 import time
-import uuid
 from collections.abc import Mapping
 
 from speech_service.audio.limits import DecodeLimits
@@ -10,7 +9,7 @@ from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
 from speech_service.servicers.audio_source import AudioSource, make_source
-from speech_service.servicers.call import current_call
+from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.convert_recognition import RecognitionRequest
 from speech_service.servicers.convert_translation import TranslationRequest
 from speech_service.servicers.languages import identifier_name
@@ -44,7 +43,7 @@ class OpenedTranslation:
     ) -> None:
         """``voices``: how targets are spoken. ``audio_field``: path of the field that carries audio, for errors."""
         call = current_call.get()
-        call.session_id = call.session_id or uuid.uuid4().hex
+        call.session_id = call.session_id or new_id()
         call.model = request.model
         final_class, partial_class = (
             effective_class(call.priority, natural) for natural in natural_classes

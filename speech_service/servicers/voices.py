@@ -1,7 +1,6 @@
 """VoiceService: which voices there are. Making one needs a model that none of the loaded ones is."""
 
 import re
-import uuid
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,6 +19,7 @@ from speech_service.domain.errors import (
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.servicers import convert
+from speech_service.servicers.call import new_id
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS
 from speech_service.servicers.made_voices import MadeVoice
 from speech_service.servicers.parts import EdgeParts
@@ -150,7 +150,7 @@ def _new_voice(request: pb.CreateVoiceRequest, model: ModelCapabilities) -> Voic
         if not _speaks(code, model.languages):
             problem = f"model {model.name} does not speak {code[:MAX_SHOWN_CHARACTERS]!r}"
             raise UnsupportedOptionError(f"languages[{index}]", problem, sorted(model.languages))
-    voice_id = request.voice_id or f"voice-{uuid.uuid4().hex[:12]}"
+    voice_id = request.voice_id or f"voice-{new_id()[:12]}"
     cloned = request.WhichOneof("source") == "prompt"
     return Voice(
         voice_id=voice_id,
