@@ -49,7 +49,10 @@ def pip_settings(listing: str) -> dict[str, str]:
 
 
 def install(extras: str) -> None:
-    """Install the build tools, then the project with these extras, both as pinned.
+    """Install the build tools, then the project with these extras, all as pinned.
+
+    What the extra ``server`` brings is compiled here: a front end is small and quick from its first start, even where
+    it may write no bytecode. The rest (torch, sympy) is so much that it is compiled when it is first imported.
 
     Raises:
         subprocess.CalledProcessError: uv could not; it has said why.
@@ -59,18 +62,16 @@ def install(extras: str) -> None:
     subprocess.run([*pip, "install", "-qq", *pinned, "uv"], cwd=ROOT, check=True)
     listing = subprocess.run([*pip, "config", "list"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     settings = [f"{name}={value}" for name, value in pip_settings(listing.stdout.decode()).items()]
-    uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet"]
+    uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet", *pinned]
     # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
-    # Compiled now: processes that start later, many side by side, find it done, even where they may not write it.
-    uv += [
-        "--index-strategy",
-        "unsafe-best-match",
-        "--compile-bytecode",
-        "--python",
-        sys.executable,
-    ]
-    for what in (BUILD, ("--no-build-isolation", "--editable", f".[{extras}]")):
-        subprocess.run([*uv, *pinned, *what], cwd=ROOT, check=True)
+    uv += ["--index-strategy", "unsafe-best-match", "--python", sys.executable]
+    project = [*uv, "--no-build-isolation", "--editable"]
+    for command in (
+        [*uv, *BUILD],
+        [*project, ".[server]", "--compile-bytecode"],
+        [*project, f".[{extras}]"],
+    ):
+        subprocess.run(command, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
