@@ -63,6 +63,9 @@ def install(extras: str) -> None:
     listing = subprocess.run([*pip, "config", "list"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     settings = [f"{name}={value}" for name, value in pip_settings(listing.stdout.decode()).items()]
     uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet", *pinned]
+    # Copied out of uv's cache, not linked: a file that uv wrote lies in large pages, and a front end that touches a
+    # corner of one would hold all of it (7 MB more before the first stream, `python -m benchmarks memory`).
+    uv += ["--link-mode", "copy"]
     # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
     uv += ["--index-strategy", "unsafe-best-match", "--python", sys.executable]
     project = [*uv, "--no-build-isolation", "--editable"]
