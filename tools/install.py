@@ -51,8 +51,10 @@ def pip_settings(listing: str) -> dict[str, str]:
 def install(extras: str) -> None:
     """Install the build tools, then the project with these extras, all as pinned.
 
-    What the extra ``server`` brings is compiled here: a front end is small and quick from its first start, even where
-    it may write no bytecode. The rest (torch, sympy) is so much that it is compiled when it is first imported.
+    A front end is to be small and quick from its first start. So what the extra ``server`` brings is compiled here,
+    even where processes may write no bytecode, and copied out of uv's cache, not linked: the files that uv wrote lie
+    in large pages, and who touches a corner of one holds all of it (`python -m benchmarks memory`: 7 MB more before
+    the first stream). The rest (torch, sympy) is too much for either.
 
     Raises:
         subprocess.CalledProcessError: uv could not; it has said why.
@@ -63,15 +65,12 @@ def install(extras: str) -> None:
     listing = subprocess.run([*pip, "config", "list"], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     settings = [f"{name}={value}" for name, value in pip_settings(listing.stdout.decode()).items()]
     uv = ["env", *settings, sys.executable, "-m", "uv", "pip", "install", "--quiet", *pinned]
-    # Copied out of uv's cache, not linked: a file that uv wrote lies in large pages, and a front end that touches a
-    # corner of one would hold all of it (7 MB more before the first stream, `python -m benchmarks memory`).
-    uv += ["--link-mode", "copy"]
     # Of several indexes the newest version that the pins allow is taken, wherever it is, as pip does.
     uv += ["--index-strategy", "unsafe-best-match", "--python", sys.executable]
     project = [*uv, "--no-build-isolation", "--editable"]
     for command in (
         [*uv, *BUILD],
-        [*project, ".[server]", "--compile-bytecode"],
+        [*project, ".[server]", "--compile-bytecode", "--link-mode", "copy"],
         [*project, f".[{extras}]"],
     ):
         subprocess.run(command, cwd=ROOT, check=True)
