@@ -27,6 +27,7 @@ from speech_service.domain.synthesis import (
 from speech_service.servicers import convert_speech
 from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.convert_synthesis import SynthesisConverter, SynthesisRequest
+from speech_service.servicers.made_voices import MadeVoice, MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
 
 
@@ -70,6 +71,28 @@ def test_defaults() -> None:
     assert options.segmentation is Segmentation.SENTENCE
     assert (options.seed, options.lexicon, options.word_timings) == (0, (), False)
     assert not request.warnings
+
+
+def test_a_configuration_that_came_before_gives_the_same_and_shares_no_warnings() -> None:
+    first = convert(pitch_semitones=1.0, option_handling=2)
+    expected = list(first.warnings)
+    assert len(expected) == 1
+    first.warnings.clear()
+    again = convert(pitch_semitones=1.0, option_handling=2)
+    assert (again.options, again.warnings) == (first.options, expected)
+
+
+def test_a_voice_that_is_made_and_deleted_is_known_as_long_as_it_is_there() -> None:
+    made = MadeVoices(1)
+    converter = SynthesisConverter(CATALOG, SynthesisConfig(default_voice="two"), made)
+    config = pb.SynthesisConfig(voice_id="mine")
+    voice = Voice("mine", "Mine", "rich", ("en-GB",), VoiceGender.NEUTRAL, 24_000)
+    for design in ("deep", "high"):
+        with pytest.raises(ResourceNotFoundError):
+            converter.request(config)
+        made.add(MadeVoice(voice, design=design))
+        assert converter.request(config).options.instruct == design
+        made.remove("mine")
 
 
 def test_the_pace_is_the_encoders_where_the_model_has_none() -> None:
