@@ -83,9 +83,8 @@ class PackagedGraphs:
             if said[-1] == _END:
                 break
             for name, value in zip(self._outputs[1:], present, strict=True):
-                if (
-                    step == 0 or ".decoder." in name
-                ):  # those of the audio stay as the first step made them
+                # Those of the audio stay as the first step made them.
+                if step == 0 or ".decoder." in name:
                     feed[name.replace("present", "past_key_values")] = value
         return said
 

@@ -53,8 +53,8 @@ def install(extras: str) -> None:
 
     A front end is to be small and quick from its first start. So what the extra ``server`` brings is compiled here,
     even where processes may write no bytecode, and copied out of uv's cache, not linked: the files that uv wrote lie
-    in large pages, and who touches a corner of one holds all of it (`python -m benchmarks memory`: 7 MB more before
-    the first stream). The rest (torch, sympy) is too much for either.
+    in large pages, and who touches a corner of one holds all of it (`python -m benchmarks memory` shows it). The rest
+    (torch, sympy) is too much for either.
 
     Raises:
         subprocess.CalledProcessError: uv could not; it has said why.
