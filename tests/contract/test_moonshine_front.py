@@ -1,4 +1,4 @@
-"""The front of the encoder: what is kept of growing audio changes nothing, and is noticed when it does not belong."""
+"""The encoder over growing audio: what is kept of the front changes nothing, what is kept of states next to nothing."""
 
 from typing import Any
 
@@ -8,13 +8,19 @@ import pytest
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass, WorkDone
 from speech_service.engines.model_files import package_folder
-from speech_service.engines.recognizers.moonshine import ENCODER, Options, build
+from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, Options, build
 from speech_service.engines.recognizers.moonshine.front import (
-    NOTHING_SETTLED,
+    NO_FRAMES,
     Front,
     FrontNetwork,
-    Settled,
+    SettledFrames,
     front_graph,
+)
+from speech_service.engines.recognizers.moonshine.graphs import growing_graph
+from speech_service.engines.recognizers.moonshine.growing import (
+    NOTHING_SETTLED,
+    GrowingEncoder,
+    Settled,
 )
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
 from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
@@ -22,7 +28,8 @@ from speech_service.engines.shared import SharedModels
 
 from .test_recognizers import clip
 
-PADDING = np.zeros(4_800, np.float32)
+PADDING = 4_800
+SECOND = 16_000
 KEY = SegmentKey("stream", 0, 1)
 
 
@@ -37,6 +44,19 @@ def encoder() -> OrtFile:
 def network(encoder: OrtFile) -> FrontNetwork:
     ort = pytest.importorskip("onnxruntime")
     return FrontNetwork(ort.InferenceSession(front_graph(encoder)), encoder)
+
+
+@pytest.fixture(scope="module")
+def growing(encoder: OrtFile, network: FrontNetwork) -> GrowingEncoder:
+    ort = pytest.importorskip("onnxruntime")
+    folder = package_folder("moonshine_voice")
+    assert folder is not None
+    decoder = read_ort_file((folder / "assets" / "tiny-en" / DECODER[0]).read_bytes())
+    return GrowingEncoder(network, ort.InferenceSession(growing_graph(encoder, decoder)))
+
+
+def padded(samples: Samples, padding: int = PADDING) -> Samples:
+    return np.pad(samples, padding)
 
 
 def evened_out(front: Front) -> Samples:
@@ -63,38 +83,73 @@ def packaged(encoder: OrtFile, samples: Samples) -> Samples:
     return found + weights("conv2.bias")[:, np.newaxis]
 
 
+@pytest.mark.parametrize("padding", [PADDING, 640, 100, 0])
 def test_the_front_computes_what_the_packaged_one_does(
-    encoder: OrtFile, network: FrontNetwork
+    encoder: OrtFile, network: FrontNetwork, padding: int
 ) -> None:
-    samples = np.concatenate([PADDING, clip("beckett")[: 3 * 16_000], PADDING])
-    front, _ = network.hear(samples)
-    expected = packaged(encoder, samples)
+    samples = clip("beckett")[: 3 * SECOND]
+    front, _ = network.hear(samples, padding)
+    expected = packaged(encoder, padded(samples, padding))
     assert front.frames[0].shape == expected.shape
     assert np.abs(evened_out(front) - expected).max() < 1e-4 * np.abs(expected).max()
 
 
-def test_growing_audio_gives_what_the_whole_gives(network: FrontNetwork) -> None:
-    speech = clip("two_cities")[: 6 * 16_000]
-    settled = NOTHING_SETTLED
-    computed = 0
-    for end in (3_000, 11_111, 19_200, 19_201, 60_000, 96_000):
-        whole = np.concatenate([PADDING, speech[:end], PADDING])
-        computed += len(whole) - settled.samples
-        grown, settled = network.hear(whole, settled, len(PADDING) + end)
-        fresh, _ = network.hear(whole)
-        assert np.abs(evened_out(grown) - evened_out(fresh)).max() < 1e-4
-        assert settled.samples <= len(PADDING) + end
-    # The last second of six was all that the last call computed, with the padding and the overlap.
-    assert settled.samples > len(PADDING) + 96_000 - 1_000
+@pytest.mark.parametrize("padding", [PADDING, 0])
+def test_growing_audio_gives_what_the_whole_gives(network: FrontNetwork, padding: int) -> None:
+    speech = clip("two_cities")[: 6 * SECOND]
+    settled = NO_FRAMES
+    for end in (3_000, 11_111, 19_200, 19_201, 19_201, 60_000, 96_000):
+        grown, settled = network.hear(speech[:end], padding, settled)
+        fresh, _ = network.hear(speech[:end], padding)
+        first = fresh.frames.shape[2] - grown.frames.shape[2]
+        assert first == settled.first
+        difference = evened_out(grown) - evened_out(fresh)[:, first:]
+        assert np.abs(difference).max() < 1e-4
+        assert padding + end - 1_000 < settled.end * 192 <= padding + end, "all but the overlap"
+        settled = settled.since(settled.end // 2)
 
 
 def test_what_was_settled_stays_as_it_is(network: FrontNetwork) -> None:
-    speech = clip("two_cities")[: 3 * 16_000]
-    _, settled = network.hear(np.concatenate([speech[:16_000], PADDING]), settles=16_000)
+    speech = clip("two_cities")[: 3 * SECOND]
+    _, settled = network.hear(speech[:SECOND], PADDING)
     frames = settled.frames.copy()
     for tail in (speech, np.ones_like(speech)):
-        network.hear(np.concatenate([speech[:16_000], tail]), settled, settles=48_000)
+        network.hear(np.concatenate([speech[:SECOND], tail]), PADDING, settled)
     assert np.array_equal(settled.frames, frames)
+
+
+def test_states_settle_once_and_hear_what_they_would_have_heard(growing: GrowingEncoder) -> None:
+    speech = clip("two_cities")[: 6 * SECOND]
+    settled = NOTHING_SETTLED
+    for end in range(SECOND, 6 * SECOND + 1, SECOND // 2):
+        before = settled
+        heard, settled = growing.hear(speech[:end], PADDING, settled, 3 * SECOND // 2)
+        whole, _ = growing.hear(speech[:end], PADDING, NOTHING_SETTLED, 3 * SECOND // 2)
+        for ours, all_again in zip(heard, whole, strict=True):
+            assert ours.shape() == all_again.shape()
+            assert likeness(ours.numpy(), all_again.numpy()) > 0.9
+        for row, known in zip(settled.rows, before.rows, strict=True):
+            assert np.array_equal(row[:, : before.states], known)
+        # A state is 24 ms; the newest are settled 1.5 s and the overlap of the convolutions before the end.
+        behind = (PADDING + end) / SECOND - settled.states * 0.024
+        assert 1.5 < behind < 1.6 or settled.states == 0
+        assert settled.frames.first == 2 * settled.states
+
+
+def test_nothing_settles_where_all_audio_is_too_young(growing: GrowingEncoder) -> None:
+    speech = clip("two_cities")[: 2 * SECOND]
+    settled = NOTHING_SETTLED
+    for end in (SECOND, 2 * SECOND):
+        heard, settled = growing.hear(speech[:end], PADDING, settled, 60 * SECOND)
+    assert settled.states == 0
+    whole, _ = growing.hear(speech, PADDING, NOTHING_SETTLED, 60 * SECOND)
+    for ours, all_again in zip(heard, whole, strict=True):
+        assert likeness(ours.numpy(), all_again.numpy()) > 0.995
+
+
+def likeness(one: Samples, other: Samples) -> float:
+    """Cosine of the angle between them."""
+    return float((one * other).sum() / np.sqrt(np.square(one).sum() * np.square(other).sum()))
 
 
 def work(kind: RecognizeKind, samples: Samples, key: SegmentKey = KEY) -> RecognizeWork:
@@ -110,7 +165,7 @@ def work(kind: RecognizeKind, samples: Samples, key: SegmentKey = KEY) -> Recogn
 
 def test_partials_that_grow_say_what_partials_from_nothing_say() -> None:
     pytest.importorskip("onnxruntime")
-    speech = clip("two_cities")[: 5 * 16_000]
+    speech = clip("two_cities")[: 5 * SECOND]
     shared = SharedModels()
     lanes = [build(Options(), shared), build(Options(), shared)]
 
@@ -127,21 +182,21 @@ def test_partials_that_grow_say_what_partials_from_nothing_say() -> None:
     for number, end in enumerate(range(24_000, 80_001, 8_000)):
         partial = work(RecognizeKind.PARTIAL, speech[:end])
         alone = work(RecognizeKind.PARTIAL, speech[:end], SegmentKey(f"alone {end}", 0, 0))
-        alike.append(_likeness(say(number, partial), say(number, alone)))
-    # int8 rounds what differs in the seventh place now and then, so a word may differ; most do not.
+        alike.append(shared_words(say(number, partial), say(number, alone)))
+    # A word may differ, by the settled states or by an int8 that rounds the other way; most do not.
     assert np.mean(alike) >= 0.8
     final = say(0, work(RecognizeKind.FINAL, speech))
     assert final == say(1, work(RecognizeKind.FINAL, speech, SegmentKey("alone", 0, 0)))
 
 
-def _likeness(text: str, other: str) -> float:
+def shared_words(text: str, other: str) -> float:
     """Part of the words of both that they share."""
     ours, theirs = set(text.lower().split()), set(other.lower().split())
     return len(ours & theirs) / len(ours | theirs)
 
 
 def settled_of(frames: int) -> Settled:
-    return Settled(np.zeros((576, frames), np.float32), 1.0, 2.0)
+    return Settled(SettledFrames(np.zeros((576, frames), np.float32)), NOTHING_SETTLED.rows)
 
 
 def test_only_audio_that_goes_on_gets_what_was_settled() -> None:
@@ -160,7 +215,7 @@ def test_only_audio_that_goes_on_gets_what_was_settled() -> None:
 
 def test_the_longest_unused_goes_when_there_is_no_room() -> None:
     audio, settled = np.ones(100, np.float32), settled_of(100)
-    kept = SettledAudio(max_bytes=2 * settled.frames.nbytes)
+    kept = SettledAudio(max_bytes=2 * settled.nbytes)
     keys = [SegmentKey("stream", 0, number) for number in range(3)]
     for key in (*keys[:2], keys[0], keys[2]):
         kept.put(key, audio, settled)

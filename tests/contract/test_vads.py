@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from speech_service.config import VadConfig
 from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.registry import VADS, build_vad
+from speech_service.engines.vad import silero
 from speech_service.engines.vad.onnx_weights import read_float_constants
 from speech_service.engines.vad.silero_network import SileroNetwork
 from speech_service.protocols import Vad
@@ -86,6 +88,29 @@ async def test_a_cancelled_request_harms_no_other(vad: Vad, frames: Samples) -> 
     await asyncio.sleep(0)
     gone.cancel()
     np.testing.assert_allclose(await kept, expected, atol=1e-5)
+
+
+async def test_a_lone_request_runs_at_once_and_a_crowd_gathers(
+    frames: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    plain = silero.run_batch
+
+    def counting(network: SileroNetwork, batch: Any) -> list[Samples]:
+        batches.append(len(batch))
+        return plain(network, batch)
+
+    monkeypatch.setattr(silero, "run_batch", counting)
+    vad = build_vad(VadConfig())
+    streams = [vad.open() for _ in range(8)]
+    await streams[0].probabilities(frames[:3])
+    assert batches == [1]
+    await asyncio.sleep(0.05)
+    await asyncio.gather(*(stream.probabilities(frames[:3]) for stream in streams))
+    assert batches == [1, 1, 7], "the first cannot know of the others"
+    await asyncio.sleep(0.05)
+    await asyncio.gather(*(stream.probabilities(frames[:20]) for stream in streams))
+    assert batches == [1, 1, 7, 8], "long ones go to the thread, together"
 
 
 async def test_silero_equals_its_reference_on_onnxruntime(frames: Samples) -> None:

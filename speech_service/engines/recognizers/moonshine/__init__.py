@@ -37,6 +37,9 @@ class Options:
     """Threads of one run. Lanes on their own cores are better: a second thread costs 2.5 times the CPU."""
     padding_ms: int = 300
     """Digital silence on both sides of the audio. Measured on read English: WER 9.1 % at 200, 8.6 % at 300."""
+    settles_after_ms: int = 1500
+    """PARTIALs: the encoder looks again at the newest audio alone, this much and what is new. On read English, partials
+    have the same word errors as with all audio encoded again (9.1 and 9.0 %); at 1000 they have more (9.5 %)."""
     max_tokens_per_s: float = 6.5
     """Decoding stops above this rate: no one speaks that fast, the model has lost the thread."""
     max_audio_ms: int = 40_000
@@ -53,10 +56,10 @@ class Options:
             raise ConfigError(
                 f"max_audio_ms: {self.max_audio_ms} is out of range. Allowed: {allowed}"
             )
-        if self.threads < 1 or self.passes_per_step < 1 or self.padding_ms < 0:
-            raise ConfigError(
-                "threads and passes_per_step must be positive, padding_ms not negative"
-            )
+        if self.threads < 1 or self.passes_per_step < 1:
+            raise ConfigError("threads and passes_per_step must be positive")
+        if self.padding_ms < 0 or self.settles_after_ms < 0:
+            raise ConfigError("padding_ms and settles_after_ms must not be negative")
 
 
 def describe(options: Options) -> ModelCapabilities:

@@ -123,13 +123,17 @@ class MoonshineEngine:
 
     def _encode(self, work: RecognizeWork) -> MoonshineDecoder:
         """A PARTIAL goes on from what its predecessor settled; a FINAL is the clip alone, as the weights expect it."""
-        padded = self._padded(work.samples)
+        padding = ms_to_samples(self._options.padding_ms)
         if work.kind is RecognizeKind.FINAL:
             self._settled.drop(work.segment)
+            padded = np.zeros(len(work.samples) + 2 * padding, np.float32)
+            padded[padding : padding + len(work.samples)] = work.samples
             return self._network.encode(padded)
         settled = self._settled.get(work.segment, work.samples)
-        settles = ms_to_samples(self._options.padding_ms) + len(work.samples)
-        decoder, settled = self._network.encode_growing(padded, settled, settles)
+        settles_after = ms_to_samples(self._options.settles_after_ms)
+        decoder, settled = self._network.encode_growing(
+            work.samples, padding, settled, settles_after
+        )
         self._settled.put(work.segment, work.samples, settled)
         return decoder
 
@@ -140,12 +144,6 @@ class MoonshineEngine:
             raise LimitExceededError("audio", "max_audio_ms", self._options.max_audio_ms)
         if not np.isfinite(samples).all():
             raise InvalidAudioError("audio", "holds samples that are not finite numbers")
-
-    def _padded(self, samples: Samples) -> Samples:
-        padding = ms_to_samples(self._options.padding_ms)
-        padded = np.zeros(len(samples) + 2 * padding, np.float32)
-        padded[padding : padding + len(samples)] = samples
-        return padded
 
     def _done(self, item: _Item) -> WorkDone:
         text = collapse_repetitions(self._tokenizer.text(item.tokens))

@@ -4,10 +4,11 @@ Moonshine evens out the loudness of the whole clip between the first convolution
 deviation`` over all channels and frames, then a scale and a shift for each channel. The mean changes with every new
 sample, so ``y`` cannot be kept. But the second convolution is linear: with the channel scales folded into its weights,
 ``conv2(y) = conv2(x) / deviation + shift``, and ``conv2(x)`` of a frame depends on the 1 kB of audio below it alone.
-That is a third of the encoder's work, most of which partial results would do again every half second.
+That is a third of the encoder's work, most of which partial results would do again every half second. Neither
+convolution has a bias before the shift: silence gives zeros, which need no computing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
 WIDTH = 288
 _HOP_1, _KERNEL_1 = 64, 127
 _HOP_2, _KERNEL_2 = 3, 7
+_REACH = _KERNEL_1 + _HOP_1 * (_KERNEL_2 - 1)
+"""Samples below one frame."""
 _EPSILON = 1e-5
 _SCALE, _SHIFT = "onnx::Mul_2080", "onnx::Add_2081"
 """Of the channels of the first convolution."""
@@ -42,22 +45,28 @@ def front_graph(encoder: OrtFile) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What is known of audio that will not change, whatever follows it. Immutable: several results may grow from it."""
+class SettledFrames:
+    """Frames of audio that will not change, whatever follows it. Immutable: several results may grow from it."""
 
     frames: Samples
     """float32 [576, f]."""
+    first: int = 0
+    """Frames before ``frames``, which nobody needs any more."""
     total: float = 0.0
-    """Sum over the values of the first convolution that those frames leave behind; ``squares``: of their squares."""
+    """Sum over the values of the first convolution that all frames leave behind; ``squares``: of their squares."""
     squares: float = 0.0
 
     @property
-    def samples(self) -> int:
-        """From here on the audio is computed again."""
-        return self.frames.shape[1] * _HOP_2 * _HOP_1
+    def end(self) -> int:
+        """Frames that are settled, those that nobody needs included."""
+        return self.first + self.frames.shape[1]
+
+    def since(self, first: int) -> "SettledFrames":
+        """Without the frames before ``first``."""
+        return replace(self, frames=self.frames[:, first - self.first :], first=first)
 
 
-NOTHING_SETTLED = Settled(np.zeros((2 * WIDTH, 0), np.float32))
+NO_FRAMES = SettledFrames(np.zeros((2 * WIDTH, 0), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Front:
     """Inputs of the encoder's graph."""
 
     frames: Samples
-    """float32 [1, 576, f]."""
+    """float32 [1, 576, f], on from ``SettledFrames.first``."""
     scale: Samples
     """float32 [1]: one over the deviation."""
     shift: Samples
@@ -84,42 +93,64 @@ class FrontNetwork:
         self._of_mean = folded.sum(axis=(1, 2))
 
     def hear(
-        self, samples: Samples, settled: Settled = NOTHING_SETTLED, settles: int = 0
-    ) -> tuple[Front, Settled]:
-        """Run over what ``settled`` does not cover.
+        self, samples: Samples, padding: int, settled: SettledFrames = NO_FRAMES
+    ) -> tuple[Front, SettledFrames]:
+        """Run over what ``settled`` does not cover. All of ``samples`` is settled then, the silence behind is not.
 
         Args:
-            samples: the whole clip, float32 [n], its beginning the audio that ``settled`` came from.
-            settled: of an earlier call.
-            settles: so many samples at the beginning will be the same in a later call.
+            samples: the clip so far, float32 [n], its beginning the audio that ``settled`` came from.
+            padding: so many samples of silence before and after it.
+            settled: of an earlier call with the same padding.
 
         Returns:
             The front of the whole clip, and what a later call may take for ``settled``.
         """
-        rest = np.ascontiguousarray(samples[settled.samples :])
-        outputs = self._session.run(["sound", "frames"], {"samples": rest[np.newaxis, np.newaxis]})
-        sound, fresh = outputs[0][0], outputs[1][0]
-        known = settled.frames.shape[1]
-        frames = np.concatenate([settled.frames, fresh], axis=1)
-        keep = max(known, _frame_count(settles))
+        end, known = padding + len(samples), settled.end
+        sound, fresh = self._convolve(samples, padding, known)
+        count, heard = frame_count(end + padding), known + fresh.shape[1]
+        frames = np.zeros((2 * WIDTH, count - settled.first), np.float32)
+        frames[:, : known - settled.first] = settled.frames
+        frames[:, known - settled.first : heard - settled.first] = fresh
+        keep = max(known, frame_count(end))
         left_behind = _HOP_2 * (keep - known)
         total, squares = _sums(sound[:, :left_behind])
-        kept = Settled(frames[:, :keep].copy(), settled.total + total, settled.squares + squares)
+        kept = SettledFrames(
+            frames[:, : keep - settled.first],
+            settled.first,
+            settled.total + total,
+            settled.squares + squares,
+        )
         total, squares = _sums(sound[:, left_behind:])
-        count = WIDTH * (_HOP_2 * known + sound.shape[1])
-        mean = (kept.total + total) / count
-        scale = 1 / np.sqrt((kept.squares + squares) / count - mean**2 + _EPSILON)
+        values = WIDTH * _sound_count(end + padding)
+        mean = (kept.total + total) / values
+        scale = 1 / np.sqrt((kept.squares + squares) / values - mean**2 + _EPSILON)
         shift = (self._still - mean * scale * self._of_mean).astype(np.float32)
         front = Front(
             frames[np.newaxis], np.array([scale], np.float32), shift[np.newaxis, :, np.newaxis]
         )
         return front, kept
 
+    def _convolve(self, samples: Samples, padding: int, known: int) -> tuple[Samples, Samples]:
+        """Values of both convolutions on from frame ``known``; both are zero where they hear nothing but silence."""
+        begin, end = known * _HOP_2 * _HOP_1, padding + len(samples)
+        stop = end + min(padding, _REACH)
+        rest = np.zeros(max(stop - begin, _REACH), np.float32)
+        if begin < padding:
+            rest[padding - begin : end - begin] = samples
+        else:
+            rest[: end - begin] = samples[begin - padding :]
+        outputs = self._session.run(["sound", "frames"], {"samples": rest[np.newaxis, np.newaxis]})
+        sound: Samples = outputs[0][0, :, : _sound_count(stop) - _HOP_2 * known]
+        return sound, outputs[1][0, :, : frame_count(stop) - known]
 
-def _frame_count(samples: int) -> int:
+
+def frame_count(samples: int) -> int:
     """Frames that lie in so many samples as a whole."""
-    sound = (samples - _KERNEL_1) // _HOP_1 + 1
-    return max(0, (sound - _KERNEL_2) // _HOP_2 + 1)
+    return max(0, (_sound_count(samples) - _KERNEL_2) // _HOP_2 + 1)
+
+
+def _sound_count(samples: int) -> int:
+    return (samples - _KERNEL_1) // _HOP_1 + 1
 
 
 def _sums(values: Samples) -> tuple[float, float]:

@@ -31,6 +31,9 @@ _AUDIO_SHAPE = (1, HEADS, "states", HEAD_SIZE)
 AUDIO_KEYS_VALUES = [
     f"audio.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")
 ]
+SETTLED = [f"settled.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
+SETTLED.append("settled.states")
+GROWN = [name.replace("settled", "grown") for name in SETTLED]
 PAST = [f"past.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
 PRESENT = [f"present.{layer}.{part}" for layer in range(LAYERS) for part in ("key", "value")]
 
@@ -41,32 +44,50 @@ def clip_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
     Input ``samples`` float32 [1, 1, n]; outputs ``AUDIO_KEYS_VALUES`` float32 [1, 8, t, 36], t = 41.7 per second.
     """
     build = GraphBuilder(decoder.tensors | encoder.tensors)
-    return _encoder(build, encoder, decoder, _all_convolutions)
+    front = _all_convolutions(build)
+    start = build.constant("start", np.zeros(1, np.int64))
+    states = _encoder(build, encoder, front, start, lambda _, fresh: fresh)
+    return _audio_keys_values(build, states, decoder)
 
 
 def growing_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
-    """The same from the frames of ``front.front_graph``, which need not be computed again while the clip grows.
+    """The same on from ``position`` settled states, from the frames of ``front.front_graph`` behind them.
 
-    Inputs ``frames`` float32 [1, 576, f], and ``scale`` [1] and ``shift`` [1, 576, 1], which even out the loudness;
-    outputs as those of :func:`clip_graph`. The two differ in the last bits, which the int8 products then blow up.
+    Inputs: ``frames`` float32 [1, 576, f], and ``scale`` [1] and ``shift`` [1, 576, 1], which even out the loudness;
+    ``position`` int64 [1], the number of settled states; ``SETTLED`` float32 [1, position, 288], what each layer
+    attends to of them, and themselves. Outputs: ``AUDIO_KEYS_VALUES`` as of :func:`clip_graph`; ``GROWN``, ``SETTLED``
+    with the new states behind. Settled states do not see what comes after them, new ones see everything.
     """
     build = GraphBuilder(decoder.tensors | encoder.tensors)
-    return _encoder(build, encoder, decoder, _third_convolution)
+    position = build.input("position", INT64, (1,))
+    for name in SETTLED:
+        build.input(name, FLOAT, (1, "settled", _WIDTH))
+    names = dict(zip(SETTLED, GROWN, strict=True))
+
+    def join(settled: str, fresh: str) -> str:
+        return build.node("Concat", [settled, fresh], [names[settled]], axis=1)
+
+    fresh = _encoder(build, encoder, _third_convolution(build), position, join)
+    for name in GROWN:
+        build.output(name, FLOAT, (1, "grown", _WIDTH))
+    return _audio_keys_values(build, join(SETTLED[-1], fresh), decoder)
 
 
 def _encoder(
     build: GraphBuilder,
     encoder: OrtFile,
-    decoder: OrtFile,
-    front: Callable[[GraphBuilder], str],
-) -> bytes:
+    hidden: str,
+    position: str,
+    join: Callable[[str, str], str],
+) -> str:
+    """The layers, over what the convolutions put out; ``join`` sets the settled rows of that name before fresh ones."""
     graph = _Graph(build, encoder, "/layers.{}/", "layers.{}.{}.weight")
-    rotary = graph.rotary("onnx::Expand_202", build.constant("start", np.zeros(1, np.int64)))
-    hidden = front(build)
+    rotary = graph.rotary("onnx::Expand_202", position)
     for layer in range(LAYERS):
         normed = graph.norm(hidden, layer, "input_layernorm")
         query, key, value = graph.attention_inputs(normed, layer)
         query, key = (graph.rotate(name, rotary) for name in (query, key))
+        key, value = map(join, SETTLED[2 * layer : 2 * layer + 2], (key, value))
         attended = graph.attend([query, key, value], [f"{layer}.attended"])
         hidden = graph.add(hidden, graph.product(attended, layer, "self_attn/o_proj/MatMul"))
         normed = graph.norm(hidden, layer, "post_attention_layernorm")
@@ -74,8 +95,7 @@ def _encoder(
         active = build.node("Gelu", [wide], [f"{wide}.gelu"], MICROSOFT)
         hidden = graph.add(hidden, graph.product(active, layer, "mlp/fc2/Add"))
     scale = ["layer_norm.weight"]
-    states = build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=_EPSILON)
-    return _audio_keys_values(build, states, decoder)
+    return build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=_EPSILON)
 
 
 def decoder_graph(decoder: OrtFile) -> bytes:

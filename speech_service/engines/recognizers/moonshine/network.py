@@ -12,11 +12,7 @@ import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
-from speech_service.engines.recognizers.moonshine.front import (
-    FrontNetwork,
-    Settled,
-    front_graph,
-)
+from speech_service.engines.recognizers.moonshine.front import FrontNetwork, front_graph
 from speech_service.engines.recognizers.moonshine.graphs import (
     AUDIO_KEYS_VALUES,
     HEAD_SIZE,
@@ -28,6 +24,7 @@ from speech_service.engines.recognizers.moonshine.graphs import (
     decoder_graph,
     growing_graph,
 )
+from speech_service.engines.recognizers.moonshine.growing import GrowingEncoder, Settled
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
 from speech_service.engines.recognizers.moonshine.signed_weights import (
     signed,
@@ -41,13 +38,14 @@ _Session = Any
 
 
 class MoonshineNetwork:
-    """Two sessions that any number of lanes may run at the same time."""
+    """Sessions that any number of lanes may run at the same time."""
 
     def __init__(self, encoder: Path, decoder: Path, threads: int) -> None:
         encoder_file, decoder_file = _read(encoder, decoder)
-        self._front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
         self._clip = _session(clip_graph(encoder_file, decoder_file), threads)
-        self._growing = _session(growing_graph(encoder_file, decoder_file), threads)
+        front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
+        growing = _session(growing_graph(encoder_file, decoder_file), threads)
+        self._growing = GrowingEncoder(front, growing)
         self._decoder = _session(decoder_graph(decoder_file), threads)
         self._nothing = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
 
@@ -56,16 +54,10 @@ class MoonshineNetwork:
         return self._decoder_for(self._heard(samples))
 
     def encode_growing(
-        self, samples: Samples, settled: Settled, settles: int
+        self, samples: Samples, padding: int, settled: Settled, settles_after: int
     ) -> "tuple[MoonshineDecoder, Settled]":
-        """As ``encode``, on from what an earlier call found settled; arguments as ``FrontNetwork.hear``."""
-        front, settled = self._front.hear(samples, settled, settles)
-        feed = {
-            "frames": _value(front.frames),
-            "scale": _value(front.scale),
-            "shift": _value(front.shift),
-        }
-        heard = self._growing.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
+        """The same with silence around it, on from what is settled of it; arguments as ``GrowingEncoder.hear``."""
+        heard, settled = self._growing.hear(samples, padding, settled, settles_after)
         return self._decoder_for(heard), settled
 
     def hear(self, samples: Samples) -> list[Samples]:

@@ -1,4 +1,4 @@
-"""What the front has settled of open segments, for the lanes of a process together. It may be lost at any time."""
+"""What the encoder has settled of open segments, for the lanes of a process together. It may be lost at any time."""
 
 import threading
 from collections import OrderedDict
@@ -8,10 +8,10 @@ import numpy as np
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import SegmentKey
-from speech_service.engines.recognizers.moonshine.front import NOTHING_SETTLED, Settled
+from speech_service.engines.recognizers.moonshine.growing import NOTHING_SETTLED, Settled
 
-MAX_BYTES = 64_000_000
-"""About 330 s of open segments; the longest unused goes first, and is computed again when it is asked for."""
+MAX_BYTES = 128_000_000
+"""About 200 s of open segments; the longest unused goes first, and is computed again when it is asked for."""
 _CHECKED_SAMPLES = 1024
 
 
@@ -48,7 +48,7 @@ class SettledAudio:
         with self._lock:
             self._remove(key)
             self._entries[key] = entry
-            self._bytes += settled.frames.nbytes
+            self._bytes += settled.nbytes
             while self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
 
@@ -60,4 +60,4 @@ class SettledAudio:
     def _remove(self, key: SegmentKey) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._bytes -= entry.settled.frames.nbytes
+            self._bytes -= entry.settled.nbytes
