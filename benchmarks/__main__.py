@@ -20,6 +20,7 @@ NAMES = (
     "streaming_cpu",
     "concurrency",
     "accuracy",
+    "partial_accuracy",
     "synthesis_round_trip",
     "synthesis_first_audio",
     "synthesis_streams",

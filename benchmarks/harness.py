@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -44,12 +44,18 @@ class Setup:
     """``section.key=value`` on top of the shipped defaults."""
     models: Sequence[str] = ()
     """Kinds of models instead of the default one."""
+    options: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Of each of ``models``."""
     command: Sequence[str] = ()
     """Another program that prints the same ready line; empty: the service."""
 
     def describe(self) -> dict[str, object]:
         """For the results file."""
-        return {"overrides": list(self.overrides), "models": list(self.models) or "default"}
+        return {
+            "overrides": list(self.overrides),
+            "models": list(self.models) or "default",
+            "options": dict(self.options),
+        }
 
 
 class Server:
@@ -147,7 +153,11 @@ class Server:
         return command
 
     def _config_file(self) -> Path:
-        tables = [f"[[models]]\nkind = {json.dumps(kind)}\n" for kind in self._setup.models]
+        options = ", ".join(f"{key} = {json.dumps(v)}" for key, v in self._setup.options.items())
+        tables = [
+            f"[[models]]\nkind = {json.dumps(kind)}\noptions = {{ {options} }}\n"
+            for kind in self._setup.models
+        ]
         path = self._log_path.with_suffix(".toml")
         path.write_text("".join(tables))
         return path

@@ -32,6 +32,7 @@ from speech_service.observability.logging import configure as configure_logging
 from speech_service.protocols import Engine
 from speech_service.scheduler import metrics
 from speech_service.scheduler.model_host import ModelHost
+from speech_service.scheduler.remote.frames import frames_socket
 from speech_service.scheduler.scheduler import Scheduler
 from speech_service.scheduler.worker_process import JOURNAL_NAME
 from speech_service.worker.journal import JournaledEngine
@@ -88,6 +89,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     pb_grpc.add_WorkerServiceServicer_to_server(servicer, server)
     server.add_insecure_port(f"unix:{socket_path}")
     await server.start()
+    work = await asyncio.start_unix_server(servicer.run, frames_socket(socket_path))
     gc.freeze()  # what start-up made lives as long as the process
     gc.set_threshold(20_000, 20, 20)
     preload = asyncio.create_task(_preload(host, config.worker.preload))
@@ -95,6 +97,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     ready.flush()
     await _stdin_end()
     preload.cancel()
+    work.close()
     await server.stop(STOP_GRACE_S)
     await scheduler.close()
     if ModelState.LOADING in host.states.values():

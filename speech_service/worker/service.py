@@ -1,6 +1,7 @@
-"""The internal service: the RPCs of a worker."""
+"""The internal service of a worker: the stream of work, and the calls beside it."""
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -22,6 +23,7 @@ from speech_service.domain.errors import ResourceNotFoundError, SpeechError
 from speech_service.domain.models import ModelCapabilities, ModelKind, ModelState
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.remote import wire
+from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.scheduler import Scheduler
 from speech_service.worker.audio_store import AudioStore
 from speech_service.worker.heartbeat import Pulse
@@ -70,12 +72,9 @@ class WorkerServicer(pb_grpc.WorkerServiceServicer):
         self._started_s = time.monotonic()
         self._stream_numbers = itertools.count(1)
 
-    async def Run(  # noqa: N802
-        self, request_iterator: object, context: Context
-    ) -> AsyncIterator[pb.RunResponse]:
-        """Work in, outcomes out, until the front end ends the stream."""
-        del context
-        requests = cast(AsyncIterator[pb.RunRequest], request_iterator)
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Work in, outcomes out, until the front end closes the connection; then its work is cancelled."""
+        frames = Frames(reader, writer)
         events: asyncio.Queue[pb.RunEvent | None] = asyncio.Queue()
         stream = RunStream(
             f"run{next(self._stream_numbers)}",
@@ -83,14 +82,16 @@ class WorkerServicer(pb_grpc.WorkerServiceServicer):
             AudioStore(self._config.max_audio_bytes),
             events.put_nowait,  # bounded by the window that the front end keeps
         )
-        reader = asyncio.create_task(_read(requests, stream, events))
+        reading = asyncio.create_task(_read(frames, stream, events))
         try:
-            async for ready in together(events):
-                yield pb.RunResponse(events=ready)
+            with contextlib.suppress(ConnectionError):
+                async for ready in together(events):
+                    await frames.write(pb.RunResponse(events=ready).SerializeToString())
         finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
             stream.close()
+            await frames.close()
 
     async def Heartbeat(  # noqa: N802
         self, request: pb.HeartbeatRequest, context: Context
@@ -175,16 +176,16 @@ class WorkerServicer(pb_grpc.WorkerServiceServicer):
 
 
 async def _read(
-    requests: AsyncIterator[pb.RunRequest],
+    frames: Frames,
     stream: RunStream,
     events: "asyncio.Queue[pb.RunEvent | None]",
 ) -> None:
     try:
-        async for request in requests:
-            for command in request.commands:
+        while (message := await frames.read()) is not None:
+            for command in pb.RunRequest.FromString(message).commands:
                 stream.handle(command)
     except Exception:
-        logger.exception("the Run stream failed")
+        logger.exception("the stream of work failed")
     finally:
         events.put_nowait(None)
 

@@ -88,19 +88,21 @@ def test_the_front_computes_what_the_packaged_one_does(
     encoder: OrtFile, network: FrontNetwork, padding: int
 ) -> None:
     samples = clip("beckett")[: 3 * SECOND]
-    front, _ = network.hear(samples, padding)
+    front, _ = network.hear(samples, padding, padding)
     expected = packaged(encoder, padded(samples, padding))
     assert front.frames[0].shape == expected.shape
     assert np.abs(evened_out(front) - expected).max() < 1e-4 * np.abs(expected).max()
 
 
-@pytest.mark.parametrize("padding", [PADDING, 0])
-def test_growing_audio_gives_what_the_whole_gives(network: FrontNetwork, padding: int) -> None:
+@pytest.mark.parametrize(("padding", "after"), [(PADDING, 3_200), (0, 0)])
+def test_growing_audio_gives_what_the_whole_gives(
+    network: FrontNetwork, padding: int, after: int
+) -> None:
     speech = clip("two_cities")[: 6 * SECOND]
     settled = NO_FRAMES
     for end in (3_000, 11_111, 19_200, 19_201, 19_201, 60_000, 96_000):
-        grown, settled = network.hear(speech[:end], padding, settled)
-        fresh, _ = network.hear(speech[:end], padding)
+        grown, settled = network.hear(speech[:end], padding, after, settled)
+        fresh, _ = network.hear(speech[:end], padding, after)
         first = fresh.frames.shape[2] - grown.frames.shape[2]
         assert first == settled.first
         difference = evened_out(grown) - evened_out(fresh)[:, first:]
@@ -111,10 +113,10 @@ def test_growing_audio_gives_what_the_whole_gives(network: FrontNetwork, padding
 
 def test_what_was_settled_stays_as_it_is(network: FrontNetwork) -> None:
     speech = clip("two_cities")[: 3 * SECOND]
-    _, settled = network.hear(speech[:SECOND], PADDING)
+    _, settled = network.hear(speech[:SECOND], PADDING, PADDING)
     frames = settled.frames.copy()
     for tail in (speech, np.ones_like(speech)):
-        network.hear(np.concatenate([speech[:SECOND], tail]), PADDING, settled)
+        network.hear(np.concatenate([speech[:SECOND], tail]), PADDING, PADDING, settled)
     assert np.array_equal(settled.frames, frames)
 
 
@@ -123,8 +125,8 @@ def test_states_settle_once_and_hear_what_they_would_have_heard(growing: Growing
     settled = NOTHING_SETTLED
     for end in range(SECOND, 6 * SECOND + 1, SECOND // 2):
         before = settled
-        heard, settled = growing.hear(speech[:end], PADDING, settled, 3 * SECOND // 2)
-        whole, _ = growing.hear(speech[:end], PADDING, NOTHING_SETTLED, 3 * SECOND // 2)
+        heard, settled = growing.hear(speech[:end], PADDING, PADDING, settled, 3 * SECOND // 2)
+        whole, _ = growing.hear(speech[:end], PADDING, PADDING, NOTHING_SETTLED, 3 * SECOND // 2)
         for ours, all_again in zip(heard, whole, strict=True):
             assert ours.shape() == all_again.shape()
             assert likeness(ours.numpy(), all_again.numpy()) > 0.9
@@ -140,9 +142,9 @@ def test_nothing_settles_where_all_audio_is_too_young(growing: GrowingEncoder) -
     speech = clip("two_cities")[: 2 * SECOND]
     settled = NOTHING_SETTLED
     for end in (SECOND, 2 * SECOND):
-        heard, settled = growing.hear(speech[:end], PADDING, settled, 60 * SECOND)
+        heard, settled = growing.hear(speech[:end], PADDING, PADDING, settled, 60 * SECOND)
     assert settled.states == 0
-    whole, _ = growing.hear(speech, PADDING, NOTHING_SETTLED, 60 * SECOND)
+    whole, _ = growing.hear(speech, PADDING, PADDING, NOTHING_SETTLED, 60 * SECOND)
     for ours, all_again in zip(heard, whole, strict=True):
         assert likeness(ours.numpy(), all_again.numpy()) > 0.995
 

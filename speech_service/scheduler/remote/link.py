@@ -1,7 +1,7 @@
-"""The connection to one running worker: one Run stream, one task that writes, one that reads.
+"""The connection to one running worker: one stream of messages, one task that writes, one that reads.
 
-The writer pulls: it takes control commands first, then what the outbox gives, and waits for the
-stream's flow control between messages. So nothing piles up between the outbox and the socket.
+The writer pulls: it takes control commands first, then what the outbox gives, and waits while the
+worker is behind. So nothing piles up between the outbox and the socket.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from speech.internal.v1 import worker_pb2_grpc as pb_grpc
 from speech_service.domain.errors import InternalError
 from speech_service.domain.work import SegmentKey, WorkAudio, WorkEvent, WorkFailed
 from speech_service.scheduler.remote import wire
+from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.remote.outbox import Item, Outbox
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class WorkerLink:
     def __init__(
         self, socket_path: Path, outbox: Outbox, on_event: Callable[[WorkEvent], None]
     ) -> None:
+        self._socket_path = socket_path
         self._channel = grpc.aio.insecure_channel(f"unix:{socket_path}", options=CHANNEL_OPTIONS)
         self._stub = pb_grpc.WorkerServiceStub(self._channel)
         self._outbox = outbox
@@ -53,19 +55,24 @@ class WorkerLink:
         self._sent_samples: dict[str, dict[SegmentKey, int]] = {}
         self._control: deque[pb.RunCommand] = deque()
         self._wake = asyncio.Event()
+        self._frames: Frames | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def stub(self) -> "pb_grpc.WorkerServiceAsyncStub":
-        """For the calls beside Run."""
+        """For the calls beside the work."""
         return self._stub
 
-    def open(self) -> None:
-        """Open the stream and start sending."""
-        call = self._stub.Run()
+    async def open(self) -> None:
+        """Open the stream and start sending.
+
+        Raises:
+            OSError: the worker does not listen any more.
+        """
+        frames = self._frames = await Frames.connect(self._socket_path)
         self._tasks = [
-            asyncio.create_task(self._write(call), name="worker-link-write"),
-            asyncio.create_task(self._read(call), name="worker-link-read"),
+            asyncio.create_task(self._write(frames), name="worker-link-write"),
+            asyncio.create_task(self._read(frames), name="worker-link-read"),
         ]
         self._wake.set()
 
@@ -82,6 +89,8 @@ class WorkerLink:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._frames is not None:
+            await self._frames.close()
         await self._channel.close()
 
     def wake(self) -> None:
@@ -120,15 +129,13 @@ class WorkerLink:
         self._control.append(message)
         self._wake.set()
 
-    async def _write(
-        self, call: "grpc.aio.StreamStreamCall[pb.RunRequest, pb.RunResponse]"
-    ) -> None:
-        with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+    async def _write(self, frames: Frames) -> None:
+        with contextlib.suppress(ConnectionError):
             while True:
                 await self._wake.wait()
                 self._wake.clear()
                 while commands := self._next_commands():
-                    await call.write(pb.RunRequest(commands=commands))
+                    await frames.write(pb.RunRequest(commands=commands).SerializeToString())
 
     def _next_commands(self) -> list[pb.RunCommand]:
         """What to write next, as much as fits into one message; empty: nothing now."""
@@ -160,11 +167,10 @@ class WorkerLink:
         segments[audio.key] = max(had, has)
         return [*wire.encode_audio(audio.key, audio.samples, had, has), submission]
 
-    async def _read(self, call: "grpc.aio.StreamStreamCall[pb.RunRequest, pb.RunResponse]") -> None:
-        with contextlib.suppress(grpc.aio.AioRpcError):
-            async for response in call:
-                for event in response.events:
-                    self._receive(event)
+    async def _read(self, frames: Frames) -> None:
+        while (message := await frames.read()) is not None:
+            for event in pb.RunResponse.FromString(message).events:
+                self._receive(event)
 
     def _receive(self, event: pb.RunEvent) -> None:
         kind = event.WhichOneof("event")

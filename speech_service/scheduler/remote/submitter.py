@@ -236,8 +236,8 @@ class RemoteSubmitter:
             self._outcomes.append((item, event))
             if not goes_on and item.is_last and link is not None and item.work.audio is not None:
                 link.release(item.work.audio.key)
-        if link is not None:
-            link.wake()
+        if link is not None and self._outbox.waiting:
+            link.wake()  # the window has room again
         if not len(self._outbox):
             self._idle.set()
 

@@ -168,7 +168,10 @@ class Supervisor:
         link = WorkerLink(process.socket_path, self._outbox, self._on_event)
         monitor = HealthMonitor(link, self._config.worker, self.lifecycle, self._observer)
         try:
-            link.open()
+            try:
+                await link.open()
+            except OSError:
+                return "its socket is gone"
             self._link = link
             self._used_s = time.monotonic()
             self.lifecycle.enter(WorkerState.READY)

@@ -37,9 +37,11 @@ class Options:
     """Threads of one run. Lanes on their own cores are better: a second thread costs 2.5 times the CPU."""
     padding_ms: int = 300
     """Digital silence on both sides of the audio. Measured on read English: WER 9.1 % at 200, 8.6 % at 300."""
+    partial_padding_ms: int = 200
+    """The silence behind the audio of a PARTIAL, which needs less of it: it sees the rest half a second later."""
     settles_after_ms: int = 1500
-    """PARTIALs: the encoder looks again at the newest audio alone, this much and what is new. On read English, partials
-    have the same word errors as with all audio encoded again (9.1 and 9.0 %); at 1000 they have more (9.5 %)."""
+    """PARTIALs: the encoder looks again at the newest audio alone, this much and what is new. More costs more at each
+    update; with 1000, partials have more word errors (``python -m benchmarks partial_accuracy``)."""
     max_tokens_per_s: float = 6.5
     """Decoding stops above this rate: no one speaks that fast, the model has lost the thread."""
     max_audio_ms: int = 40_000
@@ -58,8 +60,10 @@ class Options:
             )
         if self.threads < 1 or self.passes_per_step < 1:
             raise ConfigError("threads and passes_per_step must be positive")
-        if self.padding_ms < 0 or self.settles_after_ms < 0:
-            raise ConfigError("padding_ms and settles_after_ms must not be negative")
+        lengths = ("padding_ms", "partial_padding_ms", "settles_after_ms")
+        for name in lengths:
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name}: must not be negative")
 
 
 def describe(options: Options) -> ModelCapabilities:

@@ -130,9 +130,10 @@ class MoonshineEngine:
             padded[padding : padding + len(work.samples)] = work.samples
             return self._network.encode(padded)
         settled = self._settled.get(work.segment, work.samples)
+        after = ms_to_samples(self._options.partial_padding_ms)
         settles_after = ms_to_samples(self._options.settles_after_ms)
         decoder, settled = self._network.encode_growing(
-            work.samples, padding, settled, settles_after
+            work.samples, padding, after, settled, settles_after
         )
         self._settled.put(work.segment, work.samples, settled)
         return decoder

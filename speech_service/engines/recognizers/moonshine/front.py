@@ -93,21 +93,22 @@ class FrontNetwork:
         self._of_mean = folded.sum(axis=(1, 2))
 
     def hear(
-        self, samples: Samples, padding: int, settled: SettledFrames = NO_FRAMES
+        self, samples: Samples, before: int, after: int, settled: SettledFrames = NO_FRAMES
     ) -> tuple[Front, SettledFrames]:
         """Run over what ``settled`` does not cover. All of ``samples`` is settled then, the silence behind is not.
 
         Args:
             samples: the clip so far, float32 [n], its beginning the audio that ``settled`` came from.
-            padding: so many samples of silence before and after it.
-            settled: of an earlier call with the same padding.
+            before: so many samples of silence before it.
+            after: and behind it.
+            settled: of an earlier call with the same silence before.
 
         Returns:
             The front of the whole clip, and what a later call may take for ``settled``.
         """
-        end, known = padding + len(samples), settled.end
-        sound, fresh = self._convolve(samples, padding, known)
-        count, heard = frame_count(end + padding), known + fresh.shape[1]
+        end, known = before + len(samples), settled.end
+        sound, fresh = self._convolve(samples, before, after, known)
+        count, heard = frame_count(end + after), known + fresh.shape[1]
         frames = np.zeros((2 * WIDTH, count - settled.first), np.float32)
         frames[:, : known - settled.first] = settled.frames
         frames[:, known - settled.first : heard - settled.first] = fresh
@@ -121,7 +122,7 @@ class FrontNetwork:
             settled.squares + squares,
         )
         total, squares = _sums(sound[:, left_behind:])
-        values = WIDTH * _sound_count(end + padding)
+        values = WIDTH * _sound_count(end + after)
         mean = (kept.total + total) / values
         scale = 1 / np.sqrt((kept.squares + squares) / values - mean**2 + _EPSILON)
         shift = (self._still - mean * scale * self._of_mean).astype(np.float32)
@@ -130,15 +131,17 @@ class FrontNetwork:
         )
         return front, kept
 
-    def _convolve(self, samples: Samples, padding: int, known: int) -> tuple[Samples, Samples]:
+    def _convolve(
+        self, samples: Samples, before: int, after: int, known: int
+    ) -> tuple[Samples, Samples]:
         """Values of both convolutions on from frame ``known``; both are zero where they hear nothing but silence."""
-        begin, end = known * _HOP_2 * _HOP_1, padding + len(samples)
-        stop = end + min(padding, _REACH)
+        begin, end = known * _HOP_2 * _HOP_1, before + len(samples)
+        stop = end + min(after, _REACH)
         rest = np.zeros(max(stop - begin, _REACH), np.float32)
-        if begin < padding:
-            rest[padding - begin : end - begin] = samples
+        if begin < before:
+            rest[before - begin : end - begin] = samples
         else:
-            rest[: end - begin] = samples[begin - padding :]
+            rest[: end - begin] = samples[begin - before :]
         outputs = self._session.run(["sound", "frames"], {"samples": rest[np.newaxis, np.newaxis]})
         sound: Samples = outputs[0][0, :, : _sound_count(stop) - _HOP_2 * known]
         return sound, outputs[1][0, :, : frame_count(stop) - known]

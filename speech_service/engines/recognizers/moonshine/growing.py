@@ -62,25 +62,26 @@ class GrowingEncoder:
         self._session = session
 
     def hear(
-        self, samples: Samples, padding: int, settled: Settled, settles_after: int
+        self, samples: Samples, before: int, after: int, settled: Settled, settles_after: int
     ) -> tuple[list[_Value], Settled]:
         """Encode a clip on from what is settled of it.
 
         Args:
             samples: the clip so far, float32 [n] at 16 kHz, its beginning the audio that ``settled`` came from.
-            padding: so many samples of silence before and after it.
-            settled: of an earlier call with the same padding.
+            before: so many samples of silence before it.
+            after: and behind it.
+            settled: of an earlier call with the same silence before.
             settles_after: so many samples must lie behind a state that is settled.
 
         Returns:
             onnxruntime's values for ``AUDIO_KEYS_VALUES``, of the whole clip, and what a later call may grow from.
         """
-        front, frames = self._front.hear(samples, padding, settled.frames)
+        front, frames = self._front.hear(samples, before, after, settled.frames)
         known = settled.states
         grown = known + state_count(front.frames.shape[2])
         rows = [np.empty((1, grown, WIDTH), np.float32) for _ in GROWN]
         heard = self._run(front.frames, front.scale, front.shift, settled, rows)
-        behind = frame_count(padding + len(samples) - settles_after)
+        behind = frame_count(before + len(samples) - settles_after)
         states = max(known, state_count(behind))
         kept = [row[:, :states] for row in rows]
         return heard, Settled(frames.since(_HOP_3 * states), kept)

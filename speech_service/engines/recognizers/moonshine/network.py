@@ -54,10 +54,10 @@ class MoonshineNetwork:
         return self._decoder_for(self._heard(samples))
 
     def encode_growing(
-        self, samples: Samples, padding: int, settled: Settled, settles_after: int
+        self, samples: Samples, before: int, after: int, settled: Settled, settles_after: int
     ) -> "tuple[MoonshineDecoder, Settled]":
         """The same with silence around it, on from what is settled of it; arguments as ``GrowingEncoder.hear``."""
-        heard, settled = self._growing.hear(samples, padding, settled, settles_after)
+        heard, settled = self._growing.hear(samples, before, after, settled, settles_after)
         return self._decoder_for(heard), settled
 
     def hear(self, samples: Samples) -> list[Samples]:

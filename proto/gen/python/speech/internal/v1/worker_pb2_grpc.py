@@ -35,11 +35,6 @@ class WorkerServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.Run = channel.stream_stream(
-                '/speech.internal.v1.WorkerService/Run',
-                request_serializer=speech_dot_internal_dot_v1_dot_worker__pb2.RunRequest.SerializeToString,
-                response_deserializer=speech_dot_internal_dot_v1_dot_worker__pb2.RunResponse.FromString,
-                _registered_method=True)
         self.Heartbeat = channel.unary_unary(
                 '/speech.internal.v1.WorkerService/Heartbeat',
                 request_serializer=speech_dot_internal_dot_v1_dot_worker__pb2.HeartbeatRequest.SerializeToString,
@@ -65,14 +60,6 @@ class WorkerServiceStub(object):
 class WorkerServiceServicer(object):
     """A process that owns one device and the models on it.
     """
-
-    def Run(self, request_iterator, context):
-        """Carries all work of one front end: audio, submissions and cancels in, outcomes out, each submission having exactly
-        one of done, failed and dropped. When the stream ends, its work is cancelled and its audio released.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def Heartbeat(self, request, context):
         """Performs a small real inference on every loaded model.
@@ -105,11 +92,6 @@ class WorkerServiceServicer(object):
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Run': grpc.stream_stream_rpc_method_handler(
-                    servicer.Run,
-                    request_deserializer=speech_dot_internal_dot_v1_dot_worker__pb2.RunRequest.FromString,
-                    response_serializer=speech_dot_internal_dot_v1_dot_worker__pb2.RunResponse.SerializeToString,
-            ),
             'Heartbeat': grpc.unary_unary_rpc_method_handler(
                     servicer.Heartbeat,
                     request_deserializer=speech_dot_internal_dot_v1_dot_worker__pb2.HeartbeatRequest.FromString,
@@ -141,33 +123,6 @@ def add_WorkerServiceServicer_to_server(servicer, server):
 class WorkerService(object):
     """A process that owns one device and the models on it.
     """
-
-    @staticmethod
-    def Run(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
-            target,
-            '/speech.internal.v1.WorkerService/Run',
-            speech_dot_internal_dot_v1_dot_worker__pb2.RunRequest.SerializeToString,
-            speech_dot_internal_dot_v1_dot_worker__pb2.RunResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def Heartbeat(request,

@@ -1,0 +1,86 @@
+"""Messages over a stream socket arrive whole and in order, or not at all."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from speech_service.scheduler.remote.frames import Frames, frames_socket
+
+
+@asynccontextmanager
+async def pair(socket_path: Path) -> AsyncIterator[tuple[Frames, Frames]]:
+    """Both ends of a connection."""
+    served: asyncio.Future[Frames] = asyncio.get_running_loop().create_future()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.set_result(Frames(reader, writer))
+
+    server = await asyncio.start_unix_server(serve, frames_socket(socket_path))
+    ours = await Frames.connect(socket_path)
+    theirs = await served
+    try:
+        yield ours, theirs
+    finally:
+        await ours.close()
+        await theirs.close()
+        server.close()
+
+
+async def test_messages_of_any_size_arrive_whole_and_in_order(tmp_path: Path) -> None:
+    messages = [b"", b"x", os.urandom(70_000), b"", os.urandom(5_000_000), b"last"]
+    async with pair(tmp_path / "s") as (ours, theirs):
+
+        async def send() -> None:
+            for message in messages:
+                await ours.write(message)
+            await ours.close()
+
+        sending = asyncio.create_task(send())
+        received: list[bytes] = []
+        while (message := await theirs.read()) is not None:
+            received.append(message)
+        await sending
+    assert received == messages
+
+
+async def test_both_sides_may_speak_at_once(tmp_path: Path) -> None:
+    async with pair(tmp_path / "s") as ends:
+        big = [os.urandom(3_000_000), os.urandom(3_000_000)]
+        received = await asyncio.gather(
+            *(end.write(message) for end, message in zip(ends, big, strict=True)),
+            *(end.read() for end in ends),
+        )
+    assert received[2:] == big[::-1]
+
+
+@pytest.mark.parametrize("sent", [b"\x05", b"\x05\0\0\0", b"\x05\0\0\0abc"])
+async def test_a_message_that_breaks_off_is_none(tmp_path: Path, sent: bytes) -> None:
+    arrived: asyncio.Future[Frames] = asyncio.get_running_loop().create_future()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set_result(Frames(reader, writer))
+
+    path = frames_socket(tmp_path / "s")
+    async with await asyncio.start_unix_server(serve, path):
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(sent)
+        writer.close()
+        theirs = await arrived
+        assert await theirs.read() is None
+        await theirs.close()
+
+
+async def test_writing_to_one_who_is_gone_says_so(tmp_path: Path) -> None:
+    async with pair(tmp_path / "s") as (ours, theirs):
+        await theirs.close()
+        with pytest.raises(ConnectionError):
+            await asyncio.gather(*(ours.write(os.urandom(100_000)) for _ in range(100)))
+
+
+async def test_nobody_listens(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        await Frames.connect(tmp_path / "s")
