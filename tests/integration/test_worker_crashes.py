@@ -53,7 +53,8 @@ async def test_killed_under_load_loses_nothing() -> None:
         assert submitter.healthy
 
 
-async def test_stopped_worker_is_detected_and_replaced() -> None:
+@pytest.mark.parametrize("waiting_ms", [1_000, 60_000], ids=["little waits", "more than a socket"])
+async def test_stopped_worker_is_detected_and_replaced(waiting_ms: int) -> None:
     settings = config(heartbeat_interval_s=0.2, heartbeat_timeout_s=0.3)
     async with remote(settings) as (submitter, outcomes):
         health: list[bool] = []
@@ -62,8 +63,8 @@ async def test_stopped_worker_is_detected_and_replaced() -> None:
         await outcomes.wait("a")
         os.kill(submitter.stats().pid, signal.SIGSTOP)
         stopped_s = time.monotonic()
-        outcomes.submit(work("b"))
-        await outcomes.wait("b")
+        outcomes.submit(work("b", ms=waiting_ms))
+        assert texts(await outcomes.wait("b")) == [word_count(waiting_ms)]
         assert time.monotonic() - stopped_s < 3
         assert health == [False, True]
 

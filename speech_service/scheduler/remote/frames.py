@@ -53,7 +53,7 @@ class Frames:
         await self._writer.drain()
 
     async def close(self) -> None:
-        """End the connection; what was written is still sent."""
-        self._writer.close()
+        """End the connection now: what the other side has not taken is dropped, it may never take it."""
+        self._writer.transport.abort()
         with contextlib.suppress(ConnectionError):
             await self._writer.wait_closed()

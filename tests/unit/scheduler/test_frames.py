@@ -37,13 +37,12 @@ async def test_messages_of_any_size_arrive_whole_and_in_order(tmp_path: Path) ->
         async def send() -> None:
             for message in messages:
                 await ours.write(message)
-            await ours.close()
 
         sending = asyncio.create_task(send())
-        received: list[bytes] = []
-        while (message := await theirs.read()) is not None:
-            received.append(message)
+        received = [await theirs.read() for _ in messages]
         await sending
+        await ours.close()
+        assert await theirs.read() is None
     assert received == messages
 
 
@@ -79,6 +78,16 @@ async def test_writing_to_one_who_is_gone_says_so(tmp_path: Path) -> None:
         await theirs.close()
         with pytest.raises(ConnectionError):
             await asyncio.gather(*(ours.write(os.urandom(100_000)) for _ in range(100)))
+
+
+async def test_closing_does_not_wait_for_one_who_takes_nothing(tmp_path: Path) -> None:
+    async with pair(tmp_path / "s") as (ours, _):
+        writing = asyncio.create_task(ours.write(bytes(20_000_000)))
+        await asyncio.sleep(0.05)
+        assert not writing.done(), "the other side takes some of it only"
+        writing.cancel()
+        async with asyncio.timeout(5):
+            await ours.close()
 
 
 async def test_nobody_listens(tmp_path: Path) -> None:
