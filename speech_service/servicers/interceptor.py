@@ -17,7 +17,12 @@ from loguru import logger
 
 from speech_service import __version__
 from speech_service.domain.call import Call
-from speech_service.domain.errors import InternalError, InvalidFieldError, SpeechError
+from speech_service.domain.errors import (
+    CancelledWorkError,
+    InternalError,
+    InvalidFieldError,
+    SpeechError,
+)
 from speech_service.protocols import CallObserver
 from speech_service.servicers.begun import Begun
 from speech_service.servicers.call import current_call, make_call
@@ -29,6 +34,8 @@ _Continuation = Callable[
 ]
 
 _REQUEST_STREAMS = ("bidi_stream", "client_stream")
+_CLOCK_SLACK_S = 0.02
+"""A client's deadline began when it sent the call, ours when the call came: its cancellation may be first."""
 # Probes of the infrastructure itself: no log line, no span, no request counts.
 _QUIET = ("grpc.health.v1.Health", "grpc.reflection", "grpc.channelz")
 
@@ -129,7 +136,9 @@ class CallInterceptor(aio.ServerInterceptor):
             logger.error("request {} of {} failed: {}", call.request_id, call.name, error.message)
         call.error = error
         status = RpcStatus(error, call.request_id)
-        self._ended(call, status.code.name)
+        # The session may hear of the end of its call before this handler does.
+        is_late = isinstance(error, CancelledWorkError) and _expired(context)
+        self._ended(call, "DEADLINE_EXCEEDED" if is_late else status.code.name)
         await context.abort_with_status(status)
 
     def _ended(self, call: Call, code: str) -> None:
@@ -140,7 +149,7 @@ class CallInterceptor(aio.ServerInterceptor):
 def _expired(context: Context) -> bool:
     """Whether the call ended because its time was up; to the handler that looks like any cancellation."""
     remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
-    return remaining_s is not None and remaining_s <= 0
+    return remaining_s is not None and remaining_s <= _CLOCK_SLACK_S
 
 
 async def _counted(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
