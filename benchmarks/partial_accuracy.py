@@ -1,10 +1,10 @@
 """Word errors of partials, and what they cost: encoding new audio alone against encoding all of it at each update.
 
 Partials of Moonshine keep what the encoder made of older audio (``settles_after_ms``, decision 8). The same clips go
-through the service with its defaults, with nothing settled, and with the longer silence behind partials that FINALs
-have, alternated, one stream at a time at ``--speed`` times real time. Each partial, behind the finals before it, is
-held against the words that had ended by its last sample; up to two words at its end do not count where that helps, as
-they may be right and still be spoken. Unchanged text is not sent again and does not count again.
+through the service with its defaults, with audio settled earlier and not at all, and with the longer silence behind
+partials that FINALs have, alternated, one stream at a time at ``--speed`` times real time. Each partial, behind the
+finals before it, is held against the words that had ended by its last sample; up to two words at its end do not count
+where that helps, as they may be right and still be spoken. Unchanged text is not sent again and does not count again.
 
 There is no target: the question is whether the defaults lose anything.
 """

@@ -11,9 +11,11 @@ from speech_service.engines.model_files import package_folder
 from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, Options, build
 from speech_service.engines.recognizers.moonshine.front import (
     NO_FRAMES,
+    WIDTH,
     Front,
     FrontNetwork,
     SettledFrames,
+    frame_count,
     front_graph,
 )
 from speech_service.engines.recognizers.moonshine.graphs import growing_graph
@@ -21,6 +23,7 @@ from speech_service.engines.recognizers.moonshine.growing import (
     NOTHING_SETTLED,
     GrowingEncoder,
     Settled,
+    state_count,
 )
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
 from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
@@ -136,6 +139,14 @@ def test_states_settle_once_and_hear_what_they_would_have_heard(growing: Growing
         behind = (PADDING + end) / SECOND - settled.states * 0.024
         assert 1.5 < behind < 1.6 or settled.states == 0
         assert settled.frames.first == 2 * settled.states
+
+
+def test_what_is_settled_counts_all_the_memory_that_it_keeps(growing: GrowingEncoder) -> None:
+    speech = clip("two_cities")[: 2 * SECOND]
+    _, settled = growing.hear(speech, PADDING, PADDING, NOTHING_SETTLED, 3 * SECOND // 2)
+    grown = state_count(frame_count(len(speech) + 2 * PADDING))
+    assert settled.states < grown, "the rows of younger states are kept with those of settled ones"
+    assert settled.nbytes >= len(settled.rows) * grown * WIDTH * 4
 
 
 def test_nothing_settles_where_all_audio_is_too_young(growing: GrowingEncoder) -> None:

@@ -126,9 +126,7 @@ class MoonshineEngine:
         padding = ms_to_samples(self._options.padding_ms)
         if work.kind is RecognizeKind.FINAL:
             self._settled.drop(work.segment)
-            padded = np.zeros(len(work.samples) + 2 * padding, np.float32)
-            padded[padding : padding + len(work.samples)] = work.samples
-            return self._network.encode(padded)
+            return self._network.encode(np.pad(work.samples, padding))
         settled = self._settled.get(work.segment, work.samples)
         after = ms_to_samples(self._options.partial_padding_ms)
         settles_after = ms_to_samples(self._options.settles_after_ms)

@@ -10,10 +10,9 @@ to the text. An update then costs what it adds, not what the segment is long. Fo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
 from speech_service.engines.recognizers.moonshine.front import (
@@ -24,10 +23,8 @@ from speech_service.engines.recognizers.moonshine.front import (
     frame_count,
 )
 from speech_service.engines.recognizers.moonshine.graphs import AUDIO_KEYS_VALUES, GROWN, SETTLED
+from speech_service.engines.recognizers.moonshine.values import Value, value_of
 
-# onnxruntime's own annotations are partial; values of its types pass through this module untouched.
-_ort = cast(Any, onnxruntime)
-_Value = Any
 _HOP_3, _KERNEL_3 = 2, 3
 
 
@@ -46,8 +43,8 @@ class Settled:
 
     @property
     def nbytes(self) -> int:
-        """Memory, about."""
-        return self.frames.frames.nbytes + sum(row.nbytes for row in self.rows)
+        """Memory that this keeps: views keep the whole of what they look at."""
+        return sum(_owner(array).nbytes for array in (self.frames.frames, *self.rows))
 
 
 NOTHING_SETTLED = Settled(NO_FRAMES, [np.zeros((1, 0, WIDTH), np.float32) for _ in SETTLED])
@@ -63,7 +60,7 @@ class GrowingEncoder:
 
     def hear(
         self, samples: Samples, before: int, after: int, settled: Settled, settles_after: int
-    ) -> tuple[list[_Value], Settled]:
+    ) -> tuple[list[Value], Settled]:
         """Encode a clip on from what is settled of it.
 
         Args:
@@ -93,27 +90,26 @@ class GrowingEncoder:
         shift: Samples,
         settled: Settled,
         grown: Sequence[Samples],
-    ) -> list[_Value]:
+    ) -> list[Value]:
         binding = self._session.io_binding()
         inputs = {"frames": frames, "scale": scale, "shift": shift}
         inputs |= zip(SETTLED, settled.rows, strict=True)
         for name, value in inputs.items():
-            binding.bind_ortvalue_input(name, _value(value))
-        binding.bind_ortvalue_input("position", _value(np.array([settled.states], np.int64)))
+            binding.bind_ortvalue_input(name, value_of(value))
+        binding.bind_ortvalue_input("position", value_of(np.array([settled.states], np.int64)))
         for name, row in zip(GROWN, grown, strict=True):
-            binding.bind_ortvalue_output(name, _value(row))
+            binding.bind_ortvalue_output(name, value_of(row))
         for name in AUDIO_KEYS_VALUES:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
-        heard: list[_Value] = binding.get_outputs()[len(grown) :]
+        heard: list[Value] = binding.get_outputs()[len(grown) :]
         return heard
+
+
+def _owner(array: Samples) -> Samples:
+    return array if array.base is None else array.base
 
 
 def state_count(frames: int) -> int:
     """States of the encoder that lie in so many frames as a whole."""
     return max(0, (frames - _KERNEL_3) // _HOP_3 + 1)
-
-
-def _value(array: "np.ndarray[Any, Any]") -> _Value:
-    """An OrtValue over the array's own memory."""
-    return _ort.OrtValue.ortvalue_from_numpy(array)

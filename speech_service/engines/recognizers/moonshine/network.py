@@ -6,10 +6,9 @@ looked at.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
 from speech_service.engines.recognizers.moonshine.front import FrontNetwork, front_graph
@@ -30,10 +29,8 @@ from speech_service.engines.recognizers.moonshine.signed_weights import (
     signed,
     signed_products_are_exact,
 )
+from speech_service.engines.recognizers.moonshine.values import Value, ort, value_of
 
-# onnxruntime's own annotations are partial; values of its types pass through this module untouched.
-ort = cast(Any, onnxruntime)
-_Value = Any
 _Session = Any
 
 
@@ -47,7 +44,7 @@ class MoonshineNetwork:
         growing = _session(growing_graph(encoder_file, decoder_file), threads)
         self._growing = GrowingEncoder(front, growing)
         self._decoder = _session(decoder_graph(decoder_file), threads)
-        self._nothing = _value(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
+        self._nothing = value_of(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
 
     def encode(self, samples: Samples) -> "MoonshineDecoder":
         """Run the encoder over float32 [n] at 16 kHz and return a decoder for what it heard."""
@@ -66,13 +63,13 @@ class MoonshineNetwork:
 
     def decoder(self, heard: Sequence[Samples]) -> "MoonshineDecoder":
         """A decoder for what ``hear`` returned."""
-        return self._decoder_for([_value(np.ascontiguousarray(value)) for value in heard])
+        return self._decoder_for([value_of(np.ascontiguousarray(value)) for value in heard])
 
-    def _heard(self, samples: Samples) -> list[_Value]:
-        feed = {"samples": _value(samples[np.newaxis, np.newaxis])}
+    def _heard(self, samples: Samples) -> list[Value]:
+        feed = {"samples": value_of(samples[np.newaxis, np.newaxis])}
         return self._clip.run_with_ort_values(AUDIO_KEYS_VALUES, feed)
 
-    def _decoder_for(self, heard: Sequence[_Value]) -> "MoonshineDecoder":
+    def _decoder_for(self, heard: Sequence[Value]) -> "MoonshineDecoder":
         binding = self._decoder.io_binding()
         for name, value in zip(AUDIO_KEYS_VALUES, heard, strict=True):
             binding.bind_ortvalue_input(name, value)
@@ -82,7 +79,7 @@ class MoonshineNetwork:
 class MoonshineDecoder:
     """The decoder's state over one clip. Dropping it frees everything it holds."""
 
-    def __init__(self, session: _Session, binding: _Value, nothing: list[_Value]) -> None:
+    def __init__(self, session: _Session, binding: Value, nothing: list[Value]) -> None:
         self._session = session
         self._binding = binding
         self._keys_values = nothing
@@ -105,12 +102,12 @@ class MoonshineDecoder:
         """As ``run``, but returns the scores of all tokens: float32 [len(tokens), 32768]."""
         binding, count = self._binding, len(tokens)
         logits = np.empty((1, count, VOCABULARY), np.float32)
-        binding.bind_ortvalue_input("tokens", _value(np.array([tokens], np.int64)))
-        binding.bind_ortvalue_input("position", _value(np.array([self._length], np.int64)))
+        binding.bind_ortvalue_input("tokens", value_of(np.array([tokens], np.int64)))
+        binding.bind_ortvalue_input("position", value_of(np.array([self._length], np.int64)))
         for name, value in zip(PAST, self._keys_values, strict=True):
             binding.bind_ortvalue_input(name, value)
         binding.clear_binding_outputs()
-        logits_value = _value(logits)
+        logits_value = value_of(logits)
         binding.bind_ortvalue_output("logits", logits_value)
         for name in PRESENT:
             binding.bind_output(name)
@@ -124,7 +121,7 @@ class MoonshineDecoder:
         if length == self._length:
             return
         self._keys_values = [
-            _value(np.ascontiguousarray(value.numpy()[:, :, :length]))
+            value_of(np.ascontiguousarray(value.numpy()[:, :, :length]))
             for value in self._keys_values
         ]
         self._length = length
@@ -133,11 +130,6 @@ class MoonshineDecoder:
 def _read(*paths: Path) -> tuple[OrtFile, ...]:
     files = tuple(read_ort_file(path.read_bytes()) for path in paths)
     return tuple(map(signed, files)) if signed_products_are_exact() else files
-
-
-def _value(array: np.ndarray[Any, Any]) -> _Value:
-    """An OrtValue over the array's own memory."""
-    return ort.OrtValue.ortvalue_from_numpy(array)
 
 
 def _session(model: bytes, threads: int) -> _Session:
