@@ -6,21 +6,42 @@ from speech_service.domain.audio import Samples
 
 
 class FrameBuffer:
-    """Holds less than one frame. What is pushed is copied only where a frame spans two pushes."""
+    """Holds samples until somebody asks for the frames that they fill."""
+
+    __slots__ = ("_held", "_length", "_size")
 
     def __init__(self, frame_samples: int) -> None:
         self._size = frame_samples
-        self._held: Samples = np.empty(0, np.float32)
+        self._held: list[Samples] = []
+        self._length = 0
 
-    def push(self, samples: Samples) -> Samples:
-        """The frames that ``samples`` (float32 [n]) complete: float32 [k, frame_samples], read-only by convention."""
-        if len(self._held):
-            samples = np.concatenate((self._held, samples))
-        whole = len(samples) - len(samples) % self._size
-        self._held = samples[whole:].copy()  # a view would keep the whole push
+    @property
+    def whole_samples(self) -> int:
+        """Samples in the frames that ``frames`` would return."""
+        return self._length - self._length % self._size
+
+    def hold(self, samples: Samples) -> None:
+        """Add ``samples``, float32 [n], which must not change any more."""
+        if len(samples):
+            self._held.append(samples)
+            self._length += len(samples)
+
+    def frames(self) -> Samples:
+        """The whole frames: float32 [k, frame_samples], read-only by convention; a copy if they span several holds."""
+        whole = self.whole_samples
+        samples = self.take()
+        self.hold(samples[whole:].copy())  # a view would keep the whole array
         return samples[:whole].reshape(-1, self._size)
 
+    def push(self, samples: Samples) -> Samples:
+        """``hold``, then ``frames``."""
+        self.hold(samples)
+        return self.frames()
+
     def take(self) -> Samples:
-        """The samples that do not fill a frame yet, float32 [< frame_samples]; the buffer is empty afterwards."""
-        held, self._held = self._held, self._held[:0]
-        return held
+        """All that is held, float32 [n]; the buffer is empty afterwards."""
+        held, self._held, self._length = self._held, [], 0
+        return held[0] if len(held) == 1 else np.concatenate([_NOTHING, *held])
+
+
+_NOTHING: Samples = np.empty(0, np.float32)

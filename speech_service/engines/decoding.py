@@ -67,6 +67,24 @@ class Verify:
         return self._draft[self._cursor : end]
 
 
+class OrEnding:
+    """Proposes a likely ending behind each new token for which another strategy proposes nothing.
+
+    The end of a clip costs a pass for its full stop and one more to see that nothing follows; with the full stop
+    proposed behind the last word, that word's pass tells both. Worth it where a pass over two tokens costs little
+    more than a pass over one.
+    """
+
+    def __init__(self, strategy: DecodingStrategy, ending: Sequence[int]) -> None:
+        self._strategy = strategy
+        self._ending = tuple(ending)
+
+    def propose(self, generated: Sequence[int]) -> Sequence[int]:
+        """What the other strategy proposes; the ending, where that is nothing and something was generated."""
+        proposed = self._strategy.propose(generated)
+        return self._ending if generated and not proposed else proposed
+
+
 def accepted_count(proposed: Sequence[int], predicted: Sequence[int]) -> int:
     """How many proposed tokens hold. ``predicted[i]`` is the model's choice where ``proposed[i]`` stands."""
     for count, (token, choice) in enumerate(zip(proposed, predicted, strict=False)):

@@ -68,6 +68,8 @@ class RecognizeStream:
         if kind not in ("keep_alive", "end_of_audio"):
             await self._opened.source.settle()
         async with runner.turn:
+            if kind != "keep_alive":
+                await runner.catch_up()
             return await self._other(kind, request, runner, session)
 
     async def _other(
@@ -108,6 +110,7 @@ class RecognizeStream:
         assert self._opened is not None, "the pump opens first"
         await self._opened.source.end()
         runner = self._opened.runner
+        await runner.catch_up()
         await runner.perform(runner.session.end_of_audio())
 
     def response(

@@ -94,6 +94,7 @@ class UnaryRecognition:
                 runner.changed.clear()
                 await runner.changed.wait()
         await opened.source.end()
+        await runner.catch_up()
         await runner.perform(runner.session.end_of_audio())
 
     def _collect(self, event: events.SessionEvent) -> None:

@@ -71,6 +71,10 @@ class ListeningSession(Session, Protocol):
         """The answer to the oldest open ``Detect``."""
         ...
 
+    def catch_up(self) -> list[Action]:
+        """Detect in the audio that waits because nothing could happen in it."""
+        ...
+
 
 AnySession = TypeVar("AnySession", bound=Session)
 
@@ -113,6 +117,10 @@ class SessionRunner(Generic[AnySession]):
                 self.perform_now(session.probabilities(probabilities))
             else:
                 self._one(action)
+
+    async def catch_up(self) -> None:
+        """Let a listening session hear all its audio: before anything but more audio is given to it."""
+        await self.perform(cast(ListeningSession, self.session).catch_up())
 
     def perform_now(self, actions: Sequence[Action]) -> None:
         """Carry out actions that hold no ``Detect``."""

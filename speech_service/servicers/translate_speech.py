@@ -115,6 +115,7 @@ class SpeechTranslation:
                 runner.changed.clear()
                 await runner.changed.wait()
         await opened.source.end()
+        await runner.catch_up()
         await runner.perform(runner.session.end_of_input())
 
     def _collect(self, event: events.SessionEvent) -> None:

@@ -80,6 +80,8 @@ class TranslateStream:
         if kind not in ("keep_alive", "end_of_input") and self._opened.source is not None:
             await self._opened.source.settle()
         async with runner.turn:
+            if kind != "keep_alive":
+                await runner.catch_up()
             return await self._other(kind, request, runner)
 
     async def _other(
@@ -121,6 +123,7 @@ class TranslateStream:
         if self._opened.source is not None:
             await self._opened.source.end()
         runner = self._opened.runner
+        await runner.catch_up()
         await runner.perform(runner.session.end_of_input())
 
     def response(

@@ -150,6 +150,16 @@ class RecognitionChannel:
 
     # --- input ---
 
+    @property
+    def uneventful_samples(self) -> int:
+        """As many samples may wait to be heard: before that, nothing can happen, whatever they hold."""
+        wait, segment = self._segmenter.uneventful_samples, self._open
+        if segment is not None and segment.options.partial_results:
+            length = self._skipped + self._position - segment.start_sample
+            interval = ms_to_samples(segment.options.partial_interval_ms)
+            wait = min(wait, segment.asked_samples + interval - length)
+        return wait
+
     def frames(self, frames: Samples, probabilities: Sequence[float] | None) -> list[Action]:
         """Take frames (float32 [k, 512]) with their speech probabilities; None: as the frame before them."""
         if probabilities is None:

@@ -9,7 +9,7 @@ States: RUNNING --end_of_audio--> ENDING --last final sent--> DONE; any --failur
 import itertools
 import operator
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -168,13 +168,18 @@ class RecognitionSession:
                 "audio.data", f"has {samples.shape[1]} channels", f"{len(self._channels)}"
             )
         self._received_samples += len(samples)
-        for channel, buffer in enumerate(self._buffers):
-            frames = buffer.push(samples[:, channel])
-            if len(frames):
-                self._detecting.append((channel, frames))
-                heard = louder(frames, self._options.endpointing.gain_db)
-                actions.append(Detect(channel, heard))
+        for number, (channel, buffer) in enumerate(self._heard()):
+            buffer.hold(samples[:, number])
+            if 0 < buffer.whole_samples >= channel.uneventful_samples:
+                actions.append(self._detect(number))
         return actions
+
+    def catch_up(self) -> list[Action]:
+        """Detect in the audio that waits. To be carried out before anything but audio is given to the session."""
+        if self._state is not _State.RUNNING:
+            return []
+        waiting = enumerate(buffer.whole_samples for buffer in self._buffers)
+        return [self._detect(number) for number, samples in waiting if samples]
 
     def silence(self, duration_ms: float) -> list[Action]:
         """The client says that nothing was said for that long.
@@ -190,7 +195,7 @@ class RecognitionSession:
             raise InvalidFieldError("silence.duration", "is out of range", allowed)
         samples = ms_to_samples(duration_ms)
         self._received_samples += samples
-        for channel, buffer in zip(self._channels, self._buffers, strict=True):
+        for channel, buffer in self._heard():
             actions += hear_silence(channel, buffer, samples)
         return self._settle(actions)
 
@@ -199,7 +204,7 @@ class RecognitionSession:
         if self._state is _State.DONE:
             return []
         actions = self._ready("finalize")
-        for channel, buffer in zip(self._channels, self._buffers, strict=True):
+        for channel, buffer in self._heard():
             actions += channel.finalize(buffer.take())
         return self._acknowledge(control_id, ControlKind.FINALIZE, actions)
 
@@ -210,7 +215,7 @@ class RecognitionSession:
         actions = self._ready("reset")
         if not keep_context:
             self._options = replace(self._options, context="")
-        for channel, buffer in zip(self._channels, self._buffers, strict=True):
+        for channel, buffer in self._heard():
             actions += channel.reset(buffer.take())
             channel.update(self._options)
         return self._acknowledge(control_id, ControlKind.RESET, actions)
@@ -231,7 +236,7 @@ class RecognitionSession:
             return []
         actions = self._ready("end_of_audio")
         self._state = _State.ENDING
-        for channel, buffer in zip(self._channels, self._buffers, strict=True):
+        for channel, buffer in self._heard():
             actions += channel.finish(buffer.take())
         return self._settle(actions)
 
@@ -319,6 +324,14 @@ class RecognitionSession:
                 for c in range(count)
             ]
             self._buffers = [FrameBuffer(VAD_FRAME_SAMPLES) for _ in range(count)]
+
+    def _heard(self) -> Iterable[tuple[RecognitionChannel, FrameBuffer]]:
+        return zip(self._channels, self._buffers, strict=True)
+
+    def _detect(self, channel: int) -> Action:
+        frames = self._buffers[channel].frames()
+        self._detecting.append((channel, frames))
+        return Detect(channel, louder(frames, self._options.endpointing.gain_db))
 
     def _ready(self, field: str) -> list[Action]:
         """Check that a client message may come now.

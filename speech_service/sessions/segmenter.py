@@ -176,6 +176,23 @@ class Segmenter:
         """Length of ``open_audio``; 0: no segment is open."""
         return self._speech_end() - self._segment.start if self._segment else 0
 
+    @property
+    def uneventful_samples(self) -> int:
+        """So many samples must come before the next event can, whatever they hold; at or below zero: at once."""
+        activity, segment, lengths = self._activity, self._segment, self._lengths
+        silent_since = activity.last_voiced_end
+        ends: list[int] = []
+        if activity.speaking or segment is not None:
+            ends.append(silent_since + lengths.end_silence)
+        if not activity.speaking or segment is None:
+            ends.append(self._position + activity.unconfirmed_samples)
+        if segment is not None:
+            ends.append(segment.start + lengths.max_segment)
+            ends.append(max(segment.start + lengths.soft_segment, silent_since + _SOFT_PAUSE))
+            if not segment.paused:
+                ends.append(silent_since + _PAUSE)
+        return min(ends) - self._position
+
     def open_audio(self) -> Samples | None:
         """The open segment so far, float32 [n] from its first sample on, trailing silence trimmed.
 

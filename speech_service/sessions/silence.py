@@ -13,8 +13,11 @@ pre-roll: it is longer than any padding."""
 
 
 def hear_silence(channel: RecognitionChannel, buffer: FrameBuffer, samples: int) -> list[Action]:
-    """Ten minutes of silence cost no more than what is open needs to end."""
-    actions: list[Action] = []
+    """Ten minutes of silence cost no more than what is open needs to end.
+
+    Frames before it that no detection heard (the driver should have caught up) are taken as the frame before them.
+    """
+    actions = channel.frames(buffer.frames(), None)
     while samples:
         step = min(samples, _SILENCE_STEP)
         frames = buffer.push(np.zeros(step, np.float32))

@@ -50,6 +50,12 @@ class SpeechActivity:
         """The candidate is long enough to be speech."""
         return self.candidate_start is not None and self._candidate_voiced >= self._min_voiced
 
+    @property
+    def unconfirmed_samples(self) -> int:
+        """Voiced samples without which the candidate, or the next one, cannot be confirmed."""
+        voiced = 0 if self.candidate_start is None else self._candidate_voiced
+        return self._min_voiced - voiced
+
     def push(self, probability: float, start: int, end: int) -> None:
         """Take the frame [start, end)."""
         level = self._release_threshold if self.voiced else self._threshold

@@ -31,11 +31,7 @@ from speech_service.domain.events import (
 )
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import LanguageGuess
-from speech_service.domain.work import (
-    LanguagesFound,
-    WorkDone,
-    WorkEvent,
-)
+from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
 from speech_service.sessions.latency import LatencyMeter, together
 from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
 from speech_service.sessions.translated_segment import SegmentInTargets
@@ -135,6 +131,10 @@ class TranslationSession:
     def audio(self, samples: Samples) -> list[Action]:
         """Take audio: float32 [n, channels] at 16 kHz."""
         return self._forward(self.recognition.audio(samples))
+
+    def catch_up(self) -> list[Action]:
+        """Detect in the audio that waits, as the session that recognizes asks for it."""
+        return self._recognition.catch_up() if self._recognition and not self._done else []
 
     def text(self, text: str) -> list[Action]:
         """Take text, joined to what came before.

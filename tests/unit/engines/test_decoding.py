@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from speech_service.engines.decoding import (
     DecodingStrategy,
     Greedy,
+    OrEnding,
     Verify,
     accepted_count,
     is_looping,
@@ -52,6 +53,21 @@ def test_a_draft_that_holds_costs_one_pass(truth: list[int]) -> None:
 
 def test_an_empty_draft_is_greedy() -> None:
     assert decode([5, 4, 3], Verify(())) == decode([5, 4, 3], Greedy())
+
+
+@given(truth=tokens, draft=tokens, ending=tokens)
+def test_a_proposed_ending_changes_no_text(
+    truth: list[int], draft: list[int], ending: list[int]
+) -> None:
+    verified, passes = decode(truth, Verify(draft))
+    ended, fewer = decode(truth, OrEnding(Verify(draft), ending))
+    assert ended == verified == truth
+    assert fewer <= passes
+
+
+def test_an_ending_that_comes_saves_its_pass() -> None:
+    assert decode([5, 4, 3, 9], OrEnding(Greedy(), [9])) == ([5, 4, 3, 9], 4)
+    assert decode([5, 4, 3, 9], Greedy()) == ([5, 4, 3, 9], 5)
 
 
 def test_a_changed_token_does_not_void_the_rest_of_the_draft() -> None:

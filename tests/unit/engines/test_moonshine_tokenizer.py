@@ -33,6 +33,13 @@ def test_raw_bytes_make_characters_and_a_cut_one_is_left_out() -> None:
     assert tokenizer.text(ids[:1]) == ""
 
 
+def test_a_piece_has_its_token_and_not_that_of_a_raw_byte() -> None:
+    tokenizer = MoonshineTokenizer(_file(*MARKS, *BYTES, b"a", b"."))
+    assert tokenizer.token(".") == 260
+    with pytest.raises(ValueError, match="not in list"):
+        tokenizer.token("b")
+
+
 @pytest.mark.parametrize("cut", [1, 100])
 def test_a_truncated_file_is_refused(cut: int) -> None:
     with pytest.raises(ValueError, match="truncated"):

@@ -190,6 +190,7 @@ async def _run_a_session(*, fail_finals: bool) -> list[SessionEvent]:
     for level in [0.0] * 5 + [1.0] * 15 + [0.0] * 10:
         await runner.perform(session.audio(np.full((1_600, 1), level, np.float32)))
         await asyncio.sleep(0)
+    await runner.catch_up()
     await runner.perform(session.finalize("f1"))
     await runner.perform(session.end_of_audio())
     async with asyncio.timeout(10):

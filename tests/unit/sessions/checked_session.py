@@ -89,7 +89,7 @@ class CheckedSession:
         self.identity = identity or SessionIdentity("s", final, partial, "00-tp", 99.0)
         self.session = RecognitionSession(self.identity, options, lambda: self.now_s, limits)
         self.channels = channels
-        self.vad: VadScript = lambda _, frames: [SPEECH] * len(frames)
+        self._vad: VadScript = lambda _, frames: [SPEECH] * len(frames)
         self.sent = [np.zeros(0, np.float32) for _ in range(channels)]
         """All audio of each channel, silence messages included."""
         self.voiced: list[list[tuple[int, int]]] = [[] for _ in range(channels)]
@@ -108,6 +108,11 @@ class CheckedSession:
         self.finish: Finish | None = None
         self.claimed = Progress(0, 0, 0, 0)
         self.perform(self.session.start())
+
+    def hears(self, script: VadScript) -> None:
+        """What voice activity detection says of audio that is sent from now on."""
+        self.perform(self.session.catch_up())
+        self._vad = script
 
     @property
     def position(self) -> int:
@@ -171,7 +176,7 @@ class CheckedSession:
             assert self.finish is None, f"{action} after Finish"
             match action:
                 case Detect(channel, frames):
-                    scores = self.vad(channel, frames)
+                    scores = self._vad(channel, frames)
                     self._note_voiced(channel, frames, scores)
                     self.perform(self.session.probabilities(np.asarray(scores, np.float32)))
                 case Submit(work):
@@ -187,6 +192,7 @@ class CheckedSession:
     def _control(
         self, control_id: str, kind: ControlKind, send: Callable[[str], list[Action]]
     ) -> None:
+        self.perform(self.session.catch_up())
         name = f"{control_id}{len(self.needed)}" if control_id in self.needed else control_id
         self.controls.append((name, kind))
         before = {s for s, seen in self.segments.items() if seen.due}

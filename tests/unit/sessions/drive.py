@@ -52,6 +52,7 @@ class Drive(CheckedSession):
         """A silence message."""
         zeros = np.zeros(ms_to_samples(ms), np.float32)
         self.sent = [np.concatenate([sent, zeros]) for sent in self.sent]
+        self.perform(self.session.catch_up())
         self.perform(self.session.silence(ms))
         return self
 
@@ -79,6 +80,7 @@ class Drive(CheckedSession):
 
     def end(self) -> "Drive":
         """The end_of_audio message."""
+        self.perform(self.session.catch_up())
         self.perform(self.session.end_of_audio())
         return self
 
@@ -123,7 +125,7 @@ class Drive(CheckedSession):
         return self
 
     def _speak(self, ms: float, step_ms: float, score: float) -> "Drive":
-        self.vad = lambda _, frames: [score] * len(frames)
+        self.hears(lambda _, frames: [score] * len(frames))
         left = ms_to_samples(ms)
         while left:
             step = min(left, ms_to_samples(step_ms))

@@ -154,11 +154,11 @@ def test_reset_drops_the_open_segment_and_keeps_closed_ones() -> None:
 
 def test_times_go_on_after_resets_between_frames() -> None:
     drive = Drive()
-    drive.vad = lambda _, frames: [QUIET] * len(frames)
+    drive.hears(lambda _, frames: [QUIET] * len(frames))
     for _ in range(10):
         drive.audio(FRAME + 300).reset()
     start = drive.position
-    drive.vad = lambda _, frames: [SPEECH] * len(frames)
+    drive.hears(lambda _, frames: [SPEECH] * len(frames))
     drive.audio(16_000).end().answer_all()
     assert drive.intervals(0) == [(start, start + 16_000)]
     assert drive.finals[0].start_ms == start // 16

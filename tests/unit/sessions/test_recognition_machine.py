@@ -92,16 +92,18 @@ class RecognitionMachine(RuleBasedStateMachine):
     )
     def audio(self, samples: int, scores: list[float], stretch: int) -> None:
         """Audio of any size; each score holds for ``stretch`` frames, channels are out of step."""
-        self.it.vad = lambda channel, frames: [
-            scores[(i // stretch + channel) % len(scores)] for i in range(len(frames))
-        ]
+        self.it.hears(
+            lambda channel, frames: [
+                scores[(i // stretch + channel) % len(scores)] for i in range(len(frames))
+            ]
+        )
         self.it.audio(samples)
 
     @precondition(running)
     @rule(samples=st.integers(4_000, 16_000))
     def speech(self, samples: int) -> None:
         """Plain speech, so that segments are common."""
-        self.it.vad = lambda _, frames: [0.95] * len(frames)
+        self.it.hears(lambda _, frames: [0.95] * len(frames))
         self.it.audio(samples)
 
     @precondition(running)
@@ -109,7 +111,7 @@ class RecognitionMachine(RuleBasedStateMachine):
     def pause_and_go_on(self, quiet: int, speech: int, text: str) -> None:
         """A pause long enough that a FINAL is computed ahead, and then more speech."""
         self.speech(8_000)
-        self.it.vad = lambda _, frames: [0.02] * len(frames)
+        self.it.hears(lambda _, frames: [0.02] * len(frames))
         self.it.audio(quiet)
         for work in self.it.waiting(RecognizeKind.FINAL):
             self.it.done(work, text)

@@ -204,7 +204,7 @@ def test_finals_leave_in_order_whatever_order_they_are_computed_in() -> None:
 
 def test_channels_do_not_wait_for_each_other() -> None:
     drive = Drive(channels=2)
-    drive.vad = lambda _, frames: [SPEECH] * len(frames)
+    drive.hears(lambda _, frames: [SPEECH] * len(frames))
     drive.audio(16_000).finalize()
     left, right = drive.waiting(FINAL)
     assert (left.segment.channel, right.segment.channel) == (0, 1)
@@ -217,7 +217,7 @@ def test_channels_do_not_wait_for_each_other() -> None:
 
 def test_each_channel_has_its_own_voice_activity() -> None:
     drive = Drive(channels=2)
-    drive.vad = lambda channel, frames: [SPEECH if channel else QUIET] * len(frames)
+    drive.hears(lambda channel, frames: [SPEECH if channel else QUIET] * len(frames))
     drive.audio(16_000).end().answer_all()
     assert [f.channel for f in drive.finals] == [1]
     assert [e.channel for e in drive.speech_events] == [1, 1]

@@ -122,7 +122,7 @@ def test_undecoded_audio_is_that_of_closed_segments_without_a_final() -> None:
 def test_a_live_stream_that_lags_too_long_is_given_up() -> None:
     drive = Drive(limits=SessionLimits(max_lag_s=2))
     drive.audio(16_000)
-    drive.vad = lambda _, frames: [QUIET] * len(frames)
+    drive.hears(lambda _, frames: [QUIET] * len(frames))
     drive.audio(16_000 * 4).tick()  # the clock stands at 0: the first look starts the count
     drive.now_s = 1.9
     drive.tick()
@@ -171,7 +171,7 @@ def test_warnings_and_going_away_are_passed_on() -> None:
 def test_audio_whose_detection_was_never_answered_is_not_lost() -> None:
     drive = Drive().say(500)
     block = np.arange(8_001, 11_301, dtype=np.float32)[:, None]
-    actions = drive.session.audio(block)
+    actions = [*drive.session.audio(block), *drive.session.catch_up()]
     assert [type(a) for a in actions] == [Detect]  # the server drains: nobody answers
     drive.sent[0] = np.concatenate([drive.sent[0], block[:, 0]])
     drive.end()
@@ -180,10 +180,28 @@ def test_audio_whose_detection_was_never_answered_is_not_lost() -> None:
     assert drive.finish == Finish(None)
 
 
+@pytest.mark.parametrize("then", ["finalize", "silence", "end"])
+def test_audio_that_a_driver_never_let_be_heard_is_not_lost(then: str) -> None:
+    drive = Drive().say(500)
+    block = np.arange(8_001, 10_001, dtype=np.float32)[:, None]
+    assert drive.session.audio(block) == [], "it waits"
+    session = drive.session
+    match then:
+        case "finalize":
+            actions = session.finalize("f")
+        case "silence":
+            actions = session.silence(1_000)
+        case _:
+            actions = session.end_of_audio()
+    submitted = [a.work for a in actions if isinstance(a, Submit)]
+    assert all(isinstance(work, RecognizeWork) for work in submitted)
+    assert max(len(work.samples) for work in submitted) >= 10_000  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def test_detection_hears_louder_audio_than_the_model() -> None:
     session = Drive(replace(OPTIONS, endpointing=replace(ENDPOINTING, gain_db=20.0))).session
     block = np.linspace(-0.3, 0.3, 1024, dtype=np.float32)[:, None]
-    [detect] = session.audio(block)
+    [detect] = [*session.audio(block), *session.catch_up()]
     assert isinstance(detect, Detect)
     expected = np.clip(10 * block, -1, 1).reshape(2, 512)
     np.testing.assert_allclose(detect.frames, expected, rtol=1e-6)

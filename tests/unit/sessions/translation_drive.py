@@ -101,6 +101,7 @@ class Drive:
 
     def hear(self, ms: int, *, loud: bool) -> "Drive":
         """The client sends audio."""
+        self.do(self.session.catch_up())
         self.loud = loud
         for _ in range(ms // 32):
             self.do(self.session.audio(np.zeros((512, 1), np.float32)))

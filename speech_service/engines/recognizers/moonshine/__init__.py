@@ -12,7 +12,7 @@ from pathlib import Path
 from speech_service.config import ConfigError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import RecognizeKind
-from speech_service.engines.decoding import Greedy, Verify
+from speech_service.engines.decoding import Greedy, OrEnding, StrategyFactory, Verify
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
@@ -109,7 +109,11 @@ def build(options: Options, shared: SharedModels) -> Engine:
         return network, MoonshineTokenizer(tokenizer.read_bytes()), SettledAudio()
 
     network, tokenizer, settled = shared.get((__name__, options.model_dir, options.threads), load)
-    strategies = {RecognizeKind.FINAL: Greedy, RecognizeKind.PARTIAL: Verify}
+    ending = (tokenizer.token("."),)
+    strategies: dict[RecognizeKind, StrategyFactory] = {
+        RecognizeKind.FINAL: Greedy,
+        RecognizeKind.PARTIAL: lambda draft: OrEnding(Verify(draft), ending),
+    }
     return MoonshineEngine(options, describe(options), network, tokenizer, settled, strategies)
 
 

@@ -44,6 +44,14 @@ class MoonshineTokenizer:
         """Number of token ids."""
         return len(self._pieces)
 
+    def token(self, piece: str) -> int:
+        """The token that stands for ``piece`` (no space in it).
+
+        Raises:
+            ValueError: there is none.
+        """
+        return self._pieces.index(piece.encode(), _LAST_BYTE_ID + 1)
+
     def text(self, tokens: Sequence[int]) -> str:
         """Text of ``tokens`` without marks; a character that is cut off at the end is left out."""
         pieces = (self._pieces[t] for t in tokens if t > END_TOKEN)
