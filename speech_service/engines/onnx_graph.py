@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT8, INT64 = 1, 3, 7
 MICROSOFT = "com.microsoft"
 _OPSETS = {"": 18, MICROSOFT: 1}
 _IR_VERSION = 10

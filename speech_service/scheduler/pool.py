@@ -1,8 +1,8 @@
 """The meeting point of the event loop, which puts work in and cancels it, and the lanes, which take
 it out.
 
-One lock guards the queue and the table of running work; one condition per model wakes a lane of
-that model.
+One lock guards the queue and the table of running work. Of the lanes of a model that wait, the one that
+has waited least is woken: its caches are the warmest.
 """
 
 import threading
@@ -50,7 +50,8 @@ class WorkPool:
         self._observer = observer
         self._publish = publish
         self._lock = threading.Lock()
-        self._ready: dict[str, threading.Condition] = {}
+        self._waiting: dict[str, dict[Seat, threading.Condition]] = {}
+        """Lanes that wait, by model; the last one began to wait last."""
         self._queue = WorkQueue(config)
         self._aged_turn: dict[str, bool] = {}
         self._running: dict[str, str] = {}
@@ -64,7 +65,7 @@ class WorkPool:
         """
         with self._lock:
             dropped = self._queue.put(work, time.monotonic())
-            self._condition(work.model).notify()
+            self._wake(work.model)
             self._gauge((work.work_class, WorkClass.STREAM_PARTIAL))
         if dropped is not None:
             self._publish((dropped,))
@@ -107,7 +108,6 @@ class WorkPool:
         never returned.
         """
         with self._lock:
-            condition = self._condition(seat.model)
             while True:
                 if seat.stopping:
                     return None if wait else []
@@ -116,7 +116,7 @@ class WorkPool:
                 items = self._choose(seat.model, free_slots, now_s)
                 if items or expired or not wait:
                     break
-                condition.wait()
+                self._wait(seat)
             if items or expired:
                 self._gauge(WorkClass)
         if expired:
@@ -145,7 +145,9 @@ class WorkPool:
         with self._lock:
             seat.stopping = True
             seat.discard = discard
-            self._condition(seat.model).notify_all()
+            waiting = self._waiting.get(seat.model, {}).pop(seat, None)
+            if waiting is not None:
+                waiting.notify()
 
     def waiting(self, model: str) -> int:
         """How many items wait for ``model``."""
@@ -175,8 +177,16 @@ class WorkPool:
             self._running[item.work.work_id] = model
         return items
 
-    def _condition(self, model: str) -> threading.Condition:
-        return self._ready.setdefault(model, threading.Condition(self._lock))
+    def _wait(self, seat: Seat) -> None:
+        """With the lock held; who wakes the lane has taken it from the table."""
+        condition = threading.Condition(self._lock)
+        self._waiting.setdefault(seat.model, {})[seat] = condition
+        condition.wait()
+
+    def _wake(self, model: str) -> None:
+        waiting = self._waiting.get(model)
+        if waiting:
+            waiting.popitem()[1].notify()
 
     def _gauge(self, classes: Iterable[WorkClass]) -> None:
         for work_class in classes:

@@ -183,6 +183,16 @@ async def test_lanes_of_one_model_share_its_queue() -> None:
         assert engines[0].threads.isdisjoint(engines[1].threads)
 
 
+async def test_work_goes_to_the_lane_that_worked_last() -> None:
+    engines = [ScriptedEngine() for _ in range(3)]
+    async with running(*engines) as (_, outcomes):
+        for number in range(10):
+            await asyncio.sleep(0.02)  # every lane waits again
+            outcomes.submit(make_work(f"w{number}"))
+            await outcomes.wait(f"w{number}")
+        assert sorted(len(engine.admitted) for engine in engines) == [0, 0, 10]
+
+
 async def test_refusals() -> None:
     engine = ScriptedEngine()
     config = SchedulerConfig(max_queued=1)

@@ -12,12 +12,13 @@ Architecture: Jeffries et al. 2024, "Moonshine: Speech Recognition for Live Tran
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_service.engines.onnx_graph import FLOAT, INT64, MICROSOFT, GraphBuilder
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
+from speech_service.engines.recognizers.moonshine.vocabulary import LOGITS, output_layer
 
 LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
-VOCABULARY = 32_768
 MAX_POSITIONS = 4096
 """Encoder states or tokens that the rotary table covers: 98 s of audio."""
 _DECODER_LAYER = "/model/decoder/layers.{}/"
@@ -98,14 +99,14 @@ def _encoder(
     return build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=_EPSILON)
 
 
-def decoder_graph(decoder: OrtFile) -> bytes:
-    """One pass of the decoder, first or later.
+def decoder_graph(decoder: OrtFile, vocabulary: NDArray[np.int64]) -> bytes:
+    """One pass of the decoder, first or later, that scores the tokens of ``vocabulary``, int64 [v].
 
     Inputs: ``tokens`` int64 [1, s]; ``position`` int64 [1], the number of tokens before them; ``PAST`` float32
-    [1, 8, position, 36]; ``AUDIO_KEYS_VALUES``. Outputs: ``logits`` float32 [1, s, 32768]; ``PRESENT`` float32
+    [1, 8, position, 36]; ``AUDIO_KEYS_VALUES``. Outputs: ``logits`` float32 [1, s, v]; ``PRESENT`` float32
     [1, 8, position + s, 36].
     """
-    build = GraphBuilder(decoder.tensors)
+    build = GraphBuilder(decoder.tensors | {"output_layer": output_layer(decoder, vocabulary)})
     graph = _Graph(build, decoder, _DECODER_LAYER, "model.decoder.layers.{}.{}.weight_merged_0")
     build.input("tokens", INT64, (1, "tokens"))
     rotary = graph.rotary("onnx::Expand_248", build.input("position", INT64, (1,)))
@@ -121,8 +122,10 @@ def decoder_graph(decoder: OrtFile) -> bytes:
         hidden = _decoder_layer(graph, layer, hidden, rotary, halves)
     scale = ["model.decoder.norm.weight_merged_0"]
     normed = build.node("LayerNormalization", [hidden, *scale], ["normed"], epsilon=_EPSILON)
-    build.node("DynamicQuantizeMatMul", graph.operands(normed, "logits"), ["logits"], MICROSOFT)
-    build.output("logits", FLOAT, (1, "tokens", VOCABULARY))
+    operands = graph.operands(normed, LOGITS)
+    operands[1] = "output_layer"
+    build.node("DynamicQuantizeMatMul", operands, [LOGITS], MICROSOFT)
+    build.output(LOGITS, FLOAT, (1, "tokens", len(vocabulary)))
     for name in PRESENT:
         build.output(name, FLOAT, (1, HEADS, "present", HEAD_SIZE))
     return build.model()

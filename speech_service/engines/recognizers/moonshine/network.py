@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speech_service.domain.audio import Samples
 from speech_service.engines.recognizers.moonshine.front import FrontNetwork, front_graph
@@ -18,7 +19,6 @@ from speech_service.engines.recognizers.moonshine.graphs import (
     HEADS,
     PAST,
     PRESENT,
-    VOCABULARY,
     clip_graph,
     decoder_graph,
     growing_graph,
@@ -30,6 +30,7 @@ from speech_service.engines.recognizers.moonshine.signed_weights import (
     signed_products_are_exact,
 )
 from speech_service.engines.recognizers.moonshine.values import Value, ort, value_of
+from speech_service.engines.recognizers.moonshine.vocabulary import LOGITS, trained_tokens
 
 _Session = Any
 
@@ -43,7 +44,9 @@ class MoonshineNetwork:
         front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
         growing = _session(growing_graph(encoder_file, decoder_file), threads)
         self._growing = GrowingEncoder(front, growing)
-        self._decoder = _session(decoder_graph(decoder_file), threads)
+        self.vocabulary = trained_tokens(decoder_file)
+        """Tokens that ``MoonshineDecoder.logits`` scores, int64 [v]."""
+        self._decoder = _session(decoder_graph(decoder_file, self.vocabulary), threads)
         self._nothing = value_of(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
 
     def encode(self, samples: Samples) -> "MoonshineDecoder":
@@ -73,17 +76,28 @@ class MoonshineNetwork:
         binding = self._decoder.io_binding()
         for name, value in zip(AUDIO_KEYS_VALUES, heard, strict=True):
             binding.bind_ortvalue_input(name, value)
-        return MoonshineDecoder(self._decoder, binding, [self._nothing] * len(PAST))
+        nothing = [self._nothing] * len(PAST)
+        return MoonshineDecoder(self._decoder, binding, self.vocabulary, nothing)
 
 
 class MoonshineDecoder:
     """The decoder's state over one clip. Dropping it frees everything it holds."""
 
-    def __init__(self, session: _Session, binding: Value, nothing: list[Value]) -> None:
+    def __init__(
+        self,
+        session: _Session,
+        binding: Value,
+        vocabulary: NDArray[np.int64],
+        nothing: list[Value],
+    ) -> None:
         self._session = session
         self._binding = binding
+        self._vocabulary = vocabulary
         self._keys_values = nothing
         self._length = 0
+        self._position = np.zeros(1, np.int64)
+        binding.bind_ortvalue_input("position", value_of(self._position))
+        self._bind(1)
 
     @property
     def length(self) -> int:
@@ -96,25 +110,36 @@ class MoonshineDecoder:
         Returns:
             The most likely token after each of ``tokens``.
         """
-        return [int(token) for token in self.logits(tokens).argmax(axis=1)]
+        self._pass(tokens)
+        chosen = self._logits[0].argmax(axis=1)
+        return [int(token) for token in self._vocabulary[chosen]]
 
     def logits(self, tokens: Sequence[int]) -> Samples:
-        """As ``run``, but returns the scores of all tokens: float32 [len(tokens), 32768]."""
-        binding, count = self._binding, len(tokens)
-        logits = np.empty((1, count, VOCABULARY), np.float32)
-        binding.bind_ortvalue_input("tokens", value_of(np.array([tokens], np.int64)))
-        binding.bind_ortvalue_input("position", value_of(np.array([self._length], np.int64)))
+        """As ``run``, but returns the scores of the network's vocabulary: float32 [len(tokens), v]."""
+        self._pass(tokens)
+        return self._logits[0].copy()
+
+    def _pass(self, tokens: Sequence[int]) -> None:
+        """Most passes are over one token: its place, and that of its scores, are bound once."""
+        binding = self._binding
+        if len(tokens) != self._tokens.shape[1]:
+            self._bind(len(tokens))
+        self._tokens[0] = tokens
+        self._position[0] = self._length
         for name, value in zip(PAST, self._keys_values, strict=True):
             binding.bind_ortvalue_input(name, value)
-        binding.clear_binding_outputs()
-        logits_value = value_of(logits)
-        binding.bind_ortvalue_output("logits", logits_value)
         for name in PRESENT:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
         self._keys_values = binding.get_outputs()[1:]
-        self._length += count
-        return logits[0]
+        self._length += len(tokens)
+
+    def _bind(self, count: int) -> None:
+        """Make room for passes over ``count`` tokens."""
+        self._tokens = np.empty((1, count), np.int64)
+        self._logits = np.empty((1, count, len(self._vocabulary)), np.float32)
+        self._binding.bind_ortvalue_input("tokens", value_of(self._tokens))
+        self._binding.bind_ortvalue_output(LOGITS, value_of(self._logits))
 
     def truncate(self, length: int) -> None:
         """Forget the tokens in the cache behind the first ``length``."""

@@ -12,18 +12,18 @@ from typing import Any, cast
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-from speech_service.engines.onnx_graph import GraphBuilder, Tensor
+from speech_service.engines.onnx_graph import INT8, GraphBuilder, Tensor
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
 
 _ort = cast(Any, onnxruntime)
-_UINT8, _INT8, _INT32 = 2, 3, 6
+_UINT8, _INT32 = 2, 6
 _DEPTH, _WIDTH = 64, 32
 
 
 def signed(file: OrtFile) -> OrtFile:
     """The same constants; those of unsigned bytes, zero points among them, are signed bytes that lie 128 lower."""
     tensors = {
-        name: Tensor(_INT8, tensor.shape, _lowered(tensor.data))
+        name: Tensor(INT8, tensor.shape, _lowered(tensor.data))
         if tensor.element_type == _UINT8
         else tensor
         for name, tensor in file.tensors.items()
@@ -37,7 +37,7 @@ def signed_products_are_exact() -> bool:
     One row and several are tried: they have kernels of their own.
     """
     largest = np.full((_DEPTH, _WIDTH), 127, np.int8)
-    build = GraphBuilder({"weights": Tensor(_INT8, largest.shape, largest.tobytes())})
+    build = GraphBuilder({"weights": Tensor(INT8, largest.shape, largest.tobytes())})
     values = build.input("values", _UINT8, ("rows", _DEPTH))
     build.node("MatMulInteger", [values, "weights"], ["sums"])
     build.output("sums", _INT32, ("rows", _WIDTH))

@@ -44,6 +44,10 @@ class MoonshineTokenizer:
         """Number of token ids."""
         return len(self._pieces)
 
+    def piece(self, token: int) -> str:
+        """What ``token`` stands for; bytes that are no text by themselves as a replacement character."""
+        return self._pieces[token].decode(errors="replace")
+
     def token(self, piece: str) -> int:
         """The token that stands for ``piece`` (no space in it).
 
