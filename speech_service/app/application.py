@@ -115,6 +115,8 @@ class Application:
     # --- models ---
 
     def _start_models(self) -> None:
+        if self._config.worker.preload:
+            self.parts.edge.vad.open()  # its network loads with the first stream, and that is this one
         remote = self.parts.remote
         if remote is not None:
             remote.subscribe_health(self._models_healthy)
