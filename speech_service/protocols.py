@@ -5,7 +5,7 @@ from typing import Protocol
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call
-from speech_service.domain.models import ModelCapabilities, ModelState, ModelStatus, WorkerStatus
+from speech_service.domain.models import ModelCapabilities, ModelStatus, WorkerStatus
 from speech_service.domain.work import Work, WorkEvent
 
 OnWorkEvent = Callable[[WorkEvent], None]
@@ -63,10 +63,6 @@ class Submitter(Protocol):
 
 class ModelControl(Protocol):
     """What an operator may do with the models, wherever they run."""
-
-    def state(self, model: str) -> ModelState:
-        """Where the model is in its life, as far as known without asking anyone."""
-        ...
 
     async def report(self) -> tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]:
         """Every model and every worker, now."""

@@ -123,9 +123,12 @@ class DemoServer:
                     raise self._error("the server ended while it was loading")
                 with contextlib.suppress(SpeechApiError):  # It is not there yet.
                     serving = await client.check_health() is HealthStatus.SERVING
-                    models = await client.list_models()
-                    if serving and all(model.state == "ready" for model in models):
+                    states = {model.name: model.state for model in await client.list_models()}
+                    if serving and all(state == "ready" for state in states.values()):
                         return
+                    failed = [name for name, state in states.items() if state == "failed"]
+                    if failed:
+                        raise self._error(f"the server could not load {', '.join(failed)}")
                 await asyncio.sleep(_POLL_S)
 
     def _open_log(self) -> IO[bytes]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
+from speech_service.domain.models import ModelStatus, WorkerStatus
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.scheduler import Scheduler
 
@@ -15,10 +15,6 @@ class InlineControl:
     def __init__(self, host: ModelHost, scheduler: Scheduler) -> None:
         self._host = host
         self._scheduler = scheduler
-
-    def state(self, model: str) -> ModelState:
-        """Where the model is in its life."""
-        return self._host.states[model]
 
     async def report(self) -> tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]:
         """Every model; there is no worker process."""

@@ -1,6 +1,6 @@
 """ModelService: what the server can do."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from grpc import aio
@@ -8,12 +8,19 @@ from grpc import aio
 from speech.v1 import common_pb2, model_service_pb2, model_service_pb2_grpc
 from speech_service.config import ServerConfig
 from speech_service.domain.audio import MAX_CHANNELS
-from speech_service.domain.models import ModelCapabilities, ModelKind, ModelState
+from speech_service.domain.models import (
+    ModelCapabilities,
+    ModelKind,
+    ModelState,
+    ModelStatus,
+    WorkerStatus,
+)
 from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.convert_recognition import MAX_CONTEXT_CHARACTERS, match_language
 
 ServicerContext = aio.ServicerContext[Any, Any]
-StateOf = Callable[[str], ModelState]
+Report = Callable[[], Awaitable[tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]]]
+"""Every model and every worker, now."""
 
 KINDS = {
     ModelKind.RECOGNIZER: model_service_pb2.MODEL_KIND_RECOGNIZER,
@@ -36,17 +43,19 @@ _PUBLIC = set(model_service_pb2.Capability.keys())
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     """speech.v1.ModelService."""
 
-    def __init__(self, catalog: ModelCatalog, config: ServerConfig, state_of: StateOf) -> None:
+    def __init__(self, catalog: ModelCatalog, config: ServerConfig, report: Report) -> None:
         self._catalog = catalog
         self._config = config
-        self._state_of = state_of
+        self._report = report
 
     async def ListModels(  # noqa: N802 - the name on the wire
         self, request: model_service_pb2.ListModelsRequest, context: ServicerContext
     ) -> model_service_pb2.ListModelsResponse:
         """All models, or those of one kind or language."""
         del context
-        models = sorted(map(self._message, self._catalog.models), key=lambda m: (m.kind, m.name))
+        states = await self._states()
+        models = [self._message(model, states) for model in self._catalog.models]
+        models.sort(key=lambda m: (m.kind, m.name))
         return model_service_pb2.ListModelsResponse(
             models=[
                 model
@@ -62,9 +71,16 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """One model by name."""
         del context
         model = self._catalog.get(request.name)
-        return model_service_pb2.GetModelResponse(model=self._message(model))
+        states = await self._states()
+        return model_service_pb2.GetModelResponse(model=self._message(model, states))
 
-    def _message(self, model: ModelCapabilities) -> model_service_pb2.Model:
+    async def _states(self) -> Mapping[str, ModelState]:
+        models, _ = await self._report()
+        return {status.model: status.state for status in models}
+
+    def _message(
+        self, model: ModelCapabilities, states: Mapping[str, ModelState]
+    ) -> model_service_pb2.Model:
         capabilities = sorted(
             model_service_pb2.Capability.Value(_PREFIX + c.value)
             for c in model.capabilities
@@ -73,7 +89,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         return model_service_pb2.Model(
             name=model.name,
             kind=KINDS[model.kind],
-            state=STATES[self._state_of(model.name)],
+            state=STATES[states[model.name]],
             languages=sorted(model.languages),
             sample_rate_hz=model.sample_rate_hz,
             capabilities=capabilities,

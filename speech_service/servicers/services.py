@@ -52,7 +52,7 @@ def add_public_services(
         RecognitionServicer(parts), server
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(parts.catalog, parts.config.server, control.state), server
+        ModelServicer(parts.catalog, parts.config.server, control.report), server
     )
     health.add_to(server)
     _add_later(server, SYNTHESIS, partial(_add_synthesis, parts=parts))

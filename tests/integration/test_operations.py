@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection_pb2 as reflection
 from speech.admin.v1 import model_admin_service_pb2 as admin_pb
 from speech.admin.v1 import model_admin_service_pb2_grpc
 from speech.v1 import model_service_pb2 as models_pb
+from speech_service.engines.vad.fake import LoudnessVad
+from speech_service.protocols import VadStream
 from tests.integration.failures import WAIT_S, Failure, failure_of
 from tests.integration.harness import Server, Talk, fake_model, raw_config, running, until
 from tests.integration.sound import speech
@@ -60,6 +62,40 @@ async def test_list_models() -> None:
         await server.works()
         one = await server.models.GetModel(models_pb.GetModelRequest(name="zeta"))
         assert one.model.state == models_pb.MODEL_STATE_READY
+
+
+@pytest.mark.parametrize("mode", ["process", "inline"])
+async def test_a_model_is_ready_once_it_is_loaded_itself(mode: str) -> None:
+    async def states(server: Server) -> dict[str, int]:
+        reply = await server.models.ListModels(models_pb.ListModelsRequest())
+        return {model.name: model.state for model in reply.models}
+
+    async with running(f"worker.mode={mode}", models=[named("zeta"), named("alpha")]) as server:
+        assert set((await states(server)).values()) == {models_pb.MODEL_STATE_UNLOADED}
+        await server.works()
+        assert await states(server) == {
+            "zeta": models_pb.MODEL_STATE_READY,
+            "alpha": models_pb.MODEL_STATE_UNLOADED,
+        }
+        alpha = await server.models.GetModel(models_pb.GetModelRequest(name="alpha"))
+        assert alpha.model.state == models_pb.MODEL_STATE_UNLOADED
+
+
+@pytest.mark.parametrize("preload", [False, True])
+async def test_preload_loads_what_the_first_stream_would(
+    preload: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[LoudnessVad] = []
+
+    def note(vad: LoudnessVad) -> VadStream:
+        opened.append(vad)
+        return opening(vad)
+
+    opening = LoudnessVad.open
+    monkeypatch.setattr(LoudnessVad, "open", note)
+    async with running(f"worker.preload={str(preload).lower()}") as server:
+        assert len(opened) == preload
+        await server.works()
 
 
 async def test_load_watch_unload(server: Server) -> None:

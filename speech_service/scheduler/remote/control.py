@@ -9,7 +9,7 @@ from speech_service.scheduler.remote.submitter import RemoteSubmitter
 
 WORKER_ID = "worker-0"
 
-# What is known of a model without asking the worker.
+# What is known of a model while the worker does not answer.
 _BY_WORKER: Mapping[WorkerState, ModelState] = {
     WorkerState.STOPPED: ModelState.UNLOADED,
     WorkerState.STARTING: ModelState.LOADING,
@@ -33,11 +33,6 @@ class RemoteControl:
         self._submitter = submitter
         self._models = models
 
-    def state(self, model: str) -> ModelState:
-        """The worker's own state stands for its models': they load on first need."""
-        del model
-        return _BY_WORKER[self._submitter.state]
-
     async def report(self) -> tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]:
         """Ask the worker, if it runs."""
         answer = await self._submitter.status()
@@ -48,7 +43,7 @@ class RemoteControl:
             entry = loaded.get(name)
             state = ModelState.UNLOADED if entry is None else _BY_WIRE[entry.model.state]
             if answer is None:
-                state = self.state(name)
+                state = _BY_WORKER[self._submitter.state]
             active = 0 if entry is None else entry.active
             statuses.append(ModelStatus(name, state, WORKER_ID, queued=queued, active=active))
         worker = WorkerStatus(
