@@ -71,8 +71,8 @@ async def test_a_stuck_lane_is_seen_while_the_other_works(rig: Rig) -> None:
     await rig.host.load(MODEL)
     outcomes = Outcomes(pulse)
     rig.engines[0].gate.clear()
-    for number in range(50):  # until the held lane has taken one
-        outcomes.submit(make_work(f"w{number}"))
+    for number in range(50):  # until the held lane has taken one: two items at once take two lanes
+        outcomes.submit(make_work(f"w{number}"), make_work(f"v{number}"))
         await asyncio.sleep(0.005)
         if rig.engines[0].admitted:
             break
