@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import corpus
+from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, TOKENIZER
+from speech_service.engines.recognizers.moonshine import network as moonshine_network
 from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
 from speech_service.engines.recognizers.moonshine.signed_weights import signed
@@ -77,12 +80,52 @@ def test_the_output_layer_holds_the_packaged_columns(decoder: OrtFile) -> None:
     )
 
 
-def test_speech_is_far_from_what_was_left_out(folder: Path, decoder: OrtFile) -> None:
+@pytest.fixture(scope="module")
+def network(folder: Path) -> MoonshineNetwork:
     pytest.importorskip("onnxruntime")
-    network = MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
-    run, tokens = network.encode(clip("two_cities")[: 9 * 16_000]), [1]
-    while tokens[-1] != END_TOKEN and len(tokens) < 80:
+    return MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
+
+
+@pytest.fixture(scope="module")
+def whole(network: MoonshineNetwork, folder: Path) -> MoonshineNetwork:
+    """The network that chooses among all tokens."""
+    del network  # loaded first, with its own tokens
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(moonshine_network, "trained_tokens", lambda _: np.arange(VOCABULARY))
+        return MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
+
+
+def greedy(network: MoonshineNetwork, samples: Samples) -> list[int]:
+    run, tokens = network.encode(np.pad(samples, 4_800)), [1]
+    while tokens[-1] != END_TOKEN and len(tokens) < 120:
         tokens += run.run(tokens[-1:])
+    return tokens
+
+
+def test_bundled_speech_gives_the_same_tokens(
+    network: MoonshineNetwork, whole: MoonshineNetwork
+) -> None:
+    assert len(network.vocabulary) < len(whole.vocabulary) == VOCABULARY
+    speech = clip("two_cities")
+    for start in range(0, 40, 8):
+        piece = speech[start * 16_000 :][: 8 * 16_000]
+        tokens = greedy(network, piece)
+        assert len(tokens) > 10
+        assert tokens == greedy(whole, piece)
+
+
+@pytest.mark.parametrize("group", ["en-read", "en-noisy", "telephone", "long"])
+def test_recordings_give_the_same_tokens(
+    network: MoonshineNetwork, whole: MoonshineNetwork, speech_data: Path, group: str
+) -> None:
+    for recording in corpus.load(group, speech_data, limit=6):
+        samples = np.frombuffer(recording.pcm, "<i2") * np.float32(1 / 32768)
+        piece = samples[: 12 * 16_000]
+        assert greedy(network, piece) == greedy(whole, piece), recording.name
+
+
+def test_speech_is_far_from_what_was_left_out(network: MoonshineNetwork, decoder: OrtFile) -> None:
+    tokens = greedy(network, clip("two_cities")[: 9 * 16_000])
     _, name, _, zero_point, *_ = decoder.wiring[LOGITS]
     weights = decoder.tensors[name]
     rows = np.frombuffer(weights.data, np.uint8).reshape(weights.shape).T.astype(np.float32)

