@@ -51,6 +51,8 @@ from speech_service.sessions.segmenter import (
 
 FIRST_PARTIAL_MS = 400
 """Speech after which a segment's first partial is due, where the interval is not shorter."""
+_MAX_UNHEARD = ms_to_samples(500)
+"""More audio than this does not wait, however long nothing can happen: cursors and lag tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ class RecognitionChannel:
     @property
     def uneventful_samples(self) -> int:
         """As many samples may wait to be heard: before that, nothing can happen, whatever they hold."""
-        wait, segment = self._segmenter.uneventful_samples, self._open
+        wait, segment = min(_MAX_UNHEARD, self._segmenter.uneventful_samples), self._open
         if segment is not None and segment.options.partial_results:
             length = self._skipped + self._position - segment.start_sample
             interval = ms_to_samples(segment.options.partial_interval_ms)

@@ -146,6 +146,19 @@ def test_speech_is_heard_as_often_as_something_may_come_of_it() -> None:
     assert lazy.detections <= 15, "twice a second for partials and pauses, and while it began"
 
 
+def test_no_more_than_half_a_second_waits() -> None:
+    endpointing = Endpointing(EndpointingMode.EXTERNAL, end_silence_ms=60_000)
+    options = RecognitionOptions("scripted", endpointing=endpointing, partial_results=False)
+    client = Client(options, 1, [0.95] * 30 + [0.02] * 970)
+    for _ in range(150):
+        before = client.detections
+        for _ in range(6):
+            client.audio(1_600, eager=False)
+        assert client.detections > before, (
+            "600 ms came, and in the pause nothing can happen for long"
+        )
+
+
 def test_silence_is_heard_at_once() -> None:
     client = Client(RecognitionOptions("scripted"), 1, [0.02])
     for _ in range(20):
