@@ -4,6 +4,8 @@ import numpy as np
 
 from speech_service.domain.audio import Samples
 
+_NOTHING: Samples = np.empty(0, np.float32)
+
 
 class FrameBuffer:
     """Holds samples until somebody asks for the frames that they fill."""
@@ -42,6 +44,3 @@ class FrameBuffer:
         """All that is held, float32 [n]; the buffer is empty afterwards."""
         held, self._held, self._length = self._held, [], 0
         return held[0] if len(held) == 1 else np.concatenate([_NOTHING, *held])
-
-
-_NOTHING: Samples = np.empty(0, np.float32)

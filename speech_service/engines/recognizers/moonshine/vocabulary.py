@@ -18,8 +18,8 @@ VOCABULARY = 32_768
 LOGITS = "logits"
 """What the packaged output layer puts out."""
 _MOVED = 0.6
-"""Rows nearer to the centre than this share of the median distance were not trained. Below it lie 6,445 rows and not
-one English word; tokens that real speech brought lie from 0.8 on (``tests/contract/test_moonshine_vocabulary.py``)."""
+"""Rows nearer to the centre than this share of the median distance were not trained. Below it lies not one
+English word; tokens that speech brings lie above 0.75 (``tests/contract/test_moonshine_vocabulary.py``)."""
 
 
 def trained_tokens(decoder: OrtFile) -> NDArray[np.int64]:
