@@ -9,11 +9,11 @@ from speech_service.scheduler.remote.submitter import RemoteSubmitter
 
 WORKER_ID = "worker-0"
 
-# What is known of a model while the worker does not answer.
+# What is said of a model while the worker does not answer. One that runs has shown none to be ready.
 _BY_WORKER: Mapping[WorkerState, ModelState] = {
     WorkerState.STOPPED: ModelState.UNLOADED,
     WorkerState.STARTING: ModelState.LOADING,
-    WorkerState.READY: ModelState.READY,
+    WorkerState.READY: ModelState.LOADING,
     WorkerState.RESTARTING: ModelState.LOADING,
     WorkerState.FAILED: ModelState.FAILED,
 }
