@@ -26,7 +26,7 @@ class WorkClass(IntEnum):
 
 
 class RecognizeKind(Enum):
-    """A PARTIAL may be superseded and may verify a draft; a FINAL is plain greedy and never dropped."""
+    """A PARTIAL may be superseded; a FINAL is never dropped, and its text is that of greedy decoding, draft or not."""
 
     PARTIAL = "partial"
     FINAL = "final"
@@ -56,7 +56,7 @@ class SegmentAudio:
 class RecognizeWork:
     """Transcribe ``samples`` (float32 [n], 16 kHz mono), the segment's audio from its first sample on.
 
-    ``draft_tokens`` are the tokens of the segment's previous hypothesis (may be empty).
+    ``draft_tokens`` are the tokens of the segment's previous hypothesis (may be empty); they save passes, no more.
     ``deadline_s`` is a ``time.monotonic()`` value; work that still waits then is not started.
     """
 

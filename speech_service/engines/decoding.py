@@ -37,34 +37,42 @@ class Greedy:
 class Verify:
     """Proposes the previous hypothesis of the same, since grown, audio.
 
-    First all of it. Where decoding departs from the draft (a new comma, a word that was cut off), the newest token
-    is looked for in the next few draft tokens, and what follows it there is proposed.
+    First all of it. Where decoding departs from the draft (a new comma, a word heard otherwise), each new token is
+    looked for around the place where as many draft tokens would end, and what follows it there is proposed. While it is
+    not found, the token is taken to stand for the one in its place, and the next one is proposed.
     """
 
-    _RETRY_TOKENS = 8
+    _RETRY_TOKENS = 16
     """Tokens proposed after a departure; more would be paid for at every further one."""
-    _WINDOW = 6
-    """How far ahead in the draft a token is looked for; further matches are mostly chance."""
+    _BEHIND, _AHEAD = 4, 4
+    """How far from its place in the draft a token is looked for; further matches are mostly chance."""
 
     def __init__(self, draft: Sequence[int]) -> None:
         self._draft = tuple(draft)
         self._cursor = 0
         """Draft tokens before it are behind us."""
+        self._strayed = 0
+        """Tokens since, none of which was found."""
         self._seen = 0
 
     def propose(self, generated: Sequence[int]) -> Sequence[int]:
         """What follows in the draft after the place that matches the end of ``generated``."""
-        on_track = not generated
+        if not generated:
+            return self._draft
         for token in generated[self._seen :]:
-            ahead = self._draft[self._cursor : self._cursor + self._WINDOW]
-            on_track = token in ahead
-            if on_track:
-                self._cursor += ahead.index(token) + 1
+            self._find(token)
         self._seen = len(generated)
-        if not on_track:
-            return ()
-        end = len(self._draft) if not generated else self._cursor + self._RETRY_TOKENS
-        return self._draft[self._cursor : end]
+        place = self._cursor + self._strayed
+        return self._draft[place : place + (1 if self._strayed else self._RETRY_TOKENS)]
+
+    def _find(self, token: int) -> None:
+        place = self._cursor + self._strayed
+        first = max(self._cursor, place - self._BEHIND)
+        near = self._draft[first : place + self._AHEAD]
+        if token in near:
+            self._cursor, self._strayed = first + near.index(token) + 1, 0
+        else:
+            self._strayed += 1
 
 
 class OrEnding:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FLOAT, INT8, INT64 = 1, 3, 7
+FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
 MICROSOFT = "com.microsoft"
 _OPSETS = {"": 18, MICROSOFT: 1}
 _IR_VERSION = 10
 _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7
+_TYPES = {"float32": FLOAT, "int32": INT32, "int64": INT64}
 
 Shape = Sequence[int | str]
 
@@ -62,10 +63,16 @@ class GraphBuilder:
         self._names += 1
         return f"{what}.{self._names}"
 
-    def constant(self, name: str, value: NDArray[np.float32] | NDArray[np.int64]) -> str:
-        """Add a constant of float32 or int64 and return its name."""
-        element_type = FLOAT if value.dtype == np.float32 else INT64
-        self._weights[name] = Tensor(element_type, value.shape, value.tobytes())
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """The constants."""
+        return self._weights
+
+    def constant(
+        self, name: str, value: NDArray[np.float32] | NDArray[np.int32] | NDArray[np.int64]
+    ) -> str:
+        """Add a constant of float32, int32 or int64 and return its name."""
+        self._weights[name] = Tensor(_TYPES[value.dtype.name], value.shape, value.tobytes())
         return name
 
     def input(self, name: str, element_type: int, shape: Shape) -> str:

@@ -2,7 +2,7 @@
 
 Rules held here:
 - every closed segment yields exactly one FINAL, and FINALs leave in the order of their segments;
-- a FINAL is decoded from the whole segment; a partial carries the previous hypothesis as a draft;
+- a FINAL is decoded from the whole segment; all work carries the previous hypothesis as a draft;
 - when a pause begins, the segment's final audio is already known, so its FINAL is computed ahead: it is used
   when the endpoint comes, shown as a partial when it does not;
 - partial work that fails or is dropped costs nothing but freshness; a failed FINAL ends the stream;
@@ -295,7 +295,6 @@ class RecognitionChannel:
     def _work(
         self, segment: SegmentRecord, kind: RecognizeKind, work_class: WorkClass, audio: Samples
     ) -> RecognizeWork:
-        draft = segment.shown.tokens if segment.shown and kind is RecognizeKind.PARTIAL else ()
         return RecognizeWork(
             work_id=self._shared.new_work_id(),
             segment=SegmentKey(self._shared.stream_id, self._channel, segment.segment_id),
@@ -305,7 +304,7 @@ class RecognitionChannel:
             model=segment.options.model,
             language=segment.options.language,
             context=segment.options.context,
-            draft_tokens=draft,
+            draft_tokens=segment.shown.tokens if segment.shown else (),
             deadline_s=self._shared.deadline_s,
             traceparent=self._shared.traceparent,
         )

@@ -1,5 +1,6 @@
 """Our lean graphs compute what the packaged graphs compute."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,7 +95,7 @@ def test_the_decoder_computes_what_the_packaged_one_does(
     samples = clip("two_cities")[: 4 * 16_000]
     tokens = greedy(network, samples, 10)
     logits, heard = packaged.run(samples, tokens)
-    decoder = network.decoder(heard)
+    decoder = network.decoder(heard, quick=True)
     ours = decoder.logits(tokens)
     # The same products in another order: a value may round to the next int8 step, no more.
     assert np.abs(ours - logits[:, network.vocabulary]).mean() < 0.02
@@ -126,8 +127,9 @@ def test_the_whole_makes_the_same_choices(
 def test_a_cached_pass_equals_an_uncached_one(network: MoonshineNetwork) -> None:
     samples = clip("two_cities")[: 2 * 16_000]
     tokens = greedy(network, samples, 6)
-    whole = network.encode(samples).logits(tokens)
-    decoder = network.encode(samples)
+    heard = network.hear(samples)
+    whole = network.decoder(heard, quick=True).logits(tokens)
+    decoder = network.decoder(heard, quick=True)
     first, second = decoder.logits(tokens[:3]), decoder.logits(tokens[3:])
     # int8 scales are per pass, so values differ a little; the choices do not.
     cached = np.concatenate([first, second])
@@ -157,10 +159,9 @@ def test_signed_weights_change_no_bit(
     for ours, theirs in zip(heard, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     tokens = greedy(unsigned, samples, 10)
-    for several in (tokens[:1], tokens):
-        np.testing.assert_array_equal(
-            network.decoder(heard).logits(several), unsigned.decoder(heard).logits(several)
-        )
+    for several, quick in itertools.product((tokens[:1], tokens), (False, True)):
+        ours, theirs = (one.decoder(heard, quick).logits(several) for one in (network, unsigned))
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_weights_lowered_by_128_keep_their_distance_to_the_zero_point(packaged: Packaged) -> None:

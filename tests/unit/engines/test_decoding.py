@@ -77,6 +77,18 @@ def test_a_changed_token_does_not_void_the_rest_of_the_draft() -> None:
     assert passes <= 5
 
 
+def test_another_beginning_of_another_length_does_not_void_the_rest_of_the_draft() -> None:
+    draft = list(range(1, 31))
+    for beginning in (8, 11, 14):
+        truth = [*range(101, 101 + beginning), *draft[11:]]
+        passes = decode(truth, Verify(draft))[1]
+        assert passes <= beginning + 3, "a pass for each new token, then large ones"
+
+
+def test_a_token_that_stands_for_another_costs_no_pass_of_its_own() -> None:
+    assert decode([1, 99, 3, 98, 5], Verify([1, 2, 3, 4, 5]))[1] == 3
+
+
 def test_accepted_count_is_the_common_prefix() -> None:
     assert accepted_count([1, 2, 3], [1, 2, 9, 4]) == 2
     assert accepted_count([], [7]) == 0

@@ -248,11 +248,10 @@ class CheckedSession:
         assert seen.final is None, "work for a segment that is final"
         assert len(work.samples) > 0
         assert work.deadline_s == self.identity.deadline_s
+        assert work.draft_tokens in seen.tokens, "a draft is an earlier hypothesis"
         if work.kind is RecognizeKind.FINAL:
-            assert work.draft_tokens == (), "a FINAL is decoded from nothing"
             assert work.work_class is self.identity.final_class
         else:
-            assert work.draft_tokens in seen.tokens, "a draft is an earlier hypothesis"
             assert work.work_class is self.identity.partial_class
         for other in seen.works:
             shorter, longer = sorted((other.samples, work.samples), key=len)

@@ -60,12 +60,15 @@ def test_speech_events_carry_times_of_the_stream() -> None:
     assert end.time_ms == pytest.approx(1_500, abs=64)
 
 
-def test_a_partial_verifies_the_newest_shown_hypothesis() -> None:
+def test_work_carries_the_newest_shown_hypothesis_as_its_draft() -> None:
     drive = Drive().say(700)
     first = drive.the(PARTIAL)
     assert first.draft_tokens == ()
     drive.done(first, "one", tokens=(7, 8)).say(500)
-    assert drive.the(PARTIAL).draft_tokens == (7, 8)
+    second = drive.the(PARTIAL)
+    assert second.draft_tokens == (7, 8)
+    drive.done(second, "one two", tokens=(7, 9)).quiet(1_000)
+    assert drive.the(FINAL).draft_tokens == (7, 9)
 
 
 def test_partials_come_once_in_an_interval() -> None:

@@ -1,9 +1,10 @@
 """Moonshine tiny-en on onnxruntime: the embedded English recognizer.
 
 The weights (MIT, https://github.com/moonshine-ai/moonshine) are read as data from the moonshine-voice
-package, whose code is never imported. They are quantised dynamically to int8, so a pass over several tokens may flip
-a near-tie that single steps would not: FINALs are therefore plain greedy over the clip, alone and deterministic;
-only PARTIALs verify drafts.
+package, whose code is never imported. They are quantised dynamically to int8, so in the packaged graph a pass over
+several tokens may flip a near-tie that single steps would not. The graphs of a FINAL keep tokens apart
+(``exact_parts``): its text is that of plain greedy decoding of the clip, with a draft or without. PARTIALs take the
+quicker graph.
 """
 
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def build(options: Options, shared: SharedModels) -> Engine:
     network, tokenizer, settled = shared.get((__name__, options.model_dir, options.threads), load)
     ending = (tokenizer.token("."),)
     strategies: dict[RecognizeKind, StrategyFactory] = {
-        RecognizeKind.FINAL: Greedy,
+        RecognizeKind.FINAL: Verify if network.verifies_exactly else Greedy,
         RecognizeKind.PARTIAL: lambda draft: OrEnding(Verify(draft), ending),
     }
     return MoonshineEngine(options, describe(options), network, tokenizer, settled, strategies)

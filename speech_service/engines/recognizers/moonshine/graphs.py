@@ -15,17 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_service.engines.onnx_graph import FLOAT, INT64, MICROSOFT, GraphBuilder
+from speech_service.engines.recognizers.moonshine.graph_parts import (
+    EPSILON,
+    HEAD_SIZE,
+    HEADS,
+    WIDTH,
+    GraphParts,
+)
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
 from speech_service.engines.recognizers.moonshine.vocabulary import LOGITS, output_layer
 
-LAYERS, HEADS, HEAD_SIZE = 6, 8, 36
-MAX_POSITIONS = 4096
-"""Encoder states or tokens that the rotary table covers: 98 s of audio."""
+LAYERS = 6
 _DECODER_LAYER = "/model/decoder/layers.{}/"
-_WIDTH = HEADS * HEAD_SIZE
-_ROTARY_SIZE = 32
-_SCALE = HEAD_SIZE**-0.5
-_EPSILON = 1e-5
 _SELF_SHAPE = (1, HEADS, "past", HEAD_SIZE)
 _AUDIO_SHAPE = (1, HEADS, "states", HEAD_SIZE)
 
@@ -62,7 +63,7 @@ def growing_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
     build = GraphBuilder(decoder.tensors | encoder.tensors)
     position = build.input("position", INT64, (1,))
     for name in SETTLED:
-        build.input(name, FLOAT, (1, "settled", _WIDTH))
+        build.input(name, FLOAT, (1, "settled", WIDTH))
     names = dict(zip(SETTLED, GROWN, strict=True))
 
     def join(settled: str, fresh: str) -> str:
@@ -70,7 +71,7 @@ def growing_graph(encoder: OrtFile, decoder: OrtFile) -> bytes:
 
     fresh = _encoder(build, encoder, _third_convolution(build), position, join)
     for name in GROWN:
-        build.output(name, FLOAT, (1, "grown", _WIDTH))
+        build.output(name, FLOAT, (1, "grown", WIDTH))
     return _audio_keys_values(build, join(SETTLED[-1], fresh), decoder)
 
 
@@ -82,7 +83,7 @@ def _encoder(
     join: Callable[[str, str], str],
 ) -> str:
     """The layers, over what the convolutions put out; ``join`` sets the settled rows of that name before fresh ones."""
-    graph = _Graph(build, encoder, "/layers.{}/", "layers.{}.{}.weight")
+    graph = GraphParts(build, encoder, "/layers.{}/", "layers.{}.{}.weight")
     rotary = graph.rotary("onnx::Expand_202", position)
     for layer in range(LAYERS):
         normed = graph.norm(hidden, layer, "input_layernorm")
@@ -96,18 +97,20 @@ def _encoder(
         active = build.node("Gelu", [wide], [f"{wide}.gelu"], MICROSOFT)
         hidden = graph.add(hidden, graph.product(active, layer, "mlp/fc2/Add"))
     scale = ["layer_norm.weight"]
-    return build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=_EPSILON)
+    return build.node("LayerNormalization", [hidden, *scale], ["states"], epsilon=EPSILON)
 
 
-def decoder_graph(decoder: OrtFile, vocabulary: NDArray[np.int64]) -> bytes:
+def decoder_graph(
+    decoder: OrtFile, vocabulary: NDArray[np.int64], parts: type[GraphParts] = GraphParts
+) -> bytes:
     """One pass of the decoder, first or later, that scores the tokens of ``vocabulary``, int64 [v].
 
     Inputs: ``tokens`` int64 [1, s]; ``position`` int64 [1], the number of tokens before them; ``PAST`` float32
     [1, 8, position, 36]; ``AUDIO_KEYS_VALUES``. Outputs: ``logits`` float32 [1, s, v]; ``PRESENT`` float32
-    [1, 8, position + s, 36].
+    [1, 8, position + s, 36]. ``parts`` decides how a pass rounds, and how many tokens it takes.
     """
     build = GraphBuilder(decoder.tensors | {"output_layer": output_layer(decoder, vocabulary)})
-    graph = _Graph(build, decoder, _DECODER_LAYER, "model.decoder.layers.{}.{}.weight_merged_0")
+    graph = parts(build, decoder, _DECODER_LAYER, "model.decoder.layers.{}.{}.weight_merged_0")
     build.input("tokens", INT64, (1, "tokens"))
     rotary = graph.rotary("onnx::Expand_248", build.input("position", INT64, (1,)))
     for name, audio_name in zip(PAST, AUDIO_KEYS_VALUES, strict=True):
@@ -115,23 +118,23 @@ def decoder_graph(decoder: OrtFile, vocabulary: NDArray[np.int64]) -> bytes:
         build.input(audio_name, FLOAT, _AUDIO_SHAPE)
     embedding = "model.decoder.embed_tokens.weight_merged_0"
     build.node("Gather", [f"{embedding}_quantized", "tokens"], ["rows"])
-    parts = ["rows", f"{embedding}_scale", f"{embedding}_zero_point"]
-    hidden = build.node("DequantizeLinear", parts, ["embedded"])
-    halves = build.constant("halves", np.array([4 * _WIDTH, 4 * _WIDTH], np.int64))
+    constants = ["rows", f"{embedding}_scale", f"{embedding}_zero_point"]
+    hidden = build.node("DequantizeLinear", constants, ["embedded"])
+    halves = build.constant("halves", np.array([4 * WIDTH, 4 * WIDTH], np.int64))
     for layer in range(LAYERS):
         hidden = _decoder_layer(graph, layer, hidden, rotary, halves)
     scale = ["model.decoder.norm.weight_merged_0"]
-    normed = build.node("LayerNormalization", [hidden, *scale], ["normed"], epsilon=_EPSILON)
-    operands = graph.operands(normed, LOGITS)
-    operands[1] = "output_layer"
-    build.node("DynamicQuantizeMatMul", operands, [LOGITS], MICROSOFT)
+    normed = build.node("LayerNormalization", [hidden, *scale], ["normed"], epsilon=EPSILON)
+    graph.multiply(normed, ["output_layer", *decoder.wiring[LOGITS][2:]], LOGITS)
     build.output(LOGITS, FLOAT, (1, "tokens", len(vocabulary)))
     for name in PRESENT:
         build.output(name, FLOAT, (1, HEADS, "present", HEAD_SIZE))
     return build.model()
 
 
-def _decoder_layer(graph: "_Graph", layer: int, hidden: str, rotary: list[str], halves: str) -> str:
+def _decoder_layer(
+    graph: GraphParts, layer: int, hidden: str, rotary: list[str], halves: str
+) -> str:
     build, pair = graph.build, slice(2 * layer, 2 * layer + 2)
     normed = graph.norm(hidden, layer, "input_layernorm")
     query, key, value = graph.attention_inputs(normed, layer)
@@ -159,8 +162,8 @@ def _all_convolutions(build: GraphBuilder) -> str:
     flat = build.constant("flat", np.array([1, 1, -1], np.int64))
     build.node("Reshape", ["tanh", flat], ["tanh.flat"])
     unit = [f"/groupnorm/Constant_{index}_output_0" for index in (1, 2)]
-    build.node("InstanceNormalization", ["tanh.flat", *unit], ["even.flat"], epsilon=_EPSILON)
-    channels = build.constant("channels", np.array([1, _WIDTH, -1], np.int64))
+    build.node("InstanceNormalization", ["tanh.flat", *unit], ["even.flat"], epsilon=EPSILON)
+    channels = build.constant("channels", np.array([1, WIDTH, -1], np.int64))
     build.node("Reshape", ["even.flat", channels], ["even"])
     build.node("Mul", ["even", "onnx::Mul_2080"], ["even.scaled"])
     hidden = build.node("Add", ["even.scaled", "onnx::Add_2081"], ["even.shifted"])
@@ -172,9 +175,9 @@ def _all_convolutions(build: GraphBuilder) -> str:
 
 
 def _third_convolution(build: GraphBuilder) -> str:
-    frames = build.input("frames", FLOAT, (1, 2 * _WIDTH, "frames"))
+    frames = build.input("frames", FLOAT, (1, 2 * WIDTH, "frames"))
     scale = build.input("scale", FLOAT, (1,))
-    shift = build.input("shift", FLOAT, (1, 2 * _WIDTH, 1))
+    shift = build.input("shift", FLOAT, (1, 2 * WIDTH, 1))
     scaled = build.node("Mul", [frames, scale], ["frames.scaled"])
     even = build.node("Add", [scaled, shift], ["frames.even"])
     second = build.node("Gelu", [even], ["second"], MICROSOFT)
@@ -188,7 +191,7 @@ def _third_convolution(build: GraphBuilder) -> str:
 def _audio_keys_values(build: GraphBuilder, states: str, decoder: OrtFile) -> bytes:
     """The decoder's keys and values of the audio, computed once per clip."""
     heads = build.constant("heads", np.array([1, -1, HEADS, HEAD_SIZE], np.int64))
-    projections = _Graph(build, decoder, _DECODER_LAYER, "")
+    projections = GraphParts(build, decoder, _DECODER_LAYER, "")
     quantized = projections.quantize(states)
     for index, name in enumerate(AUDIO_KEYS_VALUES):
         product = f"encoder_attn/{'kv'[index % 2]}_proj/MatMul"
@@ -197,94 +200,3 @@ def _audio_keys_values(build: GraphBuilder, states: str, decoder: OrtFile) -> by
         build.node("Transpose", [split], [name], perm=[0, 2, 1, 3])
         build.output(name, FLOAT, _AUDIO_SHAPE)
     return build.model()
-
-
-class _Graph:
-    """Parts that encoder and decoder have in common."""
-
-    def __init__(self, build: GraphBuilder, file: OrtFile, prefix: str, norm: str) -> None:
-        self.build = build
-        self._wiring = file.wiring
-        self._tensors = file.tensors
-        self._prefix = prefix
-        self._norm = norm
-
-    def add(self, left: str, right: str) -> str:
-        """Sum."""
-        return self.build.node("Add", [left, right], [self.build.unique("sum")])
-
-    def norm(self, hidden: str, layer: int, which: str) -> str:
-        """Layer normalisation with the packaged scale and no shift."""
-        inputs = [hidden, self._norm.format(layer, which)]
-        outputs = [self.build.unique("norm")]
-        return self.build.node("LayerNormalization", inputs, outputs, epsilon=_EPSILON)
-
-    def operands(self, x: str, output: str) -> list[str]:
-        """Operands of the packaged product that puts out ``output``, over ``x``."""
-        return [x, *self._wiring[output][1:]]
-
-    def product(self, x: str, layer: int, which: str) -> str:
-        """Product with a quantised matrix; ``x`` is quantised on the way."""
-        inputs = self.operands(x, self._packaged(layer, which))
-        return self.build.node(
-            "DynamicQuantizeMatMul", inputs, [self.build.unique("product")], MICROSOFT
-        )
-
-    def quantize(self, x: str) -> list[str]:
-        """Quantise once for several products: values, scale, zero point."""
-        name = self.build.unique("quantized")
-        outputs = [name, f"{name}.scale", f"{name}.zero"]
-        self.build.node("DynamicQuantizeLinear", [x], outputs)
-        return outputs
-
-    def quantized_product(self, quantized: list[str], layer: int, which: str) -> str:
-        """Product of what ``quantize`` gave."""
-        wired = self._wiring[self._packaged(layer, which)]
-        values, scale, zero = quantized
-        inputs = [values, wired[1], scale, wired[3], zero, wired[5]]
-        return self.build.node(
-            "MatMulIntegerToFloat", inputs, [self.build.unique("product")], MICROSOFT
-        )
-
-    def attention_inputs(self, normed: str, layer: int) -> list[str]:
-        """Query, key and value of self-attention."""
-        quantized = self.quantize(normed)
-        which = [f"self_attn/{letter}_proj/MatMul" for letter in "qkv"]
-        return [self.quantized_product(quantized, layer, one) for one in which]
-
-    def attend(self, inputs: list[str], outputs: list[str], unidirectional: int = 0) -> str:
-        """Attention of all heads."""
-        return self.build.node(
-            "MultiHeadAttention",
-            inputs,
-            outputs,
-            MICROSOFT,
-            num_heads=HEADS,
-            scale=_SCALE,
-            unidirectional=unidirectional,
-        )
-
-    def rotary(self, frequencies: str, position: str) -> list[str]:
-        """Tables of the rotary embedding (Su et al. 2021) from position ``position`` on."""
-        data = np.frombuffer(self._tensors[frequencies].data, np.float32)
-        angles = np.arange(MAX_POSITIONS, dtype=np.float32)[:, np.newaxis] * data
-        return [
-            position,
-            self.build.constant("cos", np.cos(angles)),
-            self.build.constant("sin", np.sin(angles)),
-        ]
-
-    def rotate(self, x: str, rotary: list[str]) -> str:
-        """Rotate neighbouring pairs of the first 32 of 36 numbers of each head."""
-        return self.build.node(
-            "RotaryEmbedding",
-            [x, *rotary],
-            [self.build.unique("rotated")],
-            MICROSOFT,
-            interleaved=1,
-            num_heads=HEADS,
-            rotary_embedding_dim=_ROTARY_SIZE,
-        )
-
-    def _packaged(self, layer: int, which: str) -> str:
-        return f"{self._prefix.format(layer)}{which}_output_0"

@@ -7,8 +7,12 @@ Only files whose digest was verified come here, so a malformed file is not expec
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
-from speech_service.engines.onnx_graph import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_service.engines.onnx_graph import INT8, Tensor
 
 _SESSION_MODEL, _MODEL_GRAPH = 1, 7
 _GRAPH_INITIALIZERS, _GRAPH_NODES = 0, 2
@@ -79,6 +83,12 @@ def read_ort_file(data: bytes) -> OrtFile:
         raise ValueError("not an ONNX Runtime model file")
     _read_graph(graph, file)
     return file
+
+
+def integers(tensor: Tensor) -> NDArray[Any]:
+    """A constant of signed or unsigned bytes."""
+    data_type = np.int8 if tensor.element_type == INT8 else np.uint8
+    return np.frombuffer(tensor.data, data_type).reshape(tensor.shape)
 
 
 def _follow(data: memoryview, place: int) -> int:

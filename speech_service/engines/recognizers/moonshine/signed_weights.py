@@ -12,11 +12,10 @@ from typing import Any, cast
 import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-from speech_service.engines.onnx_graph import INT8, GraphBuilder, Tensor
+from speech_service.engines.onnx_graph import INT8, INT32, UINT8, GraphBuilder, Tensor
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
 
 _ort = cast(Any, onnxruntime)
-_UINT8, _INT32 = 2, 6
 _DEPTH, _WIDTH = 64, 32
 
 
@@ -24,7 +23,7 @@ def signed(file: OrtFile) -> OrtFile:
     """The same constants; those of unsigned bytes, zero points among them, are signed bytes that lie 128 lower."""
     tensors = {
         name: Tensor(INT8, tensor.shape, _lowered(tensor.data))
-        if tensor.element_type == _UINT8
+        if tensor.element_type == UINT8
         else tensor
         for name, tensor in file.tensors.items()
     }
@@ -38,9 +37,9 @@ def signed_products_are_exact() -> bool:
     """
     largest = np.full((_DEPTH, _WIDTH), 127, np.int8)
     build = GraphBuilder({"weights": Tensor(INT8, largest.shape, largest.tobytes())})
-    values = build.input("values", _UINT8, ("rows", _DEPTH))
+    values = build.input("values", UINT8, ("rows", _DEPTH))
     build.node("MatMulInteger", [values, "weights"], ["sums"])
-    build.output("sums", _INT32, ("rows", _WIDTH))
+    build.output("sums", INT32, ("rows", _WIDTH))
     session = _ort.InferenceSession(build.model(), providers=["CPUExecutionProvider"])
     return all(bool((_sums(session, rows) == _DEPTH * 255 * 127).all()) for rows in (1, 2, 8, 64))
 

@@ -6,13 +6,11 @@ others moved away. A row that nothing moved says nothing about speech, so it nee
 reads the whole layer: half of the decoder's weights.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from speech_service.engines.onnx_graph import INT8, Tensor
-from speech_service.engines.recognizers.moonshine.ort_file import OrtFile
+from speech_service.engines.onnx_graph import Tensor
+from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, integers
 
 VOCABULARY = 32_768
 LOGITS = "logits"
@@ -25,8 +23,8 @@ English word; tokens that speech brings lie above 0.75 (``tests/contract/test_mo
 def trained_tokens(decoder: OrtFile) -> NDArray[np.int64]:
     """Tokens that training has touched, in ascending order."""
     _, weights, _, zero_point, *_ = decoder.wiring[LOGITS]
-    rows = _integers(decoder.tensors[weights]).T.astype(np.float32)
-    rows -= np.float32(_integers(decoder.tensors[zero_point]).item())
+    rows = integers(decoder.tensors[weights]).T.astype(np.float32)
+    rows -= np.float32(integers(decoder.tensors[zero_point]).item())
     distances = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
     return np.flatnonzero(distances >= _MOVED * np.median(distances))
 
@@ -34,10 +32,5 @@ def trained_tokens(decoder: OrtFile) -> NDArray[np.int64]:
 def output_layer(decoder: OrtFile, tokens: NDArray[np.int64]) -> Tensor:
     """The packaged output layer for ``tokens`` alone."""
     packaged = decoder.tensors[decoder.wiring[LOGITS][1]]
-    columns = _integers(packaged)[:, tokens]
+    columns = integers(packaged)[:, tokens]
     return Tensor(packaged.element_type, columns.shape, columns.tobytes())
-
-
-def _integers(tensor: Tensor) -> NDArray[Any]:
-    data_type = np.int8 if tensor.element_type == INT8 else np.uint8
-    return np.frombuffer(tensor.data, data_type).reshape(tensor.shape)

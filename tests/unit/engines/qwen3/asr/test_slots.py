@@ -59,11 +59,11 @@ def with_slots(model: Path, capture: Capture, **options: Any) -> AsrEngine:
     return engine
 
 
-FIXED = {"greedy": 1, "previous": MOST_TOKENS}
-"""Tokens of the passes that a strategy takes here."""
+LARGEST = {"greedy": 1, "previous": MOST_TOKENS}
+"""Tokens proposed in the largest pass that a strategy takes here."""
 
 
-@pytest.mark.parametrize("decoding", list(FIXED))
+@pytest.mark.parametrize("decoding", list(LARGEST))
 def test_tokens_are_those_of_packed_passes(target: Path, decoding: str) -> None:
     sounds = clips(12, seed=200, longest_s=1.5)
     answers = greedy(target, [make_work(samples) for samples in sounds])
@@ -73,7 +73,7 @@ def test_tokens_are_those_of_packed_passes(target: Path, decoding: str) -> None:
     works = [make_work(s, draft_tokens=d) for s, d in zip(sounds, drafts, strict=True)]
     events = run(engine, works)
     assert [tokens_of(events[work.work_id]) for work in works] == answers
-    assert {shape[1] for shape in capture.passes} == {1 + FIXED[decoding]}
+    assert max(shape[1] for shape in capture.passes) == 1 + LARGEST[decoding]
     assert {shape[0] for shape in capture.passes} <= {1, 2, 4, 6}
 
 
