@@ -13,6 +13,7 @@ from torch import Tensor
 
 from speech_service.config import ConfigError
 from speech_service.engines.onnx_graph import Exported
+from speech_service.engines.onnx_session import forget_model
 
 # onnxruntime's own annotations are partial; values of its types pass through this module untouched.
 ort = cast(Any, onnxruntime)
@@ -63,7 +64,7 @@ def open_session(file: Path, exported: Exported, where: torch.device, threads: i
             f"{option}: {str(file)!r} is no {what} of this service; make it with "
             f"`speech-service export-{what}`"
         )
-    return session
+    return forget_model(session)
 
 
 def run_bound(session: Any, given: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> None:

@@ -23,9 +23,13 @@ from speech_service.scheduler.remote.frames import frames_socket
 logger = logging.getLogger(__name__)
 
 WORKER_COMMAND = (sys.executable, "-m", "speech_service.worker")
-WORKER_ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+WORKER_ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1",
+    "PYTHONMALLOC": "malloc",
+}
 """Weights are read whole at every step of a decoder: on pages of 2 MiB, where the system has them to give, a step is
-shorter, and resident memory stays the same. Only a starting process can be told."""
+shorter. Models load in threads, whose own heaps glibc never puts on such pages, nor does Python its objects: hence one
+heap for all. Only a starting process can be told."""
 SOCKET_NAME = "s"
 JOURNAL_NAME = "running"
 MAX_SOCKET_PATH_BYTES = 100

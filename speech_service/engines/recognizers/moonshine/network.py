@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_service.domain.audio import Samples
+from speech_service.engines.onnx_session import forget_model
 from speech_service.engines.recognizers.moonshine.exact_parts import OneToken, SeveralTokens
 from speech_service.engines.recognizers.moonshine.front import FrontNetwork, front_graph
 from speech_service.engines.recognizers.moonshine.graph_parts import HEAD_SIZE, HEADS
@@ -205,6 +206,7 @@ def _session(model: bytes, threads: int, without: Sequence[str] = ()) -> _Sessio
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Shapes change with every pass, so a planned memory pattern never fits twice.
     options.enable_mem_pattern = False
-    return ort.InferenceSession(
+    session = ort.InferenceSession(
         model, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
     )
+    return forget_model(session)

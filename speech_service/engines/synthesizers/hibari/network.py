@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
+from speech_service.engines.onnx_session import forget_model
 from speech_service.engines.synthesizers.hibari.waveform import Spectra
 
 FRAME_SAMPLES = 600
@@ -45,7 +46,8 @@ class HibariNetwork:
         options.enable_cpu_mem_arena = False
         options.enable_mem_pattern = False
         graph = _with_output(model.read_bytes(), _DURATIONS)
-        self._session = _ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = _ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = forget_model(session)
 
     @property
     def symbols(self) -> frozenset[str]:
