@@ -34,6 +34,7 @@ def _alaw_table() -> Samples:
 
 MULAW_TO_FLOAT: Final = _mulaw_table()
 ALAW_TO_FLOAT: Final = _alaw_table()
+_S16_SCALE: Final = np.float32(1 / 32768)
 
 
 class RawDecoder:
@@ -67,9 +68,7 @@ class RawDecoder:
     def _to_float(self, data: bytes) -> Samples:
         match self._encoding:
             case AudioEncoding.PCM_S16LE:
-                samples = np.frombuffer(data, "<i2").astype(np.float32)
-                samples *= np.float32(1 / 32768)
-                return samples
+                return np.multiply(np.frombuffer(data, "<i2"), _S16_SCALE, dtype=np.float32)
             case AudioEncoding.PCM_F32LE:
                 return finite_and_clipped(np.frombuffer(data, "<f4"), self._field)
             case AudioEncoding.MULAW:
