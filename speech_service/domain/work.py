@@ -26,7 +26,7 @@ class WorkClass(IntEnum):
 
 
 class RecognizeKind(Enum):
-    """A PARTIAL may be superseded; a FINAL is never dropped, and its text is that of greedy decoding, draft or not."""
+    """A PARTIAL may be superseded; a FINAL is never dropped."""
 
     PARTIAL = "partial"
     FINAL = "final"
@@ -56,7 +56,8 @@ class SegmentAudio:
 class RecognizeWork:
     """Transcribe ``samples`` (float32 [n], 16 kHz mono), the segment's audio from its first sample on.
 
-    ``draft_tokens`` are the tokens of the segment's previous hypothesis (may be empty); they save passes, no more.
+    ``draft_tokens`` are the tokens of the segment's previous hypothesis (may be empty): they save passes, and change no
+    FINAL unless a model's own option says so.
     ``deadline_s`` is a ``time.monotonic()`` value; work that still waits then is not started.
     """
 

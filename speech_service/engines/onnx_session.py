@@ -1,4 +1,4 @@
-"""What every session of onnxruntime in this service has in common."""
+"""For sessions of onnxruntime that are made from a serialised model."""
 
 from typing import Any
 

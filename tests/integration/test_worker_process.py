@@ -117,7 +117,8 @@ async def test_idle_worker_stops_and_comes_back() -> None:
 async def test_the_worker_is_told_to_use_large_pages_unless_the_operator_chose(
     monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    for name in WORKER_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
     if chosen:
         monkeypatch.setenv("GLIBC_TUNABLES", chosen)
     async with remote(config()) as (submitter, outcomes):
