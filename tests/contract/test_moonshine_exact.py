@@ -10,12 +10,11 @@ from speech_service.config import ModelConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import RecognizeKind
-from speech_service.engines.model_files import package_folder
-from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
 from speech_service.engines.recognizers.moonshine.network import MoonshineDecoder, MoonshineNetwork
 from speech_service.engines.registry import build_engine
 from speech_service.protocols import Engine
 
+from .moonshine import load_network
 from .test_recognizers import clip, done, work
 
 SECOND = 16_000
@@ -23,11 +22,7 @@ SECOND = 16_000
 
 @pytest.fixture(scope="module")
 def network() -> MoonshineNetwork:
-    pytest.importorskip("onnxruntime")
-    package = package_folder("moonshine_voice")
-    assert package is not None
-    folder = package / "assets" / "tiny-en"
-    network = MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
+    network = load_network()
     if not network.verifies_exactly:
         pytest.skip(
             "this processor's kernels round one row and several differently: drafts are not used"

@@ -7,7 +7,6 @@ import pytest
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass, WorkDone
-from speech_service.engines.model_files import package_folder
 from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, Options, build
 from speech_service.engines.recognizers.moonshine.front import (
     NO_FRAMES,
@@ -29,6 +28,7 @@ from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_
 from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
 from speech_service.engines.shared import SharedModels
 
+from .moonshine import model_folder
 from .test_recognizers import clip
 
 PADDING = 4_800
@@ -38,9 +38,7 @@ KEY = SegmentKey("stream", 0, 1)
 
 @pytest.fixture(scope="module")
 def encoder() -> OrtFile:
-    folder = package_folder("moonshine_voice")
-    assert folder is not None
-    return read_ort_file((folder / "assets" / "tiny-en" / ENCODER[0]).read_bytes())
+    return read_ort_file((model_folder() / ENCODER[0]).read_bytes())
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +50,7 @@ def network(encoder: OrtFile) -> FrontNetwork:
 @pytest.fixture(scope="module")
 def growing(encoder: OrtFile, network: FrontNetwork) -> GrowingEncoder:
     ort = pytest.importorskip("onnxruntime")
-    folder = package_folder("moonshine_voice")
-    assert folder is not None
-    decoder = read_ort_file((folder / "assets" / "tiny-en" / DECODER[0]).read_bytes())
+    decoder = read_ort_file((model_folder() / DECODER[0]).read_bytes())
     return GrowingEncoder(network, ort.InferenceSession(growing_graph(encoder, decoder)))
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from benchmarks.offline_pass import PackagedGraphs
 from speech_service.domain.audio import Samples
-from speech_service.engines.model_files import package_folder
 from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
 from speech_service.engines.recognizers.moonshine import network as moonshine_network
 from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
@@ -19,6 +18,7 @@ from speech_service.engines.recognizers.moonshine.signed_weights import (
     signed_products_are_exact,
 )
 
+from .moonshine import load_network, model_folder
 from .test_recognizers import clip
 
 LAYERS = 6
@@ -29,9 +29,7 @@ class Packaged:
 
     def __init__(self) -> None:
         ort = pytest.importorskip("onnxruntime")
-        folder = package_folder("moonshine_voice")
-        assert folder is not None
-        self.folder = folder / "assets" / "tiny-en"
+        self.folder = model_folder()
         self._encoder, self._decoder = (
             ort.InferenceSession(str(self.folder / name)) for name, _ in (ENCODER, DECODER)
         )
@@ -65,8 +63,8 @@ def packaged() -> Packaged:
 
 
 @pytest.fixture(scope="module")
-def network(packaged: Packaged) -> MoonshineNetwork:
-    return MoonshineNetwork(packaged.folder / ENCODER[0], packaged.folder / DECODER[0], threads=1)
+def network() -> MoonshineNetwork:
+    return load_network()
 
 
 def greedy(network: MoonshineNetwork, samples: Samples, count: int) -> list[int]:
@@ -148,12 +146,10 @@ def test_truncating_the_cache_takes_tokens_back(network: MoonshineNetwork) -> No
 
 @pytest.mark.skipif(not signed_products_are_exact(), reason="this processor clamps signed products")
 def test_signed_weights_change_no_bit(
-    packaged: Packaged, network: MoonshineNetwork, monkeypatch: pytest.MonkeyPatch
+    network: MoonshineNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moonshine_network, "signed_products_are_exact", lambda: False)
-    unsigned = MoonshineNetwork(
-        packaged.folder / ENCODER[0], packaged.folder / DECODER[0], threads=1
-    )
+    unsigned = load_network()
     samples = clip("two_cities")[: 4 * 16_000]
     heard, expected = network.hear(samples), unsigned.hear(samples)
     for ours, theirs in zip(heard, expected, strict=True):

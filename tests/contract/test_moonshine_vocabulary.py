@@ -8,8 +8,7 @@ import pytest
 
 from benchmarks import corpus
 from speech_service.domain.audio import Samples
-from speech_service.engines.model_files import package_folder
-from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, TOKENIZER
+from speech_service.engines.recognizers.moonshine import DECODER, TOKENIZER
 from speech_service.engines.recognizers.moonshine import network as moonshine_network
 from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
 from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
@@ -22,6 +21,7 @@ from speech_service.engines.recognizers.moonshine.vocabulary import (
     trained_tokens,
 )
 
+from .moonshine import load_network, model_folder
 from .test_recognizers import clip
 
 WORDS = re.findall(
@@ -38,10 +38,7 @@ FIRST_TEXT = 259
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    package = package_folder("moonshine_voice")
-    if package is None:
-        pytest.skip("moonshine-voice is not installed")
-    return package / "assets" / "tiny-en"
+    return model_folder()
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +78,17 @@ def test_the_output_layer_holds_the_packaged_columns(decoder: OrtFile) -> None:
 
 
 @pytest.fixture(scope="module")
-def network(folder: Path) -> MoonshineNetwork:
-    pytest.importorskip("onnxruntime")
-    return MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
+def network() -> MoonshineNetwork:
+    return load_network()
 
 
 @pytest.fixture(scope="module")
-def whole(network: MoonshineNetwork, folder: Path) -> MoonshineNetwork:
+def whole(network: MoonshineNetwork) -> MoonshineNetwork:
     """The network that chooses among all tokens."""
     del network  # loaded first, with its own tokens
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(moonshine_network, "trained_tokens", lambda _: np.arange(VOCABULARY))
-        return MoonshineNetwork(folder / ENCODER[0], folder / DECODER[0], threads=1)
+        return load_network()
 
 
 def greedy(network: MoonshineNetwork, samples: Samples) -> list[int]:
