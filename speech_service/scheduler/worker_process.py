@@ -18,7 +18,6 @@ from pathlib import Path
 
 from speech_service.config import Config, child_environment, to_mapping
 from speech_service.domain.errors import UnavailableError
-from speech_service.scheduler.remote.frames import frames_socket
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ class WorkerProcess:
             WorkerStartError: it ended, or said nothing for ``worker.start_timeout_s``.
         """
         self._directory = Path(tempfile.mkdtemp(prefix="speech-worker-"))  # mode 0700
-        if len(os.fsencode(frames_socket(self.socket_path))) > MAX_SOCKET_PATH_BYTES:
+        if len(os.fsencode(self.socket_path)) > MAX_SOCKET_PATH_BYTES:
             raise WorkerStartError("the directory for temporary files has too long a path")
         try:
             self._process = await asyncio.create_subprocess_exec(

@@ -15,9 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
-import grpc.aio
-
-from speech.internal.v1 import worker_pb2_grpc as pb_grpc
 from speech_service.config import (
     Config,
     ConfigError,
@@ -32,23 +29,17 @@ from speech_service.observability.logging import configure as configure_logging
 from speech_service.protocols import Engine
 from speech_service.scheduler import metrics
 from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.remote.frames import frames_socket
 from speech_service.scheduler.scheduler import Scheduler
 from speech_service.scheduler.worker_process import JOURNAL_NAME
+from speech_service.worker.calls import Calls
+from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine
-from speech_service.worker.service import WorkerServicer
+from speech_service.worker.service import WorkerService
 from speech_service.worker.telemetry import BufferingObserver
 
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-STOP_GRACE_S = 0.5
-"""For calls under way; the front end has ended its own by now."""
-SERVER_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),
-)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,12 +75,10 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
         return build_lanes(models[name], lanes, journals)
 
     host = ModelHost(models, build, scheduler)
-    server = grpc.aio.server(options=SERVER_OPTIONS)
-    servicer = WorkerServicer(config.worker, described, host, scheduler, observer)
-    pb_grpc.add_WorkerServiceServicer_to_server(servicer, server)
-    server.add_insecure_port(f"unix:{socket_path}")
-    await server.start()
-    work = await asyncio.start_unix_server(servicer.run, frames_socket(socket_path))
+    pulse = Pulse(host, scheduler, described, config.worker.heartbeat_interval_s)
+    calls = Calls(described, host, scheduler, pulse, observer)
+    service = WorkerService(pulse, calls, config.worker.max_audio_bytes)
+    server = await asyncio.start_unix_server(service.run, socket_path)
     gc.freeze()  # what start-up made lives as long as the process
     gc.set_threshold(20_000, 20, 20)
     preload = asyncio.create_task(_preload(host, config.worker.preload))
@@ -97,8 +86,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     ready.flush()
     await _stdin_end()
     preload.cancel()
-    work.close()
-    await server.stop(STOP_GRACE_S)
+    server.close()
     await scheduler.close()
     if ModelState.LOADING in host.states.values():
         os._exit(0)  # a load cannot be stopped, and nobody waits for it any more

@@ -51,8 +51,8 @@ class RunStream:
                 self._cancel(request.cancel.work_id)
             case "release_segment":
                 self._audio.release(wire_tasks.segment_key(request.release_segment))
-            case None:
-                pass
+            case "call" | None:
+                pass  # the service answers calls
 
     def close(self) -> None:
         """The stream is over: give up its work and forget its audio."""

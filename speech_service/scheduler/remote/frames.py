@@ -1,7 +1,7 @@
 """Messages over a stream socket of two processes of one release: four bytes of length, little-endian, the message.
 
-Why not a stream of gRPC: at the pace of speech each of its messages finds four threads asleep on either side and their
-caches cold, which costs more than the message. The calls beside it, few and with deadlines, are gRPC.
+Why not gRPC: at the pace of speech each of its messages finds four threads asleep on either side and their caches cold,
+which costs more than the message; and those threads wake several times a second for nothing.
 """
 
 import asyncio
@@ -13,11 +13,6 @@ _BUFFER_BYTES = 1 << 20
 """The reader reads ahead this far, twice, before the socket pushes back."""
 
 
-def frames_socket(socket_path: Path) -> Path:
-    """Where messages are carried, beside the socket of the calls."""
-    return socket_path.with_suffix(".run")
-
-
 class Frames:
     """One end of a connection. One task may read while another writes."""
 
@@ -27,13 +22,12 @@ class Frames:
 
     @staticmethod
     async def connect(socket_path: Path) -> "Frames":
-        """Reach the process that serves calls at ``socket_path``.
+        """Reach the process that serves at ``socket_path``.
 
         Raises:
             OSError: nobody listens.
         """
-        path = frames_socket(socket_path)
-        return Frames(*await asyncio.open_unix_connection(path, limit=_BUFFER_BYTES))
+        return Frames(*await asyncio.open_unix_connection(socket_path, limit=_BUFFER_BYTES))
 
     async def read(self) -> bytes | None:
         """The next message; None once the other side has closed the connection, or is gone."""

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 
-import grpc.aio
-
 from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config import WorkerConfig
 from speech_service.protocols import Observer
@@ -41,7 +39,7 @@ class HealthMonitor:
             await asyncio.sleep(self._config.heartbeat_interval_s)
             try:
                 response = await self._link.heartbeat(self._config.heartbeat_timeout_s)
-            except grpc.aio.AioRpcError:
+            except (TimeoutError, ConnectionError):
                 self._lifecycle.set_health(False)
                 return "no heartbeat"
             record_metrics(self._observer, response.metrics)

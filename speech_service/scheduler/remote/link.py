@@ -1,6 +1,6 @@
 """The connection to one running worker: one stream of messages, one task that writes, one that reads.
 
-The writer pulls: it takes control commands first, then what the outbox gives, and waits while the
+The writer pulls: it takes control commands and calls first, then what the outbox gives, and waits while the
 worker is behind. So nothing piles up between the outbox and the socket.
 """
 
@@ -12,27 +12,19 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import grpc
-import grpc.aio
 from google.protobuf.duration_pb2 import Duration
 
 from speech.internal.v1 import work_pb2
 from speech.internal.v1 import worker_pb2 as pb
-from speech.internal.v1 import worker_pb2_grpc as pb_grpc
 from speech_service.domain.errors import InternalError
 from speech_service.domain.work import SegmentKey, WorkAudio, WorkEvent, WorkFailed
 from speech_service.scheduler.remote import wire
+from speech_service.scheduler.remote.calls import Calls
 from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.remote.outbox import Item, Outbox
 
 logger = logging.getLogger(__name__)
 
-CHANNEL_OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.use_local_subchannel_pool", 1),  # a dead worker's back-off must not hold up its heir
-    ("grpc.default_authority", "worker"),
-)
 MAX_MESSAGE_BYTES = 1 << 20
 """No more work is added to a message once the segments of what is in it have this much audio."""
 
@@ -48,8 +40,6 @@ class WorkerLink:
         self, socket_path: Path, outbox: Outbox, on_event: Callable[[WorkEvent], None]
     ) -> None:
         self._socket_path = socket_path
-        self._channel = grpc.aio.insecure_channel(f"unix:{socket_path}", options=CHANNEL_OPTIONS)
-        self._stub = pb_grpc.WorkerServiceStub(self._channel)
         self._outbox = outbox
         self._on_event = on_event
         self._sent_samples: dict[str, dict[SegmentKey, int]] = {}
@@ -57,11 +47,7 @@ class WorkerLink:
         self._wake = asyncio.Event()
         self._frames: Frames | None = None
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def stub(self) -> "pb_grpc.WorkerServiceAsyncStub":
-        """For the calls beside the work."""
-        return self._stub
+        self._calls = Calls(self._send)
 
     async def open(self) -> None:
         """Open the stream and start sending.
@@ -85,13 +71,13 @@ class WorkerLink:
         await asyncio.wait(self._tasks[1:])
 
     async def close(self) -> None:
-        """End the stream and the channel."""
+        """End the stream; calls without an answer fail."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._frames is not None:
             await self._frames.close()
-        await self._channel.close()
+        self._calls.close()
 
     def wake(self) -> None:
         """The outbox has something new, or the window has room again."""
@@ -118,12 +104,33 @@ class WorkerLink:
         """Have every loaded model do a small inference.
 
         Raises:
-            grpc.aio.AioRpcError: no answer in ``timeout_s``.
+            TimeoutError: no answer in ``timeout_s``.
+            ConnectionError: the worker is gone.
         """
         # The worker gives up on a busy model before we give up on the worker.
         inference = Duration()
         inference.FromMilliseconds(round(timeout_s * 600))
-        return await self._stub.Heartbeat(pb.HeartbeatRequest(timeout=inference), timeout=timeout_s)
+        call = pb.Call(heartbeat=pb.HeartbeatRequest(timeout=inference))
+        async with asyncio.timeout(timeout_s):
+            return (await self._calls.ask(call)).heartbeat
+
+    async def status(self, timeout_s: float) -> pb.GetStatusResponse:
+        """What the worker says of itself. Raises what ``heartbeat`` raises."""
+        async with asyncio.timeout(timeout_s):
+            return (await self._calls.ask(pb.Call(status=pb.GetStatusRequest()))).status
+
+    async def load(self, model: str) -> pb.LoadModelResponse:
+        """Have the worker load a model.
+
+        Raises:
+            SpeechError: it cannot be loaded.
+            ConnectionError: the worker is gone.
+        """
+        return (await self._calls.ask(pb.Call(load=pb.LoadModelRequest(model=model)))).load
+
+    async def unload(self, model: str) -> pb.UnloadModelResponse:
+        """Have the worker unload a model. Raises what ``load`` raises."""
+        return (await self._calls.ask(pb.Call(unload=pb.UnloadModelRequest(model=model)))).unload
 
     def _send(self, message: pb.RunCommand) -> None:
         self._control.append(message)
@@ -175,6 +182,9 @@ class WorkerLink:
     def _receive(self, event: pb.RunEvent) -> None:
         kind = event.WhichOneof("event")
         if kind is None:
+            return
+        if kind == "answer":
+            self._calls.answered(event.answer)
             return
         item = self._outbox.find(getattr(event, kind).work_id)
         if item is None:

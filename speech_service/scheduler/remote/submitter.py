@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-import grpc.aio
-
 from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config import Config
 from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
@@ -161,10 +159,9 @@ class RemoteSubmitter:
         self._check_open()
         async with self._supervisor.ready_link() as link:
             try:
-                response = await link.stub.LoadModel(pb.LoadModelRequest(model=model))
-            except grpc.aio.AioRpcError as error:
-                raise _call_failed(error) from error
-        return response.load_ms
+                return (await link.load(model)).load_ms
+            except ConnectionError as error:
+                raise worker_lost() from error
 
     async def unload(self, model: str) -> bool:
         """Have the worker unload the model; False: it was not loaded.
@@ -179,18 +176,16 @@ class RemoteSubmitter:
             return False
         async with self._supervisor.ready_link() as link:
             try:
-                response = await link.stub.UnloadModel(pb.UnloadModelRequest(model=model))
-            except grpc.aio.AioRpcError as error:
-                raise _call_failed(error) from error
-        return response.unloaded
+                return (await link.unload(model)).unloaded
+            except ConnectionError as error:
+                raise worker_lost() from error
 
     async def status(self) -> pb.GetStatusResponse | None:
         """What the worker says of itself; None while it does not run. Starts nothing."""
         link = self._supervisor.link
         if link is not None:
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                request = pb.GetStatusRequest()
-                return await link.stub.GetStatus(request, timeout=self._status_timeout_s)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                return await link.status(self._status_timeout_s)
         return None
 
     def stats(self) -> RemoteStats:
@@ -284,10 +279,3 @@ class RemoteSubmitter:
     def _check_open(self) -> None:
         if self._refusal is not None:
             raise self._refusal
-
-
-def _call_failed(error: grpc.aio.AioRpcError) -> UnavailableError:
-    """A model that cannot be loaded is FAILED_PRECONDITION, with words for the client."""
-    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
-        return UnavailableError(error.details() or "", reason="MODEL_LOAD_FAILED")
-    return worker_lost()

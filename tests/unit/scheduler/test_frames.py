@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.scheduler.remote.frames import Frames, frames_socket
+from speech_service.scheduler.remote.frames import Frames
 
 
 @asynccontextmanager
@@ -19,7 +19,7 @@ async def pair(socket_path: Path) -> AsyncIterator[tuple[Frames, Frames]]:
     def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.set_result(Frames(reader, writer))
 
-    server = await asyncio.start_unix_server(serve, frames_socket(socket_path))
+    server = await asyncio.start_unix_server(serve, socket_path)
     ours = await Frames.connect(socket_path)
     theirs = await served
     try:
@@ -63,7 +63,7 @@ async def test_a_message_that_breaks_off_is_none(tmp_path: Path, sent: bytes) ->
     def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         arrived.set_result(Frames(reader, writer))
 
-    path = frames_socket(tmp_path / "s")
+    path = tmp_path / "s"
     async with await asyncio.start_unix_server(serve, path):
         _, writer = await asyncio.open_unix_connection(path)
         writer.write(sent)
