@@ -5,6 +5,7 @@ from pathlib import Path
 
 from speech_service.cli.failure import missing_extra
 from speech_service.config import load_config
+from speech_service.heap import import_asyncio_without_tls, restart_with_heap
 
 _EPILOG = (
     "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
@@ -46,6 +47,9 @@ def run(given: argparse.Namespace) -> int:
         CommandError: the ``server`` extra is not installed.
     """
     config = load_config(given.config, overrides(given))
+    restart_with_heap()
+    if config.worker.mode == "process":  # inline engines may speak TLS to their servers
+        import_asyncio_without_tls()
     try:
         from speech_service import app
 

@@ -18,17 +18,11 @@ from pathlib import Path
 
 from speech_service.config import Config, child_environment, to_mapping
 from speech_service.domain.errors import UnavailableError
+from speech_service.heap import HEAP_ENVIRONMENT
 
 logger = logging.getLogger(__name__)
 
 WORKER_COMMAND = (sys.executable, "-m", "speech_service.worker")
-WORKER_ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1",
-    "PYTHONMALLOC": "malloc",
-}
-"""Weights are read whole at every step of a decoder: on pages of 2 MiB, where the system has them to give, a step is
-shorter. Models load in threads, whose own heaps glibc never puts on such pages, nor does Python its objects: hence one
-heap for all. Only a starting process can be told."""
 SOCKET_NAME = "s"
 JOURNAL_NAME = "running"
 MAX_SOCKET_PATH_BYTES = 100
@@ -83,7 +77,7 @@ class WorkerProcess:
                 *("--socket", str(self.socket_path)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env=child_environment(WORKER_ENVIRONMENT),
+                env=child_environment(HEAP_ENVIRONMENT),
             )
             async with asyncio.timeout(self._config.worker.start_timeout_s):
                 await self._introduce(self._process)

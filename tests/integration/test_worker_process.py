@@ -25,12 +25,12 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.recognizers import fake
 from speech_service.engines.shared import SharedModels
+from speech_service.heap import HEAP_ENVIRONMENT
 from speech_service.protocols import NullObserver
 from speech_service.scheduler.remote import WorkerState
 from speech_service.scheduler.remote.link import WorkerLink
 from speech_service.scheduler.remote.outbox import Item
 from speech_service.scheduler.scheduler import Scheduler
-from speech_service.scheduler.worker_process import WORKER_ENVIRONMENT
 from tests.integration.workers import (
     FINAL,
     PARTIAL,
@@ -117,7 +117,7 @@ async def test_idle_worker_stops_and_comes_back() -> None:
 async def test_the_worker_is_told_to_use_large_pages_unless_the_operator_chose(
     monkeypatch: pytest.MonkeyPatch, chosen: str
 ) -> None:
-    for name in WORKER_ENVIRONMENT:
+    for name in HEAP_ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     if chosen:
         monkeypatch.setenv("GLIBC_TUNABLES", chosen)
@@ -127,7 +127,7 @@ async def test_the_worker_is_told_to_use_large_pages_unless_the_operator_chose(
         environment = psutil.Process(submitter.stats().pid).environ()
     # glibc ends each setting with a zero where it read them, so the second looks like a variable of its own.
     shown = ":".join(f"{name}={value}" for name, value in environment.items())
-    tunables = chosen or WORKER_ENVIRONMENT["GLIBC_TUNABLES"]
+    tunables = chosen or HEAP_ENVIRONMENT["GLIBC_TUNABLES"]
     assert f":GLIBC_TUNABLES={tunables}:" in f":{shown}:"
     assert environment["PYTHONMALLOC"] == "malloc"
     assert environment["PATH"], "the rest is inherited"
