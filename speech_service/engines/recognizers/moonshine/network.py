@@ -184,7 +184,9 @@ class _Pass:
             binding.bind_output(name)
         self._session.run_with_iobinding(binding)
         outputs = binding.get_outputs_as_ortvaluevector()  # walking it costs a C++ exception
-        return self._logits[0], [ort.OrtValue(outputs[1 + number]) for number in range(len(PRESENT))]
+        return self._logits[0], [
+            ort.OrtValue(outputs[1 + number]) for number in range(len(PRESENT))
+        ]
 
     def _bind(self, count: int) -> None:
         """Make room for passes over ``count`` tokens."""
