@@ -5,13 +5,12 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 from speech.internal.v1 import worker_pb2 as pb
-from speech.v1 import common_pb2, model_service_pb2
+from speech.v1 import model_service_pb2
 from speech_service.domain.errors import InternalError, SpeechError
-from speech_service.domain.models import ModelCapabilities, ModelKind, ModelState
+from speech_service.domain.models import ModelState
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.remote import wire, wire_errors
 from speech_service.scheduler.scheduler import Scheduler
@@ -22,13 +21,6 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_HEARTBEAT_TIMEOUT_S = 5.0
 
-_KIND_TO_WIRE = {
-    ModelKind.RECOGNIZER: model_service_pb2.MODEL_KIND_RECOGNIZER,
-    ModelKind.SYNTHESIZER: model_service_pb2.MODEL_KIND_SYNTHESIZER,
-    ModelKind.ALIGNER: model_service_pb2.MODEL_KIND_ALIGNER,
-    ModelKind.TRANSLATOR: model_service_pb2.MODEL_KIND_TRANSLATOR,
-    ModelKind.LANGUAGE_IDENTIFIER: model_service_pb2.MODEL_KIND_LANGUAGE_IDENTIFIER,
-}
 _STATE_TO_WIRE = {
     ModelState.UNLOADED: model_service_pb2.MODEL_STATE_UNLOADED,
     ModelState.LOADING: model_service_pb2.MODEL_STATE_LOADING,
@@ -43,13 +35,11 @@ class Calls:
 
     def __init__(
         self,
-        models: Mapping[str, ModelCapabilities],
         host: ModelHost,
         scheduler: Scheduler,
         pulse: Pulse,
         observer: BufferingObserver,
     ) -> None:
-        self._models = models
         self._host = host
         self._scheduler = scheduler
         self._pulse = pulse
@@ -127,17 +117,8 @@ class Calls:
         )
 
     def _loaded_model(self, name: str) -> pb.LoadedModel:
-        described = self._models[name]
-        model = model_service_pb2.Model(
-            name=name,
-            kind=_KIND_TO_WIRE[described.kind],
-            state=_STATE_TO_WIRE[self._host.states[name]],
-            languages=sorted(described.languages),
-            sample_rate_hz=described.sample_rate_hz,
-            limits=common_pb2.Limits(max_segment_ms=described.max_segment_ms),
-            licence=described.licence,
-            description=described.description,
-        )
+        """What the front end, which knows what it configured, cannot know."""
+        model = model_service_pb2.Model(name=name, state=_STATE_TO_WIRE[self._host.states[name]])
         active = self._scheduler.stats().running.get(name, 0)
         return pb.LoadedModel(model=model, active=active)
 

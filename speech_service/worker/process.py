@@ -76,7 +76,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
 
     host = ModelHost(models, build, scheduler)
     pulse = Pulse(host, scheduler, described, config.worker.heartbeat_interval_s)
-    calls = Calls(described, host, scheduler, pulse, observer)
+    calls = Calls(host, scheduler, pulse, observer)
     service = WorkerService(pulse, calls, config.worker.max_audio_bytes)
     server = await asyncio.start_unix_server(service.run, socket_path)
     gc.freeze()  # what start-up made lives as long as the process

@@ -157,9 +157,7 @@ async def test_a_front_end_has_one_heap_on_large_pages_unless_the_operator_chose
     if chosen:
         monkeypatch.setenv("GLIBC_TUNABLES", chosen)
     async with serving(fake_toml) as server:
-        process = psutil.Process(
-            server.process.pid
-        )  # the process that was started, not one of its own
+        process = psutil.Process(server.process.pid)  # what was started has become the service
         environment, command = process.environ(), process.cmdline()
         async with aio.insecure_channel(server.target) as channel:
             assert await recognizes(channel)
@@ -181,4 +179,4 @@ async def test_only_a_front_end_with_engines_of_its_own_holds_a_second_tls(
         libraries = {
             Path(file.path).name for file in psutil.Process(server.process.pid).memory_maps()
         }
-    assert any(name.startswith("libssl") or name.startswith("_ssl") for name in libraries) is loaded
+    assert any(name.startswith(("libssl", "_ssl")) for name in libraries) is loaded

@@ -490,7 +490,7 @@ class LoadedModel(_message.Message):
     """Work that is being computed."""
     @_builtins.property
     def model(self) -> _model_service_pb2.Model:
-        """Description with state, capabilities and limits."""
+        """Its name and state; what else it is, the front end knows."""
 
     def __init__(
         self,
