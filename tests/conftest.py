@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from tests.qwen_tiny.folder import TinyModels
 
 # Tests run beside each other, and tiny tensors are fastest on one thread. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("any-speed", deadline=None)
+settings.load_profile("any-speed")
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
