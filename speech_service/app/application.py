@@ -22,6 +22,7 @@ from speech_service.servicers.services import (
     add_public_services,
     make_health,
 )
+from speech_service.tasks import log_failure
 
 _POLL_S = 0.02
 _LAST_WORDS_S = 5.0
@@ -129,13 +130,13 @@ class Application:
         await self.parts.control.load(name)
 
     def _models_healthy(self, healthy: bool) -> None:
-        self.parts.observer.gauge("speech_worker_up", float(healthy))
         self._spawn(self._health.set_models(healthy))
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(log_failure)
 
     # --- drain ---
 

@@ -52,7 +52,7 @@ class DemoServer:
             settings += ["--config", str(self._config)]
         self._log = self._open_log()
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "speech_service", "serve", "--preload", *settings),
+            *(sys.executable, "-P", "-m", "speech_service", "serve", "--preload", *settings),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,

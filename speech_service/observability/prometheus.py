@@ -63,8 +63,11 @@ GAUGES: Mapping[str, Declared] = {
     "speech_active_streams": Declared("Open bidirectional streams."),
     "speech_active_unary": Declared("Unary calls in flight."),
     "speech_queue_depth": Declared("Work waiting.", ("class",)),
-    "speech_outbox_depth": Declared("Work waiting for the worker to start."),
-    "speech_worker_up": Declared("1 while the worker answers its heartbeat."),
+    "speech_outbox_depth": Declared("Work that the worker was not given yet."),
+    "speech_worker_up": Declared("1 while a worker runs and answers; 0 also while none is needed."),
+    "speech_worker_state": Declared(
+        "1 for the state that the worker is in; stopped: none is needed.", ("state",)
+    ),
 }
 
 

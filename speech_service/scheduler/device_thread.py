@@ -4,11 +4,13 @@ The loop is three verbs: admit what the policy gives -> step the engine once -> 
 An item that arrives while others decode joins at the next step; a cancelled one leaves before it.
 """
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from speech_service.domain.errors import InternalError, UnavailableError
 from speech_service.domain.work import (
@@ -27,6 +29,18 @@ from speech_service.scheduler.queue import Queued
 logger = logging.getLogger(__name__)
 
 
+FAILURE_PAUSE_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class LanePulse:
+    """What a lane got done: steps that returned, and events that they gave. ``busy``: it has admitted work."""
+
+    steps: int
+    outputs: int
+    busy: bool
+
+
 def internal_failure(work_id: str) -> WorkFailed:
     """What the caller hears of a bug: nothing but that there was one."""
     return WorkFailed(work_id, InternalError("internal error"))
@@ -42,13 +56,15 @@ class Lane:
     def __init__(
         self, name: str, model: str, engine: Engine, pool: WorkPool, observer: Observer
     ) -> None:
+        self.name = name
         self.seat = Seat(model)
         self._engine: Engine | None = engine
         self._max_batch = max(1, engine.capabilities.max_batch)
         self._pool = pool
         self._observer = observer
         self._admitted: dict[str, tuple[Queued, float]] = {}
-        self._step_started_s: float | None = None
+        self._steps = 0
+        self._outputs = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -67,17 +83,32 @@ class Lane:
         return not self._thread.is_alive()
 
     @property
-    def step_age_s(self) -> float:
-        """How long the current step has been running; 0 between steps."""
-        started_s = self._step_started_s
-        return 0.0 if started_s is None else time.monotonic() - started_s
+    def pulse(self) -> LanePulse:
+        """What the lane got done so far, and whether it has more to do."""
+        return LanePulse(self._steps, self._outputs, bool(self._admitted))
 
     def _run(self) -> None:
         engine = self._engine
         assert engine is not None
-        while self._admit(engine):
-            self._publish(self._step(engine))
+        while True:
+            try:
+                if not self._admit(engine):
+                    break
+                self._publish(self._step(engine))
+            except Exception:  # a lane that ends by itself leaves its model without hands
+                logger.exception("the lane of model %s failed", self.seat.model)
+                self._give_up(engine)
+                time.sleep(FAILURE_PAUSE_S)
         self._engine = None  # its memory must not wait for the lane object
+
+    def _give_up(self, engine: Engine) -> None:
+        """End everything that is admitted: what became of it is not known."""
+        ended = [internal_failure(work_id) for work_id in self._admitted]
+        for work_id in self._admitted:
+            self._abort(engine, work_id)
+        self._admitted.clear()
+        with contextlib.suppress(Exception):  # the pool itself may be what failed
+            self._pool.tell(ended)
 
     def _admit(self, engine: Engine) -> bool:
         """Take work in and let cancelled work go; False: the lane has to stop."""
@@ -116,7 +147,7 @@ class Lane:
         """Advance everything admitted by one device step."""
         if not self._admitted:
             return ()
-        started_s = self._step_started_s = time.monotonic()
+        started_s = time.monotonic()
         try:
             events = engine.step()
         except Exception:
@@ -124,7 +155,8 @@ class Lane:
             events = [internal_failure(work_id) for work_id in self._admitted]
             for work_id in self._admitted:
                 self._abort(engine, work_id)
-        self._step_started_s = None
+        self._steps += 1
+        self._outputs += len(events)
         model = self.seat.model
         elapsed_s = time.monotonic() - started_s
         self._observer.observe(metrics.STEP_SECONDS, elapsed_s, model=model)

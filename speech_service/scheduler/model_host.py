@@ -30,19 +30,27 @@ class ModelHost:
     tries again. Loop thread only, as the scheduler is.
     """
 
-    def __init__(self, names: Iterable[str], build: BuildEngines, scheduler: Scheduler) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        build: BuildEngines,
+        scheduler: Scheduler,
+        on_loading: Callable[[int], None] | None = None,
+    ) -> None:
         """Make the models known to the scheduler; nothing is loaded yet.
 
         Args:
             names: what requests call the models.
             build: makes the engines of a model, one per lane; runs on a thread of its own.
             scheduler: gets the lanes.
+            on_loading: told how many models are being loaded, whenever that changes.
         """
         self._build = build
         self._scheduler = scheduler
         self._states = dict.fromkeys(names, ModelState.UNLOADED)
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, tuple[float, SpeechError]] = {}
+        self._on_loading = on_loading
         for name in self._states:
             scheduler.add_lanes(name, ())
 
@@ -122,8 +130,18 @@ class ModelHost:
         if task is None:
             self._states[name] = ModelState.LOADING
             task = self._loading[name] = asyncio.create_task(self._load(name))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            task.add_done_callback(self._loaded)
+            self._tell_loading()
         return task
+
+    def _loaded(self, done: "asyncio.Task[None]") -> None:
+        if not done.cancelled():
+            done.exception()  # it was logged, and told to who waited
+        self._tell_loading()
+
+    def _tell_loading(self) -> None:
+        if self._on_loading is not None:
+            self._on_loading(len(self._loading))
 
     async def _load(self, name: str) -> None:
         try:

@@ -16,7 +16,7 @@ from speech_service.domain.errors import ResourceNotFoundError, SpeechError, Una
 from speech_service.domain.work import Work, WorkAudio, WorkClass, WorkEvent, WorkFailed
 from speech_service.protocols import Engine, Observer, OnWorkEvent
 from speech_service.scheduler import metrics
-from speech_service.scheduler.device_thread import Lane
+from speech_service.scheduler.device_thread import Lane, LanePulse
 from speech_service.scheduler.mailbox import Mailbox
 from speech_service.scheduler.pool import WorkPool
 from speech_service.scheduler.queue import ClassStats
@@ -130,9 +130,9 @@ class Scheduler:
         """How many items wait for ``model``."""
         return self._pool.waiting(model)
 
-    def longest_step_s(self, model: str) -> float:
-        """How long the model's slowest lane has been inside its current step."""
-        return max((lane.step_age_s for lane in self._lanes.get(model, ())), default=0.0)
+    def pulses(self, model: str) -> Mapping[str, LanePulse]:
+        """What each lane of the model got done so far, by the lane's name."""
+        return {lane.name: lane.pulse for lane in self._lanes.get(model, ())}
 
     async def drain(self, timeout_s: float | None = None) -> bool:
         """Refuse new work and wait until what was accepted has ended; False: the time ran out

@@ -1,32 +1,32 @@
 """One worker process: spawn it, wait until it serves, stop it. Knows nothing of what it serves.
 
-The process gets its configuration as one line of JSON on stdin, which then stays open: its end
-tells the worker that the front end is gone. It answers one line of JSON on stdout when it serves.
-Its socket lies in a fresh directory that only this user may enter.
+The process inherits one end of a socket pair, which its work travels over, and the record that it keeps of itself
+(``record.py``): nothing of it has a name in the file system, so nothing is left of it, however it or we end. It gets
+its configuration as one line of JSON on stdin, which then stays open: its end tells the worker that the front end is
+gone. It answers one line of JSON on stdout when it serves.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-import os
-import shutil
+import socket
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from speech_service.config import Config, child_environment, to_mapping
 from speech_service.domain.errors import UnavailableError
 from speech_service.heap import HEAP_ENVIRONMENT
+from speech_service.scheduler.effort import Effort, wait_fairly
+from speech_service.scheduler.record import Record
 
 logger = logging.getLogger(__name__)
 
-WORKER_COMMAND = (sys.executable, "-m", "speech_service.worker")
-SOCKET_NAME = "s"
-JOURNAL_NAME = "running"
-MAX_SOCKET_PATH_BYTES = 100
-"""Unix sockets take 107 bytes on Linux, 103 on other systems."""
+WORKER_COMMAND = (sys.executable, "-P", "-m", "speech_service.worker")
+"""``-P``: the folder that we run in is not searched for modules; anybody may have put one there."""
+_LOOKS_AT_A_START = 6
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""``-P`` for the processes that a worker's libraries start."""
 
 
 class WorkerStartError(UnavailableError):
@@ -37,13 +37,14 @@ class WorkerStartError(UnavailableError):
 
 
 class WorkerProcess:
-    """A worker process and its private directory. Event loop only."""
+    """A worker process, the socket to it and its record. Event loop only."""
 
     def __init__(self, config: Config, command: Sequence[str] = WORKER_COMMAND) -> None:
         self._config = config
         self._command = tuple(command)
         self._process: asyncio.subprocess.Process | None = None
-        self._directory: Path | None = None
+        self._socket: socket.socket | None = None
+        self._record: Record | None = None
         self._ran_ids: list[int] = []
 
     @property
@@ -57,34 +58,40 @@ class WorkerProcess:
         return self._process.pid if self._process is not None else 0
 
     @property
-    def socket_path(self) -> Path:
-        """Where the worker serves. Valid from ``start`` to ``stop``."""
-        assert self._directory is not None, "start() comes first"
-        return self._directory / SOCKET_NAME
+    def loading(self) -> bool:
+        """Whether it is loading a model."""
+        return self._record is not None and self._record.loading
+
+    def take_socket(self) -> socket.socket:
+        """Our end of the connection, for the caller to keep and close. Once, after ``start``."""
+        end, self._socket = self._socket, None
+        assert end is not None, "start() comes first, and there is one end"
+        return end
 
     async def start(self) -> None:
         """Spawn the process and wait until it serves.
 
         Raises:
-            WorkerStartError: it ended, or said nothing for ``worker.start_timeout_s``.
+            WorkerStartError: it ended, or said nothing in ``worker.start_timeout_s`` of a machine that is free.
         """
-        self._directory = Path(tempfile.mkdtemp(prefix="speech-worker-"))  # mode 0700
-        if len(os.fsencode(self.socket_path)) > MAX_SOCKET_PATH_BYTES:
-            raise WorkerStartError("the directory for temporary files has too long a path")
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                *("--socket", str(self.socket_path)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=child_environment(HEAP_ENVIRONMENT),
-            )
-            async with asyncio.timeout(self._config.worker.start_timeout_s):
-                await self._introduce(self._process)
-        except TimeoutError as error:
-            raise WorkerStartError("it did not serve in time") from error
+            await self._spawn()
         except OSError as error:
             raise WorkerStartError(error.strerror or "the system refused") from error
+        assert self._process is not None
+        limit_s = self._config.worker.start_timeout_s
+        introduction = asyncio.ensure_future(self._introduce(self._process))
+        try:
+            if not await wait_fairly(
+                introduction, Effort(self.pid), lambda: limit_s, limit_s / _LOOKS_AT_A_START
+            ):
+                raise WorkerStartError("it did not serve in time")
+            await introduction
+        except OSError as error:
+            raise WorkerStartError(error.strerror or "its pipes are broken") from error
+        finally:
+            introduction.cancel()
+            await asyncio.gather(introduction, return_exceptions=True)
 
     async def wait(self) -> int:
         """Wait for the process to end; returns its exit status (negative: the signal)."""
@@ -98,19 +105,40 @@ class WorkerProcess:
                 self._process.kill()
 
     async def stop(self, grace_s: float) -> None:
-        """End the process: close its stdin, kill it after ``grace_s``; remove its directory."""
+        """End the process: close its stdin, kill it after ``grace_s``; let go of all that it had. Raises nothing."""
         process = self._process
-        if process is not None:
-            if process.stdin is not None:
-                process.stdin.close()
-            try:
-                await asyncio.wait_for(process.wait(), grace_s)
-            except TimeoutError:
-                self.kill()
-                await process.wait()
-        if self._directory is not None:
-            self._ran_ids = _read_journal(self._directory)
-            shutil.rmtree(self._directory, ignore_errors=True)
+        try:
+            if process is not None:
+                if process.stdin is not None:
+                    process.stdin.close()
+                try:
+                    await asyncio.wait_for(process.wait(), grace_s)
+                except TimeoutError:
+                    self.kill()
+                    await process.wait()
+            if self._record is not None:
+                self._ran_ids = self._record.ran_ids()
+        except OSError:
+            logger.exception("a worker that ended cannot be cleared up")
+        finally:
+            if self._record is not None:
+                self._record.close()
+            if self._socket is not None:
+                self._socket.close()
+
+    async def _spawn(self) -> None:
+        self._record = Record()
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            handed = (theirs.fileno(), self._record.fileno())
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                *("--socket", str(handed[0]), "--record", str(handed[1])),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                env=child_environment(HEAP_ENVIRONMENT | SAFE_PATH),
+                pass_fds=handed,
+            )
 
     async def _introduce(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -120,13 +148,3 @@ class WorkerProcess:
             await process.stdin.drain()
         if not await process.stdout.readline():
             raise WorkerStartError(f"it ended with status {await process.wait()}")
-
-
-def _read_journal(directory: Path) -> list[int]:
-    """Numbers of the work that lanes had admitted (``worker/journal.py`` writes them)."""
-    ids: list[int] = []
-    for path in directory.glob(f"{JOURNAL_NAME}-*"):
-        with contextlib.suppress(OSError):
-            data = path.read_bytes()
-            ids += [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
-    return [number for number in ids if number]

@@ -88,6 +88,7 @@ class Calls:
                     ok=beat.ok,
                     latency_ms=beat.latency_ms,
                     message=beat.message,
+                    stalled_s=beat.stalled_s,
                 )
                 for beat in beats
             ],

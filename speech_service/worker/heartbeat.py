@@ -2,9 +2,11 @@
 
 import asyncio
 import itertools
+import os
+import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,8 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import OnWorkEvent
+from speech_service.scheduler.device_thread import LanePulse
+from speech_service.scheduler.effort import Effort
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.scheduler import Scheduler
 
@@ -37,20 +41,47 @@ NOISE_LEVEL = 0.001
 _PROMPT_LEVEL = 0.1
 
 
+SILENT_SHARE = 0.02
+"""A model whose steps return but bring nothing gets this share of the patience: a long text takes many steps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """How one model answered. ``latency_ms`` is 0 when real work answered for it."""
+    """How one model answered. ``latency_ms`` is 0 when real work answered for it.
+
+    ``stalled_s``: how long it got nothing done although it had work and the chance, as ``effort.py`` counts.
+    """
 
     model: str
     ok: bool
     latency_ms: float = 0.0
     message: str = ""
+    stalled_s: float = 0.0
+
+
+@dataclass(slots=True)
+class _Probe:
+    """A heartbeat's work that is under way."""
+
+    work_id: str
+    began_s: float
+    ended: "asyncio.Future[WorkEvent]"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a lane had done when we last looked, and the chance that it had since its last step and its last event."""
+
+    pulse: LanePulse
+    stalled_s: float = 0.0
+    silent_s: float = 0.0
 
 
 class Pulse:
-    """Implements ``Submitter`` by passing on, and notes when each model last finished something.
+    """Implements ``Submitter`` by passing on, and says of each model whether it gets anything done.
 
-    A model that finished real work within the interval is not asked again: it is alive, and busy.
+    A step that returns is life, however long the work takes that it belongs to. A model without work is asked for a
+    small inference; one that has work, or has just finished some, has that for an answer.
     """
 
     def __init__(
@@ -67,6 +98,10 @@ class Pulse:
         self._last_done_s: dict[str, float] = {}
         self._numbers = itertools.count(1)
         self._clip = _noise()
+        self._probes: dict[str, _Probe] = {}
+        self._seen: dict[tuple[str, str], _Seen] = {}
+        # Whoever looks is busy looking: the loop's own thread is no sign of life of a model.
+        self._effort = Effort(os.getpid(), without=threading.get_native_id())
 
     def submit(self, work: Work, on_event: OnWorkEvent) -> None:
         """Pass the work on. Raises what ``ModelHost.submit`` raises."""
@@ -90,17 +125,22 @@ class Pulse:
     async def beat(self, timeout_s: float) -> list[Beat]:
         """Ask every loaded model, all at once, and wait at most ``timeout_s``."""
         loaded = [name for name, state in self._host.states.items() if state is ModelState.READY]
-        return list(await asyncio.gather(*(self._ask(name, timeout_s) for name in loaded)))
+        asked = {name: self._ask(name) for name in loaded}
+        probes = [asking.ended for asking in asked.values() if isinstance(asking, _Probe)]
+        if probes:
+            await asyncio.wait(probes, timeout=timeout_s)
+        stalled_s = self._stalls(loaded)
+        return [self._tell(name, asking, stalled_s[name]) for name, asking in asked.items()]
 
-    async def _ask(self, model: str, timeout_s: float) -> Beat:
-        step_s = self._scheduler.longest_step_s(model)
-        if step_s > timeout_s + self._interval_s:  # other lanes may well go on meanwhile
-            return Beat(model, False, step_s * 1000, "a lane is stuck")
-        started_s = time.monotonic()
+    def _ask(self, model: str) -> "_Probe | Beat":
+        """The inference that is under way for it, or why there is none."""
+        asking = self._probes.get(model)
+        if asking is not None:
+            return asking
         last_s = self._last_done_s.get(model)
-        if last_s is not None and started_s - last_s < self._interval_s:
-            return Beat(model, True)
-        if not self._models[model].probe:
+        lately = last_s is not None and time.monotonic() - last_s < self._interval_s
+        busy = any(pulse.busy for pulse in self._scheduler.pulses(model).values())
+        if lately or busy or not self._models[model].probe:
             return Beat(model, True)
         work = probe(self._models[model], f"heartbeat-{next(self._numbers)}", self._clip)
         ended: asyncio.Future[WorkEvent] = asyncio.get_running_loop().create_future()
@@ -111,15 +151,50 @@ class Pulse:
 
         try:
             self._host.submit(work, on_end)
-            event = await asyncio.wait_for(ended, timeout_s)
-        except TimeoutError:
-            self._host.cancel(work.work_id)
-            return Beat(model, False, (time.monotonic() - started_s) * 1000, "no result in time")
         except SpeechError as error:
             return Beat(model, False, message=error.reason)
-        latency_ms = (time.monotonic() - started_s) * 1000
+        asking = self._probes[model] = _Probe(work.work_id, time.monotonic(), ended)
+        return asking
+
+    def _tell(self, model: str, asking: "_Probe | Beat", stalled_s: float) -> Beat:
+        """What became of it. An inference that goes on is waited for until the next heartbeat, not begun again."""
+        if isinstance(asking, Beat):
+            return replace(asking, stalled_s=stalled_s)
+        if not asking.ended.done():
+            message = "no result yet" if stalled_s else ""
+            return Beat(model, True, message=message, stalled_s=stalled_s)
+        del self._probes[model]
+        event = asking.ended.result()
+        latency_ms = (time.monotonic() - asking.began_s) * 1000
         reason = event.error.reason if isinstance(event, WorkFailed) else ""
-        return Beat(model, isinstance(event, WorkDone), latency_ms, reason)
+        return Beat(model, isinstance(event, WorkDone), latency_ms, reason, stalled_s)
+
+    def _stalls(self, models: Sequence[str]) -> dict[str, float]:
+        """How long each model's slowest lane has got nothing done."""
+        chance_s = self._effort.chance_s()
+        stalls: dict[str, float] = {}
+        seen: dict[tuple[str, str], _Seen] = {}
+        for model in models:
+            stalls[model] = 0.0
+            pulses = self._scheduler.pulses(model)
+            for lane, pulse in {**pulses, "": self._whole(model, pulses.values())}.items():
+                now = _Seen(pulse)
+                last = self._seen.get((model, lane))
+                if last is not None and pulse.busy and last.pulse.busy:
+                    if pulse.outputs == last.pulse.outputs and self._models[model].probe:
+                        now.silent_s = last.silent_s + chance_s
+                    if pulse.steps == last.pulse.steps:
+                        now.stalled_s = last.stalled_s + chance_s
+                seen[model, lane] = now
+                stalls[model] = max(stalls[model], now.stalled_s, now.silent_s * SILENT_SHARE)
+        self._seen = seen
+        return stalls
+
+    def _whole(self, model: str, pulses: Iterable[LanePulse]) -> LanePulse:
+        """All lanes as one: work that waits is no lane's, and a lane that is gone shows nothing."""
+        waits = model in self._probes or self._scheduler.waiting(model) > 0
+        done = [(pulse.steps, pulse.outputs) for pulse in pulses]
+        return LanePulse(sum(steps for steps, _ in done), sum(out for _, out in done), waits)
 
 
 def probe(model: ModelCapabilities, work_id: str, clip: Samples) -> Work:

@@ -1,19 +1,17 @@
-"""What each lane runs at this moment, in a file that outlives the process.
+"""What each lane runs at this moment, in memory that outlives the process.
 
 When a worker dies, the front end reads which work it died over. A message could not tell: the
 process is gone before the event loop sends it. A file that is mapped into memory costs a store of
 eight bytes and needs no flush, as the system keeps the page when the process is killed.
 """
 
-import mmap
+import weakref
 from collections.abc import Sequence
-from pathlib import Path
 
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import Work, WorkAudio, WorkEvent
 from speech_service.protocols import Engine
-
-SLOT_BYTES = 8
+from speech_service.scheduler.record import NUMBER_BYTES, WorkerRecord
 
 
 def wire_id(work_id: str) -> int:
@@ -25,12 +23,11 @@ def wire_id(work_id: str) -> int:
 class JournaledEngine:
     """An engine that notes what is admitted to it: one little-endian uint64 per item, 0 when free."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    def __init__(self, engine: Engine, record: WorkerRecord) -> None:
         self._engine = engine
         slots = max(1, engine.capabilities.max_batch)
-        with path.open("w+b") as file:
-            file.truncate(slots * SLOT_BYTES)
-            self._map = mmap.mmap(file.fileno(), slots * SLOT_BYTES)
+        self._map = record.take_journal(slots)
+        weakref.finalize(self, record.give_back, self._map)
         self._free = list(range(slots))
         self._slots: dict[str, int] = {}
 
@@ -66,5 +63,5 @@ class JournaledEngine:
             self._free.append(slot)
 
     def _write(self, slot: int, number: int) -> None:
-        at = slot * SLOT_BYTES
-        self._map[at : at + SLOT_BYTES] = number.to_bytes(SLOT_BYTES, "little")
+        at = slot * NUMBER_BYTES
+        self._map[at : at + NUMBER_BYTES] = number.to_bytes(NUMBER_BYTES, "little")

@@ -9,10 +9,10 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TextIO
 
 from speech_service.config import (
@@ -29,11 +29,14 @@ from speech_service.observability.logging import configure as configure_logging
 from speech_service.protocols import Engine
 from speech_service.scheduler import metrics
 from speech_service.scheduler.model_host import ModelHost
+from speech_service.scheduler.record import WorkerRecord
+from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.scheduler import Scheduler
-from speech_service.scheduler.worker_process import JOURNAL_NAME
+from speech_service.tasks import log_failure
 from speech_service.worker.calls import Calls
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine
+from speech_service.worker.priority import Priority
 from speech_service.worker.service import WorkerService
 from speech_service.worker.telemetry import BufferingObserver
 
@@ -45,22 +48,22 @@ PR_SET_PDEATHSIG = 1
 def main(arguments: Sequence[str]) -> int:
     """Run a worker until its stdin ends. Configuration: one line of JSON on stdin."""
     parser = argparse.ArgumentParser(prog="speech_service.worker")
-    parser.add_argument("--socket", type=Path, required=True, help="unix socket to serve on")
-    socket_path: Path = parser.parse_args(arguments).socket
+    parser.add_argument("--socket", type=int, required=True, help="descriptor of the connection")
+    parser.add_argument("--record", type=int, required=True, help="descriptor of the record")
+    handed = parser.parse_args(arguments)
     _die_with_parent()
     ready = _claim_stdout()
     try:
         config = from_mapping(json.loads(sys.stdin.buffer.readline()))
         configure_logging(config.observability)
-        _lower_priority(config.worker.nice)
-        asyncio.run(_serve(config, socket_path, ready))
+        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready))
     except (ConfigError, json.JSONDecodeError) as error:
         logger.error("worker cannot start: %s", error)
         return 2
     return 0
 
 
-async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
+async def _serve(config: Config, connection: int, record: WorkerRecord, ready: TextIO) -> None:
     loop = asyncio.get_running_loop()
     described = {(told := registry.describe(model)).name: told for model in config.models}
     if len(described) < len(config.models):
@@ -69,16 +72,24 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
     scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
     lanes = lane_count(config)
-    journals = JournalFiles(socket_path.parent)
+    priority = Priority(config.worker.nice)
 
     def build(name: str) -> list[Engine]:
-        return build_lanes(models[name], lanes, journals)
+        priority.keep_this_thread()
+        return build_lanes(models[name], lanes, record)
 
-    host = ModelHost(models, build, scheduler)
+    def on_loading(count: int) -> None:
+        record.set_loading(count)
+        if not count:
+            priority.lower()
+
+    host = ModelHost(models, build, scheduler, on_loading)
     pulse = Pulse(host, scheduler, described, config.worker.heartbeat_interval_s)
     calls = Calls(host, scheduler, pulse, observer)
     service = WorkerService(pulse, calls, config.worker.max_audio_bytes)
-    server = await asyncio.start_unix_server(service.run, socket_path)
+    frames = await Frames.over(socket.socket(fileno=connection))
+    serving = asyncio.create_task(service.run(frames), name="worker-service")
+    serving.add_done_callback(log_failure)
     gc.freeze()  # what start-up made lives as long as the process
     gc.set_threshold(20_000, 20, 20)
     preload = asyncio.create_task(_preload(host, config.worker.preload))
@@ -86,7 +97,7 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     ready.flush()
     await _stdin_end()
     preload.cancel()
-    server.close()
+    serving.cancel()
     await scheduler.close()
     if ModelState.LOADING in host.states.values():
         os._exit(0)  # a load cannot be stopped, and nobody waits for it any more
@@ -103,30 +114,14 @@ async def _preload(host: ModelHost, wanted: bool) -> None:
         await asyncio.gather(*loads, return_exceptions=True)  # the host logs what fails
 
 
-class JournalFiles:
-    """Names of journal files, a fresh one for each lane."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._count = 0
-
-    def next_path(self) -> Path:
-        """A path that no lane has yet."""
-        self._count += 1
-        return self._directory / f"{JOURNAL_NAME}-{self._count}"
-
-
-def build_lanes(model: ModelConfig, lanes: int, journals: JournalFiles) -> list[Engine]:
+def build_lanes(model: ModelConfig, lanes: int, record: WorkerRecord) -> list[Engine]:
     """The engines of a model, one per lane. What they share is gone when the last of them is.
 
     Raises:
         ConfigError: the backend cannot be loaded; names the configuration key.
     """
     shared = SharedModels()
-    return [
-        JournaledEngine(registry.build_engine(model, shared), journals.next_path())
-        for _ in range(lanes)
-    ]
+    return [JournaledEngine(registry.build_engine(model, shared), record) for _ in range(lanes)]
 
 
 def lane_count(config: Config) -> int:
@@ -155,13 +150,6 @@ def _claim_stdout() -> TextIO:
     ready = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return ready
-
-
-def _lower_priority(nice: int) -> None:
-    try:
-        os.nice(nice)
-    except OSError:
-        logger.warning("worker.nice = %d is not allowed here", nice)
 
 
 async def _stdin_end() -> None:

@@ -25,9 +25,8 @@ class WorkerService:
         self._max_audio_bytes = max_audio_bytes
         self._stream_numbers = itertools.count(1)
 
-    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def run(self, frames: Frames) -> None:
         """Work in, outcomes out, until the front end closes the connection; then its work is cancelled."""
-        frames = Frames(reader, writer)
         events: asyncio.Queue[pb.RunEvent | None] = asyncio.Queue()
         stream = RunStream(
             f"run{next(self._stream_numbers)}",

@@ -6,7 +6,7 @@ which costs more than the message; and those threads wake several times a second
 
 import asyncio
 import contextlib
-from pathlib import Path
+import socket
 
 _LENGTH_BYTES = 4
 _BUFFER_BYTES = 1 << 20
@@ -21,13 +21,13 @@ class Frames:
         self._writer = writer
 
     @staticmethod
-    async def connect(socket_path: Path) -> "Frames":
-        """Reach the process that serves at ``socket_path``.
+    async def over(end: socket.socket) -> "Frames":
+        """Over one end of a socket pair, which belongs to the frames from now on.
 
         Raises:
-            OSError: nobody listens.
+            OSError: it is closed.
         """
-        return Frames(*await asyncio.open_unix_connection(socket_path, limit=_BUFFER_BYTES))
+        return Frames(*await asyncio.open_unix_connection(sock=end, limit=_BUFFER_BYTES))
 
     async def read(self) -> bytes | None:
         """The next message; None once the other side has closed the connection, or is gone."""

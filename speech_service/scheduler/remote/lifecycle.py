@@ -19,9 +19,8 @@ T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 0.2
-MAX_BACKOFF_S = 5.0
-FAILED_RETRY_S = 30.0
-"""While FAILED, one more attempt is made this often."""
+MAX_BACKOFF_S = 30.0
+"""Each crash in a row doubles the wait, up to this; while FAILED, too, attempts go on."""
 
 
 class WorkerState(Enum):
@@ -43,6 +42,7 @@ class Lifecycle:
         self._healthy = True
         self._crashes = 0
         self._crashes_in_a_row = 0
+        self._backoff_s = 0.0
         self._state_callbacks: list[Callable[[WorkerState], None]] = []
         self._health_callbacks: list[Callable[[bool], None]] = []
 
@@ -60,6 +60,11 @@ class Lifecycle:
     def crashes(self) -> int:
         """Crashes, and failed starts, since the front end started."""
         return self._crashes
+
+    @property
+    def backoff_s(self) -> float:
+        """How long after the last crash the next start is; 0 once a worker has done something."""
+        return self._backoff_s
 
     def subscribe(self, callback: Callable[[WorkerState], None]) -> Callable[[], None]:
         """Call ``callback`` with every new state; returns what ends that."""
@@ -90,6 +95,7 @@ class Lifecycle:
     def succeeded(self) -> None:
         """An item was finished: whatever crashed before, the worker works."""
         self._crashes_in_a_row = 0
+        self._backoff_s = 0.0
 
     def crashed(self) -> float:
         """Record a crash and enter RESTARTING or FAILED; returns the seconds to wait before the
@@ -97,13 +103,16 @@ class Lifecycle:
         """
         self._crashes += 1
         self._crashes_in_a_row += 1
+        # The first start anew is at once. 2 ** 16 times the first wait is beyond any bound.
+        doublings = min(self._crashes_in_a_row - 2, 16)
+        self._backoff_s = (
+            0.0 if doublings < 0 else min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2**doublings)
+        )
         if self._state is WorkerState.FAILED or self._crashes_in_a_row > self._max_restarts:
             self.enter(WorkerState.FAILED)
-            return FAILED_RETRY_S
-        self.enter(WorkerState.RESTARTING)
-        if self._crashes_in_a_row == 1:
-            return 0.0
-        return min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (self._crashes_in_a_row - 2))
+        else:
+            self.enter(WorkerState.RESTARTING)
+        return self._backoff_s
 
 
 def _tell(callbacks: list[Callable[[T], None]], value: T) -> None:

@@ -7,10 +7,10 @@ worker is behind. So nothing piles up between the outbox and the socket.
 import asyncio
 import contextlib
 import logging
+import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -22,6 +22,7 @@ from speech_service.scheduler.remote import wire
 from speech_service.scheduler.remote.calls import Calls
 from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.remote.outbox import Item, Outbox
+from speech_service.tasks import log_failure
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +38,10 @@ class WorkerLink:
     """
 
     def __init__(
-        self, socket_path: Path, outbox: Outbox, on_event: Callable[[WorkEvent], None]
+        self, end: socket.socket, outbox: Outbox, on_event: Callable[[WorkEvent], None]
     ) -> None:
-        self._socket_path = socket_path
+        """``end`` is our end of the connection; ``close`` closes it."""
+        self._socket = end
         self._outbox = outbox
         self._on_event = on_event
         self._sent_samples: dict[str, dict[SegmentKey, int]] = {}
@@ -53,13 +55,15 @@ class WorkerLink:
         """Open the stream and start sending.
 
         Raises:
-            OSError: the worker does not listen any more.
+            OSError: the system has no descriptor for it.
         """
-        frames = self._frames = await Frames.connect(self._socket_path)
+        frames = self._frames = await Frames.over(self._socket)
         self._tasks = [
             asyncio.create_task(self._write(frames), name="worker-link-write"),
             asyncio.create_task(self._read(frames), name="worker-link-read"),
         ]
+        for task in self._tasks:  # its end is the end of the worker: ``wait_closed`` sees it
+            task.add_done_callback(log_failure)
         self._wake.set()
 
     async def wait_closed(self) -> None:
@@ -77,6 +81,7 @@ class WorkerLink:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._frames is not None:
             await self._frames.close()
+        self._socket.close()
         self._calls.close()
 
     def wake(self) -> None:
@@ -100,22 +105,24 @@ class WorkerLink:
         for key in self._sent_samples.pop(stream_id, {}):
             self._send(wire.encode_release(key))
 
-    async def heartbeat(self, timeout_s: float) -> pb.HeartbeatResponse:
-        """Have every loaded model do a small inference.
+    async def heartbeat(self, inference_s: float) -> pb.HeartbeatResponse:
+        """Have every loaded model do a small inference, and hear after ``inference_s`` at the latest how that goes.
+
+        Raises:
+            ConnectionError: the worker is gone.
+        """
+        inference = Duration()
+        inference.FromMilliseconds(round(inference_s * 1000))
+        call = pb.Call(heartbeat=pb.HeartbeatRequest(timeout=inference))
+        return (await self._calls.ask(call)).heartbeat
+
+    async def status(self, timeout_s: float) -> pb.GetStatusResponse:
+        """What the worker says of itself.
 
         Raises:
             TimeoutError: no answer in ``timeout_s``.
             ConnectionError: the worker is gone.
         """
-        # The worker gives up on a busy model before we give up on the worker.
-        inference = Duration()
-        inference.FromMilliseconds(round(timeout_s * 600))
-        call = pb.Call(heartbeat=pb.HeartbeatRequest(timeout=inference))
-        async with asyncio.timeout(timeout_s):
-            return (await self._calls.ask(call)).heartbeat
-
-    async def status(self, timeout_s: float) -> pb.GetStatusResponse:
-        """What the worker says of itself. Raises what ``heartbeat`` raises."""
         async with asyncio.timeout(timeout_s):
             return (await self._calls.ask(pb.Call(status=pb.GetStatusRequest()))).status
 
@@ -177,7 +184,18 @@ class WorkerLink:
     async def _read(self, frames: Frames) -> None:
         while (message := await frames.read()) is not None:
             for event in pb.RunResponse.FromString(message).events:
-                self._receive(event)
+                self._take(event)
+
+    def _take(self, event: pb.RunEvent) -> None:
+        """One event that cannot be read costs its own work, not the worker."""
+        try:
+            self._receive(event)
+        except Exception:
+            logger.exception("an event of the worker cannot be read")
+            item = self._outbox.find(_work_number(event))
+            if item is not None:
+                failure = InternalError("internal error")
+                self._on_event(WorkFailed(item.work.work_id, failure))
 
     def _receive(self, event: pb.RunEvent) -> None:
         kind = event.WhichOneof("event")
@@ -186,7 +204,7 @@ class WorkerLink:
         if kind == "answer":
             self._calls.answered(event.answer)
             return
-        item = self._outbox.find(getattr(event, kind).work_id)
+        item = self._outbox.find(_work_number(event))
         if item is None:
             return
         work_id = item.work.work_id
@@ -216,3 +234,9 @@ class WorkerLink:
         self._sent_samples.setdefault(audio.key.stream_id, {})[audio.key] = len(audio.samples)
         self._control.extend(wire.encode_audio(audio.key, audio.samples, 0, len(audio.samples)))
         self._wake.set()
+
+
+def _work_number(event: pb.RunEvent) -> int:
+    """Which work it is about; 0: none."""
+    kind = event.WhichOneof("event")
+    return 0 if kind in (None, "answer") else getattr(event, kind).work_id

@@ -9,7 +9,7 @@ An item's life::
               with InternalError
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from speech_service.config import SchedulerConfig
@@ -77,7 +77,15 @@ class Outbox:
     so that a second crash blames it alone.
     """
 
-    def __init__(self, config: SchedulerConfig, max_in_flight_bytes: int) -> None:
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        max_in_flight_bytes: int,
+        on_waiting: Callable[[int], None] | None = None,
+    ) -> None:
+        """``on_waiting`` is told whenever another number of items waits on this side."""
+        self._on_waiting = on_waiting
+        self._told = 0
         self._config = config
         self._max_in_flight_bytes = max_in_flight_bytes
         self._queue = WorkQueue(config)
@@ -113,6 +121,7 @@ class Outbox:
         dropped = self._queue.put(work, now_s)
         self._items[work.work_id] = Item(work, on_event, self._next_wire_id, now_s)
         self._next_wire_id += 1
+        self._tell()
         return dropped
 
     def next(self, now_s: float) -> Item | None:
@@ -133,11 +142,14 @@ class Outbox:
         item.sent_s = now_s
         self._in_flight[item.wire_id] = item
         self._in_flight_bytes += item.size_bytes
+        self._tell()
         return item
 
     def expire(self, now_s: float) -> list[WorkFailed]:
         """Take out of line what has passed its deadline. ``end`` follows for each event."""
-        return self._queue.expire(now_s)
+        failed = self._queue.expire(now_s)
+        self._tell()
+        return failed
 
     def next_deadline_s(self) -> float | None:
         """The earliest deadline of an item that waits here."""
@@ -152,6 +164,7 @@ class Outbox:
         if item is not None:
             item.cancelled = True
             self._queue.remove(work_id)
+            self._tell()
         return item
 
     def release(self, stream_id: str) -> None:
@@ -201,11 +214,16 @@ class Outbox:
                 dropped = self._queue.put(item.work, item.enqueued_s, force=True)
                 if dropped is not None:
                     events.append(dropped)
-        return [*events, *self._queue.expire(now_s)]
+        return [*events, *self.expire(now_s)]
 
     def work_ids(self) -> list[str]:
         """Everything that has not ended."""
         return list(self._items)
+
+    def _tell(self) -> None:
+        if self._on_waiting is not None and self.waiting != self._told:
+            self._told = self.waiting
+            self._on_waiting(self._told)
 
     def _has_room(self, item: Item) -> bool:
         if not self._in_flight:

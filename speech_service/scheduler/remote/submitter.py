@@ -26,7 +26,7 @@ from speech_service.protocols import Observer, OnWorkEvent
 from speech_service.scheduler import metrics
 from speech_service.scheduler.remote.lifecycle import WorkerState
 from speech_service.scheduler.remote.outbox import Item, Outbox
-from speech_service.scheduler.remote.supervisor import Supervisor, worker_lost
+from speech_service.scheduler.remote.supervisor import Supervisor
 from speech_service.scheduler.worker_process import WORKER_COMMAND
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,9 @@ class RemoteSubmitter:
         self._loop = loop
         self._preload = config.worker.preload
         self._status_timeout_s = config.worker.heartbeat_timeout_s
-        self._outbox = Outbox(config.scheduler, config.worker.max_audio_bytes // 2)
+        self._outbox = Outbox(
+            config.scheduler, config.worker.max_audio_bytes // 2, self._show_waiting
+        )
         self._supervisor = Supervisor(config, command, self._outbox, self, observer)
         self._refusal: SpeechError | None = None
         self._outcomes: list[tuple[Item, WorkEvent]] = []
@@ -119,7 +121,7 @@ class RemoteSubmitter:
         if self._refusal is not None:
             raise self._refusal
         if self.state is WorkerState.FAILED:
-            raise worker_lost()
+            raise self._supervisor.worker_lost()
         self._check(work.model)
         dropped = self._outbox.add(work, on_event, time.monotonic())
         self._idle.clear()
@@ -130,7 +132,6 @@ class RemoteSubmitter:
         self._supervisor.need()
         if self._supervisor.link is not None:
             self._supervisor.link.wake()
-        self._observer.gauge(OUTBOX_DEPTH, self._outbox.waiting)
 
     def cancel(self, work_id: str) -> None:
         """Give the work up: at once while it waits here, within one step when it runs there."""
@@ -161,7 +162,7 @@ class RemoteSubmitter:
             try:
                 return (await link.load(model)).load_ms
             except ConnectionError as error:
-                raise worker_lost() from error
+                raise self._supervisor.worker_lost() from error
 
     async def unload(self, model: str) -> bool:
         """Have the worker unload the model; False: it was not loaded.
@@ -178,7 +179,7 @@ class RemoteSubmitter:
             try:
                 return (await link.unload(model)).unloaded
             except ConnectionError as error:
-                raise worker_lost() from error
+                raise self._supervisor.worker_lost() from error
 
     async def status(self) -> pb.GetStatusResponse | None:
         """What the worker says of itself; None while it does not run. Starts nothing."""
@@ -238,14 +239,17 @@ class RemoteSubmitter:
 
     def on_failed(self) -> None:
         """The worker crashed too often: end everything."""
-        self._fail_all(worker_lost())
+        self._fail_all(self._supervisor.worker_lost())
+
+    def _show_waiting(self, count: int) -> None:
+        self._observer.gauge(OUTBOX_DEPTH, count)
 
     def _flush(self) -> None:
         outcomes, self._outcomes = self._outcomes, []
         for item, event in outcomes:
-            if not isinstance(event, WorkAudio):
-                metrics.record_outcome(self._observer, item.work, event)
             try:
+                if not isinstance(event, WorkAudio):
+                    metrics.record_outcome(self._observer, item.work, event)
                 item.on_event(event)
             except Exception:
                 logger.exception("a work callback failed")

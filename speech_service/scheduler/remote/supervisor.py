@@ -13,10 +13,11 @@ from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.protocols import Observer
 from speech_service.scheduler import metrics
 from speech_service.scheduler.remote.health import HealthMonitor
-from speech_service.scheduler.remote.lifecycle import FAILED_RETRY_S, Lifecycle, WorkerState
+from speech_service.scheduler.remote.lifecycle import Lifecycle, WorkerState
 from speech_service.scheduler.remote.link import WorkerLink
 from speech_service.scheduler.remote.outbox import Outbox
 from speech_service.scheduler.worker_process import WorkerProcess, WorkerStartError
+from speech_service.tasks import keep
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,8 @@ LAST_WORDS_S = 0.2
 """How long outcomes are still read from the socket of a process that has ended."""
 WORKER_RESTARTS_TOTAL = "speech_worker_restarts_total"
 WORKER_START_SECONDS = "speech_worker_start_seconds"
+WORKER_UP = "speech_worker_up"
+WORKER_STATE = "speech_worker_state"
 
 
 class Owner(Protocol):
@@ -63,6 +66,9 @@ class Supervisor:
         self._needed = asyncio.Event()
         self._used_s = 0.0
         self._closed = asyncio.Event()
+        self.lifecycle.subscribe(lambda _: self._show())
+        self.lifecycle.subscribe_health(lambda _: self._show())
+        self._show()
 
     @property
     def link(self) -> WorkerLink | None:
@@ -78,8 +84,8 @@ class Supervisor:
         """Something is to be done: have a worker."""
         self._used_s = time.monotonic()
         self._needed.set()
-        if self._task is None:
-            self._task = asyncio.create_task(self._supervise(), name="worker-supervisor")
+        if not self._closed.is_set() and (self._task is None or self._task.done()):
+            self._task = keep(self._supervise, "worker-supervisor")
 
     async def close(self) -> None:
         """Stop the worker for good."""
@@ -102,7 +108,7 @@ class Supervisor:
             if self._link is None and self.lifecycle.state is not WorkerState.FAILED:
                 await self._wait_ready()
             if self._link is None:
-                raise worker_lost()
+                raise self.worker_lost()
             yield self._link
         finally:
             self._holds -= 1
@@ -123,10 +129,21 @@ class Supervisor:
             unsubscribe()
 
     async def _supervise(self) -> None:
+        try:
+            await self._run_processes()
+        except Exception:
+            self.lifecycle.set_health(False)  # until a worker serves: we are started again
+            raise
+
+    async def _run_processes(self) -> None:
         while True:
             await self._needed.wait()
             if self.lifecycle.state is WorkerState.STOPPED:
                 self.lifecycle.enter(WorkerState.STARTING)
+            elif self.lifecycle.state is WorkerState.READY:  # how the loop before this one ended
+                self.lifecycle.enter(WorkerState.RESTARTING)
+            if self._outbox.in_flight:
+                self._owner.on_events(self._outbox.lost((), time.monotonic()))
             problem = await self._run_process()
             if problem:
                 delay_s = self.lifecycle.crashed()
@@ -159,19 +176,19 @@ class Supervisor:
                 process.kill()
             await process.stop(STOP_GRACE_S)
             self._process = None
-        # Also after an idle stop: work may have slipped in while the process was being stopped.
-        blamed = process.ran_ids if problem else ()
-        self._owner.on_events(self._outbox.lost(blamed, time.monotonic()))
+            # Also after an idle stop: work may have slipped in while the process was being stopped.
+            blamed = process.ran_ids if problem else ()
+            self._owner.on_events(self._outbox.lost(blamed, time.monotonic()))
         return problem
 
     async def _serve(self, process: WorkerProcess) -> str:
-        link = WorkerLink(process.socket_path, self._outbox, self._on_event)
-        monitor = HealthMonitor(link, self._config.worker, self.lifecycle, self._observer)
+        link = WorkerLink(process.take_socket(), self._outbox, self._on_event)
+        monitor = HealthMonitor(link, process, self._config.worker, self.lifecycle, self._observer)
         try:
             try:
                 await link.open()
-            except OSError:
-                return "its socket is gone"
+            except OSError as error:
+                return f"no connection: {error.strerror}"
             self._link = link
             self._used_s = time.monotonic()
             self.lifecycle.enter(WorkerState.READY)
@@ -197,6 +214,22 @@ class Supervisor:
         self.lifecycle.succeeded()
         self._owner.on_events((event,))
 
+    def _show(self) -> None:
+        """An idle worker is stopped, not lost: the state says which."""
+        state = self.lifecycle.state
+        up = state is WorkerState.READY and self.lifecycle.healthy
+        self._observer.gauge(WORKER_UP, float(up))
+        for each in WorkerState:
+            self._observer.gauge(WORKER_STATE, float(each is state), state=each.value)
+
+    def worker_lost(self) -> UnavailableError:
+        """What callers hear while the worker cannot be kept alive."""
+        return UnavailableError(
+            "the worker cannot be kept running; the server's log says why",
+            reason="WORKER_LOST",
+            retry_after_ms=round(max(1.0, self.lifecycle.backoff_s) * 1000),
+        )
+
     def _busy(self) -> bool:
         return len(self._outbox) > 0 or self._holds > 0
 
@@ -212,15 +245,6 @@ class Supervisor:
             if left_s <= 0:
                 return
             await asyncio.sleep(left_s)
-
-
-def worker_lost() -> UnavailableError:
-    """What callers hear while the worker cannot be kept alive."""
-    return UnavailableError(
-        "the worker cannot be kept running; the server's log says why",
-        reason="WORKER_LOST",
-        retry_after_ms=round(FAILED_RETRY_S * 1000),
-    )
 
 
 async def _then(awaitable: Awaitable[object], result: str) -> str:

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -12,27 +12,20 @@ from speech_service.scheduler.remote.frames import Frames
 
 
 @asynccontextmanager
-async def pair(socket_path: Path) -> AsyncIterator[tuple[Frames, Frames]]:
+async def pair() -> AsyncIterator[tuple[Frames, Frames]]:
     """Both ends of a connection."""
-    served: asyncio.Future[Frames] = asyncio.get_running_loop().create_future()
-
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.set_result(Frames(reader, writer))
-
-    server = await asyncio.start_unix_server(serve, socket_path)
-    ours = await Frames.connect(socket_path)
-    theirs = await served
+    ends = socket.socketpair()
+    ours, theirs = await Frames.over(ends[0]), await Frames.over(ends[1])
     try:
         yield ours, theirs
     finally:
         await ours.close()
         await theirs.close()
-        server.close()
 
 
-async def test_messages_of_any_size_arrive_whole_and_in_order(tmp_path: Path) -> None:
+async def test_messages_of_any_size_arrive_whole_and_in_order() -> None:
     messages = [b"", b"x", os.urandom(70_000), b"", os.urandom(5_000_000), b"last"]
-    async with pair(tmp_path / "s") as (ours, theirs):
+    async with pair() as (ours, theirs):
 
         async def send() -> None:
             for message in messages:
@@ -46,8 +39,8 @@ async def test_messages_of_any_size_arrive_whole_and_in_order(tmp_path: Path) ->
     assert received == messages
 
 
-async def test_both_sides_may_speak_at_once(tmp_path: Path) -> None:
-    async with pair(tmp_path / "s") as ends:
+async def test_both_sides_may_speak_at_once() -> None:
+    async with pair() as ends:
         big = [os.urandom(3_000_000), os.urandom(3_000_000)]
         received = await asyncio.gather(
             *(end.write(message) for end, message in zip(ends, big, strict=True)),
@@ -57,31 +50,24 @@ async def test_both_sides_may_speak_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"\x05", b"\x05\0\0\0", b"\x05\0\0\0abc"])
-async def test_a_message_that_breaks_off_is_none(tmp_path: Path, sent: bytes) -> None:
-    arrived: asyncio.Future[Frames] = asyncio.get_running_loop().create_future()
-
-    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        arrived.set_result(Frames(reader, writer))
-
-    path = tmp_path / "s"
-    async with await asyncio.start_unix_server(serve, path):
-        _, writer = await asyncio.open_unix_connection(path)
-        writer.write(sent)
-        writer.close()
-        theirs = await arrived
-        assert await theirs.read() is None
-        await theirs.close()
+async def test_a_message_that_breaks_off_is_none(sent: bytes) -> None:
+    ours, ends = socket.socketpair()
+    theirs = await Frames.over(ends)
+    with ours:
+        ours.sendall(sent)
+    assert await theirs.read() is None
+    await theirs.close()
 
 
-async def test_writing_to_one_who_is_gone_says_so(tmp_path: Path) -> None:
-    async with pair(tmp_path / "s") as (ours, theirs):
+async def test_writing_to_one_who_is_gone_says_so() -> None:
+    async with pair() as (ours, theirs):
         await theirs.close()
         with pytest.raises(ConnectionError):
             await asyncio.gather(*(ours.write(os.urandom(100_000)) for _ in range(100)))
 
 
-async def test_closing_does_not_wait_for_one_who_takes_nothing(tmp_path: Path) -> None:
-    async with pair(tmp_path / "s") as (ours, _):
+async def test_closing_does_not_wait_for_one_who_takes_nothing() -> None:
+    async with pair() as (ours, _):
         writing = asyncio.create_task(ours.write(bytes(20_000_000)))
         await asyncio.sleep(0.05)
         assert not writing.done(), "the other side takes some of it only"
@@ -90,6 +76,9 @@ async def test_closing_does_not_wait_for_one_who_takes_nothing(tmp_path: Path) -
             await ours.close()
 
 
-async def test_nobody_listens(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        await Frames.connect(tmp_path / "s")
+async def test_a_closed_end_is_refused() -> None:
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    ours.close()
+    with pytest.raises(OSError, match="descriptor"):
+        await Frames.over(ours)

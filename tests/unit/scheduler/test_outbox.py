@@ -12,7 +12,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.scheduler.remote.lifecycle import FAILED_RETRY_S, Lifecycle, WorkerState
+from speech_service.scheduler.remote.lifecycle import MAX_BACKOFF_S, Lifecycle, WorkerState
 from speech_service.scheduler.remote.outbox import MAX_IN_FLIGHT, Item, Outbox
 from tests.unit.scheduler.builders import make_work
 
@@ -142,9 +142,10 @@ def test_lifecycle_counts_crashes_in_a_row() -> None:
     assert lifecycle.crashed() == 0.0
     lifecycle.succeeded()
     delays_s = [lifecycle.crashed() for _ in range(4)]
-    assert delays_s == [0.0, 0.2, 0.4, FAILED_RETRY_S]
+    assert delays_s == [0.0, 0.2, 0.4, 0.8], "also the first wait of one that FAILED is short"
     assert health == [False]
-    assert lifecycle.crashed() == FAILED_RETRY_S
+    assert [lifecycle.crashed() for _ in range(6)] == [1.6, 3.2, 6.4, 12.8, 25.6, MAX_BACKOFF_S]
+    assert lifecycle.backoff_s == MAX_BACKOFF_S
     unsubscribe()
     lifecycle.enter(WorkerState.READY)
     lifecycle.set_health(True)

@@ -27,7 +27,7 @@ from speech.internal.v1 import work_pb2 as speech_dot_internal_dot_v1_dot_work__
 from speech.v1 import model_service_pb2 as speech_dot_v1_dot_model__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fspeech/internal/v1/worker.proto\x12\x12speech.internal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dspeech/internal/v1/work.proto\x1a\x1dspeech/v1/model_service.proto\">\n\nRunRequest\x12\x30\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1e.speech.internal.v1.RunCommand\"\x97\x02\n\nRunCommand\x12\x30\n\x06submit\x18\x01 \x01(\x0b\x32\x1e.speech.internal.v1.SubmitWorkH\x00\x12\x31\n\x05\x61udio\x18\x02 \x01(\x0b\x32 .speech.internal.v1.SegmentAudioH\x00\x12\x30\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1e.speech.internal.v1.CancelWorkH\x00\x12=\n\x0frelease_segment\x18\x04 \x01(\x0b\x32\".speech.internal.v1.ReleaseSegmentH\x00\x12(\n\x04\x63\x61ll\x18\x05 \x01(\x0b\x32\x18.speech.internal.v1.CallH\x00\x42\t\n\x07payload\"\x86\x02\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x39\n\theartbeat\x18\x02 \x01(\x0b\x32$.speech.internal.v1.HeartbeatRequestH\x00\x12\x36\n\x06status\x18\x03 \x01(\x0b\x32$.speech.internal.v1.GetStatusRequestH\x00\x12\x34\n\x04load\x18\x04 \x01(\x0b\x32$.speech.internal.v1.LoadModelRequestH\x00\x12\x38\n\x06unload\x18\x05 \x01(\x0b\x32&.speech.internal.v1.UnloadModelRequestH\x00\x42\n\n\x08question\";\n\x0bRunResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.speech.internal.v1.RunEvent\"\xba\x02\n\x08RunEvent\x12,\n\x04\x64one\x18\x01 \x01(\x0b\x32\x1c.speech.internal.v1.WorkDoneH\x00\x12\x30\n\x06\x66\x61iled\x18\x02 \x01(\x0b\x32\x1e.speech.internal.v1.WorkFailedH\x00\x12\x32\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x1f.speech.internal.v1.WorkDroppedH\x00\x12\x33\n\nneed_audio\x18\x04 \x01(\x0b\x32\x1d.speech.internal.v1.NeedAudioH\x00\x12.\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x1d.speech.internal.v1.WorkAudioH\x00\x12,\n\x06\x61nswer\x18\x06 \x01(\x0b\x32\x1a.speech.internal.v1.AnswerH\x00\x42\x07\n\x05\x65vent\"\xbc\x02\n\x06\x41nswer\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32%.speech.internal.v1.HeartbeatResponseH\x00\x12\x37\n\x06status\x18\x03 \x01(\x0b\x32%.speech.internal.v1.GetStatusResponseH\x00\x12\x35\n\x04load\x18\x04 \x01(\x0b\x32%.speech.internal.v1.LoadModelResponseH\x00\x12\x39\n\x06unload\x18\x05 \x01(\x0b\x32\'.speech.internal.v1.UnloadModelResponseH\x00\x12\x30\n\x06\x66\x61iled\x18\x06 \x01(\x0b\x32\x1e.speech.internal.v1.WorkFailedH\x00\x42\x08\n\x06\x61nswer\">\n\x10HeartbeatRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x0eModelHeartbeat\x12\r\n\x05model\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x1e\n\x0cObservations\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\xee\x01\n\x0cMetricReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12<\n\x06labels\x18\x02 \x03(\x0b\x32,.speech.internal.v1.MetricReport.LabelsEntry\x12\x0f\n\x05\x63ount\x18\x03 \x01(\x01H\x00\x12\x0f\n\x05gauge\x18\x04 \x01(\x01H\x00\x12\x38\n\x0cobservations\x18\x05 \x01(\x0b\x32 .speech.internal.v1.ObservationsH\x00\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05value\"z\n\x11HeartbeatResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".speech.internal.v1.ModelHeartbeat\x12\x31\n\x07metrics\x18\x02 \x03(\x0b\x32 .speech.internal.v1.MetricReport\"\x12\n\x10GetStatusRequest\"N\n\x0bLoadedModel\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.speech.v1.Model\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\r\"a\n\nQueueDepth\x12\x31\n\nwork_class\x18\x01 \x01(\x0e\x32\x1d.speech.internal.v1.WorkClass\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\r\x12\x11\n\toldest_ms\x18\x03 \x01(\x01\"\xc4\x01\n\x11GetStatusResponse\x12/\n\x06models\x18\x01 \x03(\x0b\x32\x1f.speech.internal.v1.LoadedModel\x12\x11\n\trss_bytes\x18\x02 \x01(\x04\x12.\n\x06queues\x18\x03 \x03(\x0b\x32\x1e.speech.internal.v1.QueueDepth\x12\x1b\n\x13\x64\x65vice_memory_bytes\x18\x04 \x01(\x04\x12\x0b\n\x03pid\x18\x05 \x01(\r\x12\x11\n\tuptime_ms\x18\x06 \x01(\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"T\n\x11LoadModelResponse\x12.\n\x05model\x18\x01 \x01(\x0b\x32\x1f.speech.internal.v1.LoadedModel\x12\x0f\n\x07load_ms\x18\x02 \x01(\x01\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\'\n\x13UnloadModelResponse\x12\x10\n\x08unloaded\x18\x01 \x01(\x08\x42!P\x01Z\x1dspeech/internal/v1;internalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fspeech/internal/v1/worker.proto\x12\x12speech.internal.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dspeech/internal/v1/work.proto\x1a\x1dspeech/v1/model_service.proto\">\n\nRunRequest\x12\x30\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x1e.speech.internal.v1.RunCommand\"\x97\x02\n\nRunCommand\x12\x30\n\x06submit\x18\x01 \x01(\x0b\x32\x1e.speech.internal.v1.SubmitWorkH\x00\x12\x31\n\x05\x61udio\x18\x02 \x01(\x0b\x32 .speech.internal.v1.SegmentAudioH\x00\x12\x30\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x1e.speech.internal.v1.CancelWorkH\x00\x12=\n\x0frelease_segment\x18\x04 \x01(\x0b\x32\".speech.internal.v1.ReleaseSegmentH\x00\x12(\n\x04\x63\x61ll\x18\x05 \x01(\x0b\x32\x18.speech.internal.v1.CallH\x00\x42\t\n\x07payload\"\x86\x02\n\x04\x43\x61ll\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12\x39\n\theartbeat\x18\x02 \x01(\x0b\x32$.speech.internal.v1.HeartbeatRequestH\x00\x12\x36\n\x06status\x18\x03 \x01(\x0b\x32$.speech.internal.v1.GetStatusRequestH\x00\x12\x34\n\x04load\x18\x04 \x01(\x0b\x32$.speech.internal.v1.LoadModelRequestH\x00\x12\x38\n\x06unload\x18\x05 \x01(\x0b\x32&.speech.internal.v1.UnloadModelRequestH\x00\x42\n\n\x08question\";\n\x0bRunResponse\x12,\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x1c.speech.internal.v1.RunEvent\"\xba\x02\n\x08RunEvent\x12,\n\x04\x64one\x18\x01 \x01(\x0b\x32\x1c.speech.internal.v1.WorkDoneH\x00\x12\x30\n\x06\x66\x61iled\x18\x02 \x01(\x0b\x32\x1e.speech.internal.v1.WorkFailedH\x00\x12\x32\n\x07\x64ropped\x18\x03 \x01(\x0b\x32\x1f.speech.internal.v1.WorkDroppedH\x00\x12\x33\n\nneed_audio\x18\x04 \x01(\x0b\x32\x1d.speech.internal.v1.NeedAudioH\x00\x12.\n\x05\x61udio\x18\x05 \x01(\x0b\x32\x1d.speech.internal.v1.WorkAudioH\x00\x12,\n\x06\x61nswer\x18\x06 \x01(\x0b\x32\x1a.speech.internal.v1.AnswerH\x00\x42\x07\n\x05\x65vent\"\xbc\x02\n\x06\x41nswer\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\x04\x12:\n\theartbeat\x18\x02 \x01(\x0b\x32%.speech.internal.v1.HeartbeatResponseH\x00\x12\x37\n\x06status\x18\x03 \x01(\x0b\x32%.speech.internal.v1.GetStatusResponseH\x00\x12\x35\n\x04load\x18\x04 \x01(\x0b\x32%.speech.internal.v1.LoadModelResponseH\x00\x12\x39\n\x06unload\x18\x05 \x01(\x0b\x32\'.speech.internal.v1.UnloadModelResponseH\x00\x12\x30\n\x06\x66\x61iled\x18\x06 \x01(\x0b\x32\x1e.speech.internal.v1.WorkFailedH\x00\x42\x08\n\x06\x61nswer\">\n\x10HeartbeatRequest\x12*\n\x07timeout\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"c\n\x0eModelHeartbeat\x12\r\n\x05model\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\x12\n\nlatency_ms\x18\x03 \x01(\x01\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x11\n\tstalled_s\x18\x05 \x01(\x01\"\x1e\n\x0cObservations\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\xee\x01\n\x0cMetricReport\x12\x0c\n\x04name\x18\x01 \x01(\t\x12<\n\x06labels\x18\x02 \x03(\x0b\x32,.speech.internal.v1.MetricReport.LabelsEntry\x12\x0f\n\x05\x63ount\x18\x03 \x01(\x01H\x00\x12\x0f\n\x05gauge\x18\x04 \x01(\x01H\x00\x12\x38\n\x0cobservations\x18\x05 \x01(\x0b\x32 .speech.internal.v1.ObservationsH\x00\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05value\"z\n\x11HeartbeatResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".speech.internal.v1.ModelHeartbeat\x12\x31\n\x07metrics\x18\x02 \x03(\x0b\x32 .speech.internal.v1.MetricReport\"\x12\n\x10GetStatusRequest\"N\n\x0bLoadedModel\x12\x1f\n\x05model\x18\x01 \x01(\x0b\x32\x10.speech.v1.Model\x12\x0e\n\x06\x64\x65vice\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x03 \x01(\r\"a\n\nQueueDepth\x12\x31\n\nwork_class\x18\x01 \x01(\x0e\x32\x1d.speech.internal.v1.WorkClass\x12\r\n\x05\x64\x65pth\x18\x02 \x01(\r\x12\x11\n\toldest_ms\x18\x03 \x01(\x01\"\xc4\x01\n\x11GetStatusResponse\x12/\n\x06models\x18\x01 \x03(\x0b\x32\x1f.speech.internal.v1.LoadedModel\x12\x11\n\trss_bytes\x18\x02 \x01(\x04\x12.\n\x06queues\x18\x03 \x03(\x0b\x32\x1e.speech.internal.v1.QueueDepth\x12\x1b\n\x13\x64\x65vice_memory_bytes\x18\x04 \x01(\x04\x12\x0b\n\x03pid\x18\x05 \x01(\r\x12\x11\n\tuptime_ms\x18\x06 \x01(\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"T\n\x11LoadModelResponse\x12.\n\x05model\x18\x01 \x01(\x0b\x32\x1f.speech.internal.v1.LoadedModel\x12\x0f\n\x07load_ms\x18\x02 \x01(\x01\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\'\n\x13UnloadModelResponse\x12\x10\n\x08unloaded\x18\x01 \x01(\x08\x42!P\x01Z\x1dspeech/internal/v1;internalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,29 +52,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEATREQUEST']._serialized_start=1457
   _globals['_HEARTBEATREQUEST']._serialized_end=1519
   _globals['_MODELHEARTBEAT']._serialized_start=1521
-  _globals['_MODELHEARTBEAT']._serialized_end=1601
-  _globals['_OBSERVATIONS']._serialized_start=1603
-  _globals['_OBSERVATIONS']._serialized_end=1633
-  _globals['_METRICREPORT']._serialized_start=1636
-  _globals['_METRICREPORT']._serialized_end=1874
-  _globals['_METRICREPORT_LABELSENTRY']._serialized_start=1820
-  _globals['_METRICREPORT_LABELSENTRY']._serialized_end=1865
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1876
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1998
-  _globals['_GETSTATUSREQUEST']._serialized_start=2000
-  _globals['_GETSTATUSREQUEST']._serialized_end=2018
-  _globals['_LOADEDMODEL']._serialized_start=2020
-  _globals['_LOADEDMODEL']._serialized_end=2098
-  _globals['_QUEUEDEPTH']._serialized_start=2100
-  _globals['_QUEUEDEPTH']._serialized_end=2197
-  _globals['_GETSTATUSRESPONSE']._serialized_start=2200
-  _globals['_GETSTATUSRESPONSE']._serialized_end=2396
-  _globals['_LOADMODELREQUEST']._serialized_start=2398
-  _globals['_LOADMODELREQUEST']._serialized_end=2431
-  _globals['_LOADMODELRESPONSE']._serialized_start=2433
-  _globals['_LOADMODELRESPONSE']._serialized_end=2517
-  _globals['_UNLOADMODELREQUEST']._serialized_start=2519
-  _globals['_UNLOADMODELREQUEST']._serialized_end=2554
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=2556
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=2595
+  _globals['_MODELHEARTBEAT']._serialized_end=1620
+  _globals['_OBSERVATIONS']._serialized_start=1622
+  _globals['_OBSERVATIONS']._serialized_end=1652
+  _globals['_METRICREPORT']._serialized_start=1655
+  _globals['_METRICREPORT']._serialized_end=1893
+  _globals['_METRICREPORT_LABELSENTRY']._serialized_start=1839
+  _globals['_METRICREPORT_LABELSENTRY']._serialized_end=1884
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1895
+  _globals['_HEARTBEATRESPONSE']._serialized_end=2017
+  _globals['_GETSTATUSREQUEST']._serialized_start=2019
+  _globals['_GETSTATUSREQUEST']._serialized_end=2037
+  _globals['_LOADEDMODEL']._serialized_start=2039
+  _globals['_LOADEDMODEL']._serialized_end=2117
+  _globals['_QUEUEDEPTH']._serialized_start=2119
+  _globals['_QUEUEDEPTH']._serialized_end=2216
+  _globals['_GETSTATUSRESPONSE']._serialized_start=2219
+  _globals['_GETSTATUSRESPONSE']._serialized_end=2415
+  _globals['_LOADMODELREQUEST']._serialized_start=2417
+  _globals['_LOADMODELREQUEST']._serialized_end=2450
+  _globals['_LOADMODELRESPONSE']._serialized_start=2452
+  _globals['_LOADMODELRESPONSE']._serialized_end=2536
+  _globals['_UNLOADMODELREQUEST']._serialized_start=2538
+  _globals['_UNLOADMODELREQUEST']._serialized_end=2573
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=2575
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=2614
 # @@protoc_insertion_point(module_scope)

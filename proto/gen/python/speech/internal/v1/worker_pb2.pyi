@@ -316,14 +316,17 @@ class ModelHeartbeat(_message.Message):
     OK_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    STALLED_S_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Name of the model."""
     ok: _builtins.bool
-    """Whether a real inference gave a result in time."""
+    """False when a real inference failed."""
     latency_ms: _builtins.float
     """How long it took, in milliseconds."""
     message: _builtins.str
     """What went wrong; empty when ok."""
+    stalled_s: _builtins.float
+    """How long it finished no step although it had work and the machine let it, in seconds of a free machine; 0: it goes on."""
     def __init__(
         self,
         *,
@@ -331,10 +334,11 @@ class ModelHeartbeat(_message.Message):
         ok: _builtins.bool = ...,
         latency_ms: _builtins.float = ...,
         message: _builtins.str = ...,
+        stalled_s: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["latency_ms", b"latency_ms", "message", b"message", "model", b"model", "ok", b"ok"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latency_ms", b"latency_ms", "message", b"message", "model", b"model", "ok", b"ok", "stalled_s", b"stalled_s"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
