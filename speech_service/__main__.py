@@ -10,5 +10,15 @@ def main() -> int:
     return run(sys.argv[1:])
 
 
+def _leave_current_folder() -> None:
+    """Search no module in the folder that we happen to run in, as ``-m`` makes Python do: others may write there.
+
+    What is found there otherwise, by PYTHONPATH or as an installed package, still is.
+    """
+    if not sys.flags.safe_path:
+        del sys.path[0]
+
+
 if __name__ == "__main__":
+    _leave_current_folder()
     sys.exit(main())

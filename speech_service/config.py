@@ -48,6 +48,13 @@ class ServerConfig:
     """Streams admitted at once; one more is RESOURCE_EXHAUSTED."""
     max_unary: int = 64
     """Unary calls admitted at once."""
+    max_connections: int = 0
+    """Connections to the public port; one more is closed at once. 0: four for each call that may be admitted, as far as
+    the limit of open files allows."""
+    handshake_timeout_s: float = 10.0
+    """How long a connection may take to agree on TLS and HTTP/2."""
+    connection_idle_s: float = 600.0
+    """How long a connection may be open without a call; 0: for ever. Clients connect again with their next call."""
     max_message_bytes: int = 16 * 1024 * 1024
     max_audio_message_bytes: int = 1024 * 1024
     max_unary_reply_bytes: int = 4 * 1024 * 1024
@@ -271,8 +278,15 @@ def load_config(
 
 
 def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child process: this one's, and ``defaults`` for what it does not set."""
-    return {**defaults, **os.environ}
+    """The environment of a child process: this one's, and ``defaults`` for what it does not set.
+
+    An empty entry of ``PYTHONPATH`` means the current folder, where others may put modules: it is left out.
+    """
+    environment = {**defaults, **os.environ}
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if len(paths) > 1 and "" in paths:
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return environment
 
 
 def to_mapping(config: Config) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from loguru import logger
 
 from speech_service.app.compose import Parts, compose
+from speech_service.app.descriptors import make_room
 from speech_service.app.listen import (
     admin_server,
     bind_admin,
@@ -53,8 +54,10 @@ class Application:
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
         interceptor = CallInterceptor(self.parts.call_observers)
-        self._public = public_server(config.server, interceptor)
-        self._admin = admin_server(interceptor)
+        # The codec process and, for each file that is decoded or encoded, one socket.
+        room = make_room(config.server, 4 + 2 * config.decoder.max_processes)
+        self._public = public_server(config.server, interceptor, room.connections)
+        self._admin = admin_server(config.server, interceptor)
         self._health = make_health()
         self._tasks: set[asyncio.Task[None]] = set()
 

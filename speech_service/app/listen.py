@@ -13,9 +13,15 @@ from speech_service.servicers.interceptor import CallInterceptor
 MAX_METADATA_BYTES = 8 * 1024
 
 
-def public_server(config: ServerConfig, interceptor: CallInterceptor) -> aio.Server:
-    """The server that clients talk to."""
+MAX_ADMIN_CONNECTIONS = 16
+
+
+def public_server(
+    config: ServerConfig, interceptor: CallInterceptor, max_connections: int
+) -> aio.Server:
+    """The server that clients talk to; a connection above ``max_connections`` is closed at once."""
     options = [
+        *_connection_options(config, max_connections),
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
@@ -34,9 +40,25 @@ def public_server(config: ServerConfig, interceptor: CallInterceptor) -> aio.Ser
     return aio.server(interceptors=[interceptor], options=options)
 
 
-def admin_server(interceptor: CallInterceptor) -> aio.Server:
+def admin_server(config: ServerConfig, interceptor: CallInterceptor) -> aio.Server:
     """The server that operators talk to: loopback, few calls."""
-    return aio.server(interceptors=[interceptor], options=[("grpc.so_reuseport", 0)])
+    options = [
+        *_connection_options(config, MAX_ADMIN_CONNECTIONS),
+        ("grpc.so_reuseport", 0),
+    ]
+    return aio.server(interceptors=[interceptor], options=options)
+
+
+def _connection_options(config: ServerConfig, max_connections: int) -> list[tuple[str, int]]:
+    """Nobody holds a connection, and its descriptor, without using it."""
+    options = [
+        ("grpc.max_allowed_incoming_connections", max_connections),
+        # Until TLS and HTTP/2 are agreed on.
+        ("grpc.server_handshake_timeout_ms", round(config.handshake_timeout_s * 1000)),
+    ]
+    if config.connection_idle_s:
+        options.append(("grpc.max_connection_idle_ms", round(config.connection_idle_s * 1000)))
+    return options
 
 
 def bind_public(server: aio.Server, config: ServerConfig) -> int:

@@ -8,6 +8,7 @@ import sys
 from loguru import logger
 
 from speech_service.app.application import Application
+from speech_service.app.descriptors import ShortageLog
 from speech_service.config import Config, ConfigError
 from speech_service.observability.logging import configure
 
@@ -26,6 +27,7 @@ def run(config: Config) -> int:
 
 
 async def _serve(config: Config) -> int:
+    asyncio.get_running_loop().set_exception_handler(ShortageLog())
     application = Application(config)
     try:
         await application.start()

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 from speech_service.audio.codec_link import ZygoteLink
+from speech_service.tasks import log_failure
 
 LOSS_SHOWS_S = 0.01
 """How long after a failed job the loss of the whole process is known."""
@@ -37,6 +38,7 @@ class CodecHost:
         self._jobs -= 1
         if not self._jobs and self._link is not None and self._idle is None:
             self._idle = asyncio.get_running_loop().create_task(self._stop_when_idle())
+            self._idle.add_done_callback(log_failure)
 
     async def link(self) -> ZygoteLink:
         """The running process; a fresh one where the last was lost.

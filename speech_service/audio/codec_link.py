@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -9,6 +10,9 @@ import sys
 
 from speech_service.audio.codec_wire import EXITED, REQUEST, Op, Order
 from speech_service.domain.errors import UnavailableError
+from speech_service.tasks import log_failure
+
+logger = logging.getLogger(__name__)
 
 _STOP_S = 2.0
 _FULL_RETRY_S = 0.005
@@ -23,6 +27,7 @@ class ZygoteLink:
         self._exits: dict[int, asyncio.Future[int | None]] = {}
         self.alive = True
         self._listener = asyncio.get_running_loop().create_task(self._listen())
+        self._listener.add_done_callback(log_failure)
 
     @property
     def pid(self) -> int:
@@ -40,13 +45,12 @@ class ZygoteLink:
         Raises:
             UnavailableError: the process could not be started.
         """
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        ours, theirs = job_sockets()
         try:
             process = _spawn(theirs)
-        except OSError:
+        except OSError as error:
             ours.close()
-            raise UnavailableError("the audio codec process could not be started") from None
+            raise _shortage(error) from None
         finally:
             theirs.close()
         return cls(process, ours)
@@ -105,6 +109,13 @@ class ZygoteLink:
         raise ConnectionResetError
 
     async def _listen(self) -> None:
+        try:
+            await self._hear_exits()
+        finally:  # whatever ended it: nobody hears of jobs any more
+            self.alive = False
+            self._settle()
+
+    async def _hear_exits(self) -> None:
         loop = asyncio.get_running_loop()
         held = b""
         with contextlib.suppress(OSError):
@@ -116,14 +127,32 @@ class ZygoteLink:
                     if exited is not None and not exited.done():
                         exited.set_result(status)
                 held = held[whole:]
-        self.alive = False
-        self._settle()
 
     def _settle(self) -> None:
         for exited in self._exits.values():
             if not exited.done():
                 exited.set_result(None)
         self._exits.clear()
+
+
+def job_sockets() -> tuple[socket.socket, socket.socket]:
+    """Our end, which does not block, and the other one, of a connection to a codec process.
+
+    Raises:
+        UnavailableError: the system has no descriptors for it.
+    """
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise _shortage(error) from None
+    ours.setblocking(False)
+    return ours, theirs
+
+
+def _shortage(error: OSError) -> UnavailableError:
+    """What the caller hears of a machine that has no process or descriptor left; the log hears which."""
+    logger.warning("an audio codec process cannot be had: %s", error.strerror)
+    return UnavailableError("the audio codec process could not be started", retry_after_ms=1000)
 
 
 def _spawn(control: socket.socket) -> "subprocess.Popen[bytes]":

@@ -55,7 +55,9 @@ class Zygote:
             return False
         op, job_id, task, *fields = REQUEST.unpack(data)
         order = Order(job_id, Task(task), *fields)
-        if op == Op.OPEN:
+        if op == Op.OPEN and not descriptors:  # we may hold no more of them
+            self._report(order.job_id, NOT_STARTED)
+        elif op == Op.OPEN:
             job = socket.socket(fileno=descriptors[0])
             self._fork(order, job, selector)
             job.close()

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from speech_service.audio import sniff
-from speech_service.audio.codec_link import ZygoteLink
+from speech_service.audio.codec_link import ZygoteLink, job_sockets
 from speech_service.audio.codec_wire import Order
 from speech_service.audio.decode_verdict import AudioFormatCheck, failure_of, lost_child
 from speech_service.audio.decode_wire import (
@@ -188,11 +188,11 @@ class ContainerDecoder:
 
         Raises:
             ConnectionError: it did not come up.
+            UnavailableError: the system has no descriptors for it.
         """
         self._link = link
         self._order = order
-        self._socket, theirs = socket.socketpair()
-        self._socket.setblocking(False)
+        self._socket, theirs = job_sockets()
         try:
             self._exited = await link.open(order, theirs)
             theirs.close()

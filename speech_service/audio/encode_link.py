@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Callable
 
-from speech_service.audio.codec_link import ZygoteLink
+from speech_service.audio.codec_link import ZygoteLink, job_sockets
 from speech_service.audio.codec_wire import Order
 from speech_service.audio.encode_pcm import pcm_f32le, pcm_s16le
 from speech_service.audio.encode_wire import (
@@ -42,11 +42,11 @@ class FileEncoder:
 
         Raises:
             ConnectionError: it did not come up.
+            UnavailableError: the system has no descriptors for it.
         """
         self._link = link
         self._order = order
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        ours, theirs = job_sockets()
         try:
             self._exited = await link.open(order, theirs)
             self._socket = ours

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 _PATHS = ("/metrics", "/")
 _MAX_HEAD_BYTES = 8 * 1024
+_MAX_CONNECTIONS = 16
+"""One more is closed at once: nobody takes descriptors that the service needs."""
 _TIMEOUT_S = 5.0
 """For the request to arrive and for the answer to leave: a client that does neither is dropped."""
 
@@ -17,6 +19,7 @@ class MetricsServer:
         self._page = page
         self._content_type = content_type
         self._server: asyncio.Server | None = None
+        self._connections = 0
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port.
@@ -24,13 +27,25 @@ class MetricsServer:
         Raises:
             OSError: the address is in use or not ours.
         """
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
+        self._server = await asyncio.start_server(
+            self._connected, host, port, limit=_MAX_HEAD_BYTES, backlog=_MAX_CONNECTIONS
+        )
         return int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._connections >= _MAX_CONNECTIONS:
+            writer.transport.abort()
+            return
+        self._connections += 1
+        try:
+            await self._serve(reader, writer)
+        finally:
+            self._connections -= 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = (

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from loguru import logger
 
 from speech_service.audio.containers import AudioBlock, DecoderPool
 from speech_service.audio.limits import STREAM_LIMITS, DecodeLimits
@@ -24,7 +25,7 @@ from speech_service.domain.audio import (
     RawFormat,
     Samples,
 )
-from speech_service.domain.errors import SpeechError
+from speech_service.domain.errors import InternalError, SpeechError
 
 OnBlock = Callable[[Samples], Awaitable[None]]
 OnError = Callable[[SpeechError], None]
@@ -191,6 +192,9 @@ class ContainerSource:
         error = None if task.cancelled() else task.exception()
         if isinstance(error, SpeechError):
             self._on_error(error)
+        elif error is not None:  # a bug: the client would wait for ever
+            logger.opt(exception=error).error("decoding failed")
+            self._on_error(InternalError("decoding failed; the log above says how"))
 
 
 def unary_limits(config: DecoderConfig) -> DecodeLimits:

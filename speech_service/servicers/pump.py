@@ -26,6 +26,7 @@ from speech_service.domain.events import SessionEvent
 from speech_service.servicers.errors import RpcStatus
 from speech_service.servicers.outbox import Outbox
 from speech_service.servicers.runner import SessionRunner
+from speech_service.tasks import keep
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
@@ -89,7 +90,7 @@ class StreamPump(Generic[Request, Response]):
         context.add_done_callback(self._call_done)  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
         self._serving = asyncio.current_task()
         reader = asyncio.create_task(self._read(requests))
-        watcher = asyncio.create_task(self._watch(context))
+        watcher = keep(lambda: self._watch(context), "stream-watch")
         try:
             while (event := await self._outbox.get()) is not None:
                 yield self._handler.response(event)

@@ -30,6 +30,7 @@ from speech_service.domain.events import (
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.protocols import Observer
 from speech_service.servicers.playback_clock import PlaybackClock
+from speech_service.tasks import keep
 
 MAX_CHUNK_BYTES = 64 * 1024
 _SLICES_PER_S = 4
@@ -132,7 +133,7 @@ class SpeechOutput:
         self._audio_ms = 0
         self._text_s: float | None = None
         self._first_audio_ms: float | None = None
-        self._task = asyncio.create_task(self._run())
+        self._task = keep(self._run, "speech-output")
 
     def text_came(self) -> None:
         """The client sent text; first audio is counted from the first call."""

@@ -20,6 +20,7 @@ from speech_service.domain.events import (
     StreamWarning,
 )
 from speech_service.servicers.runner import OnEvent
+from speech_service.tasks import keep
 
 MAX_CHUNK_BYTES = 64 * 1024
 _SLICES_PER_S = 4
@@ -53,7 +54,7 @@ class SpokenOutput:
         self._voices: dict[str, _Voice] = {}
         self._failed: set[str] = set()
         self.audio_ms = 0
-        self._task = asyncio.create_task(self._run())
+        self._task = keep(self._run, "spoken-output")
 
     def put(self, event: SessionEvent) -> None:
         """Take an event of the session."""
