@@ -23,7 +23,8 @@ from typing import Any
 _HAS_PROC = Path("/proc/self/task").is_dir()
 _WANTS = frozenset("RD")
 """States of a thread that runs, could run, or waits for the disk or for memory (proc_pid_stat(5))."""
-_USED_SHARE = 0.02
+_STOPPED = frozenset("Tt")
+_USED_SHARE = 0.01
 """Who used less of the time than this, and wanted nothing when we looked, was idle: threads that wait for a lock look
 for it 200 times a second, and that is no work."""
 _USER_TICKS, _SYSTEM_TICKS = 11, 12
@@ -36,6 +37,7 @@ class _Look:
     cpu_s: dict[int, float]
     """Of each thread."""
     wants: bool
+    stopped: bool = False
 
 
 class Effort:
@@ -56,12 +58,14 @@ class Effort:
         self._last = now
         wall_s = now.at_s - last.at_s
         gained = [used_s - last.cpu_s.get(thread, 0.0) for thread, used_s in now.cpu_s.items()]
-        if now.wants or sum(gained) > _USED_SHARE * wall_s:
+        # One that is stopped and yet used something is stopped and continued again and again.
+        least_s = 0.0 if now.stopped else _USED_SHARE * wall_s
+        if now.wants or sum(gained) > least_s:
             return min(wall_s, max(gained, default=0.0))
         return wall_s
 
     def _look(self) -> _Look:
-        at_s, cpu_s, wants = time.monotonic(), dict[int, float](), False
+        at_s, cpu_s, wants, stopped = time.monotonic(), dict[int, float](), False, False
         if not _HAS_PROC:
             return _Look(at_s, cpu_s, wants)
         try:
@@ -70,20 +74,24 @@ class Effort:
                     continue
                 state, used_s = _read(thread)
                 cpu_s[int(thread.name)] = used_s
-                wants = wants or state in _WANTS
+                wants, stopped = wants or state in _WANTS, stopped or state in _STOPPED
         except (FileNotFoundError, ProcessLookupError):
             pass  # it, or a thread of it, ended meanwhile
         except OSError:
             wants = True  # we have no descriptor to look with: that is not the fault of the process
-        return _Look(at_s, cpu_s, wants)
+        return _Look(at_s, cpu_s, wants, stopped)
 
 
 def _read(thread: Path) -> tuple[str, float]:
     """State of a thread, and its CPU time in seconds."""
     line = (thread / "stat").read_bytes()
     fields = line.rpartition(b")")[2].split()
-    ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
-    return fields[0].decode(), ticks / os.sysconf("SC_CLK_TCK")
+    try:  # in nanoseconds; the ticks of the other file are ten milliseconds long
+        used_s = int((thread / "schedstat").read_bytes().split()[0]) / 1e9
+    except FileNotFoundError:  # this kernel does not count them
+        ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
+        used_s = ticks / os.sysconf("SC_CLK_TCK")
+    return fields[0].decode(), used_s
 
 
 async def wait_fairly(

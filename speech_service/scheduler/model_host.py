@@ -43,7 +43,8 @@ class ModelHost:
             names: what requests call the models.
             build: makes the engines of a model, one per lane; runs on a thread of its own.
             scheduler: gets the lanes.
-            on_loading: told how many models are being loaded, whenever that changes.
+            on_loading: told how many models are being loaded, when a load begins, when it ends, and when it has its
+                lanes.
         """
         self._build = build
         self._scheduler = scheduler
@@ -130,14 +131,9 @@ class ModelHost:
         if task is None:
             self._states[name] = ModelState.LOADING
             task = self._loading[name] = asyncio.create_task(self._load(name))
-            task.add_done_callback(self._loaded)
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._tell_loading()
         return task
-
-    def _loaded(self, done: "asyncio.Task[None]") -> None:
-        if not done.cancelled():
-            done.exception()  # it was logged, and told to who waited
-        self._tell_loading()
 
     def _tell_loading(self) -> None:
         if self._on_loading is not None:
@@ -155,9 +151,11 @@ class ModelHost:
             raise failure from error
         finally:
             self._loading.pop(name, None)
+            self._tell_loading()  # before a lane runs: its first step may leave us no time
         self._failures.pop(name, None)
         self._states[name] = ModelState.READY
         self._scheduler.add_lanes(name, engines)
+        self._tell_loading()
 
 
 def _load_failure(name: str, error: Exception) -> SpeechError:

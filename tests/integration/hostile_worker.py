@@ -1,8 +1,10 @@
-"""A worker whose fake recognizer obeys the context of the work: it dies of ``poison``, hangs on
-``hang``.
+"""A worker whose fake recognizer obeys the context of the work: it dies of ``poison``, hangs on ``hang``, turns for
+ever on ``spin``, does so inside a regular expression, which no other thread of it gets past, on ``regex``, and
+computes for so many seconds of its own CPU time on ``burn=1.5``.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -34,10 +36,25 @@ class HostileRecognizer(fake.FakeRecognizer):
             os.kill(os.getpid(), signal.SIGKILL)
         while "hang" in self._orders.values():
             time.sleep(1)
+        while "spin" in self._orders.values():
+            pass
+        if "regex" in self._orders.values():
+            re.match(r"(a+)+$", "a" * 64 + "b")
+        for work_id, order in self._orders.items():
+            _burn(order)
+            self._orders[work_id] = ""
         events = super().step()
         for event in events:
             self._orders.pop(event.work_id, None)
         return events
+
+
+def _burn(order: str) -> None:
+    name, _, seconds = order.partition("=")
+    if name == "burn":
+        until_s = time.thread_time() + float(seconds)
+        while time.thread_time() < until_s:
+            pass
 
 
 def build(options: fake.Options, shared: SharedModels) -> Engine:

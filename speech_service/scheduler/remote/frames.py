@@ -49,5 +49,5 @@ class Frames:
     async def close(self) -> None:
         """End the connection now: what the other side has not taken is dropped, it may never take it."""
         self._writer.transport.abort()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):
             await self._writer.wait_closed()

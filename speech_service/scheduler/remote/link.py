@@ -79,10 +79,12 @@ class WorkerLink:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._frames is not None:
-            await self._frames.close()
-        self._socket.close()
-        self._calls.close()
+        try:
+            if self._frames is not None:
+                await self._frames.close()
+        finally:
+            self._socket.close()
+            self._calls.close()
 
     def wake(self) -> None:
         """The outbox has something new, or the window has room again."""
