@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,11 +61,17 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def serving(*arguments: str) -> AsyncIterator[ServerProcess]:
-    """A server process for as long as the block runs; killed at its end if it still lives."""
+async def serving(
+    *arguments: str, launcher: Sequence[str] = (), flags: Sequence[str] = (), cwd: Path = ROOT
+) -> AsyncIterator[ServerProcess]:
+    """A server process for as long as the block runs; killed at its end if it still lives.
+
+    ``launcher`` begins the command line, ``flags`` are those of the interpreter.
+    """
+    python = (*launcher, sys.executable, *flags)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speech_service", "serve", *FREE_PORTS, *arguments),
-        cwd=ROOT,
+        *(*python, "-m", "speech_service", "serve", *FREE_PORTS, *arguments),
+        cwd=cwd,
         env=environment(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
