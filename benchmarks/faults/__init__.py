@@ -16,7 +16,7 @@ from benchmarks.faults.options import Options, Result, Row
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
-ROWS = ("stall", "starvation", "descriptors")
+ROWS = ("stall", "starvation", "descriptors", "kills")
 """Modules of this package, in the order in which they run. One that is not there yet is passed over."""
 
 
