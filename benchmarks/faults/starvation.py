@@ -1,4 +1,4 @@
-"""Workers that are killed although they work: how many are on a machine that gives them little, and who is not answered.
+"""Workers that are killed although they work, on a machine that gives them little, and calls that get no answer there.
 
 Each condition has a fresh server with its shipped defaults, so that the worker also starts and loads its models under
 it, and a few clients that call one after the other until their time is up.

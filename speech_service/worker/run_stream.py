@@ -1,10 +1,11 @@
 """One Run stream: audio and submissions in, outcomes out. Does no I/O of its own."""
 
+import logging
 from collections.abc import Callable
 
 from speech.internal.v1 import work_pb2
 from speech.internal.v1 import worker_pb2 as pb
-from speech_service.domain.errors import SpeechError
+from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.work import (
     DropReason,
     SegmentKey,
@@ -16,6 +17,8 @@ from speech_service.domain.work import (
 from speech_service.protocols import Submitter
 from speech_service.scheduler.remote import wire, wire_tasks
 from speech_service.worker.audio_store import AudioStore
+
+logger = logging.getLogger(__name__)
 
 
 class RunStream:
@@ -41,7 +44,17 @@ class RunStream:
         self._waiting: dict[SegmentKey, dict[int, work_pb2.SubmitWork]] = {}
 
     def handle(self, request: pb.RunCommand) -> None:
-        """Take one message of the front end."""
+        """Take one message of the front end. One that cannot be taken costs its own work, not the connection."""
+        try:
+            self._take(request)
+        except Exception:
+            logger.exception("a message of the front end cannot be taken")
+            if request.HasField("submit"):
+                number = request.submit.work_id
+                failure = InternalError("internal error")
+                self._on_event(WorkFailed(self._work_id(number), failure), number)
+
+    def _take(self, request: pb.RunCommand) -> None:
         match request.WhichOneof("payload"):
             case "audio":
                 self._append(request.audio)

@@ -321,3 +321,28 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
         assert all(engine.items == {} for engine in engines)
         assert scheduler._pool._aborts == set()
         assert grown_bytes < 100_000
+
+
+async def test_a_lane_survives_whatever_fails_around_its_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here: what observes it. The work at hand fails; the next work finds the lane alive."""
+
+    class Broken(NullObserver):
+        broken = True
+
+        def observe(self, name: str, value: float, **labels: str) -> None:
+            if self.broken and name == "speech_engine_step_seconds":
+                raise OSError("no")
+
+    observer, engine = Broken(), ScriptedEngine()
+    monkeypatch.setattr("speech_service.scheduler.device_thread.FAILURE_PAUSE_S", 0.0)
+    async with running(engine, observer=observer) as (scheduler, outcomes):
+        outcomes.submit(make_work("a"))
+        (event,) = await outcomes.wait("a")
+        assert isinstance(event, WorkFailed)
+        observer.broken = False
+        outcomes.submit(make_work("b"))
+        (event,) = await outcomes.wait("b")
+        assert isinstance(event, WorkDone)
+        assert scheduler.stats().outstanding == 0

@@ -103,3 +103,14 @@ def test_refusal_is_an_outcome_and_close_gives_everything_up() -> None:
     bench.stream.close()
     assert not bench.works
     assert len(bench.audio) == 0
+
+
+def test_a_message_that_cannot_be_taken_costs_its_own_work_only() -> None:
+    bench = Bench()
+    odd = pb.RunCommand(submit=work_pb2.SubmitWork(work_id=7))  # work of no kind
+    bench.stream.handle(odd)
+    (response,) = bench.responses
+    assert (response.WhichOneof("event"), response.failed.work_id) == ("failed", 7)
+    for command in (*AUDIO, SUBMIT):
+        bench.stream.handle(command)
+    assert list(bench.works) == ["run1/5"]
