@@ -111,12 +111,19 @@ class WorkerConfig:
     idle_timeout_s: float = 120.0
     """The worker stops after this long without work; 0: it never stops."""
     start_timeout_s: float = 60.0
+    """How long a worker may take to start, and to answer while it loads a model. As the two below in seconds of a free
+    machine: what a busy one does not give the worker does not count against it."""
     heartbeat_interval_s: float = 5.0
+    """How often the worker and its models are asked for a sign of life. A model that finishes no step in the time of
+    twelve is taken for stuck, and the worker is replaced."""
     heartbeat_timeout_s: float = 5.0
+    """How often a worker that owes an answer is looked at; without one in the time of three it is replaced."""
     max_restarts: int = 5
-    """Crashes in a row (without one finished item between) before the service reports NOT_SERVING."""
+    """Crashes in a row (without one finished item between) before the service reports NOT_SERVING. Starts go on, after
+    pauses that grow to 30 s."""
     nice: int = 5
-    """Niceness of the worker, so that the front end stays responsive on a shared machine."""
+    """Added to the niceness of the threads that compute, so that the front end stays responsive on a shared
+    machine. Not to those that load models and answer."""
     max_audio_bytes: int = 256 * 1024 * 1024
     """Segment audio that a worker keeps for its streams; above it the oldest is dropped and asked for again."""
 
