@@ -798,6 +798,7 @@ export declare const UsageSchema: GenMessage<Usage>;
 
 /**
  * How long things took. Fields that have no meaning for an RPC are absent.
+ * In JSON the 64-bit fields are strings and the 32-bit ones numbers, as protobuf's JSON form has it.
  *
  * @generated from message speech.v1.Latency
  */

@@ -1032,7 +1032,9 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class Latency(_message.Message):
-    """How long things took. Fields that have no meaning for an RPC are absent."""
+    """How long things took. Fields that have no meaning for an RPC are absent.
+    In JSON the 64-bit fields are strings and the 32-bit ones numbers, as protobuf's JSON form has it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
