@@ -17,13 +17,13 @@ HEAD = """\
 
 <!-- Written by tools/metrics_page.py from speech_service/observability/metrics.py. -->
 
-The service serves these on `server.metrics_listen` (`127.0.0.1:9464/metrics`), in the Prometheus text format or, where the
-scraper asks for it, as OpenMetrics. Beside them the page has the `process_*` metrics of the front end: CPU, memory, start
-time, open files and their limit. The worker's memory is `speech_worker_resident_memory_bytes`.
+The service serves these on `server.metrics_listen` (`127.0.0.1:9464/metrics`), in the Prometheus text format or,
+where the scraper asks for it, as OpenMetrics. Beside them the page has the `process_*` metrics of the front end: CPU,
+memory, start time, open files and their limit. The worker's memory is `speech_worker_resident_memory_bytes`.
 
-No label value is chosen by a client: a label has the values listed, or names that the configuration or the contract gives.
-A metric with labels has no sample before the first event of its kind; one marked "asked" is read when somebody looks, and is
-absent while the service does not answer.
+No label value is chosen by a client: a label has the values listed, or names that the configuration or the contract
+gives. A metric with labels has no sample before the first event of its kind; one marked "asked" is read when somebody
+looks, and is absent while the service does not answer.
 
 What to look at first:
 
