@@ -1,6 +1,15 @@
 // A gRPC client made of generated messages (protoc-gen-es) and the transport of @grpc/grpc-js.
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyIs, anyUnpack } from "@bufbuild/protobuf/wkt";
 import grpc from "@grpc/grpc-js";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  PreconditionFailureSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "./gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "./gen/google/rpc/status_pb.js";
 
 /** grpc-js's description of a generated service: its methods' paths, and how messages become bytes. */
 export function definitionOf(service) {
@@ -30,4 +39,30 @@ export function send(call, message) {
   return new Promise((resolve, reject) => {
     call.write(message, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+/** Calls a unary method, `ask(client, "listModels", create(ListModelsRequestSchema))`; throws grpc-js's ServiceError. */
+export function ask(client, method, request, { metadata = new grpc.Metadata(), timeoutMs = 60_000 } = {}) {
+  const options = { deadline: Date.now() + timeoutMs };
+  return new Promise((resolve, reject) => {
+    client[method](request, metadata, options, (error, response) => (error ? reject(error) : resolve(response)));
+  });
+}
+
+const DETAILS = [ErrorInfoSchema, BadRequestSchema, ResourceInfoSchema, PreconditionFailureSchema, RetryInfoSchema];
+
+/**
+ * What the service says of a ServiceError beside its code and message: always { ErrorInfo: { reason, metadata } }, and what
+ * its code calls for: BadRequest: { fieldViolations }, ResourceInfo, PreconditionFailure, RetryInfo: { retryDelay }.
+ */
+export function detailsOf(error) {
+  const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  if (!bytes) return {};
+  const found = {};
+  for (const any of fromBinary(StatusSchema, bytes).details) {
+    for (const schema of DETAILS) {
+      if (anyIs(any, schema)) found[schema.name] = anyUnpack(any, schema);
+    }
+  }
+  return found;
 }

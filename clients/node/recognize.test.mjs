@@ -1,39 +1,21 @@
-// Runs against the server that SPEECH_TARGET names; else against one of its own, where `speech-service` is on the path.
 // SPEECH_WAV names a recording of English speech; without it only silence is sent.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { recognize } from "./recognize.mjs";
 import { ResultKind } from "./gen/speech/v1/common_pb.js";
+import { findServer, isThere } from "./live-server.mjs";
 
 const RATE = 16_000;
-let target = process.env.SPEECH_TARGET;
 let server;
 
 before(async () => {
-  if (target || spawnSync("speech-service", ["--version"]).status !== 0) return;
-  const settings = ["server.listen=127.0.0.1:0", "server.admin_listen=127.0.0.1:0", "server.metrics_listen="];
-  const args = ["serve", ...settings.flatMap((setting) => ["--set", setting])];
-  server = spawn("speech-service", args, { stdio: ["ignore", "pipe", "ignore"] });
-  for await (const line of createInterface(server.stdout)) {
-    const found = /^serving grpc=(\d+)/.exec(line);
-    if (found) {
-      target = `127.0.0.1:${found[1]}`;
-      return;
-    }
-  }
+  server = await findServer();
 });
 
-after(async () => {
-  if (!server) return;
-  const exited = new Promise((resolve) => server.once("exit", resolve));
-  server.kill("SIGTERM");
-  await exited;
-});
+after(() => server.stop());
 
-const needsServer = (t) => target || t.skip("no server: set SPEECH_TARGET, or put speech-service on the path");
+const needsServer = (t) => isThere(server.target, t);
 
 function wavOf(samples) {
   const header = Buffer.alloc(44);
@@ -54,7 +36,7 @@ function wavOf(samples) {
 
 async function collect(wav, options) {
   const events = [];
-  for await (const event of recognize(target, wav, options)) events.push(event);
+  for await (const event of recognize(server.target, wav, options)) events.push(event);
   return events;
 }
 

@@ -62,6 +62,7 @@ def compose(config: Config) -> Parts:
     _check_defaults(config, catalog)
     _check_voices(config, catalog)
     observer = PrometheusObserver()
+    observer.describe(config)
     tracer, call_observers, close_tracer = _observers(config, observer)
     names = [model.name for model in catalog.models]
     remote, inline = None, None
@@ -74,6 +75,7 @@ def compose(config: Config) -> Parts:
 
         host, scheduler, control = build_inline(config, names, observer)
         submitter, inline = host, (host, scheduler)
+    observer.ask(control.report)
     codecs = CodecHost(config.decoder.idle_timeout_s)
     limit = config.decoder.max_processes
     edge = EdgeParts(

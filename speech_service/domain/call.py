@@ -2,9 +2,21 @@
 
 import time
 from dataclasses import dataclass, field
+from enum import Enum
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import LatencySummary, Usage
+from speech_service.domain.recognition import Pacing
+
+
+class CallMode(Enum):
+    """How the input of a call comes. What may be promised of its latency depends on it: a live stream waits for
+    the speaker, an uploaded file for the device."""
+
+    REALTIME = "realtime"
+    FILE = "file"
+    UNARY = "unary"
+    TEXT = "text"
 
 
 @dataclass(slots=True)
@@ -34,6 +46,14 @@ class Call:
     def elapsed_s(self) -> float:
         """Seconds since the RPC began."""
         return time.monotonic() - self.started_s
+
+    def mode(self, pacing: Pacing | None) -> CallMode:
+        """How its input comes; ``pacing`` is that of its audio, None where it has none."""
+        if self.rpc_type == "unary":
+            return CallMode.UNARY
+        if pacing is None:
+            return CallMode.TEXT
+        return CallMode.REALTIME if pacing is Pacing.REALTIME else CallMode.FILE
 
     def finished(self, usage: Usage, latency: LatencySummary) -> None:
         """Note what the call used and how long its stages took."""

@@ -102,8 +102,10 @@ class Usage:
 class LatencySummary:
     """How long things took, in milliseconds.
 
-    ``lag``: from the arrival of a segment's last audio to its FINAL. ``first_result``: from the arrival of
-    the first speech to the first result. None: nothing of the kind happened.
+    ``queue``: work waited and none was being computed, so it is at most ``total``. ``encode`` and ``decode`` are
+    device time, summed: of work computed side by side they may be more. ``lag``: from the arrival of a segment's last
+    audio to its FINAL. ``first_result``: from the arrival of the first speech to the first result. None: nothing of
+    the kind happened.
     """
 
     queue_ms: float = 0.0

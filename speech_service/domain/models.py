@@ -91,6 +91,16 @@ class ModelCapabilities:
     speech and that of telephones for silence; a model that answers noise with nothing is better asked too often."""
 
 
+class WorkerState(Enum):
+    """STOPPED workers start on first need. FAILED ones are tried again from time to time."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
     """Where one model is, as an operator sees it."""

@@ -1,82 +1,95 @@
-"""Prometheus metrics. Every metric of the service is declared here, with its help, labels and buckets.
+"""The observer that counts, on prometheus-client. What may be counted is declared in ``metrics``."""
 
-No label value is ever chosen by a client.
-"""
+import asyncio
+import platform
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from importlib.metadata import version
+from typing import Any
 
-from collections.abc import Mapping
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from speech_service import __version__
+from speech_service.config import Config
 from speech_service.domain.call import Call
-from speech_service.observability.exposition import CONTENT_TYPE, Declared, Metrics
-from speech_service.observability.metrics_http import MetricsServer
+from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
+from speech_service.observability.metrics import METRICS, Metric, MetricKind
+from speech_service.observability.metrics_server import MetricsServer
 
-_LATENCY_S = (0.02, 0.05, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 1.5, 2.5, 5, 10)
-_HANDLING_S = (0.001, 0.005, *_LATENCY_S)
-_QUEUE_S = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
-_RTF = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.85, 1, 1.2, 2, 5)
-_BUFFER_S = (0, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5, 10, 20)
-_SIZE = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_GRPC = ("grpc_type", "grpc_service", "grpc_method")
+_REPORT_TIMEOUT_S = 2.0
+"""How long a scrape waits to hear how the models are; it goes without them where that takes longer."""
 
-COUNTERS: Mapping[str, Declared] = {
-    "grpc_server_started_total": Declared("RPCs started.", _GRPC),
-    "grpc_server_handled_total": Declared("RPCs ended, by code.", (*_GRPC, "grpc_code")),
-    "grpc_server_msg_received_total": Declared("Messages received.", _GRPC),
-    "grpc_server_msg_sent_total": Declared("Messages sent.", _GRPC),
-    "speech_audio_received_seconds_total": Declared("Audio received."),
-    "speech_results_total": Declared("Results sent, by kind.", ("kind",)),
-    "speech_stable_prefix_broken_total": Declared(
-        "FINALs that changed a prefix which partials had called stable."
-    ),
-    "speech_shed_total": Declared("Calls refused at admission.", ("reason",)),
-    "speech_work_total": Declared("Work items ended.", ("class", "outcome")),
-    "speech_work_dropped_total": Declared("Work given up without an error.", ("reason",)),
-    "speech_decode_steps_total": Declared("Forward passes of decoders."),
-    "speech_draft_tokens_total": Declared("Draft tokens, by outcome.", ("outcome",)),
-    "speech_audio_sent_seconds_total": Declared("Synthesised audio."),
-    "speech_synthesis_underruns_total": Declared(
-        "Times that a client which plays a stream at once would have fallen silent inside a context."
-    ),
-    "speech_audio_cache_total": Declared("Look-ups in the cache of finished audio.", ("outcome",)),
-    "speech_worker_restarts_total": Declared("Restarts of the worker process."),
-}
-HISTOGRAMS: Mapping[str, Declared] = {
-    "grpc_server_handling_seconds": Declared("Length of RPCs.", _GRPC, _HANDLING_S),
-    "speech_first_result_seconds": Declared("First speech to first result.", (), _LATENCY_S),
-    "speech_final_lag_seconds": Declared("Last audio of a segment to its FINAL.", (), _LATENCY_S),
-    "speech_queue_wait_seconds": Declared("Work waiting for a device.", ("class",), _QUEUE_S),
-    "speech_encode_seconds": Declared("Encoder time of one work item.", (), _QUEUE_S),
-    "speech_decode_seconds": Declared("Decoder time of one work item.", (), _QUEUE_S),
-    "speech_first_audio_seconds": Declared("First text to first audio.", (), _LATENCY_S),
-    "speech_synthesis_rtf": Declared("Device time over audio time of synthesis.", (), _RTF),
-    "speech_synthesis_buffer_seconds": Declared(
-        "What such a client has left to play when more is ready.", (), _BUFFER_S
-    ),
-    "speech_unary_rtf": Declared("Handling time over audio time of unary calls.", (), _RTF),
-    "speech_batch_occupancy": Declared("Sequences in a device step.", ("model",), _SIZE),
-    "speech_engine_step_seconds": Declared("Length of a device step.", ("model",), _QUEUE_S),
-    "speech_worker_heartbeat_seconds": Declared(
-        "Real inference that proves the worker alive.", ("model",), _LATENCY_S
-    ),
-    "speech_worker_start_seconds": Declared("Start of the worker until it serves.", (), _LATENCY_S),
-}
-GAUGES: Mapping[str, Declared] = {
-    "speech_active_streams": Declared("Open bidirectional streams."),
-    "speech_active_unary": Declared("Unary calls in flight."),
-    "speech_queue_depth": Declared("Work waiting.", ("class",)),
-    "speech_outbox_depth": Declared("Work that the worker was not given yet."),
-    "speech_worker_up": Declared("1 while a worker runs and answers; 0 also while none is needed."),
-    "speech_worker_state": Declared(
-        "1 for the state that the worker is in; stopped: none is needed.", ("state",)
-    ),
-}
+disable_created_metrics()  # one more series for every counter and histogram, which nobody reads
+
+Report = Callable[[], Coroutine[Any, Any, tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]]]
 
 
 class PrometheusObserver:
-    """Observer and call observer that counts. An undeclared metric name is a KeyError: a bug, found by any test."""
+    """Observer and call observer that counts, and serves the page of what it counted.
+
+    An undeclared name is a KeyError, labels other than declared are a ValueError: bugs, found by any test. Lanes
+    report from threads of their own.
+    """
 
     def __init__(self) -> None:
-        self._metrics = Metrics(COUNTERS, GAUGES, HISTOGRAMS)
-        self._server = MetricsServer(self.page, CONTENT_TYPE)
+        self.registry = CollectorRegistry()
+        """Everything that is on the page."""
+        self._counters: dict[str, Counter] = {}
+        self._gauges: dict[str, Gauge] = {}
+        self._histograms: dict[str, Histogram] = {}
+        for metric in METRICS:
+            self._register(metric)
+        ProcessCollector(registry=self.registry)
+        self._server = MetricsServer(self.registry)
+
+    def _register(self, metric: Metric) -> None:
+        names, unit = metric.label_names, metric.unit.value
+        match metric.kind:
+            case MetricKind.COUNTER:
+                self._counters[metric.name] = Counter(
+                    metric.name, metric.help, names, unit=unit, registry=self.registry
+                )
+            case MetricKind.GAUGE if not metric.is_asked:
+                self._gauges[metric.name] = Gauge(
+                    metric.name, metric.help, names, unit=unit, registry=self.registry
+                )
+            case MetricKind.HISTOGRAM:
+                self._histograms[metric.name] = Histogram(
+                    metric.name,
+                    metric.help,
+                    names,
+                    unit=unit,
+                    registry=self.registry,
+                    buckets=metric.buckets,
+                )
+            case _:
+                return
+
+    def describe(self, config: Config) -> None:
+        """Say what is running, and what bounds its load."""
+        self.gauge(
+            "speech_build_info",
+            1.0,
+            version=__version__,
+            python=platform.python_version(),
+            grpc=version("grpcio"),
+        )
+        self.gauge("speech_stream_limit", config.server.max_streams)
+        self.gauge("speech_unary_limit", config.server.max_unary)
+        self.gauge("speech_queue_limit", config.scheduler.max_queued)
+        self.gauge("speech_codec_process_limit", config.decoder.max_processes)
+
+    def ask(self, report: Report) -> None:
+        """Ask ``report`` how models and worker are whenever somebody looks; must run on the event loop."""
+        self.registry.register(_Asked(report, asyncio.get_running_loop()))
 
     async def serve(self, host: str, port: int) -> int:
         """Serve ``/metrics`` over HTTP; returns the port.
@@ -90,21 +103,20 @@ class PrometheusObserver:
         """Stop serving."""
         await self._server.close()
 
-    def page(self) -> str:
-        """All metrics in the Prometheus text format."""
-        return self._metrics.page()
-
     def count(self, name: str, value: float = 1.0, **labels: str) -> None:
         """Add to a counter."""
-        self._metrics.count(name, value, labels)
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(value)
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Record one observation."""
-        self._metrics.observe(name, value, labels)
+        histogram = self._histograms[name]
+        (histogram.labels(**labels) if labels else histogram).observe(value)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
-        self._metrics.gauge(name, value, labels)
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
 
     def call_started(self, call: Call) -> None:
         """An RPC began."""
@@ -120,6 +132,46 @@ class PrometheusObserver:
         self.observe("grpc_server_handling_seconds", elapsed_s, **labels)
         if call.rpc_type == "unary" and call.usage and call.usage.audio_in_ms:
             self.observe("speech_unary_rtf", elapsed_s * 1000 / call.usage.audio_in_ms)
+
+
+class _Asked(Collector):
+    """Metrics that are true when somebody looks: asks the event loop, from the thread of a scrape."""
+
+    def __init__(self, report: Report, loop: asyncio.AbstractEventLoop) -> None:
+        self._report = report
+        self._loop = loop
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """The families, empty."""
+        return iter(_asked().values())
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The families; empty where the service does not answer in time."""
+        families = _asked()
+        asked = asyncio.run_coroutine_threadsafe(self._report(), self._loop)
+        try:
+            models, workers = asked.result(_REPORT_TIMEOUT_S)
+        except TimeoutError:
+            asked.cancel()
+            return iter(families.values())
+        states = families["speech_model_state"]
+        for model in models:
+            for state in ModelState:
+                states.add_metric((model.model, state.value), float(state is model.state))
+        resident_bytes = [worker.rss_bytes for worker in workers]
+        if all(worker.rss_bytes or not worker.pid for worker in workers):  # else one did not answer
+            families["speech_worker_resident_memory_bytes"].add_metric((), sum(resident_bytes))
+        return iter(families.values())
+
+
+def _asked() -> dict[str, GaugeMetricFamily]:
+    return {
+        metric.name: GaugeMetricFamily(
+            metric.name, metric.help, labels=metric.label_names, unit=metric.unit.value
+        )
+        for metric in METRICS
+        if metric.is_asked
+    }
 
 
 def _labels(call: Call) -> dict[str, str]:

@@ -39,7 +39,8 @@ class OpenedAlignment:
         urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
         identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s)
         session = AlignmentSession(identity, request.options, time.monotonic, pace)
-        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        mode = call.mode(request.options.pacing)
+        trace = SessionTrace(call, mode, parts.tracer, parts.observer)
         self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
         self.source: AudioSource = make_source(
             request.audio,

@@ -8,6 +8,7 @@ from typing import Any
 
 from grpc import aio
 
+from speech_service.domain.call import CallMode
 from speech_service.domain.errors import CancelledWorkError, SpeechError
 from speech_service.domain.events import LatencySummary
 from speech_service.domain.translation import LanguageGuess, Translation, TranslationRoute
@@ -41,8 +42,8 @@ class WorkDesk:
         self._stream_id = call.session_id
         self._class = effective_class(call.priority, WorkClass.UNARY)
         self._deadline_s = deadline_s(context)
-        self._trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
-        self._meter = LatencyMeter(time.monotonic())
+        self._trace = SessionTrace(call, CallMode.UNARY, parts.tracer, parts.observer)
+        self._meter = LatencyMeter(time.monotonic)
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[WorkEvent]] = {}
         self._closed = False
@@ -56,7 +57,7 @@ class WorkDesk:
     @property
     def latency(self) -> LatencySummary:
         """How long everything took so far."""
-        return self._meter.summary(time.monotonic())
+        return self._meter.summary()
 
     async def translate(
         self, route: TranslationRoute, texts: Sequence[str], source: str, target: str, context: str

@@ -70,7 +70,8 @@ class OpenedRecognition:
             time.monotonic,
             SessionLimits(max_lag_s=parts.config.stream.max_lag_s),
         )
-        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        mode = call.mode(self._request.options.pacing)
+        trace = SessionTrace(call, mode, parts.tracer, parts.observer)
         return SessionRunner(session, parts.submitter, parts.vad, trace, self._on_event)
 
     async def _block(self, samples: Samples) -> None:

@@ -9,6 +9,7 @@ and ``codec``, which sums up what came between the frames.
 import time
 from dataclasses import dataclass
 
+from speech_service.domain.call import Call, CallMode
 from speech_service.domain.events import ControlAck, ControlKind, SessionEnded, SessionEvent
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import (
@@ -52,13 +53,13 @@ _Stage = tuple[str, float, dict[str, int]]
 
 
 class SessionTrace:
-    """Told of everything that a session does."""
+    """Told of everything that a session of ``call`` does. ``mode``: how its input comes."""
 
-    def __init__(
-        self, session_id: str, rpc_traceparent: str, tracer: Tracer, observer: Observer
-    ) -> None:
-        self.session_id = session_id
-        self._rpc = rpc_traceparent
+    def __init__(self, call: Call, mode: CallMode, tracer: Tracer, observer: Observer) -> None:
+        self.session_id = call.session_id
+        self._rpc = call.traceparent
+        self._service = call.service
+        self._mode = mode.value
         self._tracer = tracer
         self._observer = observer
         self._utterances: dict[int, _Utterance] = {}
@@ -128,7 +129,10 @@ class SessionTrace:
                 )
                 if latency.first_result_ms is not None:
                     self._observer.observe(
-                        "speech_first_result_seconds", latency.first_result_ms / 1000
+                        "speech_first_result_seconds",
+                        latency.first_result_ms / 1000,
+                        grpc_service=self._service,
+                        mode=self._mode,
                     )
             case _:
                 return
@@ -142,7 +146,8 @@ class SessionTrace:
             utterance.stable_prefix = result.text[: result.stable_char_count]
             return
         if result.lag_ms is not None:
-            self._observer.observe("speech_final_lag_seconds", result.lag_ms / 1000)
+            lag_s = result.lag_ms / 1000
+            self._observer.observe("speech_final_lag_seconds", lag_s, mode=self._mode)
         if not result.text.startswith(utterance.stable_prefix):
             self._observer.count("speech_stable_prefix_broken_total")
         self._end_utterance(result.segment_id)

@@ -115,6 +115,7 @@ class SpeechOutput:
         sink: Sink,
         feedback: Feedback,
         observer: Observer,
+        rpc_type: str,
         playback: PlaybackClock | None = None,
     ) -> None:
         """``playback`` of a client that listens while it is sent; None: it gets all at once."""
@@ -122,6 +123,7 @@ class SpeechOutput:
         self._sink = sink
         self._feedback = feedback
         self._observer = observer
+        self._rpc_type = rpc_type
         self._playback = playback
         self._events: deque[SessionEvent] = deque()
         self._filled = asyncio.Event()
@@ -273,7 +275,9 @@ class SpeechOutput:
         if self._first_audio_ms is None and self._text_s is not None:
             elapsed_s = time.monotonic() - self._text_s
             self._first_audio_ms = elapsed_s * 1000
-            self._observer.observe("speech_first_audio_seconds", elapsed_s)
+            self._observer.observe(
+                "speech_first_audio_seconds", elapsed_s, grpc_type=self._rpc_type
+            )
 
     def _place(self, timings: SpeechTimings) -> None:
         voice = self._voices.get(timings.turn)

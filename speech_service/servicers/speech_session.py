@@ -53,9 +53,11 @@ class OpenedSynthesis:
         )
         limits = SynthesisLimits(config.max_text_characters, config.max_contexts, config.ahead_ms)
         session = SynthesisSession(identity, request.options, time.monotonic, limits)
-        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        trace = SessionTrace(call, call.mode(None), parts.tracer, parts.observer)
         playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
-        self.output = SpeechOutput(parts.encoders, sink, self, parts.observer, playback)
+        self.output = SpeechOutput(
+            parts.encoders, sink, self, parts.observer, call.rpc_type, playback
+        )
         self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, self.output.put)
 
     @property

@@ -51,7 +51,8 @@ class OpenedTranslation:
         identity = SessionIdentity(
             call.session_id, final_class, partial_class, call.traceparent, deadline_s
         )
-        trace = SessionTrace(call.session_id, call.traceparent, parts.tracer, parts.observer)
+        pacing = None if recognition is None else recognition.options.pacing
+        trace = SessionTrace(call, call.mode(pacing), parts.tracer, parts.observer)
         session = _session(parts, request, recognition, voices, identity)
         self._output: SpokenOutput | None = None
         if voices:

@@ -126,7 +126,7 @@ class AlignmentSession:
         self._clock = clock
         self._pace = pace or PACES[options.pacing]
         self._state = _State.RUNNING
-        self._latency = LatencyMeter(clock())
+        self._latency = LatencyMeter(clock)
         self._work_ids = itertools.count(1)
         self._text, self._text_base, self._text_complete = "", 0, False
         self._blocks: list[Samples] = []
@@ -264,7 +264,7 @@ class AlignmentSession:
             speech_ms=self._speech_ms,
             characters_in=self._text_base + len(self._text),
         )
-        return SessionEnded(usage, self._latency.summary(self._clock()))
+        return SessionEnded(usage, self._latency.summary())
 
     # --- windows ---
 

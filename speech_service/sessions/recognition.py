@@ -39,7 +39,7 @@ from speech_service.domain.events import (
 from speech_service.domain.recognition import Pacing, RecognitionOptions
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.sessions.channel import ChannelContext, RecognitionChannel
-from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.latency import LatencyMeter, WorkTimes
 from speech_service.sessions.refinement import Refinement
 from speech_service.sessions.silence import VAD_FRAME_SAMPLES, hear_silence
 
@@ -99,7 +99,7 @@ class RecognitionSession:
         self._clock = clock
         self._limits = limits or SessionLimits()
         self._state = _State.RUNNING
-        self._latency = LatencyMeter(clock())
+        self._latency = LatencyMeter(clock)
         work_ids, segment_ids = itertools.count(1), itertools.count(1)
         stream_id = identity.session_id
 
@@ -141,6 +141,11 @@ class RecognitionSession:
     def done(self) -> bool:
         """The session has finished."""
         return self._state is _State.DONE
+
+    @property
+    def work_times(self) -> WorkTimes:
+        """Where the time of its work went; a session that goes on with its results adds its own."""
+        return self._latency.work
 
     @property
     def options(self) -> RecognitionOptions:
@@ -312,7 +317,7 @@ class RecognitionSession:
             characters_out=sum(c.characters_out for c in self._channels),
             tokens_out=sum(c.tokens_out for c in self._channels),
         )
-        return SessionEnded(usage, self._latency.summary(self._clock()))
+        return SessionEnded(usage, self._latency.summary())
 
     # --- order ---
 

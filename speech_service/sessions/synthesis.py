@@ -87,7 +87,7 @@ class SynthesisSession:
         self._clock = clock
         self._limits = limits or SynthesisLimits()
         self._state = _State.RUNNING
-        self._latency = LatencyMeter(clock())
+        self._latency = LatencyMeter(clock)
         self._contexts: dict[int, SpeechContext] = {}
         self._line: deque[SpokenPiece] = deque()
         self._turns = itertools.count(1)
@@ -253,7 +253,7 @@ class SynthesisSession:
     def ended(self) -> SessionEnded:
         """Usage and latency so far; what was sent is for the output to fill in."""
         usage = Usage(characters_in=self._characters)
-        return SessionEnded(usage, self._latency.summary(self._clock()))
+        return SessionEnded(usage, self._latency.summary())
 
     # --- contexts ---
 

@@ -32,7 +32,7 @@ from speech_service.domain.events import (
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import LanguageGuess
 from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
-from speech_service.sessions.latency import LatencyMeter, together
+from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
 from speech_service.sessions.translated_segment import SegmentInTargets
 from speech_service.sessions.translation_order import TranslationOrder
@@ -95,7 +95,7 @@ class TranslationSession:
         self._last_source = ""
         self._ending = False
         self._done = False
-        self._latency = LatencyMeter(clock())
+        self._latency = LatencyMeter(clock, None if recognition is None else recognition.work_times)
         self._characters_in = 0
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
@@ -249,15 +249,12 @@ class TranslationSession:
 
     def ended(self) -> SessionEnded:
         """Usage and latency so far."""
-        latency = self._latency.summary(self._clock())
         usage = Usage(characters_in=self._characters_in, characters_out=self._order.characters_out)
         if self._recognition is None:
-            return SessionEnded(usage, latency)
+            return SessionEnded(usage, self._latency.summary())
         heard = self._recognition.ended()
         characters = heard.usage.characters_out + self._order.characters_out
-        return SessionEnded(
-            replace(heard.usage, characters_out=characters), together(heard.latency, latency)
-        )
+        return SessionEnded(replace(heard.usage, characters_out=characters), heard.latency)
 
     # --- the source ---
 

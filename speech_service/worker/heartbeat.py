@@ -39,6 +39,8 @@ from speech_service.scheduler.scheduler import Scheduler
 CLIP_MS = 100
 NOISE_LEVEL = 0.001
 _PROMPT_LEVEL = 0.1
+_ANY_PAIR = ("en", "de")
+"""Asked of a translator that names no pairs because it takes any."""
 
 
 SILENT_SHARE = 0.02
@@ -213,7 +215,7 @@ def probe(model: ModelCapabilities, work_id: str, clip: Samples) -> Work:
         case ModelKind.ALIGNER:
             return AlignWork(**common, stream_id=work_id, segment=key, samples=clip, text="a")
         case ModelKind.TRANSLATOR:
-            source, target = model.language_pairs[0]
+            source, target = next(iter(model.language_pairs), _ANY_PAIR)
             return TranslateWork(
                 **common,
                 stream_id=work_id,

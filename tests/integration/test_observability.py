@@ -119,8 +119,10 @@ async def test_metrics_after_traffic() -> None:
     assert metrics[f"grpc_server_handling_seconds_count{{{stream}}}"] == 1
     assert metrics['speech_results_total{kind="final"}'] == 2
     assert metrics["speech_audio_received_seconds_total"] == 4
-    assert metrics["speech_final_lag_seconds_count"] == 2
-    assert metrics["speech_first_result_seconds_count"] >= 1
+    for mode in ("realtime", "unary"):
+        assert metrics[f'speech_final_lag_seconds_count{{mode="{mode}"}}'] == 1
+    service = 'grpc_service="speech.v1.RecognitionService"'
+    assert metrics[f'speech_first_result_seconds_count{{{service},mode="realtime"}}'] == 1
     assert metrics["speech_unary_rtf_count"] == 1
     assert metrics["speech_active_streams"] == 0
     assert any(k.startswith("speech_queue_wait_seconds_count") for k in metrics)

@@ -359,7 +359,7 @@ async def test_the_cache() -> None:
         assert label == "miss"
         metrics = await server.metrics()
         assert metrics['speech_audio_cache_total{outcome="hit"}'] == 2
-        assert metrics["speech_first_audio_seconds_count"] == 7
+        assert metrics['speech_first_audio_seconds_count{grpc_type="unary"}'] == 7
         assert metrics["speech_synthesis_rtf_count"] == 7
 
 

@@ -104,7 +104,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long things took on the server, in milliseconds; None where it has no meaning."""
+    """How long things took on the server, in milliseconds; None where it has no meaning.
+
+    ``queue_ms``: work waited and none was being computed, never more than ``total_ms``. ``encode_ms`` and ``decode_ms``
+    are device time, summed: of work computed side by side they may be more.
+    """
 
     queue_ms: int | None = None
     first_result_ms: int | None = None

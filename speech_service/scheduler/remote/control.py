@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from speech.v1 import model_service_pb2
-from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
-from speech_service.scheduler.remote.lifecycle import WorkerState
+from speech_service.domain.models import ModelState, ModelStatus, WorkerState, WorkerStatus
 from speech_service.scheduler.remote.submitter import RemoteSubmitter
 
 WORKER_ID = "worker-0"

@@ -11,8 +11,9 @@
 
 import logging
 from collections.abc import Callable
-from enum import Enum
 from typing import TypeVar
+
+from speech_service.domain.models import WorkerState
 
 T = TypeVar("T")
 
@@ -21,16 +22,6 @@ logger = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 0.2
 MAX_BACKOFF_S = 30.0
 """Each crash in a row doubles the wait, up to this; while FAILED, too, attempts go on."""
-
-
-class WorkerState(Enum):
-    """STOPPED workers start on first need. FAILED ones are tried again from time to time."""
-
-    STOPPED = "stopped"
-    STARTING = "starting"
-    READY = "ready"
-    RESTARTING = "restarting"
-    FAILED = "failed"
 
 
 class Lifecycle:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config import Config
 from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
+from speech_service.domain.models import WorkerState
 from speech_service.domain.work import (
     DropReason,
     Work,
@@ -24,7 +25,6 @@ from speech_service.domain.work import (
 )
 from speech_service.protocols import Observer, OnWorkEvent
 from speech_service.scheduler import metrics
-from speech_service.scheduler.remote.lifecycle import WorkerState
 from speech_service.scheduler.remote.outbox import Item, Outbox
 from speech_service.scheduler.remote.supervisor import Supervisor
 from speech_service.scheduler.worker_process import WORKER_COMMAND

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 from speech_service.config import Config
 from speech_service.domain.errors import UnavailableError
+from speech_service.domain.models import WorkerState
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.protocols import Observer
 from speech_service.scheduler import metrics
 from speech_service.scheduler.remote.health import HealthMonitor
-from speech_service.scheduler.remote.lifecycle import Lifecycle, WorkerState
+from speech_service.scheduler.remote.lifecycle import Lifecycle
 from speech_service.scheduler.remote.link import WorkerLink
 from speech_service.scheduler.remote.outbox import Outbox
 from speech_service.scheduler.worker_process import WorkerProcess, WorkerStartError

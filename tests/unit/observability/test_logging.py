@@ -11,7 +11,7 @@ from loguru import logger
 
 from speech_service.config import ObservabilityConfig
 from speech_service.domain.audio import Samples
-from speech_service.domain.call import Call
+from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError, OverloadedError
 from speech_service.domain.events import LatencySummary, SessionEvent, Usage
 from speech_service.domain.transcript import Hypothesis, ResultKind, TranscriptResult
@@ -184,7 +184,7 @@ class LoudnessVad:
 async def _run_a_session(*, fail_finals: bool) -> list[SessionEvent]:
     events: list[SessionEvent] = []
     session = RecognitionSession(SessionIdentity("ses-1"), OPTIONS, lambda: 0.0)
-    trace = SessionTrace("ses-1", "", NullTracer(), NullObserver())
+    trace = SessionTrace(ended_call(), CallMode.REALTIME, NullTracer(), NullObserver())
     runner = SessionRunner(session, CanaryDevice(fail_finals), LoudnessVad(), trace, events.append)
     await runner.perform(session.start())
     for level in [0.0] * 5 + [1.0] * 15 + [0.0] * 10:

@@ -10,9 +10,10 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from speech_service.domain.call import Call
+from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError
 from speech_service.domain.events import LatencySummary, SessionEnded, SessionStarted, Usage
 from speech_service.domain.transcript import Hypothesis, ResultKind, TranscriptResult
@@ -75,7 +76,7 @@ def some_time(trace: SessionTrace) -> None:
 
 def metric(observer: PrometheusObserver, name: str, **labels: str) -> float:
     """The value of a metric on the page; 0 where it is not there."""
-    families = text_string_to_metric_families(observer.page())
+    families = text_string_to_metric_families(generate_latest(observer.registry).decode())
     samples = (sample for family in families for sample in family.samples)
     return next((s.value for s in samples if (s.name, s.labels) == (name, labels)), 0.0)
 
@@ -90,7 +91,7 @@ class Traced:
         self.call = Call("speech.v1.RecognitionService", "StreamingRecognize", "bidi_stream", "r1")
         self.call.traceparent = traceparent
         self.tracer.call_started(self.call)
-        self.trace = SessionTrace("s", self.call.traceparent, self.tracer, self.observer)
+        self.trace = SessionTrace(self.call, CallMode.REALTIME, self.tracer, self.observer)
 
     def end(self, code: str = "OK") -> dict[str, list[ReadableSpan]]:
         """End the call; spans by name."""
@@ -249,7 +250,7 @@ def test_a_final_that_breaks_the_stable_prefix_is_counted(
     traced.trace.event(result(ResultKind.FINAL, final))
     assert traced.metric("speech_stable_prefix_broken_total") == broken
     assert traced.metric("speech_results_total", kind="final") == 1
-    assert traced.metric("speech_final_lag_seconds_sum") == pytest.approx(0.05)
+    assert traced.metric("speech_final_lag_seconds_sum", mode="realtime") == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,8 @@ def test_speech_is_traced_in_its_own_stages(
 
 def test_without_a_tracer_metrics_are_kept_and_no_spans_made() -> None:
     observer = PrometheusObserver()
-    trace = SessionTrace("s", "", NullTracer(), observer)
+    call = Call("speech.v1.RecognitionService", "StreamingRecognize", "bidi_stream", "r1")
+    trace = SessionTrace(call, CallMode.FILE, NullTracer(), observer)
     assert trace.submitted(work("w1")) == ""
     trace.work_event(done("w1"))
     trace.event(SessionEnded(Usage(audio_in_ms=2_000), LatencySummary(first_result_ms=100)))
@@ -294,4 +296,5 @@ def test_without_a_tracer_metrics_are_kept_and_no_spans_made() -> None:
     assert value("speech_decode_seconds_sum") == pytest.approx(0.03)
     assert value("speech_encode_seconds_sum") == pytest.approx(0.02)
     assert value("speech_audio_received_seconds_total") == 2
-    assert value("speech_first_result_seconds_sum") == pytest.approx(0.1)
+    labels = {"grpc_service": "speech.v1.RecognitionService", "mode": "file"}
+    assert value("speech_first_result_seconds_sum", **labels) == pytest.approx(0.1)

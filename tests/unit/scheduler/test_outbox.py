@@ -4,6 +4,7 @@ import pytest
 
 from speech_service.config import SchedulerConfig
 from speech_service.domain.errors import DeadlineError, InternalError, OverloadedError
+from speech_service.domain.models import WorkerState
 from speech_service.domain.work import (
     DropReason,
     Work,
@@ -12,7 +13,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.scheduler.remote.lifecycle import MAX_BACKOFF_S, Lifecycle, WorkerState
+from speech_service.scheduler.remote.lifecycle import MAX_BACKOFF_S, Lifecycle
 from speech_service.scheduler.remote.outbox import MAX_IN_FLIGHT, Item, Outbox
 from tests.unit.scheduler.builders import make_work
 

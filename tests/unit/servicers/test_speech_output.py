@@ -61,7 +61,7 @@ class Bench:
         self.session = Session()
         self.outbox = Outbox()
         pool = encoders or EncoderPool()
-        self.output = SpeechOutput(pool, self.outbox, self.session, NullObserver())
+        self.output = SpeechOutput(pool, self.outbox, self.session, NullObserver(), "bidi_stream")
 
     def speak(self, turn: int, ms: int, options: SynthesisOptions = OPTIONS) -> None:
         samples = np.full(ms * RATE // 1000, 0.25, np.float32)

@@ -275,7 +275,8 @@ def test_the_summary_adds_up() -> None:
     usage, latency = drive.ended.usage, drive.ended.latency
     assert (usage.audio_in_ms, usage.characters_out, usage.tokens_out) == (2_000, 9, 3)
     assert usage.speech_ms == pytest.approx(1_300, abs=64)
-    assert (latency.queue_ms, latency.encode_ms, latency.decode_ms) == (2, 4, 8)
+    assert (latency.encode_ms, latency.decode_ms) == (4, 8)
+    assert latency.queue_ms == pytest.approx(1), "both waited at the same time"
     assert latency.total_ms == pytest.approx(2_500)
     assert latency.first_result_ms is not None
     assert 1_000 <= latency.first_result_ms <= 1_500

@@ -40,7 +40,7 @@ def final(text: str, language: str = "en") -> TranscriptResult:
 
 def refinement(final_class: WorkClass = WorkClass.STREAM_FINAL) -> Refinement:
     ids = itertools.count(1)
-    return Refinement("s", lambda: f"s:{next(ids)}", final_class, None, LatencyMeter(0.0))
+    return Refinement("s", lambda: f"s:{next(ids)}", final_class, None, LatencyMeter(lambda: 0.0))
 
 
 def unit(text: str, word: str, start_ms: int, end_ms: int) -> AlignedUnit:

@@ -146,7 +146,7 @@ export declare type EndpointingConfig = Message<"speech.v1.EndpointingConfig"> &
   maxSegment?: Duration | undefined;
 
   /**
-   * Audio kept before the first and after the last speech of a segment.
+   * Audio kept before the first speech of a segment; after the last a short fixed tail is kept.
    *
    * @generated from field: google.protobuf.Duration padding = 6;
    */
@@ -798,19 +798,21 @@ export declare const UsageSchema: GenMessage<Usage>;
 
 /**
  * How long things took. Fields that have no meaning for an RPC are absent.
+ * In JSON the 64-bit fields are strings and the 32-bit ones numbers, as protobuf's JSON form has it.
  *
  * @generated from message speech.v1.Latency
  */
 export declare type Latency = Message<"speech.v1.Latency"> & {
   /**
-   * Time that work waited for the device, in milliseconds, summed over the request's work.
+   * Time in which work of the request waited for the device and none of it was being computed, in milliseconds; never
+   * more than total_ms.
    *
    * @generated from field: optional uint64 queue_ms = 1;
    */
   queueMs?: bigint | undefined;
 
   /**
-   * Time from the first audio or text received to the first result or audio sent, in milliseconds.
+   * Time from the first speech heard, or text received, to the first result or audio sent, in milliseconds.
    *
    * @generated from field: optional uint32 first_result_ms = 2;
    */
@@ -831,14 +833,15 @@ export declare type Latency = Message<"speech.v1.Latency"> & {
   p95LagMs?: number | undefined;
 
   /**
-   * Time spent in encoders, in milliseconds, summed.
+   * Time spent in encoders, in milliseconds, summed over the request's work; what is computed side by side counts each
+   * time, so this may be more than total_ms.
    *
    * @generated from field: optional uint64 encode_ms = 5;
    */
   encodeMs?: bigint | undefined;
 
   /**
-   * Time spent in decoders, in milliseconds, summed.
+   * Time spent in decoders, in milliseconds, summed in the same way.
    *
    * @generated from field: optional uint64 decode_ms = 6;
    */
@@ -946,7 +949,8 @@ export enum EndpointingMode {
   UNSPECIFIED = 0,
 
   /**
-   * Nobody: segments end at max_segment, at finalize and at the end of the audio.
+   * Nobody: segments end at max_segment, or in a short pause not long before it, at finalize and at the end of the
+   * audio.
    *
    * @generated from enum value: ENDPOINTING_MODE_OFF = 1;
    */
@@ -960,7 +964,7 @@ export enum EndpointingMode {
   VAD = 2,
 
   /**
-   * The client, which marks the end of each utterance with finalize; max_segment still holds.
+   * The client, which marks the end of each utterance with finalize; max_segment still holds, as with OFF.
    *
    * @generated from enum value: ENDPOINTING_MODE_EXTERNAL = 3;
    */

@@ -244,7 +244,8 @@ export declare type RecognitionResult = Message<"speech.v1.RecognitionResult"> &
   text: string;
 
   /**
-   * Length of the text's prefix that will not change any more, in Unicode code points; never shrinks.
+   * Length of the text's prefix that no later PARTIAL of the segment changes, in Unicode code points; it never shrinks
+   * from PARTIAL to PARTIAL. The FINAL is decoded from the whole segment and is authoritative: its whole text counts.
    *
    * @generated from field: uint32 stable_char_count = 6;
    */

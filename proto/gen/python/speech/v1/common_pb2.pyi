@@ -1032,7 +1032,9 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class Latency(_message.Message):
-    """How long things took. Fields that have no meaning for an RPC are absent."""
+    """How long things took. Fields that have no meaning for an RPC are absent.
+    In JSON the 64-bit fields are strings and the 32-bit ones numbers, as protobuf's JSON form has it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1044,7 +1046,9 @@ class Latency(_message.Message):
     DECODE_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     queue_ms: _builtins.int
-    """Time that work waited for the device, in milliseconds, summed over the request's work."""
+    """Time in which work of the request waited for the device and none of it was being computed, in milliseconds; never
+    more than total_ms.
+    """
     first_result_ms: _builtins.int
     """Time from the first speech heard, or text received, to the first result or audio sent, in milliseconds."""
     p50_lag_ms: _builtins.int
@@ -1052,9 +1056,11 @@ class Latency(_message.Message):
     p95_lag_ms: _builtins.int
     """95th percentile of the same, in milliseconds."""
     encode_ms: _builtins.int
-    """Time spent in encoders, in milliseconds, summed."""
+    """Time spent in encoders, in milliseconds, summed over the request's work; what is computed side by side counts each
+    time, so this may be more than total_ms.
+    """
     decode_ms: _builtins.int
-    """Time spent in decoders, in milliseconds, summed."""
+    """Time spent in decoders, in milliseconds, summed in the same way."""
     total_ms: _builtins.int
     """Wall time of the request or session in the server, in milliseconds."""
     def __init__(

@@ -1,0 +1,145 @@
+"""The metrics page over HTTP: prometheus-client's handler, on a thread of its own, that nobody can hold up."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+
+from loguru import logger
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import MetricsHandler
+
+MAX_CONNECTIONS = 16
+"""Each has a thread. Scrapers are few; what comes above that is closed unread."""
+MAX_CONNECTION_S = 10.0
+"""For a request to arrive, its page to be made and to leave: a client that takes longer is cut off."""
+_POLL_S = 0.1
+_SHORTAGE_PAUSE_S = 1.0
+_SHORTAGE_LOG_INTERVAL_S = 60.0
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+class MetricsServer:
+    """Serves a registry, in the Prometheus text format or, where the scraper asks for it, as OpenMetrics."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._listener: _Listener | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port.
+
+        Raises:
+            OSError: there is no such host, or the address is in use or not ours.
+        """
+        listener = await asyncio.to_thread(_Listener, host, port, self._registry)
+        thread = threading.Thread(
+            target=listener.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
+        )
+        thread.start()
+        self._listener = listener
+        return listener.server_port
+
+    async def close(self) -> None:
+        """Stop listening and end open connections."""
+        if self._listener is not None:
+            await asyncio.to_thread(self._listener.stop)
+            self._listener = None
+
+
+class _Listener(ThreadingHTTPServer):
+    """Accepts. Threads: its own, and one for each connection."""
+
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self.address_family = family
+        self._lock = threading.Lock()
+        self._open: dict[socket.socket, float] = {}
+        """Connections, and when they came."""
+        self._logged_s = -_SHORTAGE_LOG_INTERVAL_S
+        super().__init__((str(address[0]), port), MetricsHandler.factory(registry))
+
+    def server_bind(self) -> None:
+        """Bind. The base class would look the address up in DNS for a name that nobody reads."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_port = int(self.server_address[1])
+
+    def stop(self) -> None:
+        """Stop accepting, end what is open."""
+        self.shutdown()
+        self.server_close()
+        for connection, _ in self._connections():
+            _cut(connection)
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        """Accept. Where descriptors are short the connection waits, and so does this thread: it would spin."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in _SHORTAGES:
+                self._log_shortage(error)
+                time.sleep(_SHORTAGE_PAUSE_S)
+            raise
+
+    def process_request(self, request: object, client_address: object) -> None:
+        """Serve the connection on a thread, if there is one left for it."""
+        assert isinstance(request, socket.socket)
+        with self._lock:
+            is_full = len(self._open) >= MAX_CONNECTIONS
+            if not is_full:
+                self._open[request] = time.monotonic()
+        if is_full:
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: object) -> None:
+        """Forget the connection and close it."""
+        assert isinstance(request, socket.socket)
+        with self._lock:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Cut off who takes too long; called several times a second."""
+        oldest_s = time.monotonic() - MAX_CONNECTION_S
+        for connection, came_s in self._connections():
+            if came_s < oldest_s:
+                _cut(connection)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Log what a connection ended with; a client that went away is no news."""
+        del request, client_address
+        error = sys.exception()
+        if isinstance(error, OSError):
+            logger.debug("a metrics connection failed: {}", type(error).__name__)
+        else:
+            logger.opt(exception=error).error("the metrics page failed")
+
+    def _connections(self) -> Iterator[tuple[socket.socket, float]]:
+        with self._lock:
+            open_ = list(self._open.items())
+        return iter(open_)
+
+    def _log_shortage(self, error: OSError) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged_s >= _SHORTAGE_LOG_INTERVAL_S:
+            self._logged_s = now_s
+            logger.warning("metrics cannot be served for now: {}", error.strerror)
+
+
+def _cut(connection: socket.socket) -> None:
+    """End a connection under the thread that serves it: what it waits for fails at once."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
