@@ -31,6 +31,7 @@ NAMES = (
     "qwen_asr_vllm",
     "qwen_tts_cpu",
     "k6_load",
+    "faults",
     "report",
 )
 """In the order in which ``all`` runs them; each is a module of this package."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import faults
 from benchmarks.results import console, hardware
 
 Document = dict[str, Any]
@@ -103,14 +104,14 @@ def draw(documents: Sequence[Document], folder: Path) -> list[Path]:
         "synthesis_cancel": _bars("ms"),
         "concurrency": _search,
     }
-    return [
-        _plot(
-            folder / f"{name}{_suffix(document)}.png",
-            document,
-            plots.get(name) or _bars(_main_unit(document)),
-        )
-        for name, document in by_name.items()
-    ]
+    drawn: list[Path] = []
+    for name, document in by_name.items():
+        path = folder / f"{name}{_suffix(document)}.png"
+        if name == "faults":  # its rows draw themselves
+            drawn.append(faults.draw(document, path))
+        else:
+            drawn.append(_plot(path, document, plots.get(name) or _bars(_main_unit(document))))
+    return drawn
 
 
 def _main_unit(document: Document) -> str:

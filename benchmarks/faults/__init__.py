@@ -1,0 +1,74 @@
+"""What harms a service that is attacked or starved, in figures: one row for each kind of fault.
+
+Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
+recovery after file descriptors ran out. ``--row`` runs some of them. Writes ``faults.json`` and ``faults.png``.
+"""
+
+import argparse
+import asyncio
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from benchmarks.faults.options import Options, Result, Row
+from benchmarks.results import Run, console
+from benchmarks.stats import Figure
+
+ROWS = ("stall", "starvation", "descriptors")
+"""Modules of this package, in the order in which they run. One that is not there yet is passed over."""
+
+
+def rows(names: Sequence[str] = ROWS) -> dict[str, Row]:
+    """The rows that exist, by the name of their module."""
+    present = [name for name in names if importlib.util.find_spec(f"{__name__}.{name}")]
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in present}
+    return cast(dict[str, Row], modules)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of this benchmark alone."""
+    parser.add_argument(
+        "--row", action="append", choices=tuple(rows()), help="only this one; may be repeated"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure row by row; write ``faults.json`` and draw ``faults.png``."""
+    record = Run("faults", args)
+    options = Options(repeats=1 if args.quick else args.repeats, quick=bool(args.quick))
+    results: dict[str, Result] = {}
+    for name, row in rows(args.row or ROWS).items():
+        console.rule(row.NAME)
+        results[name] = asyncio.run(row.run(options))
+    path = record.write(
+        [_figure(row) for result in results.values() for row in result["figures"]],
+        {name: result["settings"] for name, result in results.items()},
+        {"rows": results},
+    )
+    draw({"detail": {"rows": results}}, path.with_suffix(".png"))
+
+
+def draw(document: Mapping[str, Any], path: Path) -> Path:
+    """One PNG with a plot for each row of a results file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    results: Mapping[str, Result] = document["detail"]["rows"]
+    known = {name: row for name, row in rows().items() if name in results}
+    figure, grid = plt.subplots(
+        len(known), figsize=(9, 4.8 * len(known)), layout="constrained", squeeze=False
+    )
+    for axes, (name, row) in zip(grid[:, 0], known.items(), strict=True):
+        row.plot(axes, results[name])
+        axes.set_title(row.NAME, fontsize=10)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    return Figure(row["name"], row["unit"], row["values"], row["target"], row["better"])
