@@ -17,6 +17,7 @@ from speech_service.app.listen import (
 )
 from speech_service.config import Config, ConfigError
 from speech_service.servicers.interceptor import CallInterceptor
+from speech_service.servicers.message_size import MessageSizes
 from speech_service.servicers.services import (
     add_admin_services,
     add_public_services,
@@ -51,7 +52,7 @@ class Application:
         self._config = config
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
-        interceptor = CallInterceptor(self.parts.call_observers)
+        interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
         self._public = public_server(config.server, interceptor)
         self._admin = admin_server(interceptor)
         self._health = make_health()
