@@ -17,6 +17,8 @@ from speech_service.servicers.field_bounds import OWN
 
 REST_BYTES = 2 * 1024 * 1024
 """Of a message, beside its audio and its text: all configuration that the bounds of its fields allow, or nearly."""
+MAX_FIELDS = 10_000
+"""That are looked at in a large message: several times what the bounds of its fields allow."""
 _UTF8_BYTES = 4
 """Of the longest code point."""
 _LONGEST_VARINT = 10
@@ -106,8 +108,8 @@ def _largest(content: Mapping[int, _Content]) -> int:
 
 
 def _check_rest(data: bytes, content: Mapping[int, _Content], most_bytes: int) -> None:
-    """Walk the fields: as many at most as take up ``most_bytes``, and content in one step each."""
-    rest = 0
+    """Walk the fields that stand beside content; content, and what holds none, is one step each."""
+    rest = fields = 0
     waiting = [(0, len(data), content)]
     while waiting:
         at, end, inside = waiting.pop()
@@ -123,6 +125,9 @@ def _check_rest(data: bytes, content: Mapping[int, _Content], most_bytes: int) -
                 if not isinstance(part, int):
                     waiting.append((value, behind, part))
             at = behind
+            fields += 1
+            if fields > MAX_FIELDS:
+                raise LimitExceededError("message", "max_fields", MAX_FIELDS, "has too many fields")
             if rest > most_bytes:
                 problem = "holds too much beside its audio and text"
                 raise LimitExceededError("message", "max_rest_bytes", most_bytes, problem)
