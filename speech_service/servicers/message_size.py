@@ -124,6 +124,8 @@ def _check_rest(data: bytes, content: Mapping[int, _Content], most_bytes: int) -
                 rest += value - at
                 if not isinstance(part, int):
                     waiting.append((value, behind, part))
+                elif behind - value > part:
+                    raise LimitExceededError("message", "max_content_bytes", part)
             at = behind
             fields += 1
             if fields > MAX_FIELDS:
