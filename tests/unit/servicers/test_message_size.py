@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 
 
 def check(kind: type[Message], data: bytes) -> None:
-    SIZES.of(kind.DESCRIPTOR).check(data)
+    SIZES.of(kind.DESCRIPTOR).check(data)  # pyright: ignore[reportArgumentType] - one of two implementations
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def check(kind: type[Message], data: bytes) -> None:
     [
         (RECOGNIZE, field(2, b"\0" * 15 * MIB)),
         (RECOGNIZE, field(2, b"\0" * 8 * MIB) + field(1, b"") + field(2, b"\0" * 7 * MIB)),
-        (STREAM, field(2, field(1, b"\0" * 2 * MIB))),
+        (STREAM, field(2, field(1, b"\0" * MIB))),
         (TRANSLATE, field(4, field(2, "\u4e16" * 1_400_000))),
         (SPEAK, field(1, field(4, field(2, b"\0" * 15 * MIB)))),
         (SPEAK, field(5, field(1, field(4, field(2, b"\0" * 15 * MIB))))),
