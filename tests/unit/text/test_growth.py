@@ -239,7 +239,7 @@ def grows_too_fast(call: Callable[[str], object], make: Callable[[int], str]) ->
 @pytest.mark.parametrize("name", CALLS)
 def test_time_grows_with_the_text(name: str) -> None:
     call = CALLS[name]
-    call("warm up")
+    cpu_s(call, "warm up")
     for part in PARTS:
         for number, shape in enumerate(SHAPES):
             slow = grows_too_fast(call, lambda size, s=shape, p=part: s(p, size))
