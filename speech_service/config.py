@@ -163,6 +163,8 @@ class TranslationConfig:
     """Text of one request or message, all texts together."""
     max_texts: int = 1_000
     max_cues: int = 20_000
+    max_subtitle_characters: int = 1_500_000
+    """Of a subtitle file, times and all."""
     max_targets: int = 16
 
 

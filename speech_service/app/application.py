@@ -18,6 +18,7 @@ from speech_service.app.listen import (
 )
 from speech_service.config import Config, ConfigError
 from speech_service.servicers.interceptor import CallInterceptor
+from speech_service.servicers.message_size import MessageSizes
 from speech_service.servicers.services import (
     add_admin_services,
     add_public_services,
@@ -53,7 +54,7 @@ class Application:
         self._config = config
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
-        interceptor = CallInterceptor(self.parts.call_observers)
+        interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
         # The codec process and, for each file that is decoded or encoded, one socket.
         room = make_room(config.server, 4 + 2 * config.decoder.max_processes)
         self._public = public_server(config.server, interceptor, room.connections)

@@ -27,6 +27,7 @@ from speech_service.domain.recognition import (
 )
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.field_bounds import MAX_NAME_CHARACTERS
 
 MAX_CONTEXT_CHARACTERS = 10_000
 _MODES = {
@@ -373,6 +374,8 @@ def _check_mask(mask: FieldMask) -> None:
 
 def match_language(code: str, languages: Sequence[str]) -> str | None:
     """The model's language for a BCP-47 code: the code itself, or its primary subtag (``en-US`` is ``en``)."""
+    if len(code) > MAX_NAME_CHARACTERS:
+        return None
     lowered = code.lower()
     for language in languages:
         if lowered == language.lower() or lowered.split("-")[0] == language.lower():

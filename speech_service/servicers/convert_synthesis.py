@@ -34,10 +34,11 @@ from speech_service.domain.synthesis import (
 )
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
+from speech_service.servicers.field_bounds import COUNTS, MAX_NAME_CHARACTERS
 from speech_service.servicers.made_voices import MadeVoice, MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
 
-MAX_LEXICON_ENTRIES = 1_000
+MAX_LEXICON_ENTRIES = COUNTS["speech.v1.SynthesisConfig.lexicon"].most
 MAX_TERM_CHARACTERS = 200
 MAX_SEED = 2**63 - 1
 MAX_PITCH_SEMITONES = 12.0
@@ -292,12 +293,12 @@ def _language(code: str, request: SynthesisRequest) -> str:
     only = spoken[0] if len(spoken) == 1 else ""
     if not code:
         return only
-    primary = code.lower().split("-")[0]
+    known = code.lower() if len(code) <= MAX_NAME_CHARACTERS else ""
     for language in (*spoken, *request.model.languages):
-        if language.lower() == code.lower():
+        if language.lower() == known:
             return language
     for language in spoken:
-        if language.lower().split("-")[0] == primary:
+        if language.lower().split("-")[0] == known.split("-")[0]:
             return language
     problem = f"voice {request.voice.voice_id} does not speak {code[:64]!r}"
     if not request.lenient:

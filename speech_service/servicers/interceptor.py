@@ -16,6 +16,7 @@ from grpc import aio
 from loguru import logger
 
 from speech_service import __version__
+from speech_service.config import Config
 from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
@@ -27,6 +28,8 @@ from speech_service.protocols import CallObserver
 from speech_service.servicers.begun import Begun
 from speech_service.servicers.call import current_call, make_call
 from speech_service.servicers.errors import RpcStatus
+from speech_service.servicers.field_bounds import check_fields
+from speech_service.servicers.message_size import MessageSizes
 
 Context = aio.ServicerContext[Any, Any]
 _Continuation = Callable[
@@ -43,8 +46,12 @@ _QUIET = ("grpc.health.v1.Health", "grpc.reflection", "grpc.channelz")
 class CallInterceptor(aio.ServerInterceptor):
     """Wraps every RPC of the server."""
 
-    def __init__(self, observers: Sequence[CallObserver]) -> None:
+    def __init__(
+        self, observers: Sequence[CallObserver], sizes: MessageSizes | None = None
+    ) -> None:
+        """``sizes``: of the messages that the server takes; None: those of the default configuration."""
         self._observers = observers
+        self._sizes = sizes or MessageSizes(Config())
 
     async def intercept_service(
         self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -52,15 +59,39 @@ class CallInterceptor(aio.ServerInterceptor):
         """Return the handler, wrapped."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
-        if handler is None or method.lstrip("/").startswith(_QUIET):
+        if handler is None:
             return handler
         rpc_type, make_handler, inner = _shape(cast(Any, handler))
-        wrap = self._wrap_stream if handler.response_streaming else self._wrap_unary
+        if method.lstrip("/").startswith(_QUIET):
+            behaviour = _quiet(rpc_type, inner)
+        elif handler.response_streaming:
+            behaviour = self._wrap_stream(method, rpc_type, inner)
+        else:
+            behaviour = self._wrap_unary(method, rpc_type, inner)
         return make_handler(
-            wrap(method, rpc_type, inner),
-            request_deserializer=_marking(handler.request_deserializer),
+            behaviour,
+            request_deserializer=self._reading(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
+
+    def _reading(self, parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+        """Parse what is small enough; else give the error, for the handler to raise: gRPC's own has no details."""
+        if parse is None:
+            return None
+        size = self._sizes.of(getattr(getattr(parse, "__self__", None), "DESCRIPTOR", None))
+
+        def read(data: bytes) -> Any:
+            try:
+                size.check(data)
+                message = parse(data)
+                check_fields(message)
+                return message
+            except SpeechError as error:
+                return error
+            except DecodeError:
+                return _malformed()
+
+        return read
 
     def _wrap_unary(self, method: str, rpc_type: str, inner: Any) -> Any:
         async def unary(request: Any, context: Context) -> Any:
@@ -159,32 +190,46 @@ async def _counted(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[An
         yield request
 
 
-class _Malformed:
-    """Stands for bytes that are not the message they should be."""
-
-
-_MALFORMED = _Malformed()
-
-
-def _marking(parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
-    """gRPC answers bytes that it cannot parse with INTERNAL and no details; a mark lets us say what is wrong."""
-    if parse is None:
-        return None
-
-    def parse_or_mark(data: bytes) -> Any:
-        try:
-            return parse(data)
-        except DecodeError:
-            return _MALFORMED
-
-    return parse_or_mark
+def _malformed() -> SpeechError:
+    problem, allowed = "is not a valid message of this RPC", "its protobuf encoding"
+    return InvalidFieldError("message", problem, allowed)
 
 
 def _check(request: object) -> None:
-    if request is _MALFORMED:
-        raise InvalidFieldError(
-            "message", "is not a valid message of this RPC", "its protobuf encoding"
-        )
+    """Raise what was found wrong with the message when it was read."""
+    if isinstance(request, SpeechError):
+        raise request
+
+
+def _quiet(rpc_type: str, inner: Any) -> Any:
+    """A handler of the infrastructure's own, that refuses what could not be read."""
+    if rpc_type in _REQUEST_STREAMS:
+
+        async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            refused: list[SpeechError] = []
+            async with aclosing(inner(_readable(requests, refused), context)) as responses:
+                async for response in responses:
+                    yield response
+            if refused:
+                await context.abort_with_status(RpcStatus(refused[0], ""))
+
+        return stream
+
+    async def one(request: Any, context: Context) -> Any:
+        if isinstance(request, SpeechError):
+            await context.abort_with_status(RpcStatus(request, ""))
+        return await inner(request, context)
+
+    return one
+
+
+async def _readable(requests: AsyncIterator[Any], refused: list[SpeechError]) -> AsyncIterator[Any]:
+    """The requests up to one that could not be read, which is kept."""
+    async for request in requests:
+        if isinstance(request, SpeechError):
+            refused.append(request)
+            return
+        yield request
 
 
 def _shape(handler: Any) -> tuple[str, Any, Any]:

@@ -1,5 +1,6 @@
 """What the synthesis RPCs open: a session, its runner, and the output that encodes its speech."""
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import Any
@@ -8,6 +9,7 @@ from grpc import aio
 
 from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.models import Capability
+from speech_service.domain.synthesis import Segmentation
 from speech_service.domain.work import WorkClass
 from speech_service.scheduler.policy import effective_class
 from speech_service.servicers.call import current_call, new_id
@@ -25,6 +27,7 @@ from speech_service.sessions.synthesis import SynthesisSession
 from speech_service.text.clean import check_speakable
 
 ServicerContext = aio.ServicerContext[Any, Any]
+_TEXT_STEP = 4096
 
 
 class OpenedSynthesis:
@@ -51,7 +54,9 @@ class OpenedSynthesis:
             deadline_s(context),
             single,
         )
-        limits = SynthesisLimits(config.max_text_characters, config.max_contexts, config.ahead_ms)
+        limits = self._limits = SynthesisLimits(
+            config.max_text_characters, config.max_contexts, config.ahead_ms
+        )
         session = SynthesisSession(identity, request.options, time.monotonic, limits)
         trace = SessionTrace(call, call.mode(None), parts.tracer, parts.observer)
         playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
@@ -65,10 +70,19 @@ class OpenedSynthesis:
         """The state machine."""
         return self.runner.session
 
-    def text(self, context_id: str, text: str) -> None:
-        """More text of a context."""
+    async def text(self, context_id: str, text: str) -> None:
+        """More text of a context. A long one is taken bit by bit, so that others have their turn."""
         self.output.text_came()
-        self.runner.perform_now(self.session.text(context_id, text))
+        limit = self._limits.max_text_characters
+        if len(text) > limit:
+            raise LimitExceededError("text.text", "max_text_characters", limit)
+        # A message is a piece of its own in IMMEDIATE, and cutting it is quick.
+        mode = self.session.options_of(context_id).segmentation
+        step = len(text) if mode is Segmentation.IMMEDIATE else _TEXT_STEP
+        for at in range(0, len(text), step or 1):
+            self.runner.perform_now(self.session.text(context_id, text[at : at + step]))
+            if at + step < len(text):
+                await asyncio.sleep(0)
 
     def warn(self, request: SynthesisRequest) -> None:
         """Tell the client what was left out."""

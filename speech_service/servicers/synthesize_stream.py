@@ -61,7 +61,7 @@ class SynthesizeStream:
         opened, perform = self._opened, self._opened.runner.perform_now
         match request.WhichOneof("payload"):
             case "text":
-                opened.text(
+                await opened.text(
                     _context_id(request.text.context_id, "text.context_id"), request.text.text
                 )
             case "flush":
@@ -207,7 +207,7 @@ class SynthesizeChunkedStream:
         )
         opened.runner.perform_now(opened.session.start())
         opened.warn(self._request)
-        opened.text("", first.text)
+        await opened.text("", first.text)
         return opened.runner
 
     async def message(self, request: pb.SynthesizeChunkedRequest) -> bool:

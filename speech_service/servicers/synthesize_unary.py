@@ -53,7 +53,7 @@ class UnarySynthesis:
             lambda _: runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
         )
         try:
-            opened.text("", text)
+            await opened.text("", text)
             runner.perform_now(opened.session.end_of_text())
             error = await runner.finished
         finally:

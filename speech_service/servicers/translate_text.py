@@ -58,6 +58,9 @@ class TextTranslation:
                 case "text":
                     await self._texts(request, desk, [message.text], ["text"])
                 case "texts":
+                    if len(message.texts.texts) > self._limits.max_texts:
+                        limit = self._limits.max_texts
+                        raise LimitExceededError("texts.texts", "max_texts", limit)
                     paths = [f"texts.texts[{i}]" for i in range(len(message.texts.texts))]
                     await self._texts(request, desk, list(message.texts.texts), paths)
                 case "subtitles":
@@ -129,8 +132,6 @@ class TextTranslation:
     def _check_texts(self, texts: Sequence[str], paths: Sequence[str]) -> None:
         if not texts:
             raise InvalidFieldError("texts.texts", "is empty", "at least one text")
-        if len(texts) > self._limits.max_texts:
-            raise LimitExceededError("texts.texts", "max_texts", self._limits.max_texts)
         total = 0
         for text, path in zip(texts, paths, strict=True):
             check_text(text, path)
@@ -148,10 +149,18 @@ class TextTranslation:
         document: translation_service_pb2.SubtitleDocument,
     ) -> None:
         kind = file_kind(document.format, "subtitles.format")
+        limit = self._limits.max_subtitle_characters
+        if len(document.text) > limit:
+            raise LimitExceededError("subtitles.text", "max_subtitle_characters", limit)
         if "\0" in document.text:
             raise InvalidFieldError("subtitles.text", "holds NUL", "text", reason="INVALID_TEXT")
         file = await asyncio.to_thread(
-            subtitle_file.parse, document.text, kind, "subtitles.text", self._limits.max_cues
+            subtitle_file.parse,
+            document.text,
+            kind,
+            "subtitles.text",
+            self._limits.max_cues,
+            limit,
         )
         source = request.source
         if not source:

@@ -21,6 +21,7 @@ from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.servicers import convert
 from speech_service.servicers.call import new_id
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS
+from speech_service.servicers.field_bounds import MAX_NAME_CHARACTERS
 from speech_service.servicers.made_voices import MadeVoice
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.voice_catalog import ListedVoice, VoiceCatalog
@@ -180,7 +181,7 @@ def _matches(listed: ListedVoice, request: pb.ListVoicesRequest) -> bool:
 
 def _speaks(code: str, languages: tuple[str, ...]) -> bool:
     """``en`` finds every English; ``en-GB`` finds that, and voices of plain ``en``."""
-    wanted = code.lower()
+    wanted = code[: MAX_NAME_CHARACTERS + 1].lower()
     primary = wanted.split("-")[0]
     spoken = [language.lower() for language in languages]
     if wanted == primary:

@@ -76,7 +76,7 @@ def settle(window: Window, alignment: Alignment, sent_ms: int) -> Settled:
     placed = [_moved_span(span, offset_ms, window.text_base, sent_ms) for span in kept]
     first = moved[0].char_start if moved else 0
     before = tuple(span for span in placed if moved and span.char_end <= first)
-    after = tuple(span for span in placed if span not in before)
+    after = tuple(span for span in placed if not moved or span.char_end > first)
     return Settled(before, moved, after, samples, characters)
 
 

@@ -7,7 +7,7 @@ and on all words before it. The newest word is never stable: the audio behind it
 
 import re
 
-_WORD = re.compile(r"\s*\S+")
+_WORD = re.compile(r"(?<!\s)\s*+\S+")
 
 
 class StablePrefix:

@@ -112,6 +112,11 @@ class SynthesisSession:
         """Those of contexts that open now."""
         return self._options
 
+    def options_of(self, context_id: str) -> SynthesisOptions:
+        """Those of the context that text of this id goes to, or would open."""
+        context = self._growing(context_id)
+        return self._options if context is None else context.options
+
     @property
     def unsent_ms(self) -> float:
         """Audio that was made and that the client has not taken."""

@@ -88,12 +88,18 @@ def best_match(wanted: str, available: Iterable[str]) -> str | None:
     return next((tag for tag in tags if serves(tag, wanted)), None)
 
 
-@lru_cache(maxsize=1024)
+MAX_CHARACTERS = 64
+"""Of a tag; a longer one is none."""
+
+
 def _normal(tag: str) -> str | None:
+    return None if len(tag) > MAX_CHARACTERS else _normal_of_short(tag)
+
+
+@lru_cache(maxsize=1024)
+def _normal_of_short(tag: str) -> str | None:
     import langcodes  # see above
 
-    if len(tag) > 64:
-        return None
     try:
         language = langcodes.Language.get(tag, normalize=True)
     except ValueError:  # LanguageTagError is one

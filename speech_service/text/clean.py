@@ -3,6 +3,7 @@
 import unicodedata
 
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.text.normal_form import normal_form
 
 _KEPT_CONTROLS = frozenset("\n\t")
 _JOINERS = frozenset("\u200c\u200d")
@@ -26,7 +27,7 @@ def clean(text: str) -> str:
     )
     if not text.isascii():
         text = "".join(_one(text, at) for at in range(len(text)))
-        return unicodedata.normalize("NFC", text)
+        return normal_form("NFC", text)
     if text.isprintable():
         return text
     return "".join(_one(text, at) for at in range(len(text)))

@@ -1,13 +1,14 @@
 """The words of a cue without their dress: tags, dashes and notes are taken off before and put on after.
 
 A cue with one speaker is one text, whatever its line breaks; one with a dash at each line is one text for each line.
+Every function takes time in proportion to its text: repetitions give nothing back, ends are looked for from the end.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from speech_service.text.subtitle_file import FileKind
 
@@ -18,15 +19,16 @@ _MAX_LINES = 10
 """Of a cue that is wrapped; no screen shows more."""
 _MAX_LAYERS = 8
 """Of tags, dashes and notes around the words; more are left inside."""
-_DASH = re.compile(r"\s*(?:[-\u2010-\u2015\u2022]\s*|>>\s*)(?=\S)")
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>|</?\d[\d:.]*>|\{\\[^{}]*\}")
+_NOTES = "\u266a\u266b\u266c\u266d\u266e\u266f"
+_DASH = re.compile(r"\s*+(?:[-\u2010-\u2015\u2022]|>>)\s*+(?=\S)")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*+>|</?\d[\d:.]*+>|\{\\[^{}]*+\}")
+_TAG_KEPT = re.compile(f"({_TAG.pattern})")
 _AMPERSAND = re.compile(r"&(?!(?:lt|gt|lrm|rlm);)")
-_TIME_TAG = re.compile(r"<\d[\d:.]*>")
+_TIME_TAG = re.compile(r"<\d[\d:.]*+>")
 _LEADING = re.compile(
-    r"\s*(?:\{\\[^{}]*\}|<v(?:\.[^<>]*)?\s[^<>]*>(?!.*</v>)|[\u266a-\u266f#]+(?=\s))\s*", re.DOTALL
+    rf"\s*+(?:\{{\\[^{{}}]*+\}}|(?P<voice><v(?:\.[^<>\s]*+)?\s[^<>]*+>)|[{_NOTES}#]++(?=\s))\s*+"
 )
-_TRAILING = re.compile(r"\s*[\u266a-\u266f]+\s*$|\s+#\s*$")
-_PAIR = re.compile(r"\s*<([A-Za-z]+)([^<>]*)>(.*)</\1>\s*", re.DOTALL)
+_OPENING = re.compile(r"\s*+<([A-Za-z]++)[^<>]*+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +113,47 @@ def _char_width(char: str) -> int:
 def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
     before, after = "", ""
     for _ in range(_MAX_LAYERS):
-        if match := _DASH.match(text) or _LEADING.match(text):
-            before, text = before + match.group(), text[match.end() :]
-        elif match := _TRAILING.search(text):
-            after, text = match.group() + after, text[: match.start()]
-        elif (pair := _PAIR.fullmatch(text)) and f"</{pair[1]}>" not in pair[3]:
-            before += text[: pair.start(3)]
-            after = text[pair.end(3) :] + after
-            text = pair[3]
-        else:
+        begin, end = _dress_of(text)
+        if begin == 0 and end == len(text):
             break
+        before, text, after = before + text[:begin], text[begin:end], text[end:] + after
     core = text.strip()
     if core:
-        lead, _, trail = text.partition(core)
-        before, after = before + lead, trail + after
+        lead = len(text) - len(text.lstrip())
+        before, after = before + text[:lead], text[lead + len(core) :] + after
     return Unit(before, _unescaped(core) if kind is FileKind.WEBVTT else core, after, line_count)
+
+
+def _dress_of(text: str) -> tuple[int, int]:
+    """Where the text begins and ends without its outermost dash, note, or pair of tags."""
+    if leading := _DASH.match(text) or _LEADING.match(text):
+        # A voice whose end is written stands around some of the words only, or is a pair of tags.
+        is_inside = leading.re is _LEADING and leading["voice"] and "</v>" in text
+        if not is_inside:
+            return leading.end(), len(text)
+    stripped = text.rstrip()
+    words = stripped.rstrip(_NOTES)
+    if len(words) < len(stripped):
+        return 0, len(words.rstrip())
+    if stripped.endswith("#") and stripped[-2:-1].isspace():
+        return 0, len(stripped[:-1].rstrip())
+    opening = _OPENING.match(text)
+    if opening:
+        closing = f"</{opening[1]}>"
+        end = len(stripped) - len(closing)
+        is_pair = end >= opening.end() and stripped.endswith(closing)
+        if is_pair and closing not in text[opening.end() : end]:
+            return opening.end(), end
+    return 0, len(text)
 
 
 def _joined(lines: Sequence[str]) -> str:
     """Lines of one speaker as one text; no space where Han or kana meet."""
-    text = lines[0]
-    for line in lines[1:]:
-        meets = _is_unspaced(text[-1:]) and _is_unspaced(line[:1])
-        text += line if meets else f" {line}"
-    return text
+    parts = [lines[0]]
+    for before, line in pairwise(lines):
+        meets = _is_unspaced(before[-1:]) and _is_unspaced(line[:1])
+        parts.append(line if meets else f" {line}")
+    return "".join(parts)
 
 
 def _is_unspaced(char: str) -> bool:
@@ -170,7 +189,7 @@ def _unescaped(words: str) -> str:
 
 def _escaped(words: str) -> str:
     """Words for WebVTT: signs that it reads as marks are written as entities, tags stay."""
-    parts = re.split(f"({_TAG.pattern})", words)
+    parts = _TAG_KEPT.split(words)
     return "".join(
         part
         if number % 2

@@ -49,7 +49,7 @@ _SCALES = {
     "tn": "trillion",
 }
 _UNIT = "[" + "".join(_NAMES) + "]"
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_NUMBER = r"\d++(?:,\d{3}){0,8}+(?:\.\d++)?"
 _SCALE = r"(?:\s?(hundred|thousand|million|billion|trillion|mn|bn|tn|[kmbt])(?!\w))?"
 _PREFIXED = re.compile(
     rf"(?<![\w.])([-−]?)(US|A|C|NZ|HK|S)?({_UNIT})\s?({_NUMBER})(?:\s?[-–]\s?{_UNIT}?({_NUMBER}))?{_SCALE}",

@@ -3,7 +3,9 @@
 # ruff: noqa: RUF001 - punctuation of many scripts is the data of this module
 
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 _CLOSING = frozenset(
     "!%),.:;?]}¢°’”›»‼⁇⁈⁉℃、。〉》」』】〕〗〙〟〞︰﹐﹑﹒﹔﹕﹖﹗！＂％＇），．：；？］｝｠｡｣､･・ー々〻ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ…—"
@@ -11,11 +13,21 @@ _CLOSING = frozenset(
 """What may not begin a line: closing punctuation, small kana, marks of length and repetition (JIS X 4051)."""
 _OPENING = frozenset("([{£¥‘“‹«〈《「『【〔〖〘〝（＄［｛｟｢")
 """What may not end a line."""
+_KEPT_CHARACTERS = 32
+"""Longer words are measured anew each time: what is remembered is bounded."""
+
+
+def width(text: str) -> int:
+    """Columns of ``text``: wide characters take two, combining marks none. Control characters take none."""
+    return _known_width(text) if len(text) <= _KEPT_CHARACTERS else _width(text)
 
 
 @lru_cache(maxsize=4096)
-def width(text: str) -> int:
-    """Columns of ``text``: wide characters take two, combining marks none. Control characters take none."""
+def _known_width(text: str) -> int:
+    return _width(text)
+
+
+def _width(text: str) -> int:
     import wcwidth  # with the first subtitle: its tables take memory that few requests need
 
     columns = wcwidth.wcswidth(text)
@@ -43,29 +55,32 @@ def pieces(word: str) -> list[str]:
     Words of Han or kana are cut at each character, but not before what may not begin a line or after what may not end
     one. Anything else stays whole, also within them.
     """
-    found: list[str] = []
-    for char in word:
-        if found and not _may_part(found[-1], char):
-            found[-1] += char
-        else:
-            found.append(char)
-    return found
+    starts = [0]
+    starts += [at for at in range(1, len(word)) if _may_part(word[at - 1], word[at])]
+    return _split(word, starts)
 
 
 def fit(word: str, columns: int) -> list[str]:
     """Cut a word that is wider than a line into parts that are not; a character with its marks is never cut."""
     if width(word) <= columns:
         return [word]
-    parts: list[str] = [""]
+    starts, at, taken = [0], 0, 0
     for cluster in _clusters(word):
-        if parts[-1] and width(parts[-1] + cluster) > columns:
-            parts.append("")
-        parts[-1] += cluster
-    return parts
+        columns_more = width(cluster)
+        if at > starts[-1] and taken + columns_more > columns:
+            starts.append(at)
+            taken = 0
+        at += len(cluster)
+        taken += columns_more
+    return _split(word, starts)
 
 
-def _may_part(before: str, char: str) -> bool:
-    last = before[-1]
+def _split(word: str, starts: Sequence[int]) -> list[str]:
+    """The word in parts that begin at ``starts``, the first of which is 0."""
+    return [word[begin:end] for begin, end in pairwise([*starts, len(word)])]
+
+
+def _may_part(last: str, char: str) -> bool:
     if not is_unspaced(last) and not is_unspaced(char):
         return False
     if char in _CLOSING or last in _OPENING or _is_mark(char):
@@ -84,10 +99,8 @@ def _is_mark(char: str) -> bool:
 
 
 def _clusters(word: str) -> list[str]:
-    found: list[str] = []
-    for char in word:
-        if found and (_is_mark(char) or found[-1].endswith("\u200d")):
-            found[-1] += char
-        else:
-            found.append(char)
-    return found
+    starts = [0]
+    starts += [
+        at for at in range(1, len(word)) if not _is_mark(word[at]) and word[at - 1] != "\u200d"
+    ]
+    return _split(word, starts)

@@ -21,7 +21,7 @@ from speech_service.text.currency import spoken_amounts
 
 _Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_NUMBER = r"\d+(?:,\d{3}){0,8}(?:\.\d+)?"
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -97,7 +97,7 @@ def normalize(text: str, language: str = "en") -> str:
     """``text``, cleaned; English is written out as the module says.
 
     Args:
-        text: a piece as of ``sentences.py``; the time taken may grow with the square of its length.
+        text: a piece as of ``sentences.py``, or any other; the time taken grows with its length.
         language: BCP-47 code of the text; of another language only what cannot be spoken is taken out.
 
     Returns:
@@ -125,11 +125,19 @@ def _plain_character(char: str) -> str:
 
 
 def _say_address(match: re.Match[str]) -> str:
-    address = match.group()
+    return _address_in_words(match.group())
+
+
+def _address_in_words(address: str) -> str:
     stop = address[-1] if address[-1] in ".,;:!?" else ""
     address = re.sub(r"^[a-z][a-z0-9+.-]*://(?:www\.)?", "", address.rstrip(".,;:!?/"), flags=re.I)
     spoken = "".join(_URL_SIGNS.get(char, char) for char in address)
     return " ".join(spoken.split()) + stop
+
+
+def _say_mail(match: re.Match[str]) -> str:
+    """An address of mail; marks before it are none of it."""
+    return match[1] + _address_in_words(match[2])
 
 
 def _say_phone(match: re.Match[str]) -> str:
@@ -199,7 +207,7 @@ _RULES: tuple[_Rule, ...] = (
     (re.compile(r"```[^\n`]*\n?|`"), " "),
     (re.compile(r"(?<![\w*])(\*{1,3}|_{1,3}|~~)(?=\S)([^*_~\n]+?)(?<=\S)\1(?![\w*])"), r"\2"),
     (re.compile(r"^[ \t]{0,3}(?:#{1,6}|>|[-*+•·])[ \t]+", re.M), ""),
-    (re.compile(r"^[ \t]*(?:[-*_=][ \t]*){3,}$", re.M), " "),
+    (re.compile(r"^[ \t]*(?:[-*_=][ \t]*+){3,}+$", re.M), " "),
     (re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>"), " "),
     (re.compile(r"&amp;"), "&"),
     (re.compile(r"&(?:nbsp|lt|gt|quot|apos|#\d{1,6});"), " "),
@@ -208,10 +216,10 @@ _RULES: tuple[_Rule, ...] = (
     # Addresses.
     (re.compile(r"\b(?:https?|ftp)://\S+", re.I), _say_address),
     (re.compile(r"\bwww\.\S+", re.I), _say_address),
-    (re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), _say_address),
-    (re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)"), _say_ip),
+    (re.compile(r"(?<![\w.+-])([.+-]*+)(\w[\w.+-]*+@[\w-]++(?:\.[\w-]++)++)"), _say_mail),
+    (re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]{0,40}\d)"), _say_ip),
     (
-        re.compile(r"(?<![\w.@/])(?:[A-Za-z0-9-]{2,}\.)+[a-z]{2,6}(?:/[^\s,;]*)?(?![\w@])"),
+        re.compile(r"(?<![\w.@/-])(?:[A-Za-z0-9-]{2,}+\.)+[a-z]{2,6}(?:/[^\s,;]*)?(?![\w@])"),
         _say_address,
     ),
     # Telephone numbers.
@@ -226,9 +234,9 @@ _RULES: tuple[_Rule, ...] = (
     # Numbers.
     (re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))"), ","),
     (re.compile(r"\d{1,3}(?:,\d{3}){5,}|\d{16,}"), _say_long_number),
-    (re.compile(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w.]*\d)"), _say_dotted_date),
-    (re.compile(r"\b([vV]\.? ?)(\d+(?:\.\d+)+)(?![\w.]*\d)"), _say_version),
-    (re.compile(r"(?<![\w.])()(\d+(?:\.\d+){2,})(?![\w.]*\d)"), _say_version),
+    (re.compile(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w.]{0,40}\d)"), _say_dotted_date),
+    (re.compile(r"\b([vV]\.? ?)(\d++(?:\.\d++)++)(?![\w.]{0,40}\d)"), _say_version),
+    (re.compile(r"(?<![\w.])()(\d++(?:\.\d++){2,}+)(?![\w.]{0,40}\d)"), _say_version),
     (re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([+-]?)(\d{1,3})(?!\w)"), _say_power_of_ten),
     (re.compile(r"(?<![\w/])24/7(?![\w/])"), "24 7"),
     (re.compile(r"\bCO2\b"), "C O 2"),
@@ -240,7 +248,7 @@ _RULES: tuple[_Rule, ...] = (
     (re.compile(rf"(?<![\w.])({_NUMBER})\s?({_any_of(tuple(_UNITS))})(?![\w/²³'’-])"), _say_unit),
     # Only with a space: "1990s" and "10s" are decades and tens.
     (re.compile(rf"(?<![\w.])({_NUMBER})\s(s)(?![\w/'’-])"), _say_unit),
-    (re.compile(r"(?<![\w.])(-?)0?\.(\d+)(?![\d.]*\d)"), _say_small_decimal),
+    (re.compile(r"(?<![\w.])(-?)0?\.(\d++)(?![\d.]{0,40}\d)"), _say_small_decimal),
     # Signs.
     (re.compile("|".join(map(re.escape, _SIGNS))), lambda match: _SIGNS[match[0]]),
 )

@@ -8,12 +8,13 @@ have, or has twice with different words, is simply not in the result: the caller
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import cast
 
 _WORD = re.compile(r"[^\W\d_]+")
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"```[\w-]*[ \t]*\r?\n?(.*?)(?:```|\Z)", re.DOTALL)
-_PAIR = re.compile(r'"(\d{1,6})"\s*:\s*("(?:[^"\\\x00-\x1f]|\\.)*")')
+_FENCE = re.compile(r"```[\w-]*+[ \t]*+\r?\n?(.*?)(?:```|\Z)", re.DOTALL)
+_PAIR = re.compile(r'"(\d{1,6})"\s*+:\s*+("(?:[^"\\\x00-\x1f]|\\.)*+")')
 _LINE = re.compile(
     r"^[ \t]*(?:[\[(#*]{0,3})(\d{1,6})(?:[\])*]{0,3}[.:|)\]]|\])\*{0,2}[ \t]*(\S.*)$", re.MULTILINE
 )
@@ -86,7 +87,9 @@ def plausible(text: str, answer: str, may_echo: bool = False) -> bool:
 
 
 def _paragraphs(text: str) -> int:
-    return len(re.split(r"\n\s*\n", text.strip()))
+    lines = ["", *text.strip().split("\n")]
+    begun = sum(bool(line.strip()) and not before.strip() for before, line in pairwise(lines))
+    return max(1, begun)
 
 
 def _json_candidates(answer: str) -> Iterator[str]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 _LINE = re.compile(r"[^\r\n]+|[\r\n]+")
 _END = re.compile(  # the second part is that of Chinese and Japanese, which put no space
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\]]*+"
-    r"(?=\s++[\"'\u201c\u2018\u00ab(\[\u00bf\u00a1*\u2013\u2014-]*\s?[^\W\d_a-z\u00e0-\u00ff])"
-    r"|[\u3002\uff01\uff1f]+[\"'\u201d\u2019\u300d\u300f\uff09]*"
+    r"(?=\s++[\"'\u201c\u2018\u00ab(\[\u00bf\u00a1*\u2013\u2014-]*+\s?[^\W\d_a-z\u00e0-\u00ff])"
+    r"|[\u3002\uff01\uff1f]++[\"'\u201d\u2019\u300d\u300f\uff09]*+"
 )
 _ABBREVIATED = re.compile(
     r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Gen|Col|Lt|Capt|Rev|vs|etc|approx|Fig|No|Sr|Sra|Srta|Dra|Profa|Exmo|Av|"
@@ -21,6 +21,7 @@ _ABBREVIATED = re.compile(
 _ABBREVIATION_CHARS = 12
 _CLAUSE = re.compile(r"[,;:\u2013\u2014)\uff0c\uff1b\uff1a\u3001]\s*|\s[-\u2013\u2014]\s")
 _SPACE = re.compile(r"\s+")
+_LEAD = re.compile(r"\s*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,22 @@ def cut(text: str, max_chars: int) -> list[Piece]:
 
 def chunks(text: str, max_chars: int) -> list[Piece]:
     """The text in few pieces of up to ``max_chars``, cut where :func:`cut` would: for a model with a long memory."""
-    whole: list[str] = []
+    whole: list[list[str]] = []
+    length = trailing = 0
+    """Characters of the last chunk without the white space around it, and of that behind it."""
     for piece in cut(text, max_chars):
-        span = f"{piece.before}{piece.core}{piece.after}"
-        if whole and len((whole[-1] + span).strip()) <= max_chars:
-            whole[-1] += span
+        if length and piece.core:
+            grown = length + trailing + len(piece.before) + len(piece.core)
         else:
-            whole.append(span)
-    return [_piece(span) for span in whole]
+            grown = length + len(piece.core)
+        if not whole or grown > max_chars:
+            whole.append([])
+            grown = len(piece.core)
+            trailing = 0
+        whole[-1].append(f"{piece.before}{piece.core}{piece.after}")
+        length = grown
+        trailing = len(piece.after) if piece.core else trailing + len(piece.before)
+    return [_piece("".join(parts)) for parts in whole]
 
 
 def _cut_line(line: str, max_chars: int) -> Iterator[str]:
@@ -68,18 +77,23 @@ def _cut_line(line: str, max_chars: int) -> Iterator[str]:
 
 
 def _cut_long(sentence: str, max_chars: int) -> Iterator[str]:
-    while len(sentence.strip()) > max_chars:
-        lead = len(sentence) - len(sentence.lstrip())
-        at = _break_before(sentence, lead + max_chars)
-        yield sentence[:at]
-        sentence = sentence[at:]
-    yield sentence
+    begin, end = 0, len(sentence.rstrip())
+    while True:
+        lead = _LEAD.match(sentence, begin)
+        core = lead.end() if lead else begin
+        if end - core <= max_chars:
+            break
+        at = _break_before(sentence, begin, core + max_chars)
+        yield sentence[begin:at]
+        begin = at
+    yield sentence[begin:]
 
 
-def _break_before(sentence: str, limit: int) -> int:
+def _break_before(sentence: str, begin: int, limit: int) -> int:
     """Where to cut at the latest; not in the first third, where the piece would be too small to make sense."""
+    earliest = begin + (limit - begin) // 3
     for pattern in (_CLAUSE, _SPACE):
-        ends = [m.end() for m in pattern.finditer(sentence, limit // 3, limit)]
+        ends = [m.end() for m in pattern.finditer(sentence, earliest, limit)]
         if ends:
             return ends[-1]
     return limit
@@ -89,5 +103,5 @@ def _piece(span: str) -> Piece:
     core = span.strip()
     if not core:
         return Piece(span, "", "")
-    at = span.index(core)
+    at = len(span) - len(span.lstrip())
     return Piece(span[:at], core, span[at + len(core) :])

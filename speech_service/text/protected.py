@@ -13,12 +13,17 @@ from speech_service.text import bcp47
 
 _EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\u266a-\u266f"
 _VERBATIM = re.compile(
-    r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|https?://[^\s<>\"]*[^\s<>\".,;:!?)\]]|(?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)+|"
+    r"</?[A-Za-z][^<>]*+>|<\d[\d:.]*+>|\{\\[^{}]*+\}|https?://(?:[.,;:!?)\]]*+[^\s<>\".,;:!?)\]])++|"
+    r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++|"
     rf"[{_EMOJI}][{_EMOJI}\u200d\ufe0f]*|[!-\u024f]{{80,}}"  # no word is that long
 )
 Form = Callable[[int], str]
 FORMS: Sequence[Form] = (lambda n: f"XQ{n}Z", lambda n: str(7340 + 97 * n))
 """Placeholders by number, best first."""
+
+
+_PLACEHOLDER = re.compile(r"(?<!\w)(?:XQ\d+Z|\d+)(?!\w)")
+"""Whatever may be one, of either form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +79,13 @@ def mask(text: str, terms: Sequence[Term], form: Form) -> tuple[str, list[Mark]]
     A placeholder of this form that the text itself has is left alone: its number is not used.
     """
     spans = _spans(text, terms)
+    held = _Held(text)
     parts: list[str] = []
     marks: list[Mark] = []
     at, number = 0, 0
     for begin, end, term in spans:
         number += 1
-        while form(number) in text:
+        while form(number) in held:
             number += 1
         parts.append(text[at:begin])
         before = begin > 0 and text[begin - 1].isalnum()
@@ -97,16 +103,19 @@ def unmask(translation: str, marks: Sequence[Mark]) -> str | None:
     if not marks:
         return translation
     by_name = {mark.placeholder: mark for mark in marks}
-    pattern = re.compile(rf"(\s?)(?<!\w)({'|'.join(by_name)})(?!\w)(\s?)")
-    if sorted(match[2] for match in pattern.finditer(translation)) != sorted(by_name):
+    found = [match for match in _PLACEHOLDER.finditer(translation) if match.group() in by_name]
+    if sorted(match.group() for match in found) != sorted(by_name):
         return None
-
-    def render(match: re.Match[str]) -> str:
-        mark = by_name[match[2]]
-        before = "" if mark.space_before else match[1]
-        return f"{before}{mark.rendering}{'' if mark.space_after else match[3]}"
-
-    return pattern.sub(render, translation)
+    parts: list[str] = []
+    at = 0
+    for match in found:
+        mark = by_name[match.group()]
+        begin, end = match.span()
+        if mark.space_before and begin > at and translation[begin - 1].isspace():
+            begin -= 1
+        parts += (translation[at:begin], mark.rendering)
+        at = end + (mark.space_after and translation[end : end + 1].isspace())
+    return "".join([*parts, translation[at:]])
 
 
 def fragments(text: str, terms: Sequence[Term]) -> list[tuple[str, str]]:
@@ -122,9 +131,29 @@ def fragments(text: str, terms: Sequence[Term]) -> list[tuple[str, str]]:
 
 def without_marks(masked: str, marks: Sequence[Mark]) -> str:
     """What is left for the model to translate: the text without its placeholders."""
-    for mark in marks:
-        masked = masked.replace(mark.placeholder, "")
-    return masked
+    parts: list[str] = []
+    at = 0
+    for mark in marks:  # they stand in this order
+        begin = masked.find(mark.placeholder, at)
+        if begin >= 0:
+            parts.append(masked[at:begin])
+            at = begin + len(mark.placeholder)
+    return "".join([*parts, masked[at:]])
+
+
+class _Held:
+    """What a text holds, asked for many short strings: one look at the text for each of their few lengths."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._by_length: dict[int, set[str]] = {}
+
+    def __contains__(self, wanted: str) -> bool:
+        length = len(wanted)
+        if length not in self._by_length:
+            ends = range(length, len(self._text) + 1)
+            self._by_length[length] = {self._text[end - length : end] for end in ends}
+        return wanted in self._by_length[length]
 
 
 def _spans(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term | None]]:

@@ -5,7 +5,7 @@ import re
 _MAX_WORDS = 12
 """Longest phrase whose repetition is looked for."""
 _WORD = re.compile(r"\S+")
-_EDGES = re.compile(r"^\W+|\W+$")
+_BEGIN = re.compile(r"\W*+")
 
 
 def collapse_repetitions(text: str, max_repeats: int = 4) -> str:
@@ -19,7 +19,7 @@ def collapse_repetitions(text: str, max_repeats: int = 4) -> str:
         max_repeats: repetitions that ordinary speech may have; at least 1.
     """
     spans = [match.span() for match in _WORD.finditer(text)]
-    keys = [_EDGES.sub("", text[a:b]).casefold() or text[a:b] for a, b in spans]
+    keys = [_key(text[a:b]) for a, b in spans]
     kept: list[str] = []
     begin, at = 0, 0
     while at < len(keys):
@@ -33,6 +33,16 @@ def collapse_repetitions(text: str, max_repeats: int = 4) -> str:
         begin = spans[at][0]
         at += period
     return "".join(kept) + text[begin:] if kept else text
+
+
+def _key(word: str) -> str:
+    """What words are compared by: no case, and no punctuation at the edges."""
+    begin = _BEGIN.match(word)
+    core = word[begin.end() :] if begin else word
+    end = len(core)
+    while end and not (core[end - 1].isalnum() or core[end - 1] == "_"):
+        end -= 1
+    return core[:end].casefold() or word
 
 
 def _run_at(keys: list[str], at: int, max_repeats: int) -> tuple[int, int] | None:

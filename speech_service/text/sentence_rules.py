@@ -24,6 +24,8 @@ _UNSPACED_MARKS = frozenset("。！？｡．﹗﹖")
 _CLAUSE_MARKS = frozenset(",;:،؛")
 _UNSPACED_CLAUSE_MARKS = frozenset("，、；：､")
 _DASHES = frozenset("—–")
+STOPS = _MARKS | _UNSPACED_MARKS | _CLAUSE_MARKS | _UNSPACED_CLAUSE_MARKS | _DASHES | {"\n"}
+"""Characters that a sentence, a line or a clause may end at: at any other there is no cut."""
 _CLOSERS = frozenset("\"'”’)]}»›」』）】》〉〕*_`~")
 _OPENERS = frozenset("\"'“‘„‚([{«‹「『（【《〈〔¿¡*_`~#>-–—•·")
 
@@ -56,8 +58,8 @@ _STARTERS = _words(
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(?:\.[^\W\d_]{1,3})+\Z")
 _CLOCK = frozenset(("a.m", "p.m"))
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_TOKEN = re.compile(r"[^\s\"'“‘„(\[{«‹—–*_]*\Z")
-_LIST_NUMBER = re.compile(r"\s*(?:\d{1,3}|[A-Za-z])\Z")
+_BEFORE_TOKEN = frozenset("\"'“‘„([{«‹—–*_")
+_LIST_NUMBER = re.compile(r"\s*+(?:\d{1,3}|[A-Za-z])\Z")
 _PART_OF_CHARACTER = frozenset(("Mn", "Me", "Mc", "Cf", "Sk", "Cs"))
 
 
@@ -72,17 +74,18 @@ def is_wide(char: str) -> bool:
     return 0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF
 
 
-def sentence_cut(text: str, at: int, *, ready: bool, language: str) -> int:
+def sentence_cut(text: str, at: int, *, ready: bool, begun: bool, language: str) -> int:
     """Verdict on the end of a sentence or line at ``text[at]``.
 
-    ``ready``: all that will follow is here, or ``LOOK_AHEAD`` characters of it. ``text`` ends there.
+    ``ready``: all that will follow is here, or ``LOOK_AHEAD`` characters of it. ``text`` ends there. ``begun``: a word
+    stands before ``at``.
     """
     char = text[at]
     if char in _UNSPACED_MARKS:
         return _after_unspaced(text, at, ready=ready)
     if char == "\n":
-        return _after_line(text, at, ready=ready) if has_word(text[:at]) else GO_ON
-    if char not in _MARKS or (at and text[at - 1] in _MARKS) or not has_word(text[:at]):
+        return _after_line(text, at, ready=ready) if begun else GO_ON
+    if char not in _MARKS or (at and text[at - 1] in _MARKS) or not begun:
         return GO_ON
     return _after_mark(text, at, ready=ready, language=language)
 
@@ -140,9 +143,16 @@ def _after_line(text: str, at: int, *, ready: bool) -> int:
 def _goes_on(line: str) -> bool:
     """Whether the line ends with an abbreviation that never ends a sentence."""
     line = line.rstrip()
-    token = _TOKEN.search(line, max(0, len(line) - LOOK_AHEAD), len(line) - 1)
-    word = token.group().lower() if token and line.endswith(".") else ""
+    word = _token_before(line, len(line) - 1).lower() if line.endswith(".") else ""
     return word in _TITLES or word in _MID
+
+
+def _token_before(text: str, end: int) -> str:
+    """What stands before ``text[end]`` without a space, quote or bracket; at most ``LOOK_AHEAD`` characters."""
+    begin, earliest = end, max(0, end - LOOK_AHEAD)
+    while begin > earliest and not (text[begin - 1].isspace() or text[begin - 1] in _BEFORE_TOKEN):
+        begin -= 1
+    return text[begin:end]
 
 
 def _after_mark(text: str, at: int, *, ready: bool, language: str) -> int:
@@ -169,8 +179,7 @@ def _after_mark(text: str, at: int, *, ready: bool, language: str) -> int:
 
 def _after_dot(text: str, at: int, follows: int, *, ready: bool, language: str) -> int | None:
     """Verdict where the full stop may belong to an abbreviation; None: it does not."""
-    token = _TOKEN.search(text, max(0, at - LOOK_AHEAD), at)
-    word = token.group() if token else ""
+    word = _token_before(text, at)
     lower = word.lower()
     if lower in _TITLES or lower in _MID or _LIST_NUMBER.match(text[:at]):
         return GO_ON

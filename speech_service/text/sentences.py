@@ -14,6 +14,7 @@ from speech_service.domain.synthesis import Segmentation
 from speech_service.text.sentence_rules import (
     GO_ON,
     LOOK_AHEAD,
+    STOPS,
     WAIT,
     best_cut,
     clause_cut,
@@ -50,7 +51,9 @@ class SentenceSplitter:
     """Splits one text.
 
     SENTENCE cuts at the ends of sentences and lines, CLAUSE at those of longer clauses too, IMMEDIATE at the end of
-    every push, MANUAL at ``flush`` only (what it held is cut as by SENTENCE then).
+    every push, MANUAL as SENTENCE, but gives all its pieces at ``flush``.
+
+    Takes time in proportion to the text, however it arrives: of each push, no more than one piece is looked at again.
     """
 
     def __init__(
@@ -74,7 +77,9 @@ class SentenceSplitter:
         self._max = max_piece
         self._pending = ""
         self._start = 0
-        self._scanned = 0
+        self._held: list[Piece] = []
+        """Pieces of MANUAL that wait for ``flush``."""
+        self._forget()
 
     @property
     def pending(self) -> str:
@@ -83,27 +88,34 @@ class SentenceSplitter:
 
     def push(self, text: str) -> list[Piece]:
         """Take the next text; gives the pieces that are certain now."""
-        if self._mode is Segmentation.MANUAL:
-            self._pending += text
-            return []
         if self._mode is Segmentation.IMMEDIATE:
             self._pending += text
-            return self._cut_all() if has_word(self._pending) else []
-        return self._take(text)
+            self._begun = self._begun or has_word(text)
+            return self._cut_all() if self._begun or len(self._pending) > self._max else []
+        pieces: list[Piece] = []
+        for at in range(0, len(text), _BLOCK):
+            self._pending += text[at : at + _BLOCK]
+            pieces += self._cut_certain(final=False)
+        if self._mode is not Segmentation.MANUAL:
+            return pieces
+        self._held += pieces
+        return []
 
     def flush(self) -> list[Piece]:
         """Nothing follows: gives the rest. More text may come afterwards, and goes on counting characters."""
         if self._mode is Segmentation.IMMEDIATE:
             return self._cut_all()
-        text, self._pending, self._scanned = self._pending, "", 0
-        return self._take(text) + self._cut_certain(final=True) + self._cut_all()
+        held, self._held = self._held, []
+        return held + self._cut_certain(final=True) + self._cut_all()
 
-    def _take(self, text: str) -> list[Piece]:
-        pieces: list[Piece] = []
-        for at in range(0, len(text), _BLOCK):
-            self._pending += text[at : at + _BLOCK]
-            pieces += self._cut_certain(final=False)
-        return pieces
+    def _forget(self) -> None:
+        """A new piece begins: nothing is known of what is pending."""
+        self._scanned = 0
+        """All places before it are known to be no ends."""
+        self._begun = False
+        """Whether a word stands before ``_scanned``."""
+        self._weight = 0
+        """What stands before ``_scanned`` says as much as so many letters."""
 
     def _cut_certain(self, *, final: bool) -> list[Piece]:
         pieces: list[Piece] = []
@@ -112,33 +124,41 @@ class SentenceSplitter:
         return pieces
 
     def _cut_all(self) -> list[Piece]:
+        """Everything that is pending, in pieces that are short enough."""
+        text, start = self._pending, self._start
         pieces: list[Piece] = []
-        while len(self._pending) > self._max:
-            pieces.append(self._cut(best_cut(self._pending, self._max)))
-        if self._pending:
-            pieces.append(self._cut(len(self._pending)))
+        at = 0
+        while at < len(text):
+            rest = text[at : at + self._max + 1]
+            end = at + (best_cut(rest, self._max) if len(rest) > self._max else len(rest))
+            pieces.append(Piece(text[at:end], start + at, start + end))
+            at = end
+        self._pending = ""
+        self._start += len(text)
+        self._forget()
         return pieces
 
     def _cut(self, end: int) -> Piece:
         piece = Piece(self._pending[:end], self._start, self._start + end)
         self._pending = self._pending[end:]
         self._start += end
-        self._scanned = 0
+        self._forget()
         return piece
 
     def _next_cut(self, *, final: bool) -> int:
-        """Where the first piece of what is pending ends; WAIT: not certain yet, or there is none.
-
-        All places before ``_scanned`` are known to be none.
-        """
+        """Where the first piece of what is pending ends; WAIT: not certain yet, or there is none."""
         limit = min(len(self._pending), self._max)
         for at in range(self._scanned, limit):
-            cut = self._verdict(at, final=final)
             self._scanned = at
-            if cut == WAIT:
-                return WAIT
-            if GO_ON < cut <= self._max:
-                return cut
+            char = self._pending[at]
+            if char in STOPS:
+                cut = self._verdict(at, final=final)
+                if cut == WAIT:
+                    return WAIT
+                if GO_ON < cut <= self._max:
+                    return cut
+            self._begun = self._begun or char.isalnum()
+            self._weight += _WIDE_WEIGHT if is_wide(char) else 1
         self._scanned = limit
         enough = self._max + (1 if final else LOOK_AHEAD)
         return best_cut(self._pending, self._max) if len(self._pending) >= enough else WAIT
@@ -147,11 +167,7 @@ class SentenceSplitter:
         end = at + LOOK_AHEAD
         ready = final or len(self._pending) >= end
         seen = self._pending[:end]
-        cut = sentence_cut(seen, at, ready=ready, language=self._language)
-        if cut == GO_ON and self._mode is Segmentation.CLAUSE and _weight(seen[:at]) >= _MIN_CLAUSE:
+        cut = sentence_cut(seen, at, ready=ready, begun=self._begun, language=self._language)
+        if cut == GO_ON and self._mode is Segmentation.CLAUSE and self._weight >= _MIN_CLAUSE:
             return clause_cut(seen, at, ready=ready)
         return cut
-
-
-def _weight(text: str) -> int:
-    return sum(_WIDE_WEIGHT if is_wide(char) else 1 for char in text)

@@ -13,14 +13,20 @@ from enum import Enum
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
 
 MAX_CUES = 20_000
+MAX_CHARACTERS = 1_500_000
+"""Of a file, times and line ends and all: some 30 hours of film."""
+MAX_LINES = 200_000
+MAX_CUE_CHARACTERS = 4_000
+"""Of the words of one cue. A screen holds a tenth."""
 
-_LINES = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_LINES = re.compile(r"[^\r\n]++(?:\r\n|\r|\n)?|\r\n|\r|\n")
 _SRT_TIME = r"\d{1,4}:\d{1,2}:\d{1,2}(?:[,.]\d{1,3})?"
 _VTT_TIME = r"(?:\d{2,}:)?[0-5]\d:[0-5]\d\.\d{3}"
 _SRT_TIMES = re.compile(rf"[ \t]*{_SRT_TIME}[ \t]*-->[ \t]*{_SRT_TIME}(?:[ \t].*)?")
 _VTT_TIMES = re.compile(rf"[ \t]*{_VTT_TIME}[ \t]*-->[ \t]*{_VTT_TIME}(?:[ \t].*)?")
-_ALMOST_TIMES = re.compile(r"\s*-?\d+[:.,]\d.*->|.*-->\s*\d+[:.,]\d")
-_INDEX = re.compile(r"\s*-?\d+\s*")
+_BEGINS_WITH_TIME = re.compile(r"\s*+-?\d++[:.,]\d")
+_ENDS_WITH_TIME = re.compile(r"-->\s*+\d++[:.,]\d")
+_INDEX = re.compile(r"\s*+-?\d++\s*+")
 _NO_CUE = ("NOTE", "STYLE", "REGION")
 
 
@@ -89,7 +95,11 @@ class SubtitleFile:
 
 
 def parse(
-    text: str, kind: FileKind, field: str = "subtitles.text", max_cues: int = MAX_CUES
+    text: str,
+    kind: FileKind,
+    field: str = "subtitles.text",
+    max_cues: int = MAX_CUES,
+    max_characters: int = MAX_CHARACTERS,
 ) -> SubtitleFile:
     """Read a file. Overlapping cues, cues out of order, and empty ones are taken; so are missing numbers.
 
@@ -98,12 +108,19 @@ def parse(
         kind: its format.
         field: path of the field, for errors.
         max_cues: more are refused.
+        max_characters: a longer file is refused before it is looked at.
 
     Raises:
         InvalidFieldError: it is no such file; the error names the line.
-        LimitExceededError: it has too many cues.
+        LimitExceededError: it is too long, or has too many lines or cues, or too long a cue.
     """
+    if len(text) > max_characters:
+        raise LimitExceededError(field, "max_subtitle_characters", max_characters)
+    if text.count("\n") + text.count("\r") > 2 * MAX_LINES:  # before there is an object for each
+        raise LimitExceededError(field, "max_lines", MAX_LINES)
     raw = tuple(_LINES.findall(text))
+    if len(raw) > MAX_LINES:
+        raise LimitExceededError(field, "max_lines", MAX_LINES)
     lines = [line.rstrip("\r\n") for line in raw]
     if lines:
         lines[0] = lines[0].removeprefix("\ufeff")
@@ -115,16 +132,30 @@ def parse(
         raise InvalidFieldError(field, "holds no cue", "a subtitle file with at least one cue")
     if len(time_lines) > max_cues:
         raise LimitExceededError(field, "max_cues", max_cues)
+    for block in blocks:
+        if sum(map(len, block.lines)) > MAX_CUE_CHARACTERS:
+            problem = f"line {block.first + 1} begins a cue that is too long"
+            raise LimitExceededError(field, "max_cue_characters", MAX_CUE_CHARACTERS, problem)
     return SubtitleFile(kind, raw, tuple(time_lines), tuple(blocks))
+
+
+def _is_almost_times(line: str) -> bool:
+    """True for what was meant as a time line."""
+    begins = _BEGINS_WITH_TIME.match(line)
+    if begins is not None and "->" in line[begins.end() :]:
+        return True
+    return _ENDS_WITH_TIME.search(line) is not None
 
 
 def _read_srt(lines: Sequence[str], field: str) -> tuple[list[int], list[TextBlock]]:
     """A cue goes from its time line to the next one's number; blank lines inside it are taken, as players do."""
     time_lines: list[int] = []
     for at, line in enumerate(lines):
+        if "->" not in line:
+            continue
         if _SRT_TIMES.fullmatch(line):
             time_lines.append(at)
-        elif _ALMOST_TIMES.match(line):
+        elif _is_almost_times(line):
             raise _malformed(field, at, "is not a time line", "00:00:01,000 --> 00:00:02,500")
     starts = [_start_of(lines, at) for at in time_lines]
     for at, line in enumerate(lines[: starts[0] if starts else 0]):

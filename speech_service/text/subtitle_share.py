@@ -5,6 +5,7 @@ same share of its characters, moved to an end of a word, of a sentence or clause
 """
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
@@ -67,18 +68,30 @@ def _cut(text: str, shares: Sequence[int], ends: Sequence[str]) -> list[str]:
     reached = list(accumulate(map(len, words), initial=0))
     parts: list[str] = []
     begin = share = 0
+    total = sum(shares)
     for size, end_char in zip(shares[:-1], ends[:-1], strict=True):
         share += size
-        goal = reached[-1] * share / sum(shares)
+        goal = reached[-1] * share / total
 
         def cost(at: int, goal: float = goal, end_char: str = end_char) -> float:
             fits = at > 0 and _is_end(words[at - 1][-1]) == _is_end(end_char) != 0
             return abs(reached[at] - goal) - (_SENSE_CHARACTERS if fits else 0)
 
-        end = min(range(begin, len(reached)), key=cost)
+        end = min(_near(reached, begin, goal), key=cost)
         parts.append(glue.join(words[begin:end]))
         begin = end
     return [*parts, glue.join(words[begin:])] if shares else parts
+
+
+def _near(reached: Sequence[int], begin: int, goal: float) -> range:
+    """The places from ``begin`` on that may be the best: none farther from the goal than sense is worth."""
+    after = bisect_left(reached, goal, begin)
+    nearest = min(
+        abs(reached[at] - goal) for at in (after - 1, after) if begin <= at < len(reached)
+    )
+    reach = nearest + _SENSE_CHARACTERS
+    first = bisect_left(reached, goal - reach, begin)
+    return range(first, bisect_right(reached, goal + reach, first))
 
 
 def _is_end(char: str) -> int:

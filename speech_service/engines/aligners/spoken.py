@@ -8,14 +8,20 @@ aligner chooses by ear. This module knows nothing of pronunciation.
 import itertools
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from speech_service.engines.aligners.spoken_numbers import number_readings
+from speech_service.text.normal_form import normal_form
 
 MAX_READINGS = 12
 """Readings that one unit may have; more would slow the search and help nobody."""
 MAX_WORDS_PER_UNIT = 40
 """Longer readings (a pasted key, a base64 blob) are not spoken."""
+MAX_WORDS_OF_READINGS = 160
+"""Of all readings of a unit but the first: a long unit has few, or searches for it would take seconds."""
+MAX_UNIT_CHARACTERS = 400
+"""A longer unit is not spoken."""
 
 Reading = tuple[str, ...]
 
@@ -24,8 +30,8 @@ _BREAK = re.compile(r"[—\u2013―…‥]+|\.{2,}|-{2,}|(?<=[^\W\d_]),(?=[^\W\d
 _PIECE = re.compile(
     r"(?P<number>[$£€¥]?\d[\d,]*(?:\.\d+)?(?::\d\d)?(?:st|nd|rd|th|s)?%?(?![^\W\d_]))"
     r"|(?P<digits>\d+)"
-    r"|(?P<initials>(?:[^\W\d_]\.){2,}[^\W\d_]?)"
-    r"|(?P<word>[^\W\d_\u0300-\u036f](?:[^\W\d_]|[\u0300-\u036f]|['\u2019](?=[^\W\d_]))*)"
+    r"|(?P<initials>(?:[^\W\d_]\.){2,}+[^\W\d_]?)"
+    r"|(?P<word>[^\W\d_\u0300-\u036f](?:[^\W\d_]|[\u0300-\u036f]|['\u2019](?=[^\W\d_]))*+)"
     r"|(?P<symbol>\S)"
 )
 _SYMBOLS = {
@@ -97,12 +103,22 @@ def _add_unit(text: str, begin: int, end: int, units: list[SpokenUnit]) -> None:
         end -= 1
     if begin == end:
         return
-    if text[end : end + 1] == "." and end < full_stop and _INITIALS.search(text[begin:end]):
+    if end < full_stop and text[end] == "." and _ends_with_initials(text, begin, end):
         end += 1
     units.append(SpokenUnit(begin, end, _readings(text[begin:end], text[end:full_stop][:1] == ".")))
 
 
-_INITIALS = re.compile(r"(?:^|\W)(?:[^\W\d_]\.)+[^\W\d_]$")
+def _ends_with_initials(text: str, begin: int, end: int) -> bool:
+    """True for "U.S", of which the full stop behind it is a part: a letter, a full stop and a letter end it."""
+    if end - begin < 3 or text[end - 2] != ".":
+        return False
+    if not (_is_letter(text[end - 3]) and _is_letter(text[end - 1])):
+        return False
+    return end - begin == 3 or not (text[end - 4].isalnum() or text[end - 4] == "_")
+
+
+def _is_letter(char: str) -> bool:
+    return char.isalnum() and not char.isdecimal()
 
 
 def _is_edge(char: str) -> bool:
@@ -117,6 +133,8 @@ def _readings(word: str, before_full_stop: bool) -> tuple[Reading, ...]:
         known = _ABBREVIATIONS.get(word.rstrip(".").lower())
         if known:
             return known
+    if len(word) > MAX_UNIT_CHARACTERS:
+        return ()
     pieces = [_piece_readings(match, word) for match in _PIECE.finditer(word)]
     pieces = [piece for piece in pieces if piece]
     if not any(reading for piece in pieces for reading in piece):
@@ -124,7 +142,17 @@ def _readings(word: str, before_full_stop: bool) -> tuple[Reading, ...]:
     product = itertools.islice(itertools.product(*pieces), MAX_READINGS)
     joined = (tuple(itertools.chain.from_iterable(parts)) for parts in product)
     unique = dict.fromkeys(r for r in joined if 0 < len(r) <= MAX_WORDS_PER_UNIT)
-    return tuple(unique)
+    return tuple(_few(tuple(unique)))
+
+
+def _few(readings: tuple[Reading, ...]) -> Iterator[Reading]:
+    """The first reading, and of the others what ``MAX_WORDS_OF_READINGS`` leaves."""
+    words = -len(readings[0]) if readings else 0
+    for reading in readings:
+        words += len(reading)
+        if words > MAX_WORDS_OF_READINGS:
+            return
+        yield reading
 
 
 def _piece_readings(match: re.Match[str], word: str) -> list[Reading]:
@@ -147,7 +175,7 @@ def _piece_readings(match: re.Match[str], word: str) -> list[Reading]:
 
 
 def _word_readings(word: str) -> list[Reading]:
-    plain = unicodedata.normalize("NFKC", word).replace("\u2019", "'")
+    plain = normal_form("NFKC", word).replace("\u2019", "'")
     lower = plain.lower()
     if 2 <= len(plain) <= 6 and plain.isupper() and plain.isalpha() and plain.isascii():
         return [(lower,), tuple(lower)]

@@ -34,7 +34,7 @@ _RUBBISH = (
     "la " * 2000,
     "<i>x",
 )
-_WORD = re.compile(r"\w*[^\W\d_]\w*")
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +163,12 @@ class FakeTranslator:
 def translate(text: str, target: str, glossary: Sequence[GlossaryEntry] = ()) -> str:
     """Every word that is no term of the glossary, marked with the target."""
     return "".join(
-        _WORD.sub(rf"\g<0>{_MARK}{target}", between) + kept
+        _WORD.sub(lambda word: _marked(word.group(), target), between) + kept
         for between, kept in fragments(text, terms_for(glossary, target))
     )
+
+
+def _marked(word: str, target: str) -> str:
+    """The word with the target's mark; numbers stay as they are."""
+    has_letter = any(char.isalnum() and not char.isdecimal() for char in word)
+    return f"{word}{_MARK}{target}" if has_letter else word

@@ -3,6 +3,8 @@
 import unicodedata
 from collections.abc import Callable
 
+from speech_service.text.normal_form import normal_form
+
 LookUp = Callable[[str], tuple[str, ...]]
 Read = Callable[[str], str]
 
@@ -53,5 +55,5 @@ def _plural(phones: str) -> str:
 
 
 def _without_accents(word: str) -> str:
-    split = unicodedata.normalize("NFKD", word)
+    split = normal_form("NFKD", word)
     return "".join(char for char in split if not unicodedata.combining(char))

@@ -12,6 +12,7 @@ from typing import Any
 
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.engines.qwen3.aligner.words import Word, is_spoken
+from speech_service.text.normal_form import normal_form
 
 Segmenter = Callable[[str], Sequence[str]]
 """Cuts text into words, which joined are the text but for white space."""
@@ -43,7 +44,7 @@ def japanese_words(text: str, segment: Segmenter) -> list[Word]:
         InvalidFieldError: the segmenter's words are not the text's letters, so that they have no place in it.
     """
     letters = _letters(text)
-    plain = unicodedata.normalize("NFKC", text)
+    plain = normal_form("NFKC", text)
     found = [_spoken(word) for word in segment(plain)] if letters else []
     if "".join(found) != "".join(letter for letter, _, _ in letters):
         raise InvalidFieldError("text", "cannot be cut into Japanese words")
@@ -67,7 +68,7 @@ def _letters(text: str) -> list[tuple[str, int, int]]:
     return [
         (char, begin, end)
         for begin, end in places
-        for char in _spoken(unicodedata.normalize("NFKC", text[begin:end]))
+        for char in _spoken(normal_form("NFKC", text[begin:end]))
     ]
 
 

@@ -9,6 +9,7 @@ stand before the vowel, not before the syllable.
 import unicodedata
 
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.text.normal_form import normal_form
 
 _VOWELS = frozenset("AIOWYæɑɔəɛɜɪʊʌiuᵊᵻɐ")
 _CONSONANTS = frozenset("bdfhjklmnpstvwzðŋɡɹʃʒʤʧθT")
@@ -79,7 +80,7 @@ def from_ipa(pronunciation: str, field: str) -> str:
     Raises:
         InvalidFieldError: it is empty, or has a symbol that the model lacks.
     """
-    text = unicodedata.normalize("NFD", pronunciation.strip().strip("/[]"))
+    text = normal_form("NFD", pronunciation.strip().strip("/[]"))
     for notation, symbol in _IPA:
         text = text.replace(unicodedata.normalize("NFD", notation), symbol)
     for char in text:

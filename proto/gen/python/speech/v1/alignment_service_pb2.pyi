@@ -95,9 +95,9 @@ class AlignmentConfig(_message.Message):
     SUBTITLES_FIELD_NUMBER: _builtins.int
     PACING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model name as in ListModels; empty means the server's default for the language."""
+    """Model name as in ListModels; empty means the server's default for the language. At most 256 characters."""
     language: _builtins.str
-    """BCP-47 code of the text; empty means that it is identified."""
+    """BCP-47 code of the text; empty means that it is identified. At most 256 characters."""
     granularity: Global___AlignmentGranularity.ValueType
     """Size of the units; unspecified means WORD."""
     option_handling: _common_pb2.OptionHandling.ValueType
@@ -255,9 +255,9 @@ class AlignRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """What is spoken, word for word; not blank."""
+    """What is spoken, word for word; not blank. At most 1000000 characters."""
     audio: _builtins.bytes
-    """The audio, in the configured format."""
+    """The audio, in the configured format. At most 16 MiB by default."""
     @_builtins.property
     def config(self) -> Global___AlignmentConfig:
         """How to align; required."""
@@ -350,7 +350,7 @@ class AlignmentText(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     END_OF_TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Text, joined to what came before exactly as it is."""
+    """Text, joined to what came before exactly as it is. At most 1000000 characters."""
     end_of_text: _builtins.bool
     """True when the text is complete; audio may go on."""
     def __init__(

@@ -284,7 +284,9 @@ class LanguageConfig(_message.Message):
     """What the codes mean; unspecified means HINT. FORCE takes exactly one code."""
     @_builtins.property
     def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """BCP-47 codes, such as "en" or "pt-BR"; empty means that the model identifies the language."""
+        """BCP-47 codes, such as "en" or "pt-BR"; empty means that the model identifies the language.
+        At most 200 of them, at most 256 characters each.
+        """
 
     def __init__(
         self,
@@ -309,9 +311,9 @@ class Replacement(_message.Message):
     FIND_FIELD_NUMBER: _builtins.int
     REPLACE_WITH_FIELD_NUMBER: _builtins.int
     find: _builtins.str
-    """Words to find, matched whole and without regard to case; not empty."""
+    """Words to find, matched whole and without regard to case; not empty. At most 200 characters."""
     replace_with: _builtins.str
-    """Text put in their place; may be empty."""
+    """Text put in their place; may be empty. At most 200 characters."""
     def __init__(
         self,
         *,
@@ -336,14 +338,16 @@ class ContextConfig(_message.Message):
     TERMS_FIELD_NUMBER: _builtins.int
     REPLACEMENTS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Free text that describes the situation or came before; length limit in Limits.max_context_characters."""
+    """Free text that describes the situation or came before; length limit in Limits.max_context_characters.
+    At most 10000 characters.
+    """
     @_builtins.property
     def terms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names and terms that are likely to be spoken."""
+        """Names and terms that are likely to be spoken. At most 1000 of them, at most 10000 characters together with text."""
 
     @_builtins.property
     def replacements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replacement]:
-        """Replacements made in the transcript, in order."""
+        """Replacements made in the transcript, in order. At most 500 of them."""
 
     def __init__(
         self,
@@ -939,7 +943,7 @@ class Resume(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     LAST_SEGMENT_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The newest token the server gave."""
+    """The newest token the server gave. At most 256 characters."""
     last_segment_id: _builtins.int
     """Newest segment up to which the client holds every FINAL; absent when it holds none."""
     def __init__(

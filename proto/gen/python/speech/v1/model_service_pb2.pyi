@@ -335,7 +335,7 @@ class ListModelsRequest(_message.Message):
     kind: Global___ModelKind.ValueType
     """Only this kind; unspecified means any."""
     language: _builtins.str
-    """Only models of this language, a BCP-47 code; empty means any."""
+    """Only models of this language, a BCP-47 code; empty means any. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -382,7 +382,7 @@ class GetModelRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name."""
+    """Its name. At most 256 characters."""
     def __init__(
         self,
         *,

@@ -79,7 +79,7 @@ class RecognitionConfig(_message.Message):
     PROFANITY_FILTER_FIELD_NUMBER: _builtins.int
     WORD_CONFIDENCE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model name as in ListModels; empty means the server's default."""
+    """Model name as in ListModels; empty means the server's default. At most 256 characters."""
     partial_results: _builtins.bool
     """Whether PARTIAL results are sent; absent means yes on a REALTIME stream and no with FILE. Streams only."""
     pacing: _common_pb2.Pacing.ValueType
@@ -390,7 +390,7 @@ class UpdateRecognitionConfig(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Paths inside RecognitionConfig to change, such as "context.terms"; at least one. Audio format, model, pacing,
-        channels and resume cannot change (FAILED_PRECONDITION).
+        channels and resume cannot change (FAILED_PRECONDITION). At most 100 paths, 256 characters each.
         """
 
     def __init__(

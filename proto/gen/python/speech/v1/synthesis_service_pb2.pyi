@@ -142,7 +142,7 @@ class VoiceDesign(_message.Message):
 
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     description: _builtins.str
-    """What the voice is like, in words."""
+    """What the voice is like, in words. At most 2000 characters."""
     def __init__(
         self,
         *,
@@ -167,9 +167,9 @@ class VoicePrompt(_message.Message):
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
     SPEAKER_EMBEDDING_ONLY_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """The recording."""
+    """The recording. At most 16 MiB by default."""
     transcript: _builtins.str
-    """What is said in it, word for word; required unless speaker_embedding_only."""
+    """What is said in it, word for word; required unless speaker_embedding_only. At most 2000 characters."""
     speaker_embedding_only: _builtins.bool
     """True takes only the speaker's timbre from the recording, not its way of speaking."""
     @_builtins.property
@@ -202,9 +202,9 @@ class LexiconEntry(_message.Message):
     PRONUNCIATION_FIELD_NUMBER: _builtins.int
     ALPHABET_FIELD_NUMBER: _builtins.int
     term: _builtins.str
-    """The term as written, matched whole and without regard to case."""
+    """The term as written, matched whole and without regard to case. At most 200 characters."""
     pronunciation: _builtins.str
-    """How it is said, in the alphabet named."""
+    """How it is said, in the alphabet named. At most 200 characters."""
     alphabet: Global___PhoneticAlphabet.ValueType
     """Alphabet of the pronunciation; unspecified means a respelling."""
     def __init__(
@@ -244,13 +244,13 @@ class SynthesisConfig(_message.Message):
     OPTION_HANDLING_FIELD_NUMBER: _builtins.int
     PITCH_SEMITONES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model name as in ListModels; empty means the server's default."""
+    """Model name as in ListModels; empty means the server's default. At most 256 characters."""
     voice_id: _builtins.str
-    """A voice of ListVoices, by id or alias."""
+    """A voice of ListVoices, by id or alias. At most 256 characters."""
     style_instruction: _builtins.str
-    """How to speak, in words, such as "whisper"; empty means plainly."""
+    """How to speak, in words, such as "whisper"; empty means plainly. At most 2000 characters."""
     language: _builtins.str
-    """BCP-47 code of the text; empty means that it is identified."""
+    """BCP-47 code of the text; empty means that it is identified. At most 256 characters."""
     speaking_rate: _builtins.float
     """Speed as a factor that keeps the pitch, 0.5 to 2.0; absent means 1.0."""
     gain_db: _builtins.float
@@ -279,7 +279,7 @@ class SynthesisConfig(_message.Message):
 
     @_builtins.property
     def lexicon(self) -> _containers.RepeatedCompositeFieldContainer[Global___LexiconEntry]:
-        """Pronunciations of terms."""
+        """Pronunciations of terms. At most 1000 of them."""
 
     def __init__(
         self,
@@ -536,7 +536,7 @@ class SynthesizeRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text; not blank."""
+    """The text; not blank. At most 100000 characters by default."""
     @_builtins.property
     def config(self) -> Global___SynthesisConfig:
         """How to speak; absent means all defaults."""
@@ -632,7 +632,7 @@ class SynthesizeChunkedRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """The text; not blank."""
+    """The text; not blank. At most 100000 characters by default."""
     @_builtins.property
     def config(self) -> Global___SynthesisConfig:
         """How to speak; absent means all defaults."""
@@ -723,7 +723,7 @@ class SynthesisText(_message.Message):
     context_id: _builtins.str
     """Context that it goes on with, or opens; at most 64 characters, may be empty."""
     text: _builtins.str
-    """Text, joined to what came before exactly as it is."""
+    """Text, joined to what came before exactly as it is. At most 100000 characters by default."""
     def __init__(
         self,
         *,
@@ -747,7 +747,7 @@ class Flush(_message.Message):
     CONTEXT_ID_FIELD_NUMBER: _builtins.int
     CONTROL_ID_FIELD_NUMBER: _builtins.int
     context_id: _builtins.str
-    """The context; empty is a context of its own."""
+    """The context; empty is a context of its own. At most 64 characters."""
     control_id: _builtins.str
     """Chosen by the client, at most 64 characters; repeated in the ControlAck, which comes before context_ended."""
     def __init__(
@@ -773,7 +773,7 @@ class Cancel(_message.Message):
     CONTEXT_ID_FIELD_NUMBER: _builtins.int
     CONTROL_ID_FIELD_NUMBER: _builtins.int
     context_id: _builtins.str
-    """The context; empty means all contexts."""
+    """The context; empty means all contexts. At most 64 characters."""
     control_id: _builtins.str
     """Chosen by the client, at most 64 characters; repeated in the ControlAck."""
     def __init__(
@@ -808,7 +808,7 @@ class UpdateSynthesisConfig(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Paths inside SynthesisConfig to change, such as "speaking_rate"; at least one. The model cannot change
-        (FAILED_PRECONDITION).
+        (FAILED_PRECONDITION). At most 100 paths, 256 characters each.
         """
 
     def __init__(

@@ -33,11 +33,11 @@ class GlossaryEntry(_message.Message):
     TARGET_LANGUAGE_FIELD_NUMBER: _builtins.int
     DO_NOT_TRANSLATE_FIELD_NUMBER: _builtins.int
     source: _builtins.str
-    """The term in the source language, matched whole and without regard to case."""
+    """The term in the source language, matched whole and without regard to case. At most 200 characters."""
     target: _builtins.str
-    """Its translation; empty with do_not_translate."""
+    """Its translation; empty with do_not_translate. At most 200 characters."""
     target_language: _builtins.str
-    """BCP-47 code of the target language that the entry holds for; empty means all."""
+    """BCP-47 code of the target language that the entry holds for; empty means all. At most 256 characters."""
     do_not_translate: _builtins.bool
     """True keeps the term as it is."""
     def __init__(
@@ -73,22 +73,24 @@ class TranslationConfig(_message.Message):
     SUBTITLES_FIELD_NUMBER: _builtins.int
     PARTIAL_TRANSLATIONS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Model name as in ListModels; empty means the server's default for the pair."""
+    """Model name as in ListModels; empty means the server's default for the pair. At most 256 characters."""
     source_language: _builtins.str
-    """BCP-47 code of the source; empty means that it is identified."""
+    """BCP-47 code of the source; empty means that it is identified. At most 256 characters."""
     context: _builtins.str
-    """What the client knows about the text, such as its subject; empty means nothing."""
+    """What the client knows about the text, such as its subject; empty means nothing. At most 10000 characters."""
     option_handling: _common_pb2.OptionHandling.ValueType
     """What to do with an option that the model lacks; unspecified means STRICT."""
     partial_translations: _builtins.bool
     """Whether PARTIAL translations are sent; absent means no. Streams only."""
     @_builtins.property
     def target_languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """BCP-47 codes of the targets; at least one, no two alike."""
+        """BCP-47 codes of the targets; at least one, no two alike.
+        At most 16 of them by default, at most 256 characters each.
+        """
 
     @_builtins.property
     def glossary(self) -> _containers.RepeatedCompositeFieldContainer[Global___GlossaryEntry]:
-        """Terms with a set translation, or none."""
+        """Terms with a set translation, or none. At most 500 of them."""
 
     @_builtins.property
     def recognition(self) -> _recognition_service_pb2.RecognitionConfig:
@@ -203,7 +205,7 @@ class SubtitleDocument(_message.Message):
     format: _common_pb2.SubtitleFormat.ValueType
     """Format of the file, and of the answer."""
     text: _builtins.str
-    """The whole file."""
+    """The whole file. At most 1500000 characters by default."""
     def __init__(
         self,
         *,
@@ -227,7 +229,9 @@ class TextList(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The texts, each translated by itself; none blank."""
+        """The texts, each translated by itself; none blank.
+        At most 1000 of them by default, at most 100000 characters together by default.
+        """
 
     def __init__(
         self,
@@ -253,7 +257,7 @@ class TranslateTextRequest(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     SUBTITLES_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """One text."""
+    """One text. At most 100000 characters by default."""
     @_builtins.property
     def config(self) -> Global___TranslationConfig:
         """How to translate; required. Its recognition, synthesis and subtitles are refused."""
@@ -351,7 +355,7 @@ class TranslateSpeechRequest(_message.Message):
     CONFIG_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
-    """The audio, in the format of config.recognition.audio."""
+    """The audio, in the format of config.recognition.audio. At most 16 MiB by default."""
     @_builtins.property
     def config(self) -> Global___TranslationConfig:
         """How to translate; required, with recognition."""
@@ -478,7 +482,9 @@ class TranslationText(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     text: _builtins.str
-    """Text, joined to what came before exactly as it is, and cut into segments at the ends of sentences."""
+    """Text, joined to what came before exactly as it is, and cut into segments at the ends of sentences.
+    At most 100000 characters by default.
+    """
     def __init__(
         self,
         *,

@@ -163,11 +163,11 @@ class CreateVoiceRequest(_message.Message):
     voice_id: _builtins.str
     """Wanted id: 1 to 64 of a-z, 0-9, "-" and "_"; empty means that the server chooses. ALREADY_EXISTS when taken."""
     display_name: _builtins.str
-    """Name for people; empty means the id."""
+    """Name for people; empty means the id. At most 500 characters."""
     model: _builtins.str
-    """Model that is to speak it; empty means the server's default that can."""
+    """Model that is to speak it; empty means the server's default that can. At most 256 characters."""
     description: _builtins.str
-    """A sentence for people."""
+    """A sentence for people. At most 500 characters."""
     @_builtins.property
     def prompt(self) -> _synthesis_service_pb2.VoicePrompt:
         """A recording to clone."""
@@ -178,7 +178,9 @@ class CreateVoiceRequest(_message.Message):
 
     @_builtins.property
     def languages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """BCP-47 codes of the languages that it will speak; empty means the model's."""
+        """BCP-47 codes of the languages that it will speak; empty means the model's.
+        At most 100 of them, at most 256 characters each.
+        """
 
     def __init__(
         self,
@@ -233,7 +235,7 @@ class GetVoiceRequest(_message.Message):
 
     VOICE_ID_FIELD_NUMBER: _builtins.int
     voice_id: _builtins.str
-    """Its id or an alias."""
+    """Its id or an alias. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -283,15 +285,15 @@ class ListVoicesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     language: _builtins.str
-    """Only voices of this language, a BCP-47 code; empty means any."""
+    """Only voices of this language, a BCP-47 code; empty means any. At most 256 characters."""
     model: _builtins.str
-    """Only voices of this model; empty means any."""
+    """Only voices of this model; empty means any. At most 256 characters."""
     kind: Global___VoiceKind.ValueType
     """Only voices of this kind; unspecified means any."""
     page_size: _builtins.int
     """Most voices to return, at most 1000; 0 means 100."""
     page_token: _builtins.str
-    """next_page_token of the page before; empty means the first page."""
+    """next_page_token of the page before; empty means the first page. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -345,7 +347,7 @@ class DeleteVoiceRequest(_message.Message):
 
     VOICE_ID_FIELD_NUMBER: _builtins.int
     voice_id: _builtins.str
-    """Its id; not an alias."""
+    """Its id; not an alias. At most 256 characters."""
     def __init__(
         self,
         *,

@@ -184,7 +184,7 @@ class LoadModelRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Its configured name."""
+    """Its configured name. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -234,7 +234,7 @@ class UnloadModelRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Its configured name."""
+    """Its configured name. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -278,7 +278,7 @@ class ListModelInstancesRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Only of this model; empty means all."""
+    """Only of this model; empty means all. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -324,7 +324,7 @@ class WatchModelInstancesRequest(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """Only of this model; empty means all."""
+    """Only of this model; empty means all. At most 256 characters."""
     def __init__(
         self,
         *,
@@ -377,7 +377,7 @@ class ClearCachesRequest(_message.Message):
     KINDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___CacheKind.ValueType]:
-        """Which; empty means all."""
+        """Which; empty means all. At most 100 of them."""
 
     def __init__(
         self,
