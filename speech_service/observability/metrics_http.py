@@ -27,6 +27,14 @@ class MetricsServer:
         self._server = await asyncio.start_server(self._serve, host, port, limit=_MAX_HEAD_BYTES)
         return int(self._server.sockets[0].getsockname()[1])
 
+    async def start_unix(self, path: str) -> None:
+        """Listen on a unix socket.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self._server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_HEAD_BYTES)
+
     async def close(self) -> None:
         """Stop listening."""
         if self._server is not None:

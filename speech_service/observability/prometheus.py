@@ -3,7 +3,7 @@
 No label value is ever chosen by a client.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from speech_service.domain.call import Call
 from speech_service.observability.exposition import CONTENT_TYPE, Declared, Metrics
@@ -38,6 +38,7 @@ COUNTERS: Mapping[str, Declared] = {
     ),
     "speech_audio_cache_total": Declared("Look-ups in the cache of finished audio.", ("outcome",)),
     "speech_worker_restarts_total": Declared("Restarts of the worker process."),
+    "speech_log_lines_dropped_total": Declared("Log lines that nobody took in time."),
 }
 HISTOGRAMS: Mapping[str, Declared] = {
     "grpc_server_handling_seconds": Declared("Length of RPCs.", _GRPC, _HANDLING_S),
@@ -74,6 +75,8 @@ class PrometheusObserver:
     def __init__(self) -> None:
         self._metrics = Metrics(COUNTERS, GAUGES, HISTOGRAMS)
         self._server = MetricsServer(self.page, CONTENT_TYPE)
+        self._read_log_drops: Callable[[], int] | None = None
+        self._log_drops = 0
 
     async def serve(self, host: str, port: int) -> int:
         """Serve ``/metrics`` over HTTP; returns the port.
@@ -83,12 +86,28 @@ class PrometheusObserver:
         """
         return await self._server.start(host, port)
 
+    async def serve_unix(self, path: str) -> None:
+        """Serve ``/metrics`` over HTTP on a unix socket.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        await self._server.start_unix(path)
+
     async def close(self) -> None:
         """Stop serving."""
         await self._server.close()
 
+    def follow_log(self, dropped: Callable[[], int]) -> None:
+        """Count the lines that the log dropped; ``dropped`` gives their number so far."""
+        self._read_log_drops = dropped
+
     def page(self) -> str:
         """All metrics in the Prometheus text format."""
+        if self._read_log_drops is not None:
+            drops = self._read_log_drops()
+            self.count("speech_log_lines_dropped_total", drops - self._log_drops)
+            self._log_drops = drops
         return self._metrics.page()
 
     def count(self, name: str, value: float = 1.0, **labels: str) -> None:

@@ -34,8 +34,9 @@ from speech_service.domain.synthesis import (
 )
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.made_voices import MadeVoice, MadeVoices
+from speech_service.servicers.made_voices import MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
+from speech_service.servicers.voice_files import MadeVoice
 
 MAX_LEXICON_ENTRIES = 1_000
 MAX_TERM_CHARACTERS = 200

@@ -25,12 +25,14 @@ from speech_service.config import (
 from speech_service.domain.models import ModelState
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
-from speech_service.observability.logging import configure as configure_logging
+from speech_service.observability.process_log import ProcessLog
 from speech_service.protocols import Engine
 from speech_service.scheduler import metrics
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.scheduler import Scheduler
 from speech_service.scheduler.worker_process import JOURNAL_NAME
+from speech_service.signals import leave_the_end_to_the_parent
+from speech_service.unix_sockets import owner_only
 from speech_service.worker.calls import Calls
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine
@@ -51,12 +53,18 @@ def main(arguments: Sequence[str]) -> int:
     ready = _claim_stdout()
     try:
         config = from_mapping(json.loads(sys.stdin.buffer.readline()))
-        configure_logging(config.observability)
-        _lower_priority(config.worker.nice)
-        asyncio.run(_serve(config, socket_path, ready))
     except (ConfigError, json.JSONDecodeError) as error:
         logger.error("worker cannot start: %s", error)
         return 2
+    log = ProcessLog(config.observability, capture=False)
+    try:
+        _lower_priority(config.worker.nice)
+        asyncio.run(_serve(config, socket_path, ready))
+    except ConfigError as error:
+        logger.error("worker cannot start: %s", error)
+        return 2
+    finally:
+        log.close()
     return 0
 
 
@@ -78,7 +86,8 @@ async def _serve(config: Config, socket_path: Path, ready: TextIO) -> None:
     pulse = Pulse(host, scheduler, described, config.worker.heartbeat_interval_s)
     calls = Calls(host, scheduler, pulse, observer)
     service = WorkerService(pulse, calls, config.worker.max_audio_bytes)
-    server = await asyncio.start_unix_server(service.run, socket_path)
+    with owner_only():
+        server = await asyncio.start_unix_server(service.run, socket_path)
     gc.freeze()  # what start-up made lives as long as the process
     gc.set_threshold(20_000, 20, 20)
     preload = asyncio.create_task(_preload(host, config.worker.preload))
@@ -143,8 +152,7 @@ def _die_with_parent() -> None:
 
     Signals that ask for an end often reach the whole group; the parent drains, and needs us for it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_the_end_to_the_parent()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
