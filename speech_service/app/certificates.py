@@ -134,7 +134,7 @@ def _check(config: ServerConfig, files: _Files) -> None:
         if b"PRIVATE KEY-----" not in files.key:
             raise _unusable(_KEY, config.tls_key_file, "it holds no private key in PEM")
         _load_pair(context, config)
-        if files.client_ca:
+        if config.tls_client_ca_file:
             _first_certificate(files.client_ca, _CA, config.tls_client_ca_file)
             context.load_verify_locations(cadata=files.client_ca.decode("ascii", errors="replace"))
     except ssl.SSLError as error:

@@ -30,6 +30,9 @@ def run(config: Config, reload: Callable[[], Config] | None = None) -> int:
         logger.opt(exception=error).critical("the service failed: {}", type(error).__name__)
         return 1
     finally:
+        # Native objects that a cycle holds to the end are reported as leaks by their library, as if we had failed.
+        gc.unfreeze()
+        gc.collect()
         log.close()
 
 
