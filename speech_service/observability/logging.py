@@ -7,7 +7,6 @@ A JSON line has ``time`` (RFC 3339, UTC), ``level``, ``message``, ``logger`` and
 ``trace_id`` and ``span_id``; the fields of the record follow beside them.
 """
 
-import contextlib
 import json
 import logging
 import sys
@@ -33,8 +32,6 @@ _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _NAME = "logger"
 _span: ContextVar[str] = ContextVar("span", default="")
 """W3C traceparent of the RPC that runs here."""
-_current = [0]
-"""The handler that was added last; 0 is loguru's own."""
 
 
 class _ToLoguru(logging.Handler):
@@ -58,7 +55,8 @@ def configure(config: ObservabilityConfig, put: Put | None = None) -> None:
     def to_text(message: "Message") -> None:
         write(str(message))
 
-    added = logger.add(
+    logger.remove()
+    logger.add(
         to_json if is_json else to_text,
         level=config.log_level,
         format=_text,
@@ -66,9 +64,6 @@ def configure(config: ObservabilityConfig, put: Put | None = None) -> None:
         backtrace=False,
         diagnose=False,  # values of variables would put transcripts into the log
     )
-    with contextlib.suppress(ValueError):  # somebody removed it
-        logger.remove(_current[0])
-    _current[0] = added
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
     logging.captureWarnings(capture=True)
 
