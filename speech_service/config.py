@@ -23,6 +23,24 @@ T = TypeVar("T")
 ENV_PREFIX = "SPEECH_"
 ENV_CONFIG_FILE = "SPEECH_CONFIG"
 
+LIBRARY_ENVIRONMENT: Mapping[str, str] = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Switches off what libraries would tell their makers. onnxruntime reads its variable once, when it is loaded; the call
+of its API that should do the same comes too late. A user who wants it sets the variable before the start."""
+
+SERVER_ENVIRONMENT: Mapping[str, str] = {
+    # A TLS 1.2 handshake finds no cipher that it may use, since this one needs a key that both share; those
+    # of TLS 1.3 are not named here. Python's gRPC has no option for the version.
+    "GRPC_SSL_CIPHER_SUITES": "ECDHE-PSK-AES128-CBC-SHA",
+    # What goes wrong is in our own errors; the library's lines are about single connections, whoever opened them.
+    "GRPC_VERBOSITY": "NONE",
+}
+"""What gRPC reads once, when it is imported, in a process that serves."""
+
 
 class ConfigError(ValueError):
     """The configuration is wrong; the message names the key, what was given and what is allowed."""
@@ -35,15 +53,18 @@ class ServerConfig:
     listen: str = "127.0.0.1:50051"
     admin_listen: str = "127.0.0.1:50052"
     metrics_listen: str = "127.0.0.1:9464"
-    """HTTP port of Prometheus metrics; empty: off."""
+    """HTTP port of Prometheus metrics; empty: off. Like the admin port it asks nobody who they are: loopback,
+    ``unix:/path`` (mode 0600), or ``allow_insecure``."""
     reflection: bool = True
     reuse_port: bool = False
     """SO_REUSEPORT, for several front ends on one port."""
     allow_insecure: bool = False
-    """Permit plaintext on an address that is not loopback."""
+    """Permit plaintext on an address that is not loopback, for all three ports."""
     tls_cert_file: str = ""
+    """PEM; with ``tls_key_file`` the public port speaks TLS 1.3. Changed files are used from the next connection on."""
     tls_key_file: str = ""
     tls_client_ca_file: str = ""
+    """PEM; clients must then show a certificate that one of these has signed."""
     max_streams: int = 512
     """Streams admitted at once; one more is RESOURCE_EXHAUSTED."""
     max_unary: int = 64
@@ -296,6 +317,12 @@ def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
     if len(paths) > 1 and "" in paths:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment
+
+
+def set_environment_defaults(defaults: Mapping[str, str]) -> None:
+    """Set variables of this process and its children, but for those that are set: an operator's choice stays."""
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
 
 
 def to_mapping(config: Config) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+import speech_service as speech_service  # switches the telemetry of libraries off before a test imports one
+
 if TYPE_CHECKING:
     from tests.qwen_tiny.folder import TinyModels
 

@@ -7,16 +7,17 @@ from typing import Any
 
 from loguru import logger
 
+from speech_service.app.certificates import certificates
 from speech_service.app.compose import Parts, compose
 from speech_service.app.descriptors import make_room
 from speech_service.app.listen import (
     admin_server,
     bind_admin,
+    bind_metrics,
     bind_public,
     public_server,
-    split_address,
 )
-from speech_service.config import Config, ConfigError
+from speech_service.config import Config
 from speech_service.servicers.interceptor import CallInterceptor
 from speech_service.servicers.message_size import MessageSizes
 from speech_service.servicers.services import (
@@ -29,11 +30,13 @@ from speech_service.tasks import log_failure
 _POLL_S = 0.02
 _LAST_WORDS_S = 5.0
 """Of the grace, kept for the FINALs of streams that did not end by themselves."""
+_ERRORS_LEAVE_S = 1.0
+"""For errors to reach their clients once nobody waits any longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What the servers listen on; 0: not served."""
+    """What the servers listen on; 0: not served, or on a unix socket."""
 
     public: int
     admin: int
@@ -49,6 +52,7 @@ class Application:
         Raises:
             ConfigError: something of the configuration does not exist or cannot be loaded.
         """
+        self._certificates = certificates(config.server)
         self.parts: Parts = compose(config)
         self.ports = Ports(0, 0, 0)
         self._config = config
@@ -71,16 +75,9 @@ class Application:
         server, parts = self._config.server, self.parts
         add_public_services(self._public, parts.edge, parts.control, self._health)
         add_admin_services(self._admin, parts.edge, parts.control, self._health, self.stop)
-        public, admin = bind_public(self._public, server), bind_admin(self._admin, server)
-        metrics = 0
-        if server.metrics_listen:
-            host, port = split_address(server.metrics_listen, "server.metrics_listen")
-            try:
-                metrics = await parts.observer.serve(host, port)
-            except OSError as error:
-                raise ConfigError(
-                    f"server.metrics_listen: cannot listen on {server.metrics_listen}: {error.strerror}"
-                ) from error
+        public = bind_public(self._public, server, self._certificates)
+        admin = bind_admin(self._admin, server)
+        metrics = await bind_metrics(parts.observer, server)
         self.ports = Ports(public, admin, metrics)
         await self._health.start()
         await self._public.start()
@@ -97,6 +94,26 @@ class Application:
         """Serve until ``stop``, then drain: every stream gets the FINALs of what it sent."""
         await self._stopping.wait()
         await self._drain()
+
+    async def give_up(self) -> None:
+        """End every open call with what is ready for it and an error; who does not read is not waited for."""
+        self.parts.edge.admission.give_up()
+        await self._all_ended(_ERRORS_LEAVE_S)
+
+    def reload_certificates(self) -> None:
+        """Read the files of TLS again, whether or not they look changed."""
+        if self._certificates is not None:
+            self._certificates.reload()
+
+    def log_state(self) -> None:
+        """Log what is open."""
+        admission = self.parts.edge.admission
+        logger.info(
+            "state: {} streams, {} unary calls, {}",
+            admission.open_streams,
+            admission.open_unary,
+            "draining" if admission.draining else "serving",
+        )
 
     async def close(self) -> None:
         """Stop everything at once. Safe after ``wait`` and after a failed ``start``."""
@@ -157,7 +174,12 @@ class Application:
         if not await self._all_ended(self._grace_s - reserve_s):
             admission.drain_streams()
             if not await self._all_ended(reserve_s):
-                logger.warning("{} streams did not end in time", admission.open_streams)
+                logger.warning(
+                    "{} streams and {} calls did not end in time",
+                    admission.open_streams,
+                    admission.open_unary,
+                )
+                await self.give_up()
         await self._public.stop(_POLL_S)
 
     async def _all_ended(self, timeout_s: float) -> bool:

@@ -2,15 +2,19 @@
 
 import ipaddress
 from collections.abc import Callable
-from pathlib import Path
 
-import grpc
 from grpc import aio
 
+from speech_service.app.certificates import Certificates
 from speech_service.config import ConfigError, ServerConfig
+from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.servicers.interceptor import CallInterceptor
+from speech_service.unix_sockets import owner_only
 
 MAX_METADATA_BYTES = 8 * 1024
+UNIX = "unix:"
+MIN_TRANSPORT_STREAMS = 1024
+"""Streams of one connection that reach admission, however few it admits."""
 
 
 MAX_ADMIN_CONNECTIONS = 16
@@ -26,8 +30,9 @@ def public_server(
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
-        # Admission decides, with an error that says why; over this cap gRPC queues without a word.
-        ("grpc.max_concurrent_streams", 4 * (config.max_streams + config.max_unary)),
+        # Admission decides, with an error that says why. Over this cap, which bounds what one connection may open,
+        # the transport refuses streams itself, without one.
+        ("grpc.max_concurrent_streams", _transport_streams(config)),
         ("grpc.so_reuseport", int(config.reuse_port)),
         # Clients may ping every 10 s, streams or not; a dead peer is noticed within 30 s.
         ("grpc.http2.min_ping_interval_without_data_ms", 9_000),
@@ -38,6 +43,10 @@ def public_server(
         ("grpc.enable_channelz", 1),
     ]
     return aio.server(interceptors=[interceptor], options=options)
+
+
+def _transport_streams(config: ServerConfig) -> int:
+    return max(MIN_TRANSPORT_STREAMS, 4 * (config.max_streams + config.max_unary))
 
 
 def admin_server(config: ServerConfig, interceptor: CallInterceptor) -> aio.Server:
@@ -61,26 +70,23 @@ def _connection_options(config: ServerConfig, max_connections: int) -> list[tupl
     return options
 
 
-def bind_public(server: aio.Server, config: ServerConfig) -> int:
-    """Bind the public port, with TLS where the configuration has certificates; returns the port.
+def bind_public(server: aio.Server, config: ServerConfig, certificates: Certificates | None) -> int:
+    """Bind the public port, with TLS where there are ``certificates``; returns the port.
 
     Raises:
-        ConfigError: the address is in use or not ours, a certificate cannot be read, or the address is open to
-            the network without TLS and nobody said ``allow_insecure``.
+        ConfigError: the address is in use or not ours, or is open to the network without TLS and nobody said
+            ``allow_insecure``.
     """
-    credentials = _credentials(config)
-    if credentials is not None:
-        return _bound(
-            lambda: server.add_secure_port(config.listen, credentials),
-            "server.listen",
-            config.listen,
-        )
-    if not config.allow_insecure and not _is_loopback(config.listen):
+    key, address = "server.listen", config.listen
+    if certificates is not None:
+        secure = certificates.credentials()
+        return _bound(lambda: server.add_secure_port(address, secure), key, address)
+    if not config.allow_insecure and not _is_loopback(address, key):
         raise ConfigError(
-            f"server.listen: {config.listen} is open to the network without TLS. Set server.tls_cert_file and "
+            f"{key}: {address} is open to the network without TLS. Set server.tls_cert_file and "
             "server.tls_key_file, listen on 127.0.0.1, or say server.allow_insecure=true (behind a mesh, say)"
         )
-    return _bound(lambda: server.add_insecure_port(config.listen), "server.listen", config.listen)
+    return _bound(lambda: server.add_insecure_port(address), key, address)
 
 
 def bind_admin(server: aio.Server, config: ServerConfig) -> int:
@@ -89,16 +95,36 @@ def bind_admin(server: aio.Server, config: ServerConfig) -> int:
     Raises:
         ConfigError: the address cannot be bound, or is open to the network.
     """
-    if not config.allow_insecure and not _is_loopback(config.admin_listen):
-        raise ConfigError(
-            f"server.admin_listen: {config.admin_listen} is open to the network; use 127.0.0.1, "
-            "or say server.allow_insecure=true"
-        )
-    return _bound(
-        lambda: server.add_insecure_port(config.admin_listen),
-        "server.admin_listen",
-        config.admin_listen,
-    )
+    key, address = "server.admin_listen", config.admin_listen
+    _private(config, key, address)
+    return _bound(lambda: server.add_insecure_port(address), key, address)
+
+
+async def bind_metrics(observer: PrometheusObserver, config: ServerConfig) -> int:
+    """Bind the port of the metrics, which like the admin port has no authentication; 0: a unix socket, or none.
+
+    Raises:
+        ConfigError: the address cannot be bound, or is open to the network.
+    """
+    key, address = "server.metrics_listen", config.metrics_listen
+    if not address:
+        return 0
+    _private(config, key, address)
+    try:
+        if address.startswith(UNIX):
+            with owner_only():
+                await observer.serve_unix(unix_path(address))
+            return 0
+        return await observer.serve(*split_address(address, key))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{key}: cannot listen on {address}: {why}") from error
+
+
+def unix_path(address: str) -> str:
+    """The file of ``unix:path`` or ``unix:///path``."""
+    path = address.removeprefix(UNIX)
+    return path.removeprefix("//") if path.startswith("///") else path
 
 
 def split_address(address: str, key: str) -> tuple[str, int]:
@@ -115,41 +141,30 @@ def split_address(address: str, key: str) -> tuple[str, int]:
 
 def _bound(bind: Callable[[], int], key: str, address: str) -> int:
     try:
-        port = bind()
+        with owner_only():
+            port = bind()
     except RuntimeError as error:
         raise ConfigError(
             f"{key}: cannot listen on {address}; is another server running there?"
         ) from error
-    if port == 0 and not address.startswith("unix:"):
+    if port == 0 and not address.startswith(UNIX):
         raise ConfigError(f"{key}: cannot listen on {address}; is another server running there?")
     return port
 
 
-def _is_loopback(address: str) -> bool:
-    if address.startswith("unix:"):
+def _private(config: ServerConfig, key: str, address: str) -> None:
+    if not config.allow_insecure and not _is_loopback(address, key):
+        raise ConfigError(
+            f"{key}: {address} is open to the network, and nothing there asks who calls; use 127.0.0.1 or "
+            "unix:/path, or say server.allow_insecure=true"
+        )
+
+
+def _is_loopback(address: str, key: str) -> bool:
+    if address.startswith(UNIX):
         return True
-    host, _ = split_address(address, "server.listen")
+    host, _ = split_address(address, key)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _credentials(config: ServerConfig) -> grpc.ServerCredentials | None:
-    if not config.tls_cert_file and not config.tls_key_file:
-        return None
-    key = _read(config.tls_key_file, "server.tls_key_file")
-    cert = _read(config.tls_cert_file, "server.tls_cert_file")
-    client_ca = None
-    if config.tls_client_ca_file:
-        client_ca = _read(config.tls_client_ca_file, "server.tls_client_ca_file")
-    return grpc.ssl_server_credentials(
-        [(key, cert)], root_certificates=client_ca, require_client_auth=client_ca is not None
-    )
-
-
-def _read(path: str, key: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{key}: cannot read {path!r}: {error.strerror}") from error

@@ -1,44 +1,57 @@
 """Runs the application until a signal ends it."""
 
 import asyncio
+import contextlib
 import gc
 import signal
-import sys
+from collections.abc import Callable
 
 from loguru import logger
 
 from speech_service.app.application import Application
 from speech_service.app.descriptors import ShortageLog
 from speech_service.config import Config, ConfigError
-from speech_service.observability.logging import configure
+from speech_service.observability.process_log import ProcessLog
 
 
-def run(config: Config) -> int:
+def run(config: Config, reload: Callable[[], Config] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status.
 
-    A second signal ends the drain at once. Exit status 2: the configuration is wrong.
+    A second signal ends the drain at once: open calls get their error, no more results. SIGHUP re-reads certificates
+    and, by ``reload``, the log level; SIGUSR1 logs what is open. Exit status 1: a fault of ours, which is logged;
+    2: the configuration is wrong.
     """
-    configure(config.observability)
+    log = ProcessLog(config.observability, capture=True)
     try:
-        return asyncio.run(_serve(config))
+        return asyncio.run(_serve(config, reload or (lambda: config), log))
     except ConfigError as error:
         logger.error("{}", error)
         return 2
+    except Exception as error:  # noqa: BLE001 - the last that can log it
+        logger.opt(exception=error).critical("the service failed: {}", type(error).__name__)
+        return 1
+    finally:
+        # Native objects that a cycle holds to the end are reported as leaks by their library, as if we had failed.
+        gc.unfreeze()
+        gc.collect()
+        log.close()
 
 
-async def _serve(config: Config) -> int:
+async def _serve(config: Config, reload: Callable[[], Config], log: ProcessLog) -> int:
     asyncio.get_running_loop().set_exception_handler(ShortageLog())
     application = Application(config)
+    application.parts.observer.follow_log(lambda: log.output.dropped)
     try:
         await application.start()
         _settle_memory()
-        _announce(application)
         waiting = asyncio.create_task(application.wait())
-        _stop_on_signals(application, waiting)
+        _handle_signals(application, waiting, reload, log)
+        _announce(application, log)
         try:
             await waiting
         except asyncio.CancelledError:
             logger.warning("second signal: stopping at once")
+            await application.give_up()
     finally:
         await application.close()
     logger.info("stopped")
@@ -52,28 +65,45 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _stop_on_signals(application: Application, waiting: "asyncio.Task[None]") -> None:
+def _handle_signals(
+    application: Application,
+    waiting: "asyncio.Task[None]",
+    reload: Callable[[], Config],
+    log: ProcessLog,
+) -> None:
     seen: list[int] = []
 
-    def on_signal(number: int) -> None:
+    def on_end(number: int) -> None:
         if seen:
             waiting.cancel()
         seen.append(number)
         application.stop()
 
+    def on_reload() -> None:
+        try:
+            log.change(reload().observability)
+        except ConfigError as error:
+            logger.error("SIGHUP: the configuration stays as it was. {}", error)
+        application.reload_certificates()
+        logger.info("SIGHUP: log level and certificates were read again")
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_end, number)
+    with contextlib.suppress(AttributeError):  # not every system has them
+        loop.add_signal_handler(signal.SIGHUP, on_reload)
+        loop.add_signal_handler(signal.SIGUSR1, application.log_state)
 
 
-def _announce(application: Application) -> None:
+def _announce(application: Application, log: ProcessLog) -> None:
     """One line on standard output that scripts can read, and a log line for people."""
     config, ports = application.parts.edge.config, application.ports
-    models = ",".join(model.name for model in application.parts.edge.catalog.models)
-    line = (
-        f"serving grpc={ports.public} admin={ports.admin} metrics={ports.metrics} "
-        f"models={models} workers={config.worker.mode}"
+    log.announce(
+        "serving",
+        grpc=ports.public,
+        admin=ports.admin,
+        metrics=ports.metrics,
+        models=",".join(model.name for model in application.parts.edge.catalog.models),
+        workers=config.worker.mode,
     )
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
     logger.info("serving on {} (port {})", config.server.listen, ports.public)

@@ -17,6 +17,7 @@ import sys
 from speech_service.audio import decode_child, encode_child
 from speech_service.audio.codec_confine import silence_standard_streams
 from speech_service.audio.codec_wire import EXITED, NOT_STARTED, REQUEST, Op, Order, Task
+from speech_service.signals import leave_the_end_to_the_parent
 
 _RUN = {Task.DECODE: decode_child.run, Task.ENCODE: encode_child.run}
 
@@ -110,6 +111,7 @@ class Zygote:
 
 def main() -> None:
     """Entry point; the one argument is the number of the inherited control socket."""
+    leave_the_end_to_the_parent()
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     silence_standard_streams()

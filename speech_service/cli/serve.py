@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from speech_service.cli.failure import missing_extra
-from speech_service.config import load_config
+from speech_service.config import SERVER_ENVIRONMENT, load_config, set_environment_defaults
 from speech_service.heap import import_asyncio_without_tls, restart_with_heap
+from speech_service.signals import ignore_harmless
 
 _EPILOG = (
     "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
@@ -40,20 +41,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Serve; returns the exit code of the application.
+    """Serve; returns the exit code of the application. SIGHUP reads the settings again.
 
     Raises:
         ConfigError: the configuration is wrong.
         CommandError: the ``server`` extra is not installed.
     """
     config = load_config(given.config, overrides(given))
+    ignore_harmless()  # until the service handles them
+    set_environment_defaults(SERVER_ENVIRONMENT)
     restart_with_heap()
     if config.worker.mode == "process":  # inline engines may speak TLS to their servers
         import_asyncio_without_tls()
     try:
         from speech_service import app
 
-        return app.run(config)
+        return app.run(config, lambda: load_config(given.config, overrides(given)))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", "speech_service", "speech"):

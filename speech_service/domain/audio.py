@@ -9,6 +9,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from speech_service.domain.errors import LimitExceededError
+
 Samples = NDArray[np.float32]
 
 MODEL_RATE_HZ = 16_000
@@ -16,6 +18,8 @@ SAMPLES_PER_MS = MODEL_RATE_HZ // 1000
 MIN_RATE_HZ = 8_000
 MAX_RATE_HZ = 48_000
 MAX_CHANNELS = 8
+MAX_SESSION_MS = 2**32 - 2**20
+"""Times are 32-bit milliseconds on the wire; the 17 minutes below that are room for the ends of what was heard."""
 
 
 class AudioEncoding(Enum):
@@ -75,6 +79,17 @@ def samples_to_ms(samples: int) -> int:
 def ms_to_samples(ms: float) -> int:
     """Samples at the model rate that last ``ms`` milliseconds."""
     return round(ms * SAMPLES_PER_MS)
+
+
+def check_session_length(samples: int, field: str) -> None:
+    """``samples`` at the model rate that a session would have after the audio in ``field``.
+
+    Raises:
+        LimitExceededError: more milliseconds than the times of the contract can say.
+    """
+    if samples > MAX_SESSION_MS * SAMPLES_PER_MS:
+        problem = "makes the session longer than 49 days; open a new one"
+        raise LimitExceededError(field, "max_session_ms", MAX_SESSION_MS, problem)
 
 
 def louder(samples: Samples, gain_db: float) -> Samples:

@@ -56,8 +56,10 @@ class Metric:
         return tuple(label.name for label in self.labels)
 
 
-def _counter(name: str, help_: str, *labels: Label, unit: Unit = Unit.NONE) -> Metric:
-    return Metric(name, MetricKind.COUNTER, help_, labels, unit)
+def _counter(
+    name: str, help_: str, *labels: Label, unit: Unit = Unit.NONE, is_asked: bool = False
+) -> Metric:
+    return Metric(name, MetricKind.COUNTER, help_, labels, unit, is_asked=is_asked)
 
 
 def _gauge(
@@ -119,6 +121,8 @@ _MODE = Label(
 )
 _MODEL = Label("model", "name of a model of the configuration")
 _CLASS = Label("class", "the class of the work", tuple(each.name.lower() for each in WorkClass))
+
+LOG_LINES_DROPPED = "speech_log_lines_dropped_total"
 
 METRICS: tuple[Metric, ...] = (
     # RPCs, under the names that dashboards for gRPC servers know. Health checks, reflection and channelz are left out.
@@ -212,6 +216,7 @@ METRICS: tuple[Metric, ...] = (
     _distribution("speech_batch_occupancy", "Sequences in a device step.", _SIZE, _MODEL),
     _seconds("speech_engine_step_seconds", "Length of a device step.", _WORK_S, _MODEL),
     # Models and the worker.
+    _counter(LOG_LINES_DROPPED, "Log lines that nobody took in time.", is_asked=True),
     _gauge(
         "speech_model_state",
         "1 for the state that the model is in, 0 for the others.",

@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import errno
 import socket
+import stat
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
 
 from loguru import logger
 from prometheus_client import CollectorRegistry
@@ -37,13 +40,26 @@ class MetricsServer:
         Raises:
             OSError: there is no such host, or the address is in use or not ours.
         """
-        listener = await asyncio.to_thread(_Listener, host, port, self._registry)
+        found = await asyncio.to_thread(_resolved, host, port)
+        self._serve(_Listener(*found, self._registry))
+        assert self._listener is not None
+        return self._listener.server_port
+
+    async def start_unix(self, path: str) -> None:
+        """Listen on a unix socket; one that a server before left there gives way.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        _remove_socket(path)
+        self._serve(_Listener(socket.AF_UNIX, path, self._registry))
+
+    def _serve(self, listener: "_Listener") -> None:
         thread = threading.Thread(
             target=listener.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
         )
         thread.start()
         self._listener = listener
-        return listener.server_port
 
     async def close(self) -> None:
         """Stop listening and end open connections."""
@@ -57,23 +73,22 @@ class _Listener(ThreadingHTTPServer):
 
     request_queue_size = 64
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+    def __init__(self, family: int, address: Any, registry: CollectorRegistry) -> None:
+        """``address`` is what a socket of the ``family`` is bound to."""
         self.address_family = family
         self._lock = threading.Lock()
         self._open: dict[socket.socket, float] = {}
         """Connections, and when they came."""
         self._logged_s = -_SHORTAGE_LOG_INTERVAL_S
-        super().__init__((str(address[0]), port), MetricsHandler.factory(registry))
+        super().__init__(address, MetricsHandler.factory(registry))
 
     def server_bind(self) -> None:
         """Bind. The base class would look the address up in DNS for a name that nobody reads."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
-        self.server_port = int(self.server_address[1])
+        is_unix = self.address_family == socket.AF_UNIX
+        self.server_port = 0 if is_unix else int(self.server_address[1])
 
     def stop(self) -> None:
         """Stop accepting, end what is open."""
@@ -137,6 +152,20 @@ class _Listener(ThreadingHTTPServer):
         if now_s - self._logged_s >= _SHORTAGE_LOG_INTERVAL_S:
             self._logged_s = now_s
             logger.warning("metrics cannot be served for now: {}", error.strerror)
+
+
+def _remove_socket(path: str) -> None:
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(Path(path).stat().st_mode):
+            Path(path).unlink()
+
+
+def _resolved(host: str, port: int) -> tuple[int, Any]:
+    """The family and the address of a host; an empty one is every interface."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return family, address[:2]
 
 
 def _cut(connection: socket.socket) -> None:

@@ -14,14 +14,14 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from speech_service import __version__
 from speech_service.config import Config
 from speech_service.domain.call import Call
 from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
-from speech_service.observability.metrics import METRICS, Metric, MetricKind
+from speech_service.observability.metrics import LOG_LINES_DROPPED, METRICS, Metric, MetricKind
 from speech_service.observability.metrics_server import MetricsServer
 
 _REPORT_TIMEOUT_S = 2.0
@@ -53,7 +53,7 @@ class PrometheusObserver:
     def _register(self, metric: Metric) -> None:
         names, unit = metric.label_names, metric.unit.value
         match metric.kind:
-            case MetricKind.COUNTER:
+            case MetricKind.COUNTER if not metric.is_asked:
                 self._counters[metric.name] = Counter(
                     metric.name, metric.help, names, unit=unit, registry=self.registry
                 )
@@ -102,6 +102,18 @@ class PrometheusObserver:
     async def close(self) -> None:
         """Stop serving."""
         await self._server.close()
+
+    async def serve_unix(self, path: str) -> None:
+        """Serve ``/metrics`` over HTTP on a unix socket.
+
+        Raises:
+            OSError: the socket cannot be made.
+        """
+        await self._server.start_unix(path)
+
+    def follow_log(self, dropped: Callable[[], int]) -> None:
+        """Show the lines that the log dropped; ``dropped`` gives their number so far."""
+        self.registry.register(_LogDrops(dropped))
 
     def count(self, name: str, value: float = 1.0, **labels: str) -> None:
         """Add to a counter."""
@@ -164,13 +176,25 @@ class _Asked(Collector):
         return iter(families.values())
 
 
+class _LogDrops(Collector):
+    """The lines that the log could not get rid of, as the log counts them."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        self._dropped = dropped
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """The one family."""
+        metric = next(m for m in METRICS if m.name == LOG_LINES_DROPPED)
+        yield CounterMetricFamily(metric.name, metric.help, self._dropped())
+
+
 def _asked() -> dict[str, GaugeMetricFamily]:
     return {
         metric.name: GaugeMetricFamily(
             metric.name, metric.help, labels=metric.label_names, unit=metric.unit.value
         )
         for metric in METRICS
-        if metric.is_asked
+        if metric.is_asked and metric.kind is MetricKind.GAUGE
     }
 
 

@@ -1,5 +1,6 @@
 """Bounded admission, and the way out of it: which streams are open, and how they are told to end."""
 
+import asyncio
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 from speech_service.config import ServerConfig
 from speech_service.domain.errors import OverloadedError, UnavailableError
 from speech_service.protocols import Observer
-from speech_service.servicers.pump import StreamPump
+from speech_service.servicers.pump import StreamPump, gave_up
 
 
 class Admission:
@@ -18,8 +19,11 @@ class Admission:
         self._config = config
         self._observer = observer
         self._pumps: set[StreamPump[Any, Any]] = set()
+        self._callers: set[asyncio.Task[Any]] = set()
+        """The tasks of unary calls."""
         self._streams = 0
         self._unary = 0
+        self._given_up = False
         self._closed = False
         self._gone_s: float | None = None
         """When the server stops serving open streams; None: nothing is planned."""
@@ -68,12 +72,20 @@ class Admission:
     def unary(self) -> Generator[None]:
         """Admit a unary call for as long as the block runs; raises as ``stream`` does."""
         self._check(self._unary, self._config.max_unary, "max_unary")
+        caller = asyncio.current_task()
+        assert caller is not None, "a call is a task"
         self._unary += 1
+        self._callers.add(caller)
         self._observer.gauge("speech_active_unary", self._unary)
         try:
             yield
+        except asyncio.CancelledError:
+            if not self._given_up:
+                raise
+            raise gave_up() from None
         finally:
             self._unary -= 1
+            self._callers.discard(caller)
             self._observer.gauge("speech_active_unary", self._unary)
 
     def going_away(self, drain_ms: int) -> None:
@@ -86,6 +98,14 @@ class Admission:
         """Make every open stream finish what it has and end."""
         for pump in list(self._pumps):
             pump.drain()
+
+    def give_up(self) -> None:
+        """End every open call now, with UNAVAILABLE after what is ready for it."""
+        self._closed = self._given_up = True
+        for pump in list(self._pumps):
+            pump.give_up()
+        for caller in list(self._callers):
+            caller.cancel()
 
     def _check(self, now: int, limit: int, name: str) -> None:
         if self._closed:

@@ -106,7 +106,7 @@ class AlignStream:
             case events.StreamWarning():
                 return response(warning=convert.warning(event))
             case events.GoingAway(drain_ms):
-                return response(going_away=common_pb2.GoingAway(drain_ms=drain_ms))
+                return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
                 effective = convert_alignment.effective_config(self._request.options)
                 return response(
@@ -146,11 +146,11 @@ class AlignStream:
             session_id=session_id,
             model=self._request.model.name,
             limits=common_pb2.Limits(
-                max_audio_message_bytes=server.max_audio_message_bytes,
-                max_buffered_audio_ms=stream.max_buffered_audio_ms,
+                max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
+                max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
                 max_text_characters=convert_alignment.MAX_TEXT_CHARACTERS,
                 max_channels=1,
-                idle_timeout_ms=round(stream.idle_timeout_s * 1000),
-                progress_interval_ms=round(stream.progress_interval_s * 1000),
+                idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+                progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
             ),
         )

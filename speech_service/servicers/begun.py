@@ -1,5 +1,6 @@
 """A coroutine that runs at once up to where it first has to wait: an eager task of Python 3.12, without the task."""
 
+import asyncio
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any, Generic, TypeVar, cast
 
@@ -29,6 +30,15 @@ class Begun(Awaitable[T], Generic[T]):
             else:
                 self._go_on(answer)
         return cast("T", self._result)
+
+    def abandon(self) -> None:
+        """Nobody will await it: what it waits for may fail unheard, and it goes no further."""
+        if self._ended:
+            return
+        if asyncio.isfuture(self._waits_for):
+            self._waits_for.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._ended = True
+        self._coroutine.close()
 
     def _go_on(self, answer: object) -> None:
         """Run on to where it waits next, or to its end."""

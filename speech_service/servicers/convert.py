@@ -47,6 +47,7 @@ _SPEECH_EVENTS = {
     events.SpeechEventKind.END: common_pb2.SPEECH_EVENT_KIND_END,
 }
 MAX_CONTROL_ID_CHARACTERS = 64
+UINT32_MAX = 2**32 - 1
 
 
 def names(values: Sequence[str], prefix: str) -> str:
@@ -157,6 +158,11 @@ def control_ack(ack: events.ControlAck) -> common_pb2.ControlAck:
     )
 
 
+def uint32(value: float) -> int:
+    """``value`` rounded, as far as a 32-bit field of the contract can say it."""
+    return min(round(value), UINT32_MAX)
+
+
 def speech_event(event: events.SpeechEvent) -> common_pb2.SpeechEvent:
     """Domain to wire."""
     return common_pb2.SpeechEvent(
@@ -224,4 +230,4 @@ def summary_trailers(event: events.SessionEnded) -> tuple[tuple[str, str], ...]:
 
 
 def _ceil(value: float | None) -> int | None:
-    return None if value is None else math.ceil(value)
+    return None if value is None else uint32(math.ceil(value))

@@ -86,7 +86,7 @@ def started(session_id: str, model: str, config: Config) -> common_pb2.SessionSt
         limits=common_pb2.Limits(
             max_text_characters=config.synthesis.max_text_characters,
             max_contexts=config.synthesis.max_contexts,
-            idle_timeout_ms=round(config.stream.idle_timeout_s * 1000),
+            idle_timeout_ms=convert.uint32(config.stream.idle_timeout_s * 1000),
         ),
     )
 

@@ -35,8 +35,9 @@ from speech_service.domain.synthesis import (
 from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.field_bounds import COUNTS, MAX_NAME_CHARACTERS
-from speech_service.servicers.made_voices import MadeVoice, MadeVoices
+from speech_service.servicers.made_voices import MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
+from speech_service.servicers.voice_files import MadeVoice
 
 MAX_LEXICON_ENTRIES = COUNTS["speech.v1.SynthesisConfig.lexicon"].most
 MAX_TERM_CHARACTERS = 200

@@ -307,6 +307,7 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
     message = request.message.synthesis
     if message.timing not in (pb_synthesis.TIMING_UNSPECIFIED, pb_synthesis.TIMING_NONE):
         raise InvalidFieldError(f"{path}.timing", "has no place in a translation", "NONE")
+    await parts.voices.refresh()
     converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
     spoken: dict[str, SynthesisOptions] = {}
     for index, target in enumerate(request.targets):

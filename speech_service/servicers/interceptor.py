@@ -105,6 +105,9 @@ class CallInterceptor(aio.ServerInterceptor):
                 except Exception:
                     await opening
                     raise
+                except BaseException:  # the call is over: nothing can be sent any more
+                    opening.abandon()
+                    raise
                 await opening  # gRPC wants it sent before the reply, or the status
                 call.sent += 1
             except BaseException as error:

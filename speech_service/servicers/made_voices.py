@@ -1,130 +1,176 @@
-"""The voices that clients made: in memory and, where a folder is configured, on disk, shared by all front ends.
+"""The voices that clients made: in memory and, where a folder is configured, on disk, shared by all front ends."""
 
-A file is NumPy's ``.npz`` with the recording (no pickled objects) and JSON text; its name is the voice's id.
-"""
-
-import json
-import time
+import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from loguru import logger
 
-from speech_service.domain.errors import OverloadedError, ResourceExistsError
-from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind, VoicePrompt
-
-_SUFFIX = ".npz"
+from speech_service.domain.errors import OverloadedError, ResourceExistsError, UnavailableError
+from speech_service.servicers.voice_files import (
+    SUFFIX,
+    MadeVoice,
+    Stamp,
+    UnusableVoiceError,
+    read_voice,
+    stamp,
+    write_voice,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class MadeVoice:
-    """A voice and what it is made from: a recording to clone, or a description in words."""
+class _Seen:
+    """A file as it was last. ``made`` is None where it is no voice; ``problem`` is what was logged of it."""
 
-    voice: Voice
-    prompt: VoicePrompt | None = None
-    design: str = field(default="", repr=False)
-    made_at_s: float = field(default_factory=time.time)
-    """Seconds since 1970."""
+    stamp: Stamp | None
+    made: MadeVoice | None = None
+    problem: str = ""
+    may_pass: bool = False
+    """The problem may pass though the file stays the same: look again each time."""
 
 
 class MadeVoices:
-    """All of them, by id. Belongs to one event loop; files are small and local."""
+    """All of them, by id. Belongs to one event loop.
+
+    ``refresh`` takes in, on a thread, what others have written to the folder or deleted from it; the other methods
+    answer from memory. A file that is no voice is skipped and logged once, and again when it changes; a folder that is
+    gone for a while leaves what was known of it.
+    """
 
     def __init__(self, max_voices: int, folder: str = "") -> None:
         """``folder``: where they are kept between runs; empty: nowhere."""
         self._max_voices = max_voices
         self._folder = Path(folder).expanduser() if folder else None
         self._voices: dict[str, MadeVoice] = {}
+        self._seen: dict[str, _Seen] = {}
+        self._problem = ""
+        self._turn = asyncio.Lock()
 
     @property
     def voices(self) -> Sequence[MadeVoice]:
         """All, sorted by id."""
-        self._look()
         return [self._voices[voice_id] for voice_id in sorted(self._voices)]
 
     def get(self, voice_id: str) -> MadeVoice | None:
         """The voice of that id."""
-        self._look()
         return self._voices.get(voice_id)
 
-    def add(self, made: MadeVoice) -> None:
+    async def refresh(self) -> None:
+        """Take in what other front ends, or an earlier run, have written or deleted. Never fails."""
+        if self._folder is None:
+            return
+        async with self._turn:
+            seen = await asyncio.to_thread(self._look, self._folder)
+            if seen is not None:
+                self._seen = seen
+                found = ((name, each.made) for name, each in seen.items())
+                self._voices = {name: made for name, made in found if made is not None}
+
+    async def add(self, made: MadeVoice) -> None:
         """Keep a voice.
 
         Raises:
             ResourceExistsError: its id is taken.
             OverloadedError: there are too many.
+            UnavailableError: the folder cannot be written.
         """
-        self._look()
+        await self.refresh()
         voice_id = made.voice.voice_id
-        if voice_id in self._voices:
-            raise ResourceExistsError("voice", voice_id)
-        if len(self._voices) >= self._max_voices:
-            raise OverloadedError(
-                f"{self._max_voices} voices are kept; delete one first", reason="TOO_MANY_VOICES"
-            )
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._folder / f"{voice_id}{_SUFFIX}", made)
-        self._voices[voice_id] = made
+        async with self._turn:
+            if voice_id in self._voices or voice_id in self._seen:
+                raise ResourceExistsError("voice", voice_id)
+            if len(self._voices) >= self._max_voices:
+                raise OverloadedError(
+                    f"{self._max_voices} voices are kept; delete one first",
+                    reason="TOO_MANY_VOICES",
+                )
+            if self._folder is not None:
+                try:
+                    await asyncio.to_thread(_keep, self._folder, made)
+                except OSError as error:
+                    raise _not_kept("kept", error) from error
+            self._voices[voice_id] = made
 
-    def remove(self, voice_id: str) -> None:
+    async def remove(self, voice_id: str) -> None:
         """Forget a voice.
 
         Raises:
             KeyError: there is none.
+            UnavailableError: its file cannot be deleted; the voice stays.
         """
-        del self._voices[voice_id]
-        if self._folder is not None:
-            (self._folder / f"{voice_id}{_SUFFIX}").unlink(missing_ok=True)
-
-    def _look(self) -> None:
-        """Take in what other front ends, or an earlier run, have written or deleted."""
-        if self._folder is None or not self._folder.is_dir():
-            return
-        files = {file.stem: file for file in self._folder.glob(f"*{_SUFFIX}")}
-        for voice_id in self._voices.keys() - files.keys():
+        async with self._turn:
+            if voice_id not in self._voices:
+                raise KeyError(voice_id)
+            if self._folder is not None:
+                file = self._folder / f"{voice_id}{SUFFIX}"
+                try:
+                    await asyncio.to_thread(file.unlink, missing_ok=True)
+                except OSError as error:
+                    raise _not_kept("deleted", error) from error
+            self._seen.pop(voice_id, None)
             del self._voices[voice_id]
-        for voice_id in files.keys() - self._voices.keys():
-            self._voices[voice_id] = _read(files[voice_id])
+
+    # --- on a thread, one at a time ---
+
+    def _look(self, folder: Path) -> dict[str, _Seen] | None:
+        """The voices of the folder by name; None: it cannot be read now."""
+        try:
+            files = sorted(file for file in folder.iterdir() if file.suffix == SUFFIX)
+        except FileNotFoundError:
+            if self._seen:
+                self._folder_problem("is gone")
+            return None
+        except OSError as error:
+            self._folder_problem(error.strerror or "cannot be read")
+            return None
+        seen: dict[str, _Seen] = {}
+        kept = 0
+        for file in files:
+            seen[file.stem] = self._examine(file, is_full=kept >= self._max_voices)
+            kept += seen[file.stem].made is not None
+        self._problem = ""
+        return seen
+
+    def _examine(self, file: Path, *, is_full: bool) -> _Seen:
+        before = self._seen.get(file.stem)
+        now: Stamp | None = None
+        may_pass = True
+        try:
+            now = stamp(file)
+            if is_full:
+                problem = "is one more than synthesis.max_voices"
+            elif before is not None and before.stamp == now and not before.may_pass:
+                return before
+            else:
+                return _Seen(now, read_voice(file))
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        except UnusableVoiceError as error:
+            problem, may_pass = str(error), False
+        if before is None or (before.stamp, before.problem) != (now, problem):
+            logger.warning("a file of synthesis.voices_folder is skipped: {}", problem)
+            logger.debug("skipped: {}", file)
+        return _Seen(now, None, problem, may_pass)
+
+    def _folder_problem(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            logger.warning(
+                "synthesis.voices_folder cannot be read, what is known stays: {}", problem
+            )
 
 
-def _write(file: Path, made: MadeVoice) -> None:
-    """Whole or not at all."""
-    voice = made.voice
-    text: dict[str, Any] = {
-        "voice_id": voice.voice_id,
-        "display_name": voice.display_name,
-        "model": voice.model,
-        "languages": voice.languages,
-        "sample_rate_hz": voice.sample_rate_hz,
-        "description": voice.description,
-        "kind": voice.kind.value,
-        "design": made.design,
-        "made_at_s": made.made_at_s,
-        "transcript": made.prompt.transcript if made.prompt else None,
-    }
-    samples = made.prompt.samples if made.prompt else np.zeros(0, np.float32)
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez(stream, text=np.array(json.dumps(text)), samples=samples)
-    part.replace(file)
+def _keep(folder: Path, made: MadeVoice) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_voice(folder / f"{made.voice.voice_id}{SUFFIX}", made)
 
 
-def _read(file: Path) -> MadeVoice:
-    with np.load(file) as stored:  # reads no pickled objects unless it is told to
-        text: dict[str, Any] = json.loads(str(stored["text"]))
-        samples = stored["samples"]
-    prompt = None if text["transcript"] is None else VoicePrompt(samples, text["transcript"])
-    voice = Voice(
-        voice_id=text["voice_id"],
-        display_name=text["display_name"],
-        model=text["model"],
-        languages=tuple(text["languages"]),
-        gender=VoiceGender.NEUTRAL,
-        sample_rate_hz=text["sample_rate_hz"],
-        description=text["description"],
-        kind=VoiceKind(text["kind"]),
+def _not_kept(what: str, error: OSError) -> UnavailableError:
+    why = error.strerror or "the system refused"
+    logger.error("a voice cannot be {} in synthesis.voices_folder: {}", what, why)
+    return UnavailableError(
+        f"the voice cannot be {what}: the server's folder of voices gives an error ({why})",
+        reason="VOICE_STORE_UNAVAILABLE",
+        retry_after_ms=5_000,
     )
-    return MadeVoice(voice, prompt, text["design"], text["made_at_s"])

@@ -15,6 +15,7 @@ from speech_service.domain.models import (
     ModelStatus,
     WorkerStatus,
 )
+from speech_service.servicers import convert
 from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.convert_recognition import MAX_CONTEXT_CHARACTERS, match_language
 
@@ -94,8 +95,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             sample_rate_hz=model.sample_rate_hz,
             capabilities=capabilities,
             limits=common_pb2.Limits(
-                max_audio_message_bytes=self._config.max_audio_message_bytes,
-                max_unary_reply_bytes=self._config.max_unary_reply_bytes,
+                max_audio_message_bytes=convert.uint32(self._config.max_audio_message_bytes),
+                max_unary_reply_bytes=convert.uint32(self._config.max_unary_reply_bytes),
                 max_context_characters=MAX_CONTEXT_CHARACTERS,
                 max_channels=MAX_CHANNELS,
                 max_segment_ms=model.max_segment_ms,

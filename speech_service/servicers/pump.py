@@ -28,6 +28,7 @@ from speech_service.servicers.outbox import Outbox
 from speech_service.servicers.runner import SessionRunner
 from speech_service.tasks import keep
 
+T = TypeVar("T")
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
 RequestIn = TypeVar("RequestIn", contravariant=True)
@@ -74,6 +75,9 @@ class StreamPump(Generic[Request, Response]):
         self._runner: SessionRunner[Any] | None = None
         self._serving: asyncio.Task[Any] | None = None
         self._drained = asyncio.Event()
+        self._reader: asyncio.Task[SpeechError | None] | None = None
+        self._given_up: SpeechError | None = None
+        """What the stream ends with, now that the server waits no longer."""
         self._in_message = False
         self._drain_ms: int | None = None
         self._waiting_since_s: float | None = None
@@ -89,13 +93,13 @@ class StreamPump(Generic[Request, Response]):
         """
         context.add_done_callback(self._call_done)  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
         self._serving = asyncio.current_task()
-        reader = asyncio.create_task(self._read(requests))
+        reader = self._reader = _heard(asyncio.create_task(self._read(requests)))
         watcher = keep(lambda: self._watch(context), "stream-watch")
         try:
             while (event := await self._outbox.get()) is not None:
                 yield self._handler.response(event)
                 self._handler.sent(event)
-            error = await reader
+            error = self._given_up or await reader
             if error is not None:
                 raise error
         finally:
@@ -114,6 +118,17 @@ class StreamPump(Generic[Request, Response]):
     def drain(self) -> None:
         """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
         self._drained.set()
+
+    def give_up(self) -> None:
+        """End the stream now, with UNAVAILABLE after what is ready: the server waits no longer."""
+        error = gave_up()
+        self._given_up = error
+        self._drained.set()
+        if self._runner is not None:
+            self._runner.close(error)
+        if self._reader is not None:
+            self._reader.cancel()
+        self._outbox.close()
 
     # --- reading ---
 
@@ -138,7 +153,7 @@ class StreamPump(Generic[Request, Response]):
         self._runner = runner
         if self._drain_ms is not None:
             self.going_away(self._drain_ms)
-        feeding = asyncio.create_task(self._feed(requests, runner))
+        feeding = _heard(asyncio.create_task(self._feed(requests, runner)))
         drained = asyncio.create_task(self._drained.wait())
         try:
             await asyncio.wait(
@@ -157,7 +172,7 @@ class StreamPump(Generic[Request, Response]):
 
     async def _first(self, requests: AsyncIterator[Request]) -> Request:
         """The first message; neither a silent client nor a drain waits for it for ever."""
-        first = asyncio.ensure_future(anext(requests, None))
+        first = _heard(asyncio.ensure_future(anext(requests, None)))
         drained = asyncio.create_task(self._drained.wait())
         timeout_s = self._config.config_timeout_s
         try:
@@ -285,6 +300,21 @@ def _check_config(first: Message) -> None:
             "config first, then any other message",
             reason="CONFIG_EXPECTED",
         )
+
+
+def _heard(task: "asyncio.Task[T]") -> "asyncio.Task[T]":
+    """Whoever ends early does not ask how its tasks ended; without this asyncio logs that nobody did."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task
+
+
+def gave_up() -> SpeechError:
+    """What calls get that are still open when the server stops."""
+    return UnavailableError(
+        "the server is shutting down and could not wait any longer; repeat what has no result on a new call",
+        reason="DRAINING",
+        retry_after_ms=1000,
+    )
 
 
 def _draining() -> SpeechError:

@@ -133,7 +133,7 @@ class RecognizeStream:
             case events.StreamWarning():
                 return response(warning=convert.warning(event))
             case events.GoingAway(drain_ms):
-                return response(going_away=common_pb2.GoingAway(drain_ms=drain_ms))
+                return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
                 return response(
                     session_started=self._started(session_id), effective_config=self._effective()
@@ -195,12 +195,12 @@ class RecognizeStream:
             session_id=session_id,
             model=self._request.model.name,
             limits=common_pb2.Limits(
-                max_audio_message_bytes=server.max_audio_message_bytes,
-                max_buffered_audio_ms=stream.max_buffered_audio_ms,
+                max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
+                max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
                 max_context_characters=convert_recognition.MAX_CONTEXT_CHARACTERS,
                 max_channels=MAX_CHANNELS,
-                max_segment_ms=self._request.options.endpointing.max_segment_ms,
-                idle_timeout_ms=round(stream.idle_timeout_s * 1000),
-                progress_interval_ms=round(stream.progress_interval_s * 1000),
+                max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
+                idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+                progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
             ),
         )

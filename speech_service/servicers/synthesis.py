@@ -98,6 +98,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
                 await handler.close()
 
     async def _checked(self, config: pb.SynthesisConfig, text: str) -> SynthesisRequest:
+        await self._parts.voices.refresh()
         checked = self._converter.request(config)
         await make_voice(self._parts, checked, "config")
         check_text(text, self._parts.config.synthesis.max_text_characters)

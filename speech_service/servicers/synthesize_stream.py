@@ -41,6 +41,7 @@ class SynthesizeStream:
         self, first: pb.StreamingSynthesizeRequest, outbox: Outbox
     ) -> SessionRunner[SynthesisSession]:
         """Check the configuration and start the session."""
+        await self._parts.voices.refresh()
         self._request = self._converter.request(first.config)
         await make_voice(self._parts, self._request, "config")
         opened = self._opened = OpenedSynthesis(
@@ -110,7 +111,7 @@ class SynthesizeStream:
             case events.StreamWarning():
                 return response(warning=convert.warning(event))
             case events.GoingAway(drain_ms):
-                return response(going_away=common_pb2.GoingAway(drain_ms=drain_ms))
+                return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
                 return response(
                     session_started=convert_speech.started(
@@ -147,6 +148,7 @@ class SynthesizeStream:
         assert self._opened is not None
         opened = self._opened
         control = convert.control_id(message.control_id, "update_config.control_id")
+        await self._parts.voices.refresh()
         updated = self._converter.update(self._request, message)
         await make_voice(self._parts, updated, "update_config.config")
         self._request = updated

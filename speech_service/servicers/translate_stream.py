@@ -204,9 +204,9 @@ class TranslateStream:
         limits = common_pb2.Limits(
             max_text_characters=self._limits.max_text_characters,
             max_context_characters=convert_translation.MAX_CONTEXT_CHARACTERS,
-            max_buffered_audio_ms=stream.max_buffered_audio_ms,
-            idle_timeout_ms=round(stream.idle_timeout_s * 1000),
-            progress_interval_ms=round(stream.progress_interval_s * 1000),
+            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
         if self._recognition is not None:
             limits.max_audio_message_bytes = server.max_audio_message_bytes
@@ -230,6 +230,6 @@ def _common(event: events.SessionEvent) -> translation_service_pb2.StreamingTran
         case events.StreamWarning():
             return response(warning=convert.warning(event))
         case events.GoingAway(drain_ms):
-            return response(going_away=common_pb2.GoingAway(drain_ms=drain_ms))
+            return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
         case _:
             raise TypeError(f"translation has no {type(event).__name__}")

@@ -12,7 +12,8 @@ from speech_service.domain.errors import (
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
-from speech_service.servicers.made_voices import MadeVoice, MadeVoices
+from speech_service.servicers.made_voices import MadeVoices
+from speech_service.servicers.voice_files import MadeVoice
 
 CLONING_MODELS = "Qwen3-TTS"
 """The family of models that clones voices and makes them from descriptions."""

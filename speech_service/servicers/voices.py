@@ -1,6 +1,5 @@
 """VoiceService: which voices there are. Making one needs a model that none of the loaded ones is."""
 
-import re
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -22,9 +21,9 @@ from speech_service.servicers import convert
 from speech_service.servicers.call import new_id
 from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS
 from speech_service.servicers.field_bounds import MAX_NAME_CHARACTERS
-from speech_service.servicers.made_voices import MadeVoice
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.voice_catalog import ListedVoice, VoiceCatalog
+from speech_service.servicers.voice_files import VOICE_ID, MadeVoice
 from speech_service.servicers.voice_prompt import check_design, read_prompt
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -33,7 +32,6 @@ MAX_PAGE = 1000
 _DEFAULT_PAGE = 100
 _MAX_TEXT_CHARACTERS = 500
 _MAX_LANGUAGES = 100
-_VOICE_ID = re.compile(r"[a-z0-9_-]{1,64}")
 _KINDS = {
     VoiceKind.BUILT_IN: pb.VOICE_KIND_BUILT_IN,
     VoiceKind.CLONED: pb.VOICE_KIND_CLONED,
@@ -65,6 +63,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
             raise InvalidFieldError("page_size", f"is {request.page_size}", f"at most {MAX_PAGE}")
         if request.model:
             self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
+        await self._parts.voices.refresh()
         found = [listed for listed in self._voices.voices if _matches(listed, request)]
         ids = [listed.voice.voice_id for listed in found]
         first = 0
@@ -84,6 +83,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         """One voice by id or alias."""
         del context
         _present(request.voice_id)
+        await self._parts.voices.refresh()
         return pb.GetVoiceResponse(voice=_message(self._voices.get(request.voice_id)))
 
     async def CreateVoice(  # noqa: N802 - the name on the wire
@@ -92,6 +92,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         """Keep what a voice is made from. Its model makes it with the first text that it speaks."""
         del context
         with self._parts.admission.unary():
+            await self._parts.voices.refresh()
             self._check_new(request)
             prompt, design = None, ""
             match request.WhichOneof("source"):
@@ -104,7 +105,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")
             made = MadeVoice(_new_voice(request, model), prompt, design)
-            self._parts.voices.add(made)
+            await self._parts.voices.add(made)
             return pb.CreateVoiceResponse(voice=_message(self._voices.get(made.voice.voice_id)))
 
     async def DeleteVoice(  # noqa: N802 - the name on the wire
@@ -113,12 +114,13 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         """What was made can be deleted; built-in voices stay. A stream that speaks with it goes on to its end."""
         del context
         _present(request.voice_id)
+        await self._parts.voices.refresh()
         voice = self._voices.get(request.voice_id).voice
         if voice.voice_id != request.voice_id:
             hint = f"It is an alias of {voice.voice_id}."
             raise ResourceNotFoundError("voice", request.voice_id[:MAX_SHOWN_CHARACTERS], hint)
         if self._voices.made(voice.voice_id) is not None:
-            self._parts.voices.remove(voice.voice_id)
+            await self._parts.voices.remove(voice.voice_id)
             return pb.DeleteVoiceResponse()
         message = f"voice {voice.voice_id} comes with its model and stays; "
         message += "only voices that CreateVoice made with a Qwen3-TTS model can be deleted"
@@ -127,7 +129,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
     def _check_new(self, request: pb.CreateVoiceRequest) -> None:
         """All of a request but what the voice is made from."""
         voice_id = request.voice_id
-        if voice_id and not _VOICE_ID.fullmatch(voice_id):
+        if voice_id and not VOICE_ID.fullmatch(voice_id):
             raise InvalidFieldError("voice_id", "is malformed", "1 to 64 of a-z 0-9 - _")
         taken = {listed.voice.voice_id for listed in self._voices.voices}
         if voice_id in taken or voice_id in self._parts.config.synthesis.aliases:

@@ -16,7 +16,7 @@ from enum import Enum
 import numpy as np
 
 from speech_service.domain.alignment import Alignment, AlignmentOptions, Granularity
-from speech_service.domain.audio import Samples, samples_to_ms
+from speech_service.domain.audio import Samples, check_session_length, samples_to_ms
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -191,6 +191,7 @@ class AlignmentSession:
             return []
         self._ready("audio")
         self._blocks.append(np.ascontiguousarray(samples[:, 0]))
+        check_session_length(self._received + len(samples), "audio.data")
         self._received += len(samples)
         return self._advance()
 

@@ -14,7 +14,13 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from speech_service.audio.framing import FrameBuffer
-from speech_service.domain.audio import Samples, louder, ms_to_samples, samples_to_ms
+from speech_service.domain.audio import (
+    Samples,
+    check_session_length,
+    louder,
+    ms_to_samples,
+    samples_to_ms,
+)
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -172,6 +178,7 @@ class RecognitionSession:
             raise InvalidFieldError(
                 "audio.data", f"has {samples.shape[1]} channels", f"{len(self._channels)}"
             )
+        check_session_length(self._received_samples + len(samples), "audio.data")
         self._received_samples += len(samples)
         for number, (channel, buffer) in enumerate(self._heard()):
             buffer.hold(samples[:, number])
@@ -199,6 +206,7 @@ class RecognitionSession:
             allowed = f"more than 0 and at most {MAX_SILENCE_MS // 1000} s"
             raise InvalidFieldError("silence.duration", "is out of range", allowed)
         samples = ms_to_samples(duration_ms)
+        check_session_length(self._received_samples + samples, "silence.duration")
         self._received_samples += samples
         for channel, buffer in self._heard():
             actions += hear_silence(channel, buffer, samples)

@@ -25,13 +25,14 @@ from speech_service.config import (
 from speech_service.domain.models import ModelState
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
-from speech_service.observability.logging import configure as configure_logging
+from speech_service.observability.process_log import ProcessLog
 from speech_service.protocols import Engine
 from speech_service.scheduler import metrics
 from speech_service.scheduler.model_host import ModelHost
 from speech_service.scheduler.record import WorkerRecord
 from speech_service.scheduler.remote.frames import Frames
 from speech_service.scheduler.scheduler import Scheduler
+from speech_service.signals import leave_the_end_to_the_parent
 from speech_service.tasks import log_failure
 from speech_service.worker.calls import Calls
 from speech_service.worker.heartbeat import Pulse
@@ -55,11 +56,17 @@ def main(arguments: Sequence[str]) -> int:
     ready = _claim_stdout()
     try:
         config = from_mapping(json.loads(sys.stdin.buffer.readline()))
-        configure_logging(config.observability)
-        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready))
     except (ConfigError, json.JSONDecodeError) as error:
         logger.error("worker cannot start: %s", error)
         return 2
+    log = ProcessLog(config.observability, capture=False)
+    try:
+        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready))
+    except ConfigError as error:
+        logger.error("worker cannot start: %s", error)
+        return 2
+    finally:
+        log.close()
     return 0
 
 
@@ -138,8 +145,7 @@ def _die_with_parent() -> None:
 
     Signals that ask for an end often reach the whole group; the parent drains, and needs us for it.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    leave_the_end_to_the_parent()
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

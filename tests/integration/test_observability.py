@@ -148,8 +148,8 @@ async def test_json_logs_tell_where_time_went_and_nothing_that_was_said(capfd: A
     text = out.out + out.err
     assert talk.finals[0].text.startswith(CANARY)
     assert CANARY not in text
-    lines = [json.loads(line)["record"] for line in text.splitlines() if line.startswith("{")]
-    calls = {r["extra"]["code"]: r["extra"] for r in lines if r["message"] == "rpc"}
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    calls = {record["code"]: record for record in lines if record["message"] == "rpc"}
     good, bad = calls["OK"], calls["NOT_FOUND"]
     assert good["method"].endswith("StreamingRecognize")
     assert good["request_id"] == "logged"

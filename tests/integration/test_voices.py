@@ -1,6 +1,7 @@
 """VoiceService: what there is, aliases, and why no voice can be made here."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,3 +187,32 @@ async def test_delete(voiced: Server, voice: str, code: str, reason: str) -> Non
 async def test_bad_lists(voiced: Server, fields: dict[str, Any]) -> None:
     failure = await failure_of(voice_stub(voiced).ListVoices(voice_pb.ListVoicesRequest(**fields)))
     assert failure.code.name in ("INVALID_ARGUMENT", "NOT_FOUND")
+
+
+@pytest.mark.parametrize("kind", ["foreign", "folder", "dangling", "no folder"])
+async def test_what_lies_in_the_voices_folder_spoils_no_call(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "voices"
+    spoil(folder, kind)
+    async with running(f"synthesis.voices_folder={folder}", models=MODELS) as server:
+        assert await ids(server) == ["heart", "low", "mid", "top"]
+        stub = voice_stub(server)
+        assert (await stub.GetVoice(voice_pb.GetVoiceRequest(voice_id="low"))).voice.voice_id
+        failure = await failure_of(stub.GetVoice(voice_pb.GetVoiceRequest(voice_id="bad")))
+        failure.is_("NOT_FOUND", "VOICE_NOT_FOUND", "ResourceInfo")
+        request = SPEAK(config=config(voice_id="low"), text="hello")
+        assert (await speech_stub(server).Synthesize(request)).audio
+
+
+def spoil(folder: Path, kind: str) -> None:
+    if kind == "no folder":
+        folder.write_text("a file where the folder should be")
+        return
+    folder.mkdir()
+    bad = folder / "bad.npz"
+    match kind:
+        case "foreign":
+            bad.write_bytes(b"PK not really")
+        case "folder":
+            bad.mkdir()
+        case _:
+            bad.symlink_to(folder / "nowhere")

@@ -61,14 +61,14 @@ def test_streams_up_to_the_limit() -> None:
     assert counts.values["speech_shed_total", "max_streams"] == 1
 
 
-def test_unary_calls_have_a_limit_of_their_own() -> None:
+async def test_unary_calls_have_a_limit_of_their_own() -> None:
     admission, counts = make(max_streams=0, max_unary=1)
     with admission.unary(), pytest.raises(OverloadedError), admission.unary():
         pass
     assert admission.open_unary == counts.values["speech_active_unary"] == 0
 
 
-def test_a_place_is_given_back_after_an_error() -> None:
+async def test_a_place_is_given_back_after_an_error() -> None:
     admission, _ = make(max_streams=1, max_unary=1)
     for block in (lambda: admission.stream(Pump()), admission.unary):
         with pytest.raises(ZeroDivisionError), block():
@@ -91,7 +91,7 @@ def test_open_streams_are_told_and_so_are_those_that_come_during_the_notice() ->
     assert gone.told == []
 
 
-def test_closed_means_closed() -> None:
+async def test_closed_means_closed() -> None:
     admission, counts = make()
     admission.close()
     assert admission.draining

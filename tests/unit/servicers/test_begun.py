@@ -1,6 +1,7 @@
 """A coroutine that begins at once is otherwise like any other."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -68,3 +69,23 @@ async def test_a_cancelled_task_cancels_what_it_awaits() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert cleaned == [True]
+
+
+async def test_one_that_is_abandoned_lets_what_it_waits_for_fail_unheard() -> None:
+    loop = asyncio.get_running_loop()
+    complaints: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    await _abandon_one_that_fails(loop.create_future())
+    gc.collect()
+    assert not complaints
+
+
+async def _abandon_one_that_fails(gate: "asyncio.Future[None]") -> None:
+    async def work() -> None:
+        await gate
+
+    begun = Begun(work())
+    begun.abandon()
+    begun.abandon()
+    gate.set_exception(ConnectionError())
+    await asyncio.sleep(0)

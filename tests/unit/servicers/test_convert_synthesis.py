@@ -27,8 +27,9 @@ from speech_service.domain.synthesis import (
 from speech_service.servicers import convert_speech
 from speech_service.servicers.catalog import ModelCatalog
 from speech_service.servicers.convert_synthesis import SynthesisConverter, SynthesisRequest
-from speech_service.servicers.made_voices import MadeVoice, MadeVoices
+from speech_service.servicers.made_voices import MadeVoices
 from speech_service.servicers.voice_catalog import VoiceCatalog
+from speech_service.servicers.voice_files import MadeVoice
 
 
 def voice(name: str, model: str, *languages: str) -> Voice:
@@ -82,7 +83,7 @@ def test_a_configuration_that_came_before_gives_the_same_and_shares_no_warnings(
     assert (again.options, again.warnings) == (first.options, expected)
 
 
-def test_a_voice_that_is_made_and_deleted_is_known_as_long_as_it_is_there() -> None:
+async def test_a_voice_that_is_made_and_deleted_is_known_as_long_as_it_is_there() -> None:
     made = MadeVoices(1)
     converter = SynthesisConverter(CATALOG, SynthesisConfig(default_voice="two"), made)
     config = pb.SynthesisConfig(voice_id="mine")
@@ -90,9 +91,9 @@ def test_a_voice_that_is_made_and_deleted_is_known_as_long_as_it_is_there() -> N
     for design in ("deep", "high"):
         with pytest.raises(ResourceNotFoundError):
             converter.request(config)
-        made.add(MadeVoice(voice, design=design))
+        await made.add(MadeVoice(voice, design=design))
         assert converter.request(config).options.instruct == design
-        made.remove("mine")
+        await made.remove("mine")
 
 
 def test_the_pace_is_the_encoders_where_the_model_has_none() -> None:
