@@ -9,6 +9,7 @@ from loguru import logger
 
 from speech_service.app.compose import Parts, compose
 from speech_service.app.listen import (
+    IN_USE,
     admin_server,
     bind_admin,
     bind_public,
@@ -74,7 +75,7 @@ class Application:
                 metrics = await parts.observer.serve(host, port)
             except OSError as error:
                 raise ConfigError(
-                    f"server.metrics_listen: cannot listen on {server.metrics_listen}: {error.strerror}"
+                    f"server.metrics_listen: cannot listen on {server.metrics_listen}: {error.strerror}; {IN_USE}"
                 ) from error
         self.ports = Ports(public, admin, metrics)
         await self._health.start()

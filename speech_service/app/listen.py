@@ -12,6 +12,12 @@ from speech_service.servicers.interceptor import CallInterceptor
 
 MAX_METADATA_BYTES = 8 * 1024
 
+IN_USE = (
+    "is another server running there? A second server needs three ports of its own: `serve --port N`, "
+    "or server.listen, server.admin_listen and server.metrics_listen"
+)
+"""Ends the error of a port that cannot be bound."""
+
 
 def public_server(config: ServerConfig, interceptor: CallInterceptor) -> aio.Server:
     """The server that clients talk to."""
@@ -95,11 +101,9 @@ def _bound(bind: Callable[[], int], key: str, address: str) -> int:
     try:
         port = bind()
     except RuntimeError as error:
-        raise ConfigError(
-            f"{key}: cannot listen on {address}; is another server running there?"
-        ) from error
+        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}") from error
     if port == 0 and not address.startswith("unix:"):
-        raise ConfigError(f"{key}: cannot listen on {address}; is another server running there?")
+        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}")
     return port
 
 

@@ -8,7 +8,6 @@ monotonic, confidence), ``unaligned`` lines (text, char_start, char_end, start_m
 import argparse
 import asyncio
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.progress import ProgressScreen
 from speech_service.cli.recognize import is_large
+from speech_service.cli.streams import json_line
 from speech_service.cli.texts import note, read_argument
 
 
@@ -69,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
         note(f"warning: {warning.message}")
     if given.json:
         for line in to_json(reply, text, str(given.file)):
-            print(json.dumps(line, ensure_ascii=False))
+            print(json_line(line))
     elif reply.subtitles:
         print(reply.subtitles, end="")
     else:

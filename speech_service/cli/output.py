@@ -11,11 +11,11 @@ JSON Lines: one object per line, in order. ``type`` tells which; keys are never 
 """
 
 import argparse
-import json
 from typing import Protocol
 
 from speech_client import Latency, RecognitionResult, SpeechApiError, Usage
 from speech_service.cli.failure import CommandError
+from speech_service.cli.streams import json_line
 
 
 class Writer(Protocol):
@@ -139,4 +139,4 @@ class JsonWriter:
         )
 
     def _line(self, kind: str, **values: object) -> str:
-        return json.dumps({"type": kind, "file": self._file, **values}, ensure_ascii=False)
+        return json_line({"type": kind, "file": self._file, **values})
