@@ -64,6 +64,20 @@ class _Command(Protocol):
 def run(arguments: Sequence[str]) -> int:
     """Run a command line (without the program's name); returns the exit code and never raises."""
     streams.prepare()
+    code = _run(arguments)
+    try:
+        streams.flush()
+    except BrokenPipeError:  # The reader of our output (`| head`) has enough.
+        streams.discard_output()
+    except streams.OutputError as error:
+        streams.discard_output()
+        if code == ExitCode.OK:
+            print(f"speech-service: {error}", file=sys.stderr)
+            code = error.code
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     name = next((word for word in arguments if not word.startswith("-")), "")
     if name and name not in COMMANDS:
         wrong = f"there is no command {name!r}.{_did_you_mean(name, COMMANDS)}"
@@ -147,8 +161,7 @@ def _load(name: str) -> _Command:
 def _guarded(command: _Command, given: argparse.Namespace) -> int:
     """Run a command; whatever goes wrong becomes one line on stderr and an exit code."""
     try:
-        code = command.run(given)
-        streams.flush()
+        return command.run(given)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # The reader of our output (`| head`) has enough.
@@ -160,7 +173,6 @@ def _guarded(command: _Command, given: argparse.Namespace) -> int:
         if given.verbose and failure.code is ExitCode.BUG:
             traceback.print_exception(error)
         return failure.code
-    return code
 
 
 def _access(given: argparse.Namespace) -> "Access | None":

@@ -9,7 +9,6 @@ import asyncio
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from speech_client import HealthStatus, RetryPolicy, SpeechApiError
 from speech_service.cli import tables
 from speech_service.cli.arguments import access, add_connection, choose_server, connect
 from speech_service.cli.checks import check_installation, check_server
+from speech_service.cli.console import terminal
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.finding import Check, Verdict
 from speech_service.cli.streams import json_line
@@ -97,7 +97,7 @@ def show(checks: list[Check]) -> None:
         rows = [[check.verdict.value, check.name, check.found, check.fix] for check in checks]
         tables.show([Column(""), Column("Check"), Column("Found"), Column("What to do")], rows)
         return
-    console = Console(highlight=False, markup=False)
+    console = terminal()
     names = max(len(check.name) for check in checks)
     for check in checks:
         verdict = Text(f"{check.verdict.value:<4}", _STYLES[check.verdict])

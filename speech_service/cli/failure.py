@@ -45,9 +45,14 @@ def explain(error: BaseException, access: "Access | None" = None) -> CommandErro
         return error
     if isinstance(error, ConfigError):
         return CommandError(str(error), ExitCode.USAGE)
+    if isinstance(
+        error, UnicodeEncodeError
+    ):  # Output takes any text (cli/streams.py); requests do not.
+        shown = error.object.encode("utf-8", "backslashreplace").decode()
+        return CommandError(f"the argument {shown!r} is not UTF-8 text", ExitCode.USAGE)
     if isinstance(error, OSError):
-        where = error.filename or "input or output"
-        return CommandError(f"{where}: {error.strerror or error}", ExitCode.USAGE)
+        where = f"{error.filename}: " if error.filename else "reading or writing failed: "
+        return CommandError(f"{where}{error.strerror or error}", ExitCode.USAGE)
     from speech_client import AudioSourceError, SpeechApiError
 
     if isinstance(error, AudioSourceError):

@@ -48,7 +48,7 @@ def parse(text: str) -> str:
         raise ValueError(f"{text!r} has no port: write {given or 'localhost'}:50051")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError(f"{text!r}: an IPv6 address is written in brackets: [{host}]:{port}")
-    if not port.isdecimal() or not 0 < int(port) <= _HIGHEST_PORT:
+    if not (port.isascii() and port.isdecimal()) or not 0 < int(port) <= _HIGHEST_PORT:
         raise ValueError(f"{text!r}: {port!r} is not a port, 1 to {_HIGHEST_PORT}")
     if not host or any(sign in host for sign in "/ @?#"):
         raise ValueError(f"{text!r}: {host!r} is not a host; write HOST:PORT, such as {DEFAULT}")

@@ -3,11 +3,13 @@
 Rules:
 - A character that the stream's encoding lacks is written as ``\\xhh``, ``\\uhhhh`` or ``\\Uhhhhhhhh``. A byte of a file
   name that is no text (Python holds it as a lone surrogate) is written as that byte, as ``ls`` does.
-- JSON stays JSON: where the encoding lacks a character, the whole line is written in ASCII with JSON's own escapes.
+- JSON stays JSON, which is UTF-8: with another encoding, or a name that is no text, it is written in ASCII with its own
+  escapes.
 - A closed stream takes everything and keeps nothing.
 """
 
 import codecs
+import contextlib
 import io
 import json
 import os
@@ -37,31 +39,36 @@ def flush() -> None:
 
     Raises:
         BrokenPipeError: the reader of our output has enough.
-        CommandError: it cannot be written.
+        OutputError: it cannot be written.
     """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise cannot_write_output(error) from error
+        raise OutputError(
+            f"standard output cannot be written: {error.strerror}", ExitCode.USAGE
+        ) from error
 
 
-def cannot_write_output(error: OSError) -> CommandError:
+class OutputError(CommandError):
     """Standard output does not take what is written."""
-    return CommandError(f"standard output cannot be written: {error.strerror}", ExitCode.USAGE)
 
 
 def discard_output() -> None:
     """Let stdout go nowhere from now on; what it holds would fail once more when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with contextlib.suppress(OSError, ValueError):  # A stream without a file, as in tests.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def json_line(value: object) -> str:
     """A value as one line of JSON that stdout can take; see the rules of this module."""
+    encoding = sys.stdout.encoding or "ascii"
+    if codecs.lookup(encoding).name != "utf-8":
+        return json.dumps(value)
     line = json.dumps(value, ensure_ascii=False)
     try:
-        line.encode(sys.stdout.encoding or "ascii")
+        line.encode()
     except UnicodeEncodeError:
         return json.dumps(value)
     return line

@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from speech_service.cli.console import terminal
+
 _GAP = 2
 _LEAST_WRAPPED = 16
 """A column that may wrap is not made narrower than this."""
-_LEAST_WIDTH = 20
-"""A terminal that says it is narrower is not believed: nothing could be read on it."""
 
 Cell = str | Text
 
@@ -46,11 +46,10 @@ def show(
         for row in rows:
             print("\t".join(_one_line(cell) for cell in row))
         return
-    console = Console(highlight=False, markup=False)
-    width = max(console.width, _LEAST_WIDTH)
+    console = terminal()
     least = [_least_width(column, [row[at] for row in rows]) for at, column in enumerate(columns)]
-    if blocks or sum(least) + _GAP * len(least) > width:
-        _show_blocks(console, columns, rows, width)
+    if blocks or sum(least) + _GAP * len(least) > console.width:
+        _show_blocks(console, columns, rows)
         return
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     for column, min_width in zip(columns, least, strict=True):
@@ -63,7 +62,7 @@ def show(
         )
     for row in rows:
         table.add_row(*(_text(cell) for cell in row))
-    console.print(table, width=width)
+    console.print(table)
 
 
 def _least_width(column: Column, cells: Sequence[Cell]) -> int:
@@ -72,18 +71,18 @@ def _least_width(column: Column, cells: Sequence[Cell]) -> int:
 
 
 def _show_blocks(
-    console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int
+    console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]
 ) -> None:
     """The name of each row, and below it what else there is, by headings."""
     for row in rows:
-        console.print(_text(row[0]), width=width)
+        console.print(_text(row[0]))
         for column, cell in zip(columns[1:], row[1:], strict=True):
             if _one_line(cell):
                 grid = Table.grid(padding=(0, 1, 0, 0))
                 grid.add_column(no_wrap=True)
                 grid.add_column(overflow="fold")
                 grid.add_row(Text(f"  {column.heading.lower()}", "dim"), _text(cell))
-                console.print(grid, width=width)
+                console.print(grid)
 
 
 def _text(cell: Cell) -> Text:
