@@ -50,7 +50,7 @@ EXIT_CODES = {
     ExitCode.BUG: "a bug in this program",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
 }
-"""What each exit code of every command means."""
+"""What each exit code of every command means; docs/cli.md has the same table."""
 
 _ALIKE = 0.6
 """How alike (0 to 1) a wrong word must be to a right one to be taken for it."""
