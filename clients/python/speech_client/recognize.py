@@ -21,8 +21,8 @@ class RecognizeStream(Session[StreamingRecognizeRequest, RecognizeEvent]):
     Iterating gives the events, ends after ``session_ended``, and raises ``SpeechApiError`` when the stream fails.
     Leaving before the end cancels the call.
 
-    FINALs come in order of time. A REFINED, which adds words to its FINAL, may come after later FINALs: who prints words keeps
-    each segment's place, as ``speech-service recognize --words`` does.
+    FINALs come in order of time. A REFINED, which adds words to its FINAL, may come after later FINALs: who prints
+    words keeps the place of each segment, as ``speech-service recognize --words`` does.
     """
 
     def __init__(
