@@ -170,7 +170,7 @@ def _certificate_problem(access: Access) -> str:
             connection.recv(1)  # A server that wants a certificate of ours refuses here.
     except ssl.SSLCertVerificationError as error:
         return (
-            f"its certificate is not trusted: {error.verify_message}. "
+            f"its certificate is not trusted: {error.verify_message.rstrip('.')}. "
             "Name its authority with --tls-ca PEM, and call it by a name in the certificate"
         )
     except ssl.SSLError as error:
