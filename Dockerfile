@@ -41,6 +41,6 @@ WORKDIR /tmp
 EXPOSE 50051 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 \
-    CMD ["speech-service", "doctor", "--health"]
+    CMD ["python", "-I", "-m", "speech_service.probe"]
 ENTRYPOINT ["speech-service"]
 CMD ["serve"]

@@ -7,7 +7,9 @@ Unknown keys and values of the wrong type fail before anything is loaded, and na
 This is the only module that reads the environment.
 """
 
+import copy
 import dataclasses
+import difflib
 import math
 import os
 import tomllib
@@ -22,6 +24,12 @@ T = TypeVar("T")
 
 ENV_PREFIX = "SPEECH_"
 ENV_CONFIG_FILE = "SPEECH_CONFIG"
+ENV_SERVER = "SPEECH_SERVER"
+"""Address that the client commands call where ``--server`` does not say; no setting of the service."""
+_OWN_VARIABLES = (ENV_CONFIG_FILE, ENV_SERVER)
+_ANY_ADDRESS = ("", "0.0.0.0", "[::]", "::", "*")  # noqa: S104 - compared with, never bound
+_CLOSE = 0.93
+"""How alike (0 to 1) a variable must be to a setting to be taken for it."""
 
 LIBRARY_ENVIRONMENT: Mapping[str, str] = {
     "ORT_DISABLE_TELEMETRY": "1",
@@ -292,19 +300,112 @@ def load_config(
         ConfigError: a key is unknown, a value has the wrong type, or the file cannot be read.
     """
     env = dict(os.environ if environment is None else environment)
-    tree: dict[str, Any] = {}
+    _reject_near_misses(env)
     path = file or (Path(env[ENV_CONFIG_FILE]) if env.get(ENV_CONFIG_FILE) else None)
-    if path is not None:
-        tree = _read_toml(path)
-    for key, value in env.items():
-        if key.startswith(ENV_PREFIX) and "__" in key:
-            _put(tree, key.removeprefix(ENV_PREFIX).lower().split("__"), value)
-    for item in overrides:
-        dotted, sep, value = item.partition("=")
-        if not sep:
-            raise ConfigError(f"--set {item}: write it as section.key=value")
-        _put(tree, dotted.strip().split("."), value)
+    from_file = _read_toml(path) if path is not None else {}
+    settings = [*_environment_settings(env), *map(_override, overrides)]
+    try:
+        return _merged(from_file, settings)
+    except ConfigError as error:
+        raise _with_source(error, path, from_file, settings) from None
+
+
+def client_server(environment: Mapping[str, str] | None = None) -> str:
+    """The address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
+    return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
+
+
+def local_address(listen: str) -> str:
+    """Where a client on this machine finds what listens on ``listen``."""
+    host, _, port = listen.rpartition(":")
+    return f"127.0.0.1:{port}" if host in _ANY_ADDRESS else listen
+
+
+def silence_grpc() -> None:
+    """Keep gRPC's own C++ log lines off stderr, unless the environment asks for them. Call it before gRPC is used."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """One value that did not come from the file, and where it came from."""
+
+    keys: tuple[str, ...]
+    value: str
+    source: str
+
+
+def _environment_settings(env: Mapping[str, str]) -> list[_Setting]:
+    return [
+        _Setting(
+            tuple(name.removeprefix(ENV_PREFIX).lower().split("__")),
+            value,
+            f"the environment variable {name}",
+        )
+        for name, value in env.items()
+        if name.startswith(ENV_PREFIX) and "__" in name
+    ]
+
+
+def _override(item: str) -> _Setting:
+    dotted, sep, value = item.partition("=")
+    if not sep:
+        raise ConfigError(f"--set {item}: write it as section.key=value")
+    return _Setting(tuple(dotted.strip().split(".")), value, "the command line")
+
+
+def _merged(from_file: Mapping[str, Any], settings: Sequence[_Setting]) -> Config:
+    tree = copy.deepcopy(dict(from_file))
+    for setting in settings:
+        _put(tree, setting.keys, setting.value)
     return cast(Config, _decode(Config, tree, ""))
+
+
+def _with_source(
+    error: ConfigError,
+    path: Path | None,
+    from_file: Mapping[str, Any],
+    settings: Sequence[_Setting],
+) -> ConfigError:
+    """The same error with where the wrong value comes from: the first source whose addition makes it appear."""
+    for count in range(len(settings) + 1):
+        try:
+            _merged(from_file, settings[:count])
+        except ConfigError as found:
+            if str(found) == str(error):
+                source = settings[count - 1].source if count else f"the file {path}"
+                return ConfigError(f"{error} (from {source})")
+    return error
+
+
+def _reject_near_misses(env: Mapping[str, str]) -> None:
+    """Refuse a variable that is a setting but for its underscores: it would be ignored without a word.
+
+    Others are left alone: Kubernetes puts ``SPEECH_SERVICE_HOST`` and the like into every container beside a service
+    called "speech".
+    """
+    names = [
+        name
+        for name in env
+        if name.startswith(ENV_PREFIX) and "__" not in name and name not in _OWN_VARIABLES
+    ]
+    meant = _variables_by_one_underscore() if names else {}
+    for name in names:
+        close = difflib.get_close_matches(name.upper(), meant, 1, _CLOSE)
+        if close:
+            raise ConfigError(
+                f"{name}: is no setting. Did you mean {meant[close[0]]}? Two underscores stand between section and key"
+            )
+
+
+def _variables_by_one_underscore() -> dict[str, str]:
+    """``SPEECH_SERVER_LISTEN`` to ``SPEECH_SERVER__LISTEN``, for every setting."""
+    return {
+        f"{ENV_PREFIX}{section}_{key.name}".upper(): f"{ENV_PREFIX}{section}__{key.name}".upper()
+        for section, kind in typing.get_type_hints(Config).items()
+        if dataclasses.is_dataclass(kind)
+        for key in dataclasses.fields(kind)
+    }
 
 
 def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,12 @@ UNIX = "unix:"
 MIN_TRANSPORT_STREAMS = 1024
 """Streams of one connection that reach admission, however few it admits."""
 
+IN_USE = (
+    "is another server running there? A second server needs three ports of its own: `serve --port N`, "
+    "or server.listen, server.admin_listen and server.metrics_listen"
+)
+"""Ends the error of a port that cannot be bound."""
+
 
 MAX_ADMIN_CONNECTIONS = 16
 
@@ -118,7 +124,7 @@ async def bind_metrics(observer: PrometheusObserver, config: ServerConfig) -> in
         return await observer.serve(*split_address(address, key))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{key}: cannot listen on {address}: {why}") from error
+        raise ConfigError(f"{key}: cannot listen on {address}: {why}; {IN_USE}") from error
 
 
 def unix_path(address: str) -> str:
@@ -144,11 +150,9 @@ def _bound(bind: Callable[[], int], key: str, address: str) -> int:
         with owner_only():
             port = bind()
     except RuntimeError as error:
-        raise ConfigError(
-            f"{key}: cannot listen on {address}; is another server running there?"
-        ) from error
+        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}") from error
     if port == 0 and not address.startswith(UNIX):
-        raise ConfigError(f"{key}: cannot listen on {address}; is another server running there?")
+        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}")
     return port
 
 

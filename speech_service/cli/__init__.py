@@ -2,26 +2,25 @@
 
 So ``speech-service recognize`` needs the light base only, and starts fast.
 
-Exit codes:
-    0    everything succeeded
-    1    the server refused or failed, or a check of ``doctor`` failed
-    2    wrong usage: an argument, a file, the configuration
-    3    no server answers, or it did not answer in time
-    4    an extra is not installed; the message says which command installs it
-    70   a bug in this program
-    130  interrupted (Ctrl-C)
+What went wrong is one line on stderr and an exit code; ``EXIT_CODES`` is the table.
 """
 
 import argparse
+import difflib
 import importlib
-import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 from speech_service import __version__
-from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli import streams
+from speech_service.cli.failure import CommandError, ExitCode, explain
+from speech_service.config import silence_grpc
+from speech_service.domain.installing import install_extra
+
+if TYPE_CHECKING:
+    from speech_service.cli.server_address import Access
 
 COMMANDS = {
     "serve": "run the service",
@@ -42,6 +41,21 @@ COMMANDS = {
 }
 
 
+EXIT_CODES = {
+    ExitCode.OK: "everything succeeded",
+    ExitCode.REFUSED: "the server refused or failed; a check of `doctor` failed; `align` placed nothing",
+    ExitCode.USAGE: "wrong usage: an argument, a file, the configuration",
+    ExitCode.UNREACHABLE: "no server answers, or it did not answer in time",
+    ExitCode.MISSING_EXTRA: "an extra is not installed; the message says how to install it",
+    ExitCode.BUG: "a bug in this program",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
+}
+"""What each exit code of every command means; docs/cli.md has the same table."""
+
+_ALIKE = 0.6
+"""How alike (0 to 1) a wrong word must be to a right one to be taken for it."""
+
+
 class _Command(Protocol):
     add_arguments: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
@@ -49,42 +63,95 @@ class _Command(Protocol):
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line (without the program's name); returns the exit code and never raises."""
-    name = next((word for word in arguments if word in COMMANDS), "")
+    streams.prepare()
+    code = _run(arguments)
+    try:
+        streams.flush()
+    except BrokenPipeError:  # The reader of our output (`| head`) has enough.
+        streams.discard_output()
+    except streams.OutputError as error:
+        streams.discard_output()
+        if code == ExitCode.OK:
+            print(f"speech-service: {error}", file=sys.stderr)
+            code = error.code
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = next((word for word in arguments if not word.startswith("-")), "")
+    if name and name not in COMMANDS:
+        wrong = f"there is no command {name!r}.{_did_you_mean(name, COMMANDS)}"
+        print(f"speech-service: {wrong} See `speech-service --help`", file=sys.stderr)
+        return ExitCode.USAGE
+    if name != "serve":  # The service has logs of its own.
+        silence_grpc()
     try:
         command = _load(name) if name else None
     except ModuleNotFoundError as error:
         print(
             f"speech-service: the installation is incomplete, {error.name} is missing. "
-            "Install it again: pip install speech-service",
+            f"Install it again: {install_extra()}",
             file=sys.stderr,
         )
         return ExitCode.MISSING_EXTRA
+    parser, of_command = _build(name, command)
     try:
-        given = build_parser(name, command).parse_args(arguments)
+        given, unknown = parser.parse_known_args(arguments)
+        if unknown:
+            (of_command or parser).refuse(unknown[0])
     except SystemExit as stop:  # argparse has said what is wrong, or has shown help.
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
     if command is None:
-        build_parser("", None).print_help()
+        parser.print_help()
         return ExitCode.USAGE
     return _guarded(command, given)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other failure is told."""
+
+    def error(self, message: str) -> NoReturn:
+        end = "" if message.endswith((".", "?")) else "."
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message}{end} See `{self.prog} --help`\n")
+
+    def refuse(self, word: str) -> NoReturn:
+        """Refuse a word that nothing takes."""
+        option = word.partition("=")[0]
+        near = _did_you_mean(option, self._option_string_actions) if option[:1] == "-" else ""
+        self.error(f"unknown argument {option!r}.{near}")
+
+
 def build_parser(name: str, command: _Command | None) -> argparse.ArgumentParser:
     """The parser; only the named command has its own arguments, the others just their help line."""
-    parser = argparse.ArgumentParser(
+    return _build(name, command)[0]
+
+
+def _build(name: str, command: _Command | None) -> tuple[_Parser, _Parser | None]:
+    """The parser of the program, and that of the named command."""
+    parser = _Parser(
         prog="speech-service",
         description="A gRPC-native streaming speech service: server, client and tools.",
+        epilog="exit codes:\n"
+        + "".join(f"  {int(code):<4} {meaning}\n" for code, meaning in EXIT_CODES.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"speech-service {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command")
+    own: _Parser | None = None
     for each, summary in COMMANDS.items():
         sub = commands.add_parser(each, help=summary, description=f"{summary.capitalize()}.")
         if command is not None and each == name:
+            own = sub
             command.add_arguments(sub)
             sub.add_argument(
                 "-v", "--verbose", action="store_true", help="say more when something goes wrong"
             )
-    return parser
+    return parser, own
+
+
+def _did_you_mean(given: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(given, known, 1, _ALIKE)
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 def _load(name: str) -> _Command:
@@ -93,21 +160,28 @@ def _load(name: str) -> _Command:
 
 def _guarded(command: _Command, given: argparse.Namespace) -> int:
     """Run a command; whatever goes wrong becomes one line on stderr and an exit code."""
-    from speech_service.cli.failure import explain
-
     try:
         return command.run(given)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # The reader of our output (`| head`) has enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard_output()
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user unasked
-        failure = explain(error, getattr(given, "server", ""))
+        failure = explain(error, _access(given))
         _report(given, failure)
         if given.verbose and failure.code is ExitCode.BUG:
             traceback.print_exception(error)
         return failure.code
+
+
+def _access(given: argparse.Namespace) -> "Access | None":
+    """How the command reached for a server; None for one that does not."""
+    if not getattr(given, "server", None):
+        return None
+    from speech_service.cli.arguments import access
+
+    return access(given)
 
 
 def _report(given: argparse.Namespace, failure: CommandError) -> None:

@@ -8,8 +8,8 @@ monotonic, confidence), ``unaligned`` lines (text, char_start, char_end, start_m
 import argparse
 import asyncio
 import contextlib
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from speech_client import (
@@ -18,23 +18,31 @@ from speech_client import (
     Alignment,
     AlignOptions,
     Latency,
+    Progress,
     ServiceWarning,
     SessionEnded,
     SpeechClient,
     UnalignedSpan,
     Usage,
 )
-from speech_service.cli import word_plot
+from speech_client.options import SubtitleFormat
+from speech_service.cli import subtitles, word_plot
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.progress import ProgressScreen
 from speech_service.cli.recognize import is_large
+from speech_service.cli.streams import json_line
 from speech_service.cli.texts import note, read_argument
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.epilog = "Output: start and end in seconds and the word, by tabs. What was not found is told on stderr."
+    parser.epilog = (
+        "Output: start and end in seconds and the word, by tabs. What was not found is told on stderr; "
+        "exit code 1: nothing was found. --json: lines of type unit (text, kind, char_start, char_end, start_ms, "
+        "end_ms, monotonic, confidence), unaligned (text, char_start, char_end, start_ms, end_ms, reason) and summary "
+        "(file, model, duration_ms, units, unaligned)."
+    )
     parser.add_argument("file", type=Path, metavar="FILE", help="audio file")
     parser.add_argument(
         "--text", required=True, metavar="TEXT", help="what is spoken; @FILE reads a file, - stdin"
@@ -46,16 +54,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--granularity", choices=("word", "phone", "character"), default="word", help="unit size"
     )
-    subtitles = parser.add_mutually_exclusive_group()
-    subtitles.add_argument("--srt", action="store_true", help="print SRT subtitles of the text")
-    subtitles.add_argument("--vtt", action="store_true", help="print WebVTT subtitles of the text")
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--srt", action="store_true", help="print SRT subtitles of the text")
+    files.add_argument("--vtt", action="store_true", help="print WebVTT subtitles of the text")
     parser.add_argument("--model", default="", help="name as in `models`; default: the server's")
     parser.add_argument("--language", default="", metavar="CODE", help="BCP-47 code of the text")
     add_connection(parser)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Align; what could not be placed is a warning, not a failure.
+    """Align. What could not be placed is a warning; that nothing could be placed is a failure.
 
     Raises:
         CommandError: a file cannot be read or written, or drawing needs a package that is missing.
@@ -69,8 +77,8 @@ def run(given: argparse.Namespace) -> int:
         note(f"warning: {warning.message}")
     if given.json:
         for line in to_json(reply, text, str(given.file)):
-            print(json.dumps(line, ensure_ascii=False))
-    elif reply.subtitles:
+            print(json_line(line))
+    elif given.srt or given.vtt:
         print(reply.subtitles, end="")
     else:
         for unit in reply.units:
@@ -79,6 +87,9 @@ def run(given: argparse.Namespace) -> int:
         note(f"not aligned: {describe(span, text)}")
     if given.plot is not None:
         word_plot.draw(given.plot, given.file, reply.words)
+    if not reply.units:
+        note(f"speech-service align: {given.file}: nothing of the text was found in the audio")
+        return ExitCode.REFUSED
     return ExitCode.OK
 
 
@@ -137,13 +148,16 @@ async def _align(given: argparse.Namespace, text: str) -> Alignment:
         options["model"] = given.model
     if given.language:
         options["language"] = given.language
-    if given.srt or given.vtt:
-        options["subtitles"] = "srt" if given.srt else "vtt"
     async with connect(given) as client:
-        # Subtitles are made in one call only.
-        if "subtitles" not in options and is_large(given.file):
-            return await _stream(client, text, given.file, options)
-        return await client.align(text, given.file, **options)
+        if is_large(given.file):
+            reply = await _stream(client, text, given.file, options)
+        else:
+            reply = await client.align(text, given.file, **options)
+    if not (given.srt or given.vtt):
+        return reply
+    form: SubtitleFormat = "srt" if given.srt else "vtt"
+    file = subtitles.of_alignment(text, reply.units, reply.unaligned, form, reply.duration_ms)
+    return replace(reply, subtitles=file)
 
 
 async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOptions) -> Alignment:
@@ -153,7 +167,8 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
     warnings: list[ServiceWarning] = []
     usage, latency = Usage(), Latency()
     async with contextlib.AsyncExitStack() as stack:
-        bar = stack.enter_context(stack.enter_context(ProgressScreen()).file(str(file)))
+        screen = stack.enter_context(ProgressScreen(doing="aligned"))
+        bar = stack.enter_context(screen.file(str(file)))
         stream = await stack.enter_async_context(
             client.align_file(text, file, on_sent=bar.sent, **options)
         )
@@ -161,8 +176,12 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
             match event:
                 case AlignedUnits():
                     units += event.units
+                    bar.done(max((unit.end_ms for unit in event.units), default=0))
+                case Progress():
+                    bar.received(event.received_ms)
                 case UnalignedSpan():
                     spans.append(event)
+                    bar.done(event.end_ms)
                 case ServiceWarning():
                     warnings.append(event)
                 case SessionEnded():

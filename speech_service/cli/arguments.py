@@ -12,16 +12,20 @@ from speech_client import (
     TlsOptions,
 )
 from speech_client.options import ENCODINGS, Encoding
+from speech_service.cli import server_address
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.config import ENV_SERVER, client_server
 
-DEFAULT_SERVER = "localhost:50051"
 
-
-def add_connection(parser: argparse.ArgumentParser) -> None:
-    """How to reach the server."""
+def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None) -> None:
+    """How to reach the server; ``otherwise`` says what is called where neither ``--server`` nor SPEECH_SERVER does."""
     group = parser.add_argument_group("connection")
     group.add_argument(
-        "--server", default=DEFAULT_SERVER, metavar="HOST:PORT", help="default: %(default)s"
+        "--server",
+        type=_address,
+        metavar="HOST:PORT",
+        help=f"address, also unix:PATH; default: {ENV_SERVER} of the environment, "
+        f"else {otherwise or server_address.DEFAULT}",
     )
     group.add_argument("--tls", action="store_true", help="use TLS with the system's authorities")
     group.add_argument(
@@ -30,7 +34,9 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tls-cert", type=Path, metavar="PEM", help="own certificate (mutual TLS)")
     group.add_argument("--tls-key", type=Path, metavar="PEM", help="key of --tls-cert")
     group.add_argument("--token-file", type=Path, metavar="FILE", help="bearer token to send")
-    group.add_argument("--request-id", default="", metavar="ID", help="sent as x-request-id")
+    group.add_argument(
+        "--request-id", type=_header, default="", metavar="ID", help="sent as x-request-id"
+    )
 
 
 def add_recognition(parser: argparse.ArgumentParser) -> None:
@@ -46,25 +52,85 @@ def add_recognition(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def choose_server(given: argparse.Namespace, otherwise: str = server_address.DEFAULT) -> None:
+    """Set ``given.server``: what was said, else SPEECH_SERVER, else ``otherwise``.
+
+    Raises:
+        CommandError: SPEECH_SERVER is no address.
+    """
+    if given.server is None:
+        named = client_server()
+        try:
+            given.server = server_address.parse(named) if named else otherwise
+        except ValueError as error:
+            raise CommandError(f"{ENV_SERVER}: {error}", ExitCode.USAGE) from error
+
+
 def connect(given: argparse.Namespace, retry: RetryPolicy | None = None) -> SpeechClient:
     """The client that the arguments ask for.
 
     Raises:
-        CommandError: a TLS or token file cannot be read.
+        CommandError: a TLS or token file cannot be read, or is not one; SPEECH_SERVER is no address.
     """
+    choose_server(given)
     tls = None
-    if given.tls or given.tls_ca or given.tls_cert:
+    if uses_tls(given):
+        if bool(given.tls_cert) != bool(given.tls_key):
+            raise CommandError("--tls-cert and --tls-key go together", ExitCode.USAGE)
+        for file in filter(None, (given.tls_ca, given.tls_cert, given.tls_key)):
+            _check_pem(file)
         tls = TlsOptions(given.tls_ca, given.tls_cert, given.tls_key)
+    token = _token(given.token_file) if given.token_file else ""
+    call = CallOptions(
+        request_id=given.request_id, authorization=f"Bearer {token}" if token else ""
+    )
+    return SpeechClient.connect(given.server, tls=tls, call=call, retry=retry)
+
+
+def uses_tls(given: argparse.Namespace) -> bool:
+    """Whether the arguments ask for TLS."""
+    return bool(given.tls or given.tls_ca or given.tls_cert or given.tls_key)
+
+
+def access(given: argparse.Namespace) -> server_address.Access:
+    """How the arguments make a client reach for the server."""
+    return server_address.Access(
+        given.server, uses_tls(given), given.tls_ca, given.tls_cert is not None
+    )
+
+
+def _check_pem(file: Path) -> None:
+    if b"-----BEGIN " not in _read(file):
+        raise CommandError(f"{file}: is no PEM file", ExitCode.USAGE)
+
+
+def _token(file: Path) -> str:
+    token = _read(file).decode("utf-8", "replace").strip()
     try:
-        token = given.token_file.read_text().strip() if given.token_file else ""
-        call = CallOptions(
-            request_id=given.request_id, authorization=f"Bearer {token}" if token else ""
-        )
-        return SpeechClient.connect(given.server, tls=tls, call=call, retry=retry)
+        return _header(token)
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"{file}: holds no token: {error}", ExitCode.USAGE) from None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
     except OSError as error:
-        raise CommandError(
-            f"{error.filename}: cannot be read: {error.strerror}", ExitCode.USAGE
-        ) from error
+        raise CommandError(f"{file}: cannot be read: {error.strerror}", ExitCode.USAGE) from error
+
+
+def _address(text: str) -> str:
+    try:
+        return server_address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _header(text: str) -> str:
+    """A value that a header can carry: printable ASCII."""
+    if not (text.isascii() and text.isprintable()):
+        raise argparse.ArgumentTypeError("it may hold printable ASCII characters only")
+    return text
 
 
 def recognition_options(given: argparse.Namespace) -> RecognizeOptions:

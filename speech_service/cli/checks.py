@@ -1,54 +1,37 @@
-"""The checks of ``doctor``, each a value: what was looked at, what was found, what to do about it."""
+"""The checks of ``doctor``: this installation, its models, a server."""
 
 import importlib.metadata
 import platform
 import re
-import socket
 import sys
 import time
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import speech_service
 from speech_client import HealthStatus, SpeechApiError, SpeechClient
 from speech_client.health import SERVICES
+from speech_service.cli import ports
+from speech_service.cli.failure import explain
+from speech_service.cli.finding import Check, Verdict
+from speech_service.cli.server_address import Access
 from speech_service.config import Config, ConfigError
+from speech_service.domain.installing import install_extra
 
 _DISTRIBUTION = "speech-service"
 _USER_EXTRAS = ("server", "mic", "plot")
 _KINDS = ("recognizer", "synthesizer", "aligner", "translator")
 _OLDEST, _NEWEST = (3, 11), (3, 13)
-_CONNECT_TIMEOUT_S = 0.5
 _HEALTH_TIMEOUT_S = 3.0
 _CLOCK_TOLERANCE_S = 86_400
 
 
-class Verdict(Enum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check; ``fix`` is empty where nothing needs to be done."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    fix: str = ""
-
-
-def check_installation(config: Config, load: bool = False) -> list[Check]:
-    """Everything that can be seen without a server."""
+def check_installation(config: Config, load: bool = False, verbose: bool = False) -> list[Check]:
+    """Everything that can be seen without a server; ``verbose`` adds the versions of the packages."""
     return [
         check_python(),
-        *check_packages(),
+        *check_packages(verbose),
         *check_models(config, load),
-        *check_ports(config),
+        *ports.check(config.server),
         check_clock(time.time()),
     ]
 
@@ -61,16 +44,16 @@ def check_python() -> Check:
     return Check("Python", Verdict.FAIL, found, "use Python 3.11, 3.12 or 3.13")
 
 
-def check_packages() -> list[Check]:
-    """The base and each extra, with versions."""
+def check_packages(verbose: bool = False) -> list[Check]:
+    """The base and each extra; ``verbose``: with versions."""
     try:
         required = importlib.metadata.requires(_DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
-        fix = "pip install -e '.[server]' in the source folder"
+        fix = install_extra("server")
         return [Check("packages", Verdict.WARN, "speech-service runs uninstalled", fix)]
-    checks = [_check_group("base", _names(required, ""), Verdict.FAIL)]
+    checks = [_check_group("base", _names(required, ""), Verdict.FAIL, verbose)]
     return checks + [
-        _check_group(extra, names, Verdict.WARN)
+        _check_group(extra, names, Verdict.WARN, verbose)
         for extra in _USER_EXTRAS
         if (names := _names(required, extra))  # None: installed before the extra was added.
     ]
@@ -86,7 +69,7 @@ def _names(required: list[str], extra: str) -> list[str]:
     return names
 
 
-def _check_group(extra: str, names: list[str], missing_is: Verdict) -> Check:
+def _check_group(extra: str, names: list[str], missing_is: Verdict, verbose: bool = False) -> Check:
     found: list[str] = []
     missing: list[str] = []
     for name in names:
@@ -96,9 +79,10 @@ def _check_group(extra: str, names: list[str], missing_is: Verdict) -> Check:
             missing.append(name)
     title = "base packages" if extra == "base" else f"extra {extra}"
     if not missing:
-        return Check(title, Verdict.OK, ", ".join(found))
-    wanted = _DISTRIBUTION if extra == "base" else f"{_DISTRIBUTION}[{extra}]"
-    return Check(title, missing_is, f"missing: {', '.join(missing)}", f"pip install '{wanted}'")
+        count = f"{len(found)} package{'s' * (len(found) != 1)}"
+        return Check(title, Verdict.OK, ", ".join(found) if verbose else count)
+    fix = install_extra("" if extra == "base" else extra)
+    return Check(title, missing_is, f"missing: {', '.join(missing)}", fix)
 
 
 def check_models(config: Config, load: bool = False) -> list[Check]:
@@ -106,7 +90,7 @@ def check_models(config: Config, load: bool = False) -> list[Check]:
     try:
         from speech_service.engines import registry
     except ModuleNotFoundError as error:
-        fix = "pip install 'speech-service[server]'"
+        fix = install_extra("server")
         return [Check("models", Verdict.WARN, f"not checked: {error.name} is missing", fix)]
     checks: list[Check] = []
     for index, model in enumerate(config.models):
@@ -116,39 +100,17 @@ def check_models(config: Config, load: bool = False) -> list[Check]:
             begin_s = time.monotonic()
             if load:
                 registry.build_engine(model, path=f"models.{index}")
+        except registry.BackendError as error:
+            fix = error.install or "put its files where its options say, or name others there"
+            checks.append(Check(title, Verdict.FAIL, error.problem, fix))
         except ConfigError as error:
-            fix = "pip install 'speech-service[server]', or correct the configuration"
-            checks.append(Check(title, Verdict.FAIL, str(error), fix))
+            checks.append(Check(title, Verdict.FAIL, str(error), "correct the configuration"))
         else:
             languages = ", ".join(described.languages) or "any language"
             found = f"{described.name}: {languages}; {described.licence}"
             loaded = f"; loaded in {time.monotonic() - begin_s:.1f} s" if load else ""
             checks.append(Check(title, Verdict.OK, found + loaded))
     return checks
-
-
-def check_ports(config: Config) -> list[Check]:
-    """Who listens where. A free port is as good as one that answers: the server may not be started yet."""
-    server = config.server
-    addresses = (
-        ("port, service", server.listen),
-        ("port, admin", server.admin_listen),
-        ("port, metrics", server.metrics_listen),
-    )
-    return [check_port(name, address) for name, address in addresses if address]
-
-
-def check_port(name: str, address: str) -> Check:
-    """Whether something answers on a TCP address."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_TIMEOUT_S):
-            return Check(name, Verdict.OK, f"{address} is in use, by the server as it should be")
-    except ConnectionRefusedError:
-        return Check(name, Verdict.OK, f"{address} is free")
-    except (OSError, ValueError) as error:
-        fix = "choose an address of this machine with `serve --listen` or in the configuration"
-        return Check(name, Verdict.FAIL, f"{address}: {error}", fix)
 
 
 def check_clock(now_s: float) -> Check:
@@ -162,14 +124,14 @@ def check_clock(now_s: float) -> Check:
     return Check("clock", Verdict.OK, found)
 
 
-async def check_server(client: SpeechClient, address: str) -> list[Check]:
+async def check_server(client: SpeechClient, access: Access) -> list[Check]:
     """The server as a whole, then each service."""
     try:
         whole = await client.check_health(timeout_s=_HEALTH_TIMEOUT_S)
     except SpeechApiError as error:
-        fix = "start it: speech-service serve; or name another with --server HOST:PORT"
-        found = f"{address} does not answer ({error.code.name})"
-        return [Check("server", Verdict.WARN, found, fix)]
+        failure = explain(error, access)
+        return [Check("server", Verdict.FAIL, f"{access.server} does not answer", str(failure))]
+    address = access.server
     checks = [_health_check("server", address, whole)]
     for service in SERVICES:
         status = await client.check_health(service, timeout_s=_HEALTH_TIMEOUT_S)

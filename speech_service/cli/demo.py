@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from speech_client import (
@@ -32,6 +31,7 @@ from speech_service.cli.demo_server import DemoServer
 from speech_service.cli.demo_speech import Row, Tour
 from speech_service.cli.failure import ExitCode, missing_extra
 from speech_service.cli.live_view import LiveView, clock
+from speech_service.cli.tables import Column, show
 from speech_service.cli.texts import cannot_write
 
 _PACKAGE = "moonshine_voice"
@@ -121,7 +121,8 @@ async def _run(given: argparse.Namespace) -> int:
     rows = [*_recognition_rows(spoken, read, finalize_ms), *tour.rows]
     rows.append(("server: SIGTERM to exit", f"{stopped_ms} ms"))
     rows.append(("demo: everything", f"{time.monotonic() - begin_s:.1f} s"))
-    console.print(_table(model, rows))
+    console.print(f"Measured just now; recognizer {model}", markup=False)
+    show([Column("What"), Column("Value", right=True)], rows)
     console.print(Text(f"Files are in {folder}\n"), soft_wrap=True)
     console.rule("Next", align="left")
     console.print(_NEXT, soft_wrap=True, markup=False)
@@ -224,15 +225,6 @@ def _recognition_rows(spoken: Measured, read: Measured, finalize_ms: list[int]) 
         ("file: time to transcribe", f"{read.wall_ms / 1000:.2f} s"),
         ("file: speed", f"{read.audio_ms / max(1, read.wall_ms):.1f} x real time"),
     ]
-
-
-def _table(model: str, rows: list[Row]) -> Table:
-    table = Table(title=f"Measured just now; recognizer {model}", title_justify="left")
-    table.add_column("What")
-    table.add_column("Value", justify="right")
-    for what, value in rows:
-        table.add_row(what, value)
-    return table
 
 
 def _folder(given: Path | None) -> Path:

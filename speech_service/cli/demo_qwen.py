@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from speech_client import Pacing, RecognitionResult, SpeechClient
@@ -19,12 +18,18 @@ from speech_service.cli.demo_server import DemoServer
 from speech_service.cli.demo_speech import matching_words
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.live_view import LiveView
+from speech_service.cli.tables import Column, show
 from speech_service.cli.texts import write_file
 
 STRINGS = (
     "three one four one five nine",
     "two seven one eight two eight",
     "one six one eight zero three four",
+)
+_COLUMNS = (
+    Column("Said"),
+    Column("Words heard", right=True),
+    Column("First words after speech starts", right=True),
 )
 _CONFIG = """\
 scheduler.lanes = 1
@@ -78,7 +83,8 @@ async def _run(given: argparse.Namespace) -> int:
                 rows.append(await _say_and_hear(client, console, said, work / f"{number}.wav"))
                 console.print()
         await server.stop()
-    console.print(_table(rows))
+    console.print("Spoken by the embedded voice, heard by the Qwen3 engine")
+    show(_COLUMNS, rows)
     return ExitCode.OK
 
 
@@ -110,13 +116,3 @@ def _config(folder: Path) -> str:
         for part in ("target", "draft")
     }
     return _CONFIG.format(**quoted)
-
-
-def _table(rows: list[tuple[str, str, str]]) -> Table:
-    table = Table(title="Spoken by the embedded voice, heard by the Qwen3 engine")
-    table.add_column("Said")
-    table.add_column("Words heard", justify="right")
-    table.add_column("First words after speech starts", justify="right")
-    for row in rows:
-        table.add_row(*row)
-    return table

@@ -1,12 +1,20 @@
 """What went wrong, as one line for a person and an exit code for a script."""
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from speech_service.config import ConfigError
+from speech_service.domain.installing import install_extra
+
+if (
+    TYPE_CHECKING
+):  # The client is imported with the first error of its own: `serve` needs none of it.
+    from speech_client import SpeechApiError
+    from speech_service.cli.server_address import Access
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command; listed in ``speech_service.cli``."""
+    """Exit codes of every command; what each means is in ``speech_service.cli`` and ``--help``."""
 
     OK = 0
     REFUSED = 1
@@ -26,23 +34,31 @@ class CommandError(Exception):
         self.details = details
 
 
-def explain(error: BaseException, server: str = "") -> CommandError:
+def explain(error: BaseException, access: "Access | None" = None) -> CommandError:
     """Turn any error into a CommandError.
 
     Args:
         error: what was raised.
-        server: address that was called, for the message.
+        access: how the server was reached for, for the message.
     """
     if isinstance(error, CommandError):
         return error
     if isinstance(error, ConfigError):
         return CommandError(str(error), ExitCode.USAGE)
+    if isinstance(
+        error, UnicodeEncodeError
+    ):  # Output takes any text (cli/streams.py); requests do not.
+        shown = error.object.encode("utf-8", "backslashreplace").decode()
+        return CommandError(f"the argument {shown!r} is not UTF-8 text", ExitCode.USAGE)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else "reading or writing failed: "
+        return CommandError(f"{where}{error.strerror or error}", ExitCode.USAGE)
     from speech_client import AudioSourceError, SpeechApiError
 
     if isinstance(error, AudioSourceError):
         return CommandError(str(error), ExitCode.USAGE)
     if isinstance(error, SpeechApiError):
-        return _explain_api_error(error, server)
+        return _explain_api_error(error, access)
     return CommandError(
         f"this is a bug in speech-service: {type(error).__name__}: {error} (--verbose shows where)",
         ExitCode.BUG,
@@ -53,23 +69,19 @@ def missing_extra(extra: str, package: str) -> CommandError:
     """The command needs packages of an extra."""
     return CommandError(
         f"this needs the {extra!r} extra ({package} is not installed). "
-        f"Install it: pip install 'speech-service[{extra}]'",
+        f"Install it: {install_extra(extra)}",
         ExitCode.MISSING_EXTRA,
     )
 
 
-def _explain_api_error(error: Exception, server: str) -> CommandError:
-    from speech_client import DeadlineError, SpeechApiError, UnavailableError
+def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> CommandError:
+    from speech_client import DeadlineError, UnavailableError
 
-    assert isinstance(error, SpeechApiError)
     details = _details(error)
-    if isinstance(error, UnavailableError) and not error.reason:
-        return CommandError(
-            f"no server answers at {server or 'the given address'}. "
-            "Start one with `speech-service serve`, or name another with --server HOST:PORT",
-            ExitCode.UNREACHABLE,
-            details,
-        )
+    if isinstance(error, UnavailableError) and not error.reason and access is not None:
+        from speech_service.cli.server_address import diagnose
+
+        return CommandError(diagnose(access), ExitCode.UNREACHABLE, details)
     code = (
         ExitCode.UNREACHABLE
         if isinstance(error, (UnavailableError, DeadlineError))
@@ -79,10 +91,7 @@ def _explain_api_error(error: Exception, server: str) -> CommandError:
     return CommandError(f"{error}{hint}", code, details)
 
 
-def _details(error: Exception) -> str:
-    from speech_client import SpeechApiError
-
-    assert isinstance(error, SpeechApiError)
+def _details(error: "SpeechApiError") -> str:
     lines = [f"  code: {error.code.name}", f"  request id: {error.request_id}"]
     lines += [f"  field {wrong.field}: {wrong.description}" for wrong in error.field_violations]
     lines += [f"  {key}: {value}" for key, value in sorted(error.metadata.items())]

@@ -17,9 +17,13 @@ _MAX_QUEUED_BLOCKS = 300
 
 
 async def standard_input() -> AsyncIterator[bytes]:
-    """What comes on standard input, as it comes."""
+    """What comes on standard input, as it comes. Raises CommandError where nothing does."""
+    empty = True
     while piece := await asyncio.to_thread(os.read, sys.stdin.fileno(), 64 * 1024):
+        empty = False
         yield piece
+    if empty:
+        raise CommandError("standard input: holds no audio (0 bytes)", ExitCode.USAGE)
 
 
 async def microphone() -> AsyncIterator[bytes]:

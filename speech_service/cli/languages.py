@@ -2,16 +2,15 @@
 
 import argparse
 import asyncio
-import json
 from collections.abc import Iterable
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from speech_client import Model
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
+from speech_service.cli.streams import json_line
+from speech_service.cli.tables import Column, show
 
 TASKS = {
     "recognizer": "Recognize",
@@ -31,7 +30,8 @@ Matrix = dict[str, dict[str, list[str]]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
-        "A translator serves pairs of its languages; asking for another pair says which."
+        "A translator serves pairs of its languages; asking for another pair says which. "
+        "Without a terminal: one line each, columns by tabs."
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per language and line")
     add_connection(parser)
@@ -43,9 +43,14 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         for code, kinds in matrix.items():
             models = {kind: kinds.get(kind, []) for kind in TASKS}
-            print(json.dumps({"language": code, **models}, ensure_ascii=False))
+            print(json_line({"language": code, **models}))
     else:
-        Console().print(to_table(matrix, given.server))
+        columns = [Column("Language"), *(Column(title, wraps=True) for title in TASKS.values())]
+        rows = [
+            [Text(code, "bold"), *(", ".join(kinds.get(kind, [])) for kind in TASKS)]
+            for code, kinds in matrix.items()
+        ]
+        show(columns, rows)
     return ExitCode.OK
 
 
@@ -56,17 +61,6 @@ def by_language(models: Iterable[Model]) -> Matrix:
         for code in (model.languages or (ANY,)) if model.kind in TASKS else ():
             matrix.setdefault(code, {}).setdefault(model.kind, []).append(model.name)
     return dict(sorted(matrix.items()))
-
-
-def to_table(matrix: Matrix, server: str) -> Table:
-    """The languages for a person."""
-    table = Table(title=f"Languages of {server}", title_justify="left")
-    for heading in ("Language", *TASKS.values()):
-        table.add_column(heading, overflow="fold")
-    for code, kinds in matrix.items():
-        names = (escape(", ".join(kinds.get(kind, []))) for kind in TASKS)
-        table.add_row(f"[bold]{escape(code)}[/]", *names)
-    return table
 
 
 async def _list(given: argparse.Namespace) -> tuple[Model, ...]:

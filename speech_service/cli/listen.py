@@ -27,6 +27,7 @@ from speech_service.cli.arguments import (
     connect,
     recognition_options,
 )
+from speech_service.cli.console import terminal
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.inputs import MIC_FORMAT, microphone, sound_devices, standard_input
 from speech_service.cli.live_view import LiveView, clock, line
@@ -92,7 +93,7 @@ class _Listener:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self._given = given
-        self._console = Console()
+        self._console = terminal()
         self._view = LiveView(Path(given.source).name, given.server, "")
         self._picture: LiveView | None = None
         self._zero_s: float | None = None
@@ -175,7 +176,7 @@ class _Listener:
             self._picture = copy.deepcopy(self._view)
 
     def _conclude(self) -> None:
-        notes = Console(stderr=True)
+        notes = terminal(stderr=True)
         for note in filter(None, [*self._view.notices, self._view.summary()]):
             notes.print(Text(note, "dim"), soft_wrap=True)
         if self._given.record_svg:

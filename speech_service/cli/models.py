@@ -2,28 +2,44 @@
 
 import argparse
 import asyncio
-import json
 from dataclasses import fields
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from speech_client import Model
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
+from speech_service.cli.streams import json_line
+from speech_service.cli.tables import Cell, Column, show
 
 KINDS = ("recognizer", "synthesizer", "aligner", "translator", "language_identifier")
 _STATE_STYLES = {"ready": "green", "loading": "yellow", "failed": "bold red"}
+COLUMNS = (
+    Column("Name"),
+    Column("Kind"),
+    Column("State"),
+    Column("Default"),
+    Column("Languages", wraps=True),
+)
+LONG_COLUMNS = (
+    Column("Rate"),
+    Column("Capabilities", wraps=True),
+    Column("Licence", wraps=True),
+    Column("Limits", wraps=True),
+    Column("About", wraps=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = "Without a terminal: one line each, columns by tabs."
     parser.add_argument("--kind", choices=KINDS, default="", help="only models of this kind")
     parser.add_argument(
         "--language", default="", metavar="CODE", help="only models of this language"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object per model and line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--long", action="store_true", help="all that is known of each model")
+    form.add_argument("--json", action="store_true", help="one JSON object per model and line")
     add_connection(parser)
 
 
@@ -32,9 +48,10 @@ def run(given: argparse.Namespace) -> int:
     models = asyncio.run(_list(given))
     if given.json:
         for model in models:
-            print(json.dumps(to_json(model), ensure_ascii=False))
+            print(json_line(to_json(model)))
     else:
-        Console().print(to_table(models, given.server))
+        columns = (*COLUMNS, *LONG_COLUMNS) if given.long else COLUMNS
+        show(columns, [row(model)[: len(columns)] for model in models], blocks=given.long)
     return ExitCode.OK
 
 
@@ -43,27 +60,20 @@ def to_json(model: Model) -> dict[str, object]:
     return {each.name: getattr(model, each.name) for each in fields(model) if each.name != "raw"}
 
 
-def to_table(models: tuple[Model, ...], server: str) -> Table:
-    """The models for a person."""
-    table = Table(title=f"Models of {server} (* default)", title_justify="left")
-    for heading in ("Name", "Kind", "State", "Languages", "Rate", "Capabilities", "Licence"):
-        table.add_column(
-            heading,
-            justify="right" if heading == "Rate" else "left",
-            overflow="fold",
-            no_wrap=heading in ("Name", "Rate"),
-        )
-    for model in models:
-        table.add_row(
-            f"[bold]{escape(model.name)}[/]{'*' if model.is_default else ''}",
-            model.kind,
-            f"[{_STATE_STYLES.get(model.state, 'default')}]{model.state}[/]",
-            ", ".join(model.languages) or "any",
-            f"{model.sample_rate_hz} Hz" if model.sample_rate_hz else "",
-            ", ".join(model.capabilities),
-            escape(model.licence),
-        )
-    return table
+def row(model: Model) -> list[Cell]:
+    """A model's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    return [
+        Text(model.name, "bold"),
+        model.kind.replace("_", " "),
+        Text(model.state, _STATE_STYLES.get(model.state, "")),
+        "default" if model.is_default else "",
+        ", ".join(model.languages) or "any",
+        f"{model.sample_rate_hz} Hz" if model.sample_rate_hz else "",
+        ", ".join(model.capabilities),
+        model.licence,
+        ", ".join(f"{name} {value}" for name, value in sorted(model.limits.items())),
+        model.description,
+    ]
 
 
 async def _list(given: argparse.Namespace) -> tuple[Model, ...]:

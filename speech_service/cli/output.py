@@ -1,6 +1,7 @@
-"""What ``recognize`` writes to stdout: text for people, or JSON Lines with stable keys for programs.
+"""What ``recognize`` writes: text for people, subtitles, or JSON Lines with stable keys for programs.
 
-JSON Lines: one object per line, in order. ``type`` tells which; keys are never renamed, new ones may be added.
+JSON Lines: one object per line, in order of time. ``type`` tells which; keys are never renamed, new ones may be added.
+docs/cli.md tells users the same.
 
 ``result``   file, segment_id, channel, text, start_ms, end_ms, confidence (number or null), language (code or null),
              end_cause ("endpoint", "finalize", "max_segment", "end_of_stream" or null),
@@ -11,11 +12,13 @@ JSON Lines: one object per line, in order. ``type`` tells which; keys are never 
 """
 
 import argparse
-import json
 from typing import Protocol
 
 from speech_client import Latency, RecognitionResult, SpeechApiError, Usage
+from speech_client.options import SubtitleFormat
+from speech_service.cli import subtitles
 from speech_service.cli.failure import CommandError
+from speech_service.cli.streams import json_line
 
 
 class Writer(Protocol):
@@ -30,14 +33,28 @@ class Writer(Protocol):
         ...
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """The end of a file that did not."""
+        """The end of a file that did not; what was said before it is kept."""
         ...
+
+
+def subtitle_format(given: argparse.Namespace) -> SubtitleFormat | None:
+    """Which subtitles are asked for."""
+    return "srt" if given.srt else "vtt" if given.vtt else None
+
+
+def suffix(given: argparse.Namespace) -> str:
+    """The ending of a file that holds what ``writer`` gives."""
+    if given.json:
+        return ".jsonl"
+    return f".{subtitle_format(given) or ('tsv' if given.words else 'txt')}"
 
 
 def writer(given: argparse.Namespace, file: str, prefix: bool) -> Writer:
     """The writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
     if given.json:
         return JsonWriter(file)
+    if form := subtitle_format(given):
+        return SubtitleWriter(form, accurate=given.words)
     before = f"{file}: " if prefix else ""
     return WordWriter(before) if given.words else TextWriter(before)
 
@@ -73,6 +90,29 @@ class WordWriter(TextWriter):
             f"{self._prefix}{part.start_ms / 1000:.3f}\t{part.end_ms / 1000:.3f}\t{part.text}"
             for part in parts
         )
+
+
+class SubtitleWriter:
+    """One subtitle file; it comes as a whole, since a cue may reach into the next segment."""
+
+    def __init__(self, form: SubtitleFormat, *, accurate: bool) -> None:
+        self._form: SubtitleFormat = form
+        self._accurate = accurate
+        self._results: list[RecognitionResult] = []
+
+    def result(self, result: RecognitionResult) -> str:
+        """Nothing yet."""
+        if result.text:
+            self._results.append(result)
+        return ""
+
+    def summary(self, model: str, usage: Usage, latency: Latency) -> str:
+        """The file."""
+        return subtitles.of_results(self._results, self._form, self._accurate).rstrip("\n")
+
+    def failure(self, error: Exception, failure: CommandError) -> str:
+        """The file of what was understood before the failure."""
+        return self.summary("", Usage(), Latency()) if self._results else ""
 
 
 class JsonWriter:
@@ -139,4 +179,4 @@ class JsonWriter:
         )
 
     def _line(self, kind: str, **values: object) -> str:
-        return json.dumps({"type": kind, "file": self._file, **values}, ensure_ascii=False)
+        return json_line({"type": kind, "file": self._file, **values})

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from speech_client.sources import parse_wav
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.inputs import sound_devices
+from speech_service.domain.installing import install_extra
 
 PLAYERS: tuple[tuple[str, ...], ...] = (
     ("aplay", "-q", "-"),
@@ -64,8 +65,8 @@ async def _find_player() -> Player:
                 return await _ProgramPlayer.start(command)
         names = ", ".join(command[0] for command in PLAYERS)
         raise CommandError(
-            f"nothing here can play audio: install the 'mic' extra (pip install 'speech-service[mic]', with the "
-            f"PortAudio library), or one of {names}; or save it with -o FILE",
+            f"nothing here can play audio: install the 'mic' extra with the PortAudio library "
+            f"({install_extra('mic')}), or one of {names}; or save it with -o FILE",
             ExitCode.MISSING_EXTRA,
         ) from no_devices
 

@@ -6,18 +6,16 @@ root mean square of the layer's error over that of its output.
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from speech_service.cli.failure import ExitCode, missing_extra
+from speech_service.cli.tables import Column, show
 
-if TYPE_CHECKING:
-    from speech_service.engines.qwen3.asr.tools import LayerReport
+COLUMNS = (
+    Column("Layer", wraps=True),
+    Column("Error", right=True),
+    Column("With smoothing", right=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,17 +53,13 @@ def run(given: argparse.Namespace) -> int:
             row = {"layer": each.name, "error": each.error, "smoothed_error": each.smoothed_error}
             print(json.dumps(row))
     else:
-        Console().print(to_table(layers, given.method))
+        rows = [
+            (
+                each.name,
+                f"{each.error:.2%}",
+                "" if each.smoothed_error is None else f"{each.smoothed_error:.2%}",
+            )
+            for each in layers
+        ]
+        show(COLUMNS, rows)
     return ExitCode.OK
-
-
-def to_table(layers: Sequence["LayerReport"], method: str) -> Table:
-    """The layers for a person."""
-    table = Table(title=f"{method}: error of each layer's output", title_justify="left")
-    table.add_column("Layer", overflow="fold")
-    table.add_column("Error", justify="right")
-    table.add_column("With smoothing", justify="right")
-    for each in layers:
-        smoothed = "" if each.smoothed_error is None else f"{each.smoothed_error:.2%}"
-        table.add_row(escape(each.name), f"{each.error:.2%}", smoothed)
-    return table

@@ -45,13 +45,29 @@ FORMATS: dict[str, OutputEncoding] = {
 }
 """What ``--format`` takes."""
 
-_SUFFIXES = {".ogg": "opus", ".oga": "opus", ".raw": "pcm", ".ulaw": "mulaw", ".wave": "wav"}
+_HEADERLESS = ("pcm", "f32", "mulaw", "alaw")
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    ".wav": ("wav",),
+    ".wave": ("wav",),
+    ".flac": ("flac",),
+    ".mp3": ("mp3",),
+    ".ogg": ("opus",),
+    ".oga": ("opus",),
+    ".opus": ("opus",),
+    ".pcm": ("pcm",),
+    ".f32": ("f32",),
+    ".mulaw": ("mulaw",),
+    ".ulaw": ("mulaw",),
+    ".alaw": ("alaw",),
+    ".raw": _HEADERLESS,
+}
+"""Endings of a file, and the values of ``--format`` that it may hold, the usual one first."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
-        "Without --format the ending of -o decides: .wav .flac .mp3 .ogg .opus .pcm; else WAV."
+        f"Without --format the ending of -o decides: {' '.join(_SUFFIXES)}; nothing: WAV."
     )
     parser.add_argument("text", metavar="TEXT", help="the text; @FILE reads a file, - stdin")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="- writes to stdout")
@@ -94,11 +110,22 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _format(given: argparse.Namespace) -> str:
-    if given.format:
-        return given.format
+    """The form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
     suffix = given.output.suffix.lower() if given.output else ""
-    named = _SUFFIXES.get(suffix, suffix.removeprefix("."))
-    return named if named in FORMATS else "wav"
+    allowed = _SUFFIXES.get(suffix)
+    if given.format is None:
+        if suffix and allowed is None:
+            raise CommandError(
+                f"{given.output}: {suffix} is no ending known here: {' '.join(_SUFFIXES)}; or say --format",
+                ExitCode.USAGE,
+            )
+        return allowed[0] if allowed else "wav"
+    if allowed is not None and given.format not in allowed:
+        raise CommandError(
+            f"{given.output}: the ending {suffix} says {allowed[0]}, --format says {given.format}; leave one out",
+            ExitCode.USAGE,
+        )
+    return given.format
 
 
 def _options(given: argparse.Namespace, encoding: OutputEncoding) -> SynthesizeOptions:

@@ -9,12 +9,14 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_client import (
     Latency,
+    Progress,
     RecognitionResult,
     RecognizeOptions,
     ServiceWarning,
@@ -29,24 +31,37 @@ from speech_client import (
     Usage,
 )
 from speech_client.options import SubtitleFormat
+from speech_service.cli import subtitles
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.progress import ProgressScreen
 from speech_service.cli.recognize import is_large
+from speech_service.cli.streams import json_line
 from speech_service.cli.texts import note, read_argument, read_file, write_file
 
+_SRT_BEGINS = re.compile(r"\s*\d+[ \t]*\r?\n\d+:\d\d:\d\d[,.]\d{3} --> ")
 _SUBTITLE_SUFFIXES: dict[str, SubtitleFormat] = {".srt": "srt", ".vtt": "vtt"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
-        "A .srt or .vtt file keeps its times and numbers; only its words are translated."
+        "Subtitles keep their times and numbers; only their words are translated. They are known by --format, by the "
+        "ending .srt or .vtt, or by how they begin. --json: lines of type translation (segment_id, source_language, "
+        "language, text), with --audio also source (segment_id, text, start_ms, end_ms), for subtitles subtitles "
+        "(language, text), and summary (model)."
     )
     parser.add_argument(
         "text", nargs="?", metavar="TEXT", help="the text; @FILE reads a file, - stdin"
     )
-    parser.add_argument("--file", type=Path, metavar="FILE", help="subtitles (.srt, .vtt) or text")
+    parser.add_argument(
+        "--file", type=Path, metavar="FILE", help="subtitles (.srt, .vtt) or text; - reads stdin"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "srt", "vtt"),
+        help="what TEXT or --file holds; default: see below",
+    )
     parser.add_argument("--audio", type=Path, metavar="FILE", help="speech to translate")
     parser.add_argument("--to", required=True, metavar="CODE", help="target language, such as pt")
     parser.add_argument("--from", dest="source", default="", metavar="CODE", help="source language")
@@ -89,11 +104,19 @@ def run(given: argparse.Namespace) -> int:
     if sum(each is not None for each in (given.text, given.file, given.audio)) != 1:
         raise CommandError("give one of TEXT, --file FILE and --audio FILE", ExitCode.USAGE)
     if (given.srt or given.vtt) and given.audio is None:
-        raise CommandError("--srt and --vtt need --audio", ExitCode.USAGE)
+        raise CommandError(
+            "--srt and --vtt need --audio; --format srt says what --file holds", ExitCode.USAGE
+        )
+    if given.format and given.audio is not None:
+        raise CommandError("--format is for TEXT and --file; --srt for --audio", ExitCode.USAGE)
     answer = asyncio.run(_translate(given))
     for warning in answer.warnings:
         note(f"warning: {warning.message}")
     lines = [*answer.lines, {"type": "summary", "model": answer.model}]
+    if given.json and given.output is None:
+        for line in lines:
+            print(json_line(line))
+        return ExitCode.OK
     encoded = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     write_file(given.output or Path("-"), encoded if given.json else answer.text)
     return ExitCode.OK
@@ -102,30 +125,61 @@ def run(given: argparse.Namespace) -> int:
 async def _translate(given: argparse.Namespace) -> _Answer:
     # Everything that can be wrong here is found before the server is asked.
     text = read_argument(given.text) if given.text is not None else ""
-    suffix = _SUBTITLE_SUFFIXES.get(given.file.suffix.lower()) if given.file else None
     if given.file is not None:
-        text = read_file(given.file)
+        text = read_argument("-") if str(given.file) == "-" else read_file(given.file)
+    form = _speech_form(given) if given.audio is not None else _text_form(given, text)
+    _check_output(given, form)
     async with connect(given) as client:
         if given.audio is not None:
-            return _speech_answer(await _speech(client, given), given.to)
-        if suffix is not None:
+            return _speech_answer(await _speech(client, given), form)
+        if form is not None:
             reply = await client.translate_subtitles(
-                text, given.to, subtitle_format=suffix, **_options(given)
+                text, given.to, subtitle_format=form, **_options(given)
             )
         else:
             reply = await client.translate_text(text, given.to, **_options(given))
     return _text_answer(reply, given.to)
 
 
+def _speech_form(given: argparse.Namespace) -> SubtitleFormat | None:
+    """What ``--audio`` becomes: subtitles where they are asked for, or where the output is called so."""
+    if given.srt or given.vtt:
+        return "srt" if given.srt else "vtt"
+    return None if given.json else _ending(given.output)
+
+
+def _text_form(given: argparse.Namespace, text: str) -> SubtitleFormat | None:
+    """What is to be translated, and therefore what it becomes."""
+    if given.format:
+        return None if given.format == "text" else given.format
+    if ending := _ending(given.file):
+        return ending
+    if text.startswith("WEBVTT"):
+        return "vtt"
+    return "srt" if _SRT_BEGINS.match(text) else None
+
+
+def _check_output(given: argparse.Namespace, form: SubtitleFormat | None) -> None:
+    named = _ending(given.output)
+    if named is not None and (given.json or named != form):
+        held = "JSON Lines" if given.json else (form or "text").upper()
+        raise CommandError(
+            f"{given.output}: what comes is {held}, not {named.upper()}; name it otherwise",
+            ExitCode.USAGE,
+        )
+
+
+def _ending(path: Path | None) -> SubtitleFormat | None:
+    return _SUBTITLE_SUFFIXES.get(path.suffix.lower()) if path is not None else None
+
+
 async def _speech(client: SpeechClient, given: argparse.Namespace) -> SpeechTranslation:
     recognition = RecognizeOptions()
     if given.source:
         recognition["language"] = given.source
-    if not (given.srt or given.vtt) and is_large(given.audio):
+    if is_large(given.audio):
         return await _stream(client, given, {**_options(given), "recognition": recognition})
     options: TranslateSpeechOptions = {**_options(given), "recognition": recognition}
-    if given.srt or given.vtt:
-        options["subtitles"] = "srt" if given.srt else "vtt"
     return await client.translate_speech(given.audio, given.to, **options)
 
 
@@ -137,8 +191,10 @@ async def _stream(
     translations: list[Translation] = []
     warnings: list[ServiceWarning] = []
     usage, latency = Usage(), Latency()
+    ends_ms: dict[int, int] = {}
     async with contextlib.AsyncExitStack() as stack:
-        bar = stack.enter_context(stack.enter_context(ProgressScreen()).file(str(given.audio)))
+        screen = stack.enter_context(ProgressScreen(doing="translated"))
+        bar = stack.enter_context(screen.file(str(given.audio)))
         stream = await stack.enter_async_context(
             client.translate_file(given.audio, given.to, on_sent=bar.sent, **options)
         )
@@ -146,8 +202,12 @@ async def _stream(
             match event:
                 case RecognitionResult() if event.is_final:
                     source.append(event)
+                    ends_ms[event.segment_id] = event.end_ms
                 case Translation() if event.is_final:
                     translations.append(event)
+                    bar.done(ends_ms.get(event.segment_id, 0))
+                case Progress():
+                    bar.received(event.received_ms)
                 case ServiceWarning():
                     warnings.append(event)
                 case SessionEnded():
@@ -157,7 +217,8 @@ async def _stream(
         model = stream.session.model
     return SpeechTranslation(
         source=tuple(source),
-        translations=tuple(translations),
+        # Told in the order of what was said, not in that in which the translations were done.
+        translations=tuple(sorted(translations, key=lambda each: each.segment_id)),
         subtitles={},
         audio=(),
         languages=(),
@@ -191,10 +252,11 @@ def _text_answer(reply: TextTranslation, to: str) -> _Answer:
     return _Answer(text, [*lines, *_files(reply.subtitles)], reply.model, reply.warnings)
 
 
-def _speech_answer(reply: SpeechTranslation, to: str) -> _Answer:
+def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _Answer:
     text = "".join(f"{each.text}\n" for each in reply.translations)
-    if reply.subtitles:
-        text = _file_of(reply.subtitles, to)
+    if form is not None:
+        translated = {each.segment_id: each.text for each in reply.translations}
+        text = subtitles.of_translation(reply.source, translated, form)
     lines: list[dict[str, object]] = [
         {
             "type": "source",
@@ -206,7 +268,7 @@ def _speech_answer(reply: SpeechTranslation, to: str) -> _Answer:
         for result in reply.source
     ]
     lines += _translations(reply.translations)
-    return _Answer(text, [*lines, *_files(reply.subtitles)], reply.model, reply.warnings)
+    return _Answer(text, lines, reply.model, reply.warnings)
 
 
 def _translations(translations: Iterable[Translation]) -> list[dict[str, object]]:

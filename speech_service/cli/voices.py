@@ -2,25 +2,36 @@
 
 import argparse
 import asyncio
-import json
 from dataclasses import fields
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from speech_client import Voice
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
+from speech_service.cli.streams import json_line
+from speech_service.cli.tables import Cell, Column, show
+
+COLUMNS = (Column("Id"), Column("Kind"), Column("Gender"), Column("Languages", wraps=True))
+LONG_COLUMNS = (
+    Column("Name", wraps=True),
+    Column("Rate"),
+    Column("Aliases", wraps=True),
+    Column("Models", wraps=True),
+    Column("Licence", wraps=True),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.epilog = "Without a terminal: one line each, columns by tabs."
     parser.add_argument(
         "--language", default="", metavar="CODE", help="only voices of this language"
     )
     parser.add_argument("--model", default="", metavar="NAME", help="only voices of this model")
-    parser.add_argument("--json", action="store_true", help="one JSON object per voice and line")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--long", action="store_true", help="all that is known of each voice")
+    form.add_argument("--json", action="store_true", help="one JSON object per voice and line")
     add_connection(parser)
 
 
@@ -29,9 +40,10 @@ def run(given: argparse.Namespace) -> int:
     voices = asyncio.run(_list(given))
     if given.json:
         for voice in voices:
-            print(json.dumps(to_json(voice), ensure_ascii=False))
+            print(json_line(to_json(voice)))
     else:
-        Console().print(to_table(voices, given.server))
+        columns = (*COLUMNS, *LONG_COLUMNS) if given.long else COLUMNS
+        show(columns, [row(voice)[: len(columns)] for voice in voices], blocks=given.long)
     return ExitCode.OK
 
 
@@ -42,27 +54,19 @@ def to_json(voice: Voice) -> dict[str, object]:
     return values
 
 
-def to_table(voices: tuple[Voice, ...], server: str) -> Table:
-    """The voices for a person."""
-    table = Table(title=f"Voices of {server}", title_justify="left")
-    for heading in ("Id", "Kind", "Languages", "Gender", "Rate", "Aliases", "Licence"):
-        table.add_column(
-            heading,
-            justify="right" if heading == "Rate" else "left",
-            overflow="fold",
-            no_wrap=heading in ("Id", "Rate"),
-        )
-    for voice in voices:
-        table.add_row(
-            f"[bold]{escape(voice.id)}[/]",
-            voice.kind.replace("_", "-"),
-            ", ".join(voice.languages),
-            voice.gender,
-            f"{voice.sample_rate_hz} Hz" if voice.sample_rate_hz else "",
-            escape(", ".join(voice.aliases)),
-            escape(voice.licence),
-        )
-    return table
+def row(voice: Voice) -> list[Cell]:
+    """A voice's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    return [
+        Text(voice.id, "bold"),
+        voice.kind.replace("_", "-"),
+        voice.gender,
+        ", ".join(voice.languages),
+        voice.name,
+        f"{voice.sample_rate_hz} Hz" if voice.sample_rate_hz else "",
+        ", ".join(voice.aliases),
+        ", ".join(voice.models),
+        voice.licence,
+    ]
 
 
 async def _list(given: argparse.Namespace) -> tuple[Voice, ...]:

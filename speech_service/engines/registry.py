@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
 from speech_service.config import ConfigError, ModelConfig, VadConfig, decode_options
+from speech_service.domain.installing import install_extra
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.model_files import ModelFileError
 from speech_service.engines.official_package import RECIPE
@@ -17,6 +18,20 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine, Vad
 
 T = TypeVar("T")
+
+
+class BackendError(ConfigError):
+    """A backend lacks a package or a file, which no other value of the configuration mends.
+
+    Attributes:
+        problem: what is missing, where it is asked for.
+        install: the command that brings it; empty where no package does.
+    """
+
+    def __init__(self, problem: str, install: str) -> None:
+        super().__init__(f"{problem} Install it: {install}" if install else problem)
+        self.problem = problem
+        self.install = install
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +42,10 @@ class Backend:
     install: str
 
 
-_SERVER = "pip install 'speech-service[server]'"
+_SERVER = install_extra("server")
 
-_QWEN = "pip install 'speech-service[server,qwen]'"
-_VLLM = "pip install 'speech-service[server,vllm]'"
+_QWEN = install_extra("server,qwen")
+_VLLM = install_extra("server,vllm")
 _QWEN_ASR = f"pip install --no-deps qwen-asr==0.0.6 {RECIPE}"
 _QWEN_TTS = f"pip install --no-deps qwen-tts==0.1.1 {RECIPE}"
 
@@ -145,7 +160,7 @@ def _guarded(make: Callable[[], T], backend: Backend, path: str) -> T:
         return make()
     except ImportError as error:
         package = error.name or str(error)
-        raise ConfigError(f"{path}: needs {package}. Install it: {backend.install}") from error
+        raise BackendError(f"{path}: needs {package}.", backend.install) from error
     except ModelFileError as error:
-        remedy = f" Install it: {backend.install}" if error.from_package else ""
-        raise ConfigError(f"{path}: {error}{remedy}") from error
+        remedy = backend.install if error.from_package else ""
+        raise BackendError(f"{path}: {error}", remedy) from error

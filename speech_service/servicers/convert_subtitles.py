@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from google.protobuf.duration_pb2 import Duration
 
 from speech.v1 import common_pb2
-from speech_service.domain.alignment import AlignedUnit, Granularity, UnalignedReason, UnalignedSpan
+from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.domain.translation import SubtitleCue
 from speech_service.servicers import convert
-from speech_service.text.subtitle_atoms import TimedText
 from speech_service.text.subtitle_rules import SubtitleRules
 from speech_service.text.subtitles import (
-    cues_from_segments,
-    cues_from_units,
+    cues_of_alignment,
+    cues_of_transcript,
     write_srt,
     write_vtt,
 )
@@ -85,17 +84,7 @@ def transcript_cues(
     results: Sequence[TranscriptResult], asked: SubtitleWish, duration_ms: int
 ) -> list[SubtitleCue]:
     """The cues of :func:`of_transcript`."""
-    if not asked.accurate:
-        segments = [TimedText(r.text, r.start_ms, r.end_ms) for r in results]
-        return cues_from_segments(segments, asked.rules, duration_ms)
-    units: list[AlignedUnit] = []
-    texts: list[str] = []
-    base = 0
-    for result in results:
-        units += _units_of(result, base)
-        texts.append(result.text)
-        base += len(result.text) + 1
-    return cues_from_units("\n".join(texts), units, asked.rules, duration_ms)
+    return cues_of_transcript(results, asked.rules, duration_ms, accurate=asked.accurate)
 
 
 def of_alignment(
@@ -106,25 +95,7 @@ def of_alignment(
     duration_ms: int,
 ) -> common_pb2.Subtitles:
     """Subtitles of an aligned text. Words that nobody says are not shown."""
-    spoken = list(text)
-    for span in spans:
-        if span.reason is UnalignedReason.TEXT_NOT_SPOKEN or not units:
-            spoken[span.char_start : span.char_end] = " " * (span.char_end - span.char_start)
-    shown = "".join(spoken) if units else ""
-    return file_of(cues_from_units(shown, units, asked.rules, duration_ms), asked)
-
-
-def _units_of(result: TranscriptResult, base: int) -> list[AlignedUnit]:
-    """The words of a segment as units; one unit for all of it where none was placed."""
-    places = [(w.char_start, w.char_end, w.start_ms, w.end_ms) for w in result.words]
-    if not places and result.text:
-        places = [(0, len(result.text), result.start_ms, max(result.end_ms, result.start_ms + 1))]
-    return [
-        AlignedUnit(
-            result.text[begin:end], Granularity.WORD, base + begin, base + end, start_ms, end_ms
-        )
-        for begin, end, start_ms, end_ms in places
-    ]
+    return file_of(cues_of_alignment(text, units, spans, asked.rules, duration_ms), asked)
 
 
 def file_of(cues: Sequence[SubtitleCue], asked: SubtitleWish) -> common_pb2.Subtitles:

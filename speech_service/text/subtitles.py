@@ -1,12 +1,13 @@
 """Subtitles: cues from timed text, and the files that hold them.
 
 ``accurate`` cues come from the aligner's times (:func:`cues_from_units`), ``fast`` ones from segments whose time is
-shared out by characters (:func:`cues_from_segments`).
+shared out by characters (:func:`cues_from_segments`). Server and command line make them here, with the same rules.
 """
 
 from collections.abc import Iterable, Sequence
 
-from speech_service.domain.alignment import AlignedUnit
+from speech_service.domain.alignment import AlignedUnit, Granularity, UnalignedReason, UnalignedSpan
+from speech_service.domain.transcript import TranscriptResult
 from speech_service.domain.translation import SubtitleCue
 from speech_service.text.subtitle_atoms import Atom, TimedText, atoms_of_segments, atoms_of_units
 from speech_service.text.subtitle_layout import group, joined, line_break
@@ -54,6 +55,50 @@ def cues_from_segments(
     return _cues(atoms_of_segments(repaired, rules.max_columns), rules, duration_ms)
 
 
+def cues_of_transcript(
+    results: Sequence[TranscriptResult],
+    rules: SubtitleRules,
+    duration_ms: int | None = None,
+    *,
+    accurate: bool,
+) -> list[SubtitleCue]:
+    """Cues of recognized segments.
+
+    Args:
+        results: FINALs in order of time.
+        rules: layout and timing.
+        duration_ms: as for :func:`cues_from_units`.
+        accurate: by the times of the words, where they are known; else each segment's time is shared out.
+    """
+    if not accurate:
+        segments = [TimedText(r.text, r.start_ms, r.end_ms) for r in results]
+        return cues_from_segments(segments, rules, duration_ms)
+    units: list[AlignedUnit] = []
+    texts: list[str] = []
+    base = 0
+    for result in results:
+        units += _units_of(result, base)
+        texts.append(result.text)
+        base += len(result.text) + 1
+    return cues_from_units("\n".join(texts), units, rules, duration_ms)
+
+
+def cues_of_alignment(
+    text: str,
+    units: Sequence[AlignedUnit],
+    spans: Sequence[UnalignedSpan],
+    rules: SubtitleRules,
+    duration_ms: int | None = None,
+) -> list[SubtitleCue]:
+    """Cues of an aligned text. Words that nobody says are not shown."""
+    spoken = list(text)
+    for span in spans:
+        if span.reason is UnalignedReason.TEXT_NOT_SPOKEN or not units:
+            spoken[span.char_start : span.char_end] = " " * (span.char_end - span.char_start)
+    shown = "".join(spoken) if units else ""
+    return cues_from_units(shown, units, rules, duration_ms)
+
+
 def write_srt(cues: Iterable[SubtitleCue]) -> str:
     """A SubRip file: UTF-8 text with ``\\n`` line ends, empty without cues."""
     return "".join(
@@ -68,6 +113,19 @@ def write_vtt(cues: Iterable[SubtitleCue]) -> str:
         f"{cue.index}\n{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt(cue.text)}\n\n"
         for cue in cues
     )
+
+
+def _units_of(result: TranscriptResult, base: int) -> list[AlignedUnit]:
+    """The words of a segment as units; one unit for all of it where none was placed."""
+    places = [(w.char_start, w.char_end, w.start_ms, w.end_ms) for w in result.words]
+    if not places and result.text:
+        places = [(0, len(result.text), result.start_ms, max(result.end_ms, result.start_ms + 1))]
+    return [
+        AlignedUnit(
+            result.text[begin:end], Granularity.WORD, base + begin, base + end, start_ms, end_ms
+        )
+        for begin, end, start_ms, end_ms in places
+    ]
 
 
 def _cues(

@@ -109,7 +109,5 @@ def test_realtime_without_its_library_says_what_to_install(
     monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
     monkeypatch.setitem(sys.modules, "websockets", None)
     options = {"base_url": "http://127.0.0.1:1/v1", "model": "m", "mode": "realtime"}
-    with pytest.raises(
-        ConfigError, match=r"websockets.*pip install 'speech-service\[server,vllm\]'"
-    ):
+    with pytest.raises(ConfigError, match=r"websockets.*pip install '\.\[server,vllm\]'"):
         build_engine(ModelConfig(kind="recognizer/vllm", options=options))

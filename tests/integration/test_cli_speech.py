@@ -95,7 +95,7 @@ async def test_play_with_an_installed_player(
     assert failed.code == 2
     assert "aplay cannot play: no sound card" in failed.err
     assert absent.code == 4
-    assert "speech-service[mic]" in absent.err
+    assert "'.[mic]'" in absent.err
     assert "-o FILE" in absent.err
 
 
@@ -114,7 +114,7 @@ async def test_align(tmp_path: Path) -> None:
     assert (one["type"], one["text"], one["start_ms"], one["kind"]) == ("unit", "one", 0, "word")
     assert (unaligned["text"], unaligned["reason"]) == ("three", "text_not_spoken")
     assert (summary["units"], summary["unaligned"], summary["duration_ms"]) == (2, 1, 900)
-    assert srt.out.splitlines()[:2] == ["1", "00:00:00,000 --> 00:00:01,000"]
+    assert srt.out == "1\n00:00:00,000 --> 00:00:00,900\none two\n\n"  # Nobody says "three".
 
 
 async def test_align_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ async def test_align_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert no_wav.code == 2
     assert "only WAV with 16-bit or float samples can be drawn" in no_wav.err
     assert absent.code == 4
-    assert "pip install 'speech-service[plot]'" in absent.err
+    assert "pip install '.[plot]'" in absent.err
 
 
 async def test_translate(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_translate(tmp_path: Path) -> None:
     assert made.read_text() == "1\n00:00:00,000 --> 00:00:01,000\nHI\n"
     assert speech.out == "pt:4 bytes\n"
     assert list(server.requests[3].config.recognition.language.codes) == ["en"]
-    assert srt.out == "pt"  # Not the source's file, which comes first.
+    assert srt.out == "1\n00:00:00,000 --> 00:00:00,100\npt:4 bytes\n\n"
 
 
 async def test_large_files_are_streamed(tmp_path: Path) -> None:
@@ -174,8 +174,11 @@ async def test_large_files_are_streamed(tmp_path: Path) -> None:
         aligned = await cli("align", str(file), "--text", "one", *target)
         kinds = {type(request).__name__ for request in server.requests}
         translated = await cli("translate", "--audio", str(file), "--to", "pt", *target)
-    assert aligned.code == 0
-    assert aligned.err == "not aligned: 'o' (not speakable), 0.00 to 0.00 s\n"
+    assert aligned.code == 1
+    assert aligned.err.splitlines() == [
+        "not aligned: 'o' (not speakable), 0.00 to 0.00 s",
+        f"speech-service align: {file}: nothing of the text was found in the audio",
+    ]
     assert kinds == {"StreamingAlignRequest"}
     assert translated == Done(0, "pt:5242880 bytes\n", "")
     assert sum(len(r.audio.data) for r in server.requests) == 10 << 20
@@ -185,12 +188,12 @@ async def test_voices_and_languages() -> None:
     async with serve_speech() as server:
         target = ("--server", server.target)
         voices = await cli("voices", "--language", "en", *target)
+        voices_long = await cli("voices", "--long", *target)
         voices_json = await cli("voices", "--json", *target)
         languages = await cli("languages", *target)
         languages_json = await cli("languages", "--json", *target)
-    assert "v0" in voices.out
-    assert "built-in" in voices.out
-    assert "alloy" in voices.out
+    assert voices.out.splitlines()[0] == "v0\tbuilt-in\tfemale\ten-US"
+    assert "\talloy\t" in voices_long.out
     assert voices_json.json[0]["aliases"] == ["alloy"]
     assert voices_json.json[0]["created"] is None
     assert "turn" in languages.out
@@ -217,7 +220,11 @@ async def test_voices_and_languages() -> None:
         (("translate", "Hi", "--file", "x", "--to", "pt"), "give one of TEXT"),
         (("translate", "Hi", "--srt", "--to", "pt"), "--srt and --vtt need --audio"),
         (("translate", "Hi", "--to", "pt", "--term", "=x"), "is not TERM or TERM=TRANSLATION"),
-        (("recognize", "--srt", "a.wav", "b.wav"), "--srt and --vtt take one file"),
+        (("recognize", "--srt", "a.wav", "b.wav"), "add --output-dir DIR"),
+        (("recognize", "-", "-"), "standard input can be read once"),
+        (("translate", "Hi", "--to", "pt", "-o", "x.srt"), "what comes is TEXT, not SRT"),
+        (("translate", "--audio", "x", "--to", "pt", "--vtt", "-o", "x.srt"), "is VTT, not SRT"),
+        (("translate", "--audio", "x", "--to", "pt", "--format", "srt"), "--format is for TEXT"),
         (("recognize", "--srt", "--json", "a.wav"), "not allowed with argument"),
     ],
 )
@@ -251,11 +258,8 @@ async def test_recognize_subtitles_and_words(tmp_path: Path) -> None:
     word = pb.Word(text="Hi", start_ms=10, end_ms=500, char_end=2)
 
     async def answer(request: pb.RecognizeRequest, context: Context) -> pb.RecognizeResponse:
-        config = request.config
-        if config.HasField("subtitles"):
-            text = f"{config.subtitles.format}/{config.subtitles.mode}\n\n"
-            return pb.RecognizeResponse(subtitles=common.Subtitles(text=text))
-        return pb.RecognizeResponse(results=[result("Hi", words=[word])])
+        words = [word] if request.config.word_times else []
+        return pb.RecognizeResponse(results=[result("Hi", words=words)])
 
     async def refine(server: Scripted, context: Context) -> None:
         await context.write(started())
@@ -277,8 +281,8 @@ async def test_recognize_subtitles_and_words(tmp_path: Path) -> None:
         words = await cli(*given, "--words")
         streamed = await cli(*given, "--words", "--stream")
         as_json = await cli(*given, "--words", "--json")
-    assert srt == Done(0, "1/0\n", "")
-    assert vtt == Done(0, "2/2\n", "")
+    assert srt == Done(0, "1\n00:00:00,000 --> 00:00:01,000\nHi\n", "")
+    assert vtt == Done(0, "WEBVTT\n\n1\n00:00:00.010 --> 00:00:01.000\nHi\n", "")
     assert words == Done(0, "0.010\t0.500\tHi\n", "")
     assert streamed == Done(0, "0.010\t0.500\tHi\n1.000\t2.000\tthere\n", "")
     assert json.loads(as_json.out.splitlines()[0])["words"][0]["text"] == "Hi"

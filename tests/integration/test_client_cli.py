@@ -199,7 +199,7 @@ async def test_nobody_answers(tmp_path: Path) -> None:
         (("serve", "--set", "server.port=1"), "server.port: unknown key"),
         (("serve", "--config", "absent.toml"), "cannot read configuration file absent.toml"),
         (("models", "--token-file", "absent"), "absent: cannot be read"),
-        (("dance",), "invalid choice: 'dance'"),
+        (("dance",), "there is no command 'dance'. See `speech-service --help`"),
     ],
 )
 async def test_wrong_usage(words: tuple[str, ...], hint: str) -> None:
@@ -272,9 +272,11 @@ async def test_interrupting_recognize(tmp_path: Path) -> None:
 async def test_models() -> None:
     async with serve() as server:
         table = await cli("models", "--server", server.target)
+        full = await cli("models", "--server", server.target, "--long")
         as_json = await cli("models", "--server", server.target, "--json")
-    assert "scripted*" in table.out
-    assert "partial_results, word_times" in table.out
+    assert table.out == "scripted\trecognizer\tready\tdefault\ten\n"
+    assert full.out.startswith(table.out.rstrip())
+    assert "\t16000 Hz\tpartial_results, word_times\tMIT\tmax_channels 8\t" in full.out
     (model,) = as_json.json
     assert model["name"] == "scripted"
     assert model["limits"] == {"max_channels": 8}
@@ -291,7 +293,8 @@ async def test_doctor() -> None:
     assert "look at the log of `serve`" in table.out
     assert "SynthesisService" not in table.out
     down = await cli("doctor", "--health", "--server", "127.0.0.1:1")
-    assert down == Done(1, "", "speech-service doctor: 127.0.0.1:1 does not answer\n")
+    assert down.code == 1
+    assert down.err.startswith("speech-service doctor: no server answers at 127.0.0.1:1")
 
 
 async def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:

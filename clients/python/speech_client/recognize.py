@@ -20,6 +20,9 @@ class RecognizeStream(Session[StreamingRecognizeRequest, RecognizeEvent]):
     Entering opens the session and waits for the server's ``session_started``, so a wrong configuration raises there.
     Iterating gives the events, ends after ``session_ended``, and raises ``SpeechApiError`` when the stream fails.
     Leaving before the end cancels the call.
+
+    FINALs come in order of time. A REFINED, which adds words to its FINAL, may come after later FINALs: who prints
+    words keeps the place of each segment, as ``speech-service recognize --words`` does.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class RecognizeStream(Session[StreamingRecognizeRequest, RecognizeEvent]):
         await self.send(StreamingRecognizeRequest(audio=audio_pb2.AudioChunk(data=data)))
 
     async def send_silence(self, milliseconds: int) -> None:
-        """Stand for silence that is not sent, so that times keep counting; at most one hour."""
+        """Stand for silence that is not sent, so that times keep counting; at most 10 minutes a message."""
         silence = audio_pb2.SilenceChunk(duration=duration(milliseconds))
         await self.send(StreamingRecognizeRequest(silence=silence))
 

@@ -20,13 +20,19 @@ from speech_client import (
     Usage,
 )
 from speech_client.errors import from_status
-from speech_service.cli import COMMANDS, build_parser, checks, inputs, run, serve
-from speech_service.cli.checks import Verdict
-from speech_service.cli.doctor import local_address
+from speech_service.cli import COMMANDS, build_parser, checks, inputs, ports, run, serve
 from speech_service.cli.failure import CommandError, ExitCode, explain
+from speech_service.cli.finding import Verdict
 from speech_service.cli.live_view import LiveView, clock
-from speech_service.cli.progress import FileProgress
-from speech_service.config import Config, ConfigError, ModelConfig, ServerConfig, load_config
+from speech_service.cli.server_address import Access
+from speech_service.config import (
+    Config,
+    ConfigError,
+    ModelConfig,
+    ServerConfig,
+    load_config,
+    local_address,
+)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -74,13 +80,13 @@ def test_serve_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError) as caught:
         serve.run(parse_serve())
     assert caught.value.code is ExitCode.MISSING_EXTRA
-    assert "pip install 'speech-service[server]'" in str(caught.value)
+    assert "pip install '.[server]'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("missing", "hint"),
     [
-        (ModuleNotFoundError("sounddevice"), "pip install 'speech-service[mic]'"),
+        (ModuleNotFoundError("sounddevice"), "pip install '.[mic]'"),
         (OSError("PortAudio library not found"), "apt-get install libportaudio2"),
     ],
 )
@@ -106,7 +112,7 @@ def test_no_microphone(
         (
             from_status(grpc.StatusCode.UNAVAILABLE, "refused", None),
             ExitCode.UNREACHABLE,
-            "no server answers at host:1",
+            "no server answers at 127.0.0.1:1",
         ),
         (
             from_status(grpc.StatusCode.DEADLINE_EXCEEDED, "late", None),
@@ -120,11 +126,16 @@ def test_no_microphone(
             ExitCode.REFUSED,
             "RESOURCE_EXHAUSTED: full Try again in 250 ms.",
         ),
+        (
+            OSError(28, "No space left on device"),
+            ExitCode.USAGE,
+            "reading or writing failed: No space left on device",
+        ),
         (KeyError("x"), ExitCode.BUG, "this is a bug in speech-service: KeyError"),
     ],
 )
 def test_each_error_has_a_code_and_a_line(error: Exception, code: ExitCode, text: str) -> None:
-    failure = explain(error, "host:1")
+    failure = explain(error, Access("127.0.0.1:1"))
     assert failure.code is code
     assert str(failure).startswith(text)
     assert "\n" not in str(failure)
@@ -181,16 +192,6 @@ def test_clock(milliseconds: int, text: str) -> None:
     assert clock(milliseconds) == text
 
 
-def test_progress_speed() -> None:
-    from rich.progress import Progress
-
-    progress = Progress(disable=True)
-    bar = FileProgress(progress, progress.add_task("x", decoded=""))
-    bar.decoded(30_000)
-    bar.decoded(20_000)  # A final of an earlier channel does not turn the bar back.
-    assert bar.describe(2.0) == "30.0 s decoded, 15.0 x real time"
-
-
 @pytest.mark.parametrize(
     ("listen", "address"),
     [
@@ -213,16 +214,22 @@ def test_doctor_checks() -> None:
     (bad,) = checks.check_models(Config(models=(ModelConfig(kind="recognizer/absent"),)))
     assert bad.verdict is Verdict.FAIL
     assert "recognizer/absent" in bad.found
-    foreign = checks.check_port("port", "nowhere.invalid:1")
+    (foreign,) = ports.check(
+        ServerConfig(listen="nowhere.invalid:1", admin_listen="", metrics_listen="")
+    )
     assert foreign.verdict is Verdict.FAIL
-    free = checks.check_ports(Config(server=ServerConfig(listen="127.0.0.1:1", metrics_listen="")))
+    assert "server.listen" in foreign.fix
+    free = ports.check(
+        ServerConfig(listen="127.0.0.1:1", admin_listen="127.0.0.1:2", metrics_listen="")
+    )
     assert [check.name for check in free] == ["port, service", "port, admin"]
+    assert {check.verdict for check in free} == {Verdict.OK}
 
 
 def test_doctor_reports_missing_packages() -> None:
     group = checks._check_group("mic", ["rich", "not-there"], Verdict.WARN)
     assert (group.verdict, group.found) == (Verdict.WARN, "missing: not-there")
-    assert group.fix == "pip install 'speech-service[mic]'"
+    assert group.fix.startswith("pip install '.[mic]' in the source folder")
     required = ["rich<16,>=13.7", "av<19,>=18.1; extra == 'server'", 'x; extra == "dev"']
     assert checks._names(required, "") == ["rich"]
     assert checks._names(required, "server") == ["av"]

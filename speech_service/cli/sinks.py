@@ -1,0 +1,101 @@
+"""Where the lines of each file of ``recognize`` go: stdout, in the order of the files, or files in a folder."""
+
+import asyncio
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.texts import STANDARD, cannot_write
+
+_STDIN_NAME = "stdin"
+
+
+class Sink(Protocol):
+    """Takes the lines of one file."""
+
+    def put(self, line: str) -> None:
+        """A line, or several, without the last line end."""
+        ...
+
+    def end(self, *, failed: bool) -> None:
+        """No more lines come."""
+        ...
+
+
+class QueueSink:
+    """Keeps the lines until their turn on stdout."""
+
+    def __init__(self) -> None:
+        self._lines = asyncio.Queue[str | None]()
+
+    def put(self, line: str) -> None:
+        """Keep a line."""
+        self._lines.put_nowait(line)
+
+    def end(self, *, failed: bool) -> None:
+        """Let the reader end."""
+        self._lines.put_nowait(None)
+
+    async def get(self) -> str | None:
+        """The next line; None after the last."""
+        return await self._lines.get()
+
+
+class FileSink:
+    """Writes a file as the lines come. A failed recognition leaves what it gave, and no file where it gave nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def put(self, line: str) -> None:
+        """Write a line. Raises CommandError when the file cannot be written."""
+        try:
+            self._opened().write(f"{line}\n")
+        except OSError as error:
+            cannot_write(self._path, error)
+
+    def end(self, *, failed: bool) -> None:
+        """Close; silence gives an empty file. Raises CommandError when the file cannot be written."""
+        try:
+            if not failed:
+                self._opened()
+            if self._file is not None:
+                self._file.close()
+        except OSError as error:
+            cannot_write(self._path, error)
+
+    def _opened(self) -> TextIO:
+        if self._file is None:
+            self._file = self._path.open(
+                "w", encoding="utf-8", errors="surrogateescape", buffering=1
+            )
+        return self._file
+
+
+def files_in(folder: Path, names: list[str], suffix: str) -> list[Path]:
+    """A file in ``folder`` for each input; the folder is made.
+
+    Raises:
+        CommandError: two inputs would write one file, one would overwrite an input, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cannot_write(folder, error)
+    made: dict[Path, str] = {}
+    inputs = {Path(name).resolve() for name in names if name != STANDARD}
+    for name in names:
+        path = folder / f"{_STDIN_NAME if name == STANDARD else Path(name).stem}{suffix}"
+        if path in made:
+            raise CommandError(
+                f"{made[path]} and {name} would both be written to {path}; give them different names, "
+                "or run them one after the other with different --output-dir",
+                ExitCode.USAGE,
+            )
+        if path.resolve() in inputs:
+            raise CommandError(
+                f"{path} is one of the inputs; it is not overwritten", ExitCode.USAGE
+            )
+        made[path] = name
+    return list(made)
