@@ -67,7 +67,7 @@ class Zygote:
         try:
             pid = os.fork()
         except OSError:
-            self._report(order.job_id, NOT_STARTED)
+            self._report(order.job_id, NOT_STARTED, 0.0)
             return
         if pid:
             self._children[pid] = order.job_id
@@ -90,14 +90,14 @@ class Zygote:
 
     def _reap(self) -> None:
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._report(self._children.pop(pid), status)
+            self._report(self._children.pop(pid), status, used.ru_utime + used.ru_stime)
 
-    def _report(self, job_id: int, status: int) -> None:
+    def _report(self, job_id: int, status: int, cpu_s: float) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._control.sendall(EXITED.pack(job_id, status))
+            self._control.sendall(EXITED.pack(job_id, status, cpu_s))
 
     def _kill_all(self) -> None:
         for pid in self._children:

@@ -76,6 +76,9 @@ class StreamWarning:
     reason: str
     field: str
     message: str
+    start_ms: int | None = None
+    """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
