@@ -320,7 +320,7 @@ class ContainerDecoder:
             elif message == Message.FAILED:
                 self._give_up(failure_of(detail, value, self._field, self._limits))
             elif message == Message.LOST:
-                self._lose(loss_of(detail, payload, self._check.sample_rate_hz))
+                self._lose(loss_of(detail, payload, value))
             elif message == Message.WAITING:
                 self._read_bytes = value
             else:

@@ -17,8 +17,9 @@ from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from speech_service.audio.decode_sink import Sink
-from speech_service.audio.decode_sources import GiveUpError, mp3_frame_bytes, mp3_frames_in
+from speech_service.audio.decode_sources import GiveUpError
 from speech_service.audio.decode_wire import OPEN_END, Lost, Reason
+from speech_service.audio.mp3_frames import mp3_frame_bytes, mp3_frames_in
 from speech_service.audio.sniff import is_layer_3_sync
 
 AudioPacket: TypeAlias = "Packet[AudioStream]"
@@ -74,12 +75,7 @@ class StampedGaps:
     def jump(self, frame: AudioFrame) -> float:
         """Seconds between the end of the last frame and this one; 0 where they are too few to mean anything."""
         at_s, length_s = _stamp(frame), frame.samples / frame.sample_rate
-        if (
-            self._next_s is None
-            and at_s is not None
-            and at_s <= _MAX_LATE_S
-            and self._starts_late()
-        ):
+        if self._next_s is None and at_s is not None and self._is_late(at_s, frame.sample_rate):
             self._next_s = 0.0
         if at_s is None or self._next_s is None:
             return 0.0

@@ -111,7 +111,7 @@ class Sink:
     def lost(self, kind: Lost, start: int, end: int = OPEN_END) -> None:
         """Say that the frames from ``start`` to ``end`` are missing."""
         self.flush()
-        self.send(Message.LOST, detail=kind, payload=SPAN.pack(start, min(end, OPEN_END)))
+        self.send(Message.LOST, self.sample_rate_hz, kind, SPAN.pack(start, min(end, OPEN_END)))
 
     def finish(self) -> None:
         """Queue what a rate conversion holds back."""

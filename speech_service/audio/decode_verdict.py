@@ -94,7 +94,7 @@ def decoder_lost() -> SpeechError:
 
 def loss_of(kind: int, payload: bytes, rate_hz: int) -> AudioLoss | None:
     """What a LOST message says; None where it makes no sense."""
-    if len(payload) != SPAN.size or kind not in _LOSSES or not rate_hz:
+    if len(payload) != SPAN.size or kind not in _LOSSES or rate_hz < MIN_CONTAINER_RATE_HZ:
         return None
     start, end = SPAN.unpack(payload)
     if end != OPEN_END and end < start:

@@ -11,7 +11,7 @@ import struct
 from enum import IntEnum
 
 HEADER = struct.Struct("<BIHI")
-"""Message, value (AUDIO: sample rate; FAILED: a number that belongs to the reason; WAITING: bytes read off the
+"""Message, value (AUDIO, LOST: sample rate; FAILED: a number that belongs to the reason; WAITING: bytes read off the
 socket so far, modulo 2**32), detail (AUDIO: channel count; FAILED: ``Reason``; LOST: ``Lost``), payload bytes (AUDIO:
 interleaved float32; LOST: ``SPAN``).
 """

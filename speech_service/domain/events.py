@@ -168,6 +168,8 @@ class SpeechChunk:
     segment_id: int = 0
     language: str = ""
     turn: int = 0
+    coded_samples: int = 0
+    """Samples at the coded rate that ``duration_ms`` stands for."""
 
 
 @dataclass(frozen=True, slots=True)
