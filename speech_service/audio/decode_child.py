@@ -14,6 +14,7 @@ import av.error
 import av.subtitles.stream  # pyright: ignore[reportUnusedImport]  (PyAV imports it late)
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.container.input import InputContainer
 from av.packet import Packet
 
@@ -234,8 +235,10 @@ def _decode_container(kind: Kind, reader: PipeReader, sink: Sink, order: Order) 
     if codec.name not in _CODECS:
         raise GiveUpError(Reason.CODEC)
     codec.thread_count = 1
-    expected_s = _expected_s(container)  # Now: of a fragmented file it grows with what is read.
-    decoding = PacketDecoding(codec, sink, _gaps(kind, reader))
+    # Of a file in fragments it is the length of those that were read.
+    in_fragments = isinstance(file, Mp4Boxes) and file.has_fragments
+    expected_s = 0.0 if in_fragments else _expected_s(container)
+    decoding = PacketDecoding(codec, sink, _gaps(kind, reader, stream))
     decoding.consume(lambda: container.demux(stream))
     parts = file if isinstance(file, Mp4Boxes) else reader.parts
     decoding.finish(expected_s, cut=parts is not None and parts.inside)
@@ -251,11 +254,12 @@ def _readable(kind: Kind, reader: PipeReader, order: Order) -> Readable:
     return Mp4Boxes(reader) if file is reader else file
 
 
-def _gaps(kind: Kind, reader: PipeReader) -> Gaps:
+def _gaps(kind: Kind, reader: PipeReader, stream: AudioStream) -> Gaps:
     if kind in _BARE_FRAMES:
         return CountedGaps(_BARE_FRAMES[kind])
     pages = reader.parts
-    return StampedGaps(pages.starts_late if isinstance(pages, OggPages) else None)
+    starts_late = pages.starts_late if isinstance(pages, OggPages) else None
+    return StampedGaps(float(stream.time_base or 0), starts_late)
 
 
 def _behind_tags(reader: PipeReader) -> Kind:

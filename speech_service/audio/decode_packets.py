@@ -7,7 +7,6 @@ there the bytes between two good frames say how many frames they were.
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 from typing import Any, Protocol, TypeAlias
 
 import av.error
@@ -59,28 +58,46 @@ class Gaps(Protocol):
 class StampedGaps:
     """``Gaps`` by time stamps. A frame is compared with its neighbour, so that a drifting clock makes no gaps."""
 
-    def __init__(self, starts_late: Callable[[float, int], bool] | None = None) -> None:
-        """``starts_late``: whether audio is missing before the first frame, by its time in seconds and its rate."""
+    def __init__(
+        self, unit_s: float, starts_late: Callable[[float, int], bool] | None = None
+    ) -> None:
+        """Args:
+        unit_s: of the time stamps.
+        starts_late: whether audio is missing before the first frame, by its time in seconds and its rate.
+        """
+        self._unit_s = unit_s
         self._next_s: float | None = None
         self._starts_late = starts_late
 
     def bad(self, packet: AudioPacket) -> None:
         """Where the very first packet is bad, its time is still that of the first audio."""
         if self._next_s is None and packet.pts is not None:
-            self._next_s = float(packet.pts * packet.time_base)
+            self._next_s = packet.pts * self._unit_s
 
     def good(self, start: int | None, size: int) -> None:
         """Frames have stamps of their own."""
 
+    def follows(self, frame: AudioFrame, following: AudioFrame) -> bool:
+        """Whether the stamps of two frames fit each other."""
+        if frame.pts is None or following.pts is None:
+            return False
+        length_s = frame.samples / frame.sample_rate
+        return abs((following.pts - frame.pts) * self._unit_s - length_s) < length_s
+
     def jump(self, frame: AudioFrame) -> float:
         """Seconds between the end of the last frame and this one; 0 where they are too few to mean anything."""
-        at_s, length_s = _stamp(frame), frame.samples / frame.sample_rate
-        if self._next_s is None and at_s is not None and self._is_late(at_s, frame.sample_rate):
-            self._next_s = 0.0
-        if at_s is None or self._next_s is None:
+        pts = frame.pts
+        if pts is None:
             return 0.0
+        at_s = pts * self._unit_s
+        if self._next_s is None:
+            if not self._is_late(at_s, frame.sample_rate):
+                return 0.0
+            self._next_s = 0.0
         gap_s = at_s - self._next_s
-        return gap_s if gap_s >= max(_MIN_GAP_S, 0.75 * length_s) else 0.0
+        if gap_s < _MIN_GAP_S:
+            return 0.0
+        return gap_s if gap_s >= 0.75 * frame.samples / frame.sample_rate else 0.0
 
     def _is_late(self, at_s: float, sample_rate_hz: int) -> bool:
         if self._starts_late is None or at_s > _MAX_LATE_S:
@@ -89,10 +106,9 @@ class StampedGaps:
 
     def before(self, frame: AudioFrame) -> float:
         """As in ``Gaps``."""
-        gap_s = self.jump(frame)
-        at_s, length_s = _stamp(frame), frame.samples / frame.sample_rate
-        if at_s is not None:
-            self._next_s = at_s + length_s
+        gap_s, pts, length_s = self.jump(frame), frame.pts, frame.samples / frame.sample_rate
+        if pts is not None:
+            self._next_s = pts * self._unit_s + length_s
         elif self._next_s is not None:
             self._next_s += length_s
         return min(gap_s, _MAX_GAP_S)
@@ -186,7 +202,7 @@ class PacketDecoding:
             self._bad += 1
             self._gaps.bad(packet)
             # Behind the last MP3 frame come tags and junk: only a frame that is cut off is missing.
-            self._bad_tail += not is_mp3 or mp3_frame_bytes(data) > 0
+            self._bad_tail += not is_mp3 or _is_cut_frame(data)
             self._salvage(data, packet.pos)
             return
         if packet.size:
@@ -194,6 +210,7 @@ class PacketDecoding:
             self._short_tail = is_mp3 and packet.size < mp3_frame_bytes(data)
         else:
             for frame in frames:
+                frame.pts = None  # In what unit it would be is not said.
                 self._place(frame)
 
     def _salvage(self, data: bytes, start: int | None) -> None:
@@ -233,9 +250,7 @@ class PacketDecoding:
 
     def _settle(self, held: AudioFrame, following: AudioFrame, gaps: StampedGaps) -> None:
         """A jump is real where the frame behind it goes on from there."""
-        at_s, next_s = _stamp(held), _stamp(following)
-        length_s = held.samples / held.sample_rate
-        if at_s is not None and next_s is not None and abs(next_s - at_s - length_s) < length_s:
+        if gaps.follows(held, following):
             self._put(held, gaps.before(held))
         else:
             gaps.distrust(held)
@@ -274,10 +289,9 @@ class PacketDecoding:
             self._sink.lost(Lost.TRUNCATED, self._sink.frames, end)
 
 
-def _stamp(frame: AudioFrame) -> float | None:
-    # What comes out at the very end may have none.
-    base: Fraction | None = frame.time_base
-    return None if frame.pts is None or base is None else float(frame.pts * base)
+def _is_cut_frame(data: bytes) -> bool:
+    """Bytes at the end of an MP3, less than a frame."""
+    return mp3_frame_bytes(data) > 0 or (len(data) < 4 and data.startswith(b"\xff"))
 
 
 def _readable(read: Callable[[], Iterable[AudioPacket]]) -> "Iterator[AudioPacket | None]":

@@ -223,7 +223,7 @@ class Mp4Boxes:
         self._head = b""
         self._body_left: int | None = 0
         """None: to the end of the file."""
-        self._has_fragments = False
+        self.has_fragments = False
         self._head_cut = False
 
     @property
@@ -249,10 +249,10 @@ class Mp4Boxes:
         while len(head) == 8:
             size, name = struct.unpack(">I4s", head)
             if name in self._NAMES and (size in (0, 1) or size >= 8):
-                self._has_fragments |= name == b"moof"
+                self.has_fragments |= name == b"moof"
                 self._enter(head, size)
                 return
-            if not self._has_fragments:
+            if not self.has_fragments:
                 self._head, self._body_left = head, None
                 return
             head = self._next_fragment(head)

@@ -74,7 +74,8 @@ async def test_no_accident_costs_the_rest(pool: DecoderPool, kind: str, way: str
             assert error is None or isinstance(error, InvalidAudioError)
         else:
             assert error is None
-            assert seconds(blocks) > (0.1 if way == "cut" else 1.0)
+            # Of a WebM with one cluster FFmpeg reads nothing behind a hole.
+            assert seconds(blocks) > (0.1 if way == "cut" or kind == "webm" else 1.0)
 
 
 @pytest.mark.parametrize("kind", ["ogg", "mp3", "flac", "m4a-faststart", "m4a-fragmented", "webm"])
