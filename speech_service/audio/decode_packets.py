@@ -280,7 +280,7 @@ class PacketDecoding:
                 raise GiveUpError(Reason.CORRUPT, self._bad)
             ended = cut or self._short_tail or self._bad_tail or expected_s
             raise GiveUpError(Reason.TRUNCATED if ended else Reason.HEADER)
-        claimed = 0 < length_s <= expected_s + _VOID_CLAIM_S
+        claimed = expected_s > 0 and length_s <= expected_s + _VOID_CLAIM_S
         ends_badly = cut or self._short_tail or bool(self._bad_tail)
         tolerance_s = _SAMPLE_S if ends_badly else max(_TAIL_TOLERANCE_S, self._longest_s)
         missing = claimed and length_s < expected_s - tolerance_s

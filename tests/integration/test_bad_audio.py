@@ -152,8 +152,7 @@ async def test_a_decoder_that_the_system_kills_is_replaced(server: Server) -> No
 async def test_a_decoder_that_is_killed_again_is_unavailable(server: Server) -> None:
     async with server.talk(auto_config()) as talk:
         await talk.audio(encoded("mp3", seconds=4.0))
-        await kill_the_decoder(server)
-        await kill_the_decoder(server)
+        await kill_the_decoder(server, await kill_the_decoder(server))
         failure = await talk.fails()
     assert (
         failure.code is grpc.StatusCode.UNAVAILABLE
@@ -162,20 +161,20 @@ async def test_a_decoder_that_is_killed_again_is_unavailable(server: Server) -> 
     await server.works()
 
 
-async def kill_the_decoder(server: Server) -> None:
-    """As the system's memory killer does: the child of the codec process."""
-    decoders, killed = server.app.parts.edge.decoders, False
+async def kill_the_decoder(server: Server, known: frozenset[int] = frozenset()) -> frozenset[int]:
+    """As the system's memory killer does: a child of the codec process that is none of ``known``; gives them all."""
+    decoders, killed = server.app.parts.edge.decoders, set[int]()
 
     def done() -> bool:
-        nonlocal killed
         pid = decoders.zygote_pid
-        children = psutil.Process(pid).children() if pid is not None and not killed else []
-        for child in children:
-            child.kill()
-        killed = killed or bool(children)
-        return killed
+        for child in psutil.Process(pid).children() if pid is not None else []:
+            if child.pid not in known:
+                child.kill()
+                killed.add(child.pid)
+        return bool(killed)
 
     await until(done)
+    return known | killed
 
 
 @pytest.mark.parametrize("rate", [0, 1, 7_999, 192_001, 2**32 - 1])
