@@ -20,7 +20,14 @@ from av.packet import Packet
 
 from speech_service.audio.codec_confine import confine
 from speech_service.audio.codec_wire import Order
-from speech_service.audio.decode_packets import CountedGaps, Gaps, PacketDecoding, StampedGaps
+from speech_service.audio.decode_packets import (
+    MIN_GAP_S,
+    VORBIS_MIN_GAP_S,
+    CountedGaps,
+    Gaps,
+    PacketDecoding,
+    StampedGaps,
+)
 from speech_service.audio.decode_sink import Sink
 from speech_service.audio.decode_sources import (
     READ_BYTES,
@@ -259,7 +266,9 @@ def _gaps(kind: Kind, reader: PipeReader, stream: AudioStream) -> Gaps:
         return CountedGaps(_BARE_FRAMES[kind])
     pages = reader.parts
     starts_late = pages.starts_late if isinstance(pages, OggPages) else None
-    return StampedGaps(float(stream.time_base or 0), starts_late)
+    is_vorbis = stream.codec_context.name == "vorbis"
+    min_gap_s = VORBIS_MIN_GAP_S if is_vorbis else MIN_GAP_S
+    return StampedGaps(float(stream.time_base or 0), starts_late, min_gap_s)
 
 
 def _behind_tags(reader: PipeReader) -> Kind:

@@ -28,7 +28,9 @@ _TAIL_TOLERANCE_S = 0.1
 _SAMPLE_S = 0.001
 # A header that claims less than there is (by this much) speaks of something else, a first fragment say.
 _VOID_CLAIM_S = 0.5
-_MIN_GAP_S = 0.008
+MIN_GAP_S = 0.008
+VORBIS_MIN_GAP_S = 0.05
+"""FFmpeg stamps a Vorbis packet of another size than the one before some 10 ms late. What is lost are whole pages."""
 _DOUBTFUL_GAP_S = 2.0
 _MAX_GAP_S = 600.0
 """As much as a client may send as one silence; a time stamp that claims more is not believed."""
@@ -59,13 +61,18 @@ class StampedGaps:
     """``Gaps`` by time stamps. A frame is compared with its neighbour, so that a drifting clock makes no gaps."""
 
     def __init__(
-        self, unit_s: float, starts_late: Callable[[float, int], bool] | None = None
+        self,
+        unit_s: float,
+        starts_late: Callable[[float, int], bool] | None = None,
+        min_gap_s: float = MIN_GAP_S,
     ) -> None:
         """Args:
         unit_s: of the time stamps.
+        min_gap_s: the stamps are out by less than this.
         starts_late: whether audio is missing before the first frame, by its time in seconds and its rate.
         """
         self._unit_s = unit_s
+        self._min_gap_s = min_gap_s
         self._next_s: float | None = None
         self._starts_late = starts_late
 
@@ -95,7 +102,7 @@ class StampedGaps:
                 return 0.0
             self._next_s = 0.0
         gap_s = at_s - self._next_s
-        if gap_s < _MIN_GAP_S:
+        if gap_s < self._min_gap_s:
             return 0.0
         return gap_s if gap_s >= 0.75 * frame.samples / frame.sample_rate else 0.0
 
