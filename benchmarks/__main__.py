@@ -27,6 +27,7 @@ NAMES = (
     "synthesis_cache",
     "synthesis_cancel",
     "alignment",
+    "damaged_containers",
     "qwen_asr_cpu",
     "qwen_asr_vllm",
     "qwen_tts_cpu",

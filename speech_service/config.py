@@ -247,6 +247,8 @@ class DecoderConfig:
     max_processes: int = 64
     """Containers decoded at once."""
     idle_timeout_s: float = 60.0
+    strict: bool = False
+    """Refuse audio of which a part is missing or damaged, instead of a warning after the results."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,9 @@ def compose(config: Config) -> Parts:
         catalog=catalog,
         submitter=submitter,
         vad=registry.build_vad(config.vad),
-        decoders=DecoderPool(config.decoder.idle_timeout_s, limit, codecs),
+        decoders=DecoderPool(
+            config.decoder.idle_timeout_s, limit, codecs, strict=config.decoder.strict
+        ),
         encoders=EncoderPool(codecs, limit),
         admission=Admission(config.server, observer),
         observer=observer,

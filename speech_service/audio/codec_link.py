@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 
-from speech_service.audio.codec_wire import EXITED, REQUEST, Op, Order
+from speech_service.audio.codec_wire import EXITED, REQUEST, ChildExit, Op, Order
 from speech_service.domain.errors import UnavailableError
 from speech_service.tasks import log_failure
 
@@ -24,7 +24,7 @@ class ZygoteLink:
     def __init__(self, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
         self._process = process
         self._control = control
-        self._exits: dict[int, asyncio.Future[int | None]] = {}
+        self._exits: dict[int, asyncio.Future[ChildExit | None]] = {}
         self.alive = True
         self._listener = asyncio.get_running_loop().create_task(self._listen())
         self._listener.add_done_callback(log_failure)
@@ -55,16 +55,16 @@ class ZygoteLink:
             theirs.close()
         return cls(process, ours)
 
-    async def open(self, order: Order, job: socket.socket) -> "asyncio.Future[int | None]":
+    async def open(self, order: Order, job: socket.socket) -> "asyncio.Future[ChildExit | None]":
         """Start a job on ``job`` (the caller closes its copy).
 
         Returns:
-            A future of its wait status; None when the zygote was lost.
+            A future of how it ended; None when the zygote was lost.
 
         Raises:
             ConnectionError: the zygote is gone.
         """
-        exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        exited: asyncio.Future[ChildExit | None] = asyncio.get_running_loop().create_future()
         self._exits[order.job_id] = exited
         try:
             await self._send(Op.OPEN, order, [job.fileno()])
@@ -122,10 +122,10 @@ class ZygoteLink:
             while data := await loop.sock_recv(self._control, 4096):
                 held += data
                 whole = len(held) - len(held) % EXITED.size
-                for job_id, status in EXITED.iter_unpack(held[:whole]):
+                for job_id, status, cpu_s in EXITED.iter_unpack(held[:whole]):
                     exited = self._exits.pop(job_id, None)
                     if exited is not None and not exited.done():
-                        exited.set_result(status)
+                        exited.set_result(ChildExit(status, cpu_s))
                 held = held[whole:]
 
     def _settle(self) -> None:

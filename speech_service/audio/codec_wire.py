@@ -13,8 +13,8 @@ REQUEST = struct.Struct("<BIBIdqqB")
 (Opus packets).
 """
 
-EXITED = struct.Struct("<Ii")
-"""Job id, wait status as of ``os.waitpid``; ``NOT_STARTED`` when the fork failed."""
+EXITED = struct.Struct("<Iid")
+"""Job id, wait status as of ``os.waitpid`` (``NOT_STARTED`` when the fork failed), CPU seconds used."""
 
 NOT_STARTED = -1
 
@@ -31,6 +31,14 @@ class Task(IntEnum):
 
     DECODE = 1
     ENCODE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChildExit:
+    """How a job ended: the wait status as of ``os.waitpid`` or ``NOT_STARTED``, and the CPU seconds it had used."""
+
+    status: int
+    cpu_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

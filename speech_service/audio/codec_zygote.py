@@ -57,7 +57,7 @@ class Zygote:
         op, job_id, task, *fields = REQUEST.unpack(data)
         order = Order(job_id, Task(task), *fields)
         if op == Op.OPEN and not descriptors:  # we may hold no more of them
-            self._report(order.job_id, NOT_STARTED)
+            self._report(order.job_id, NOT_STARTED, 0.0)
         elif op == Op.OPEN:
             job = socket.socket(fileno=descriptors[0])
             self._fork(order, job, selector)
@@ -70,7 +70,7 @@ class Zygote:
         try:
             pid = os.fork()
         except OSError:
-            self._report(order.job_id, NOT_STARTED)
+            self._report(order.job_id, NOT_STARTED, 0.0)
             return
         if pid:
             self._children[pid] = order.job_id
@@ -93,14 +93,14 @@ class Zygote:
 
     def _reap(self) -> None:
         while self._children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._report(self._children.pop(pid), status)
+            self._report(self._children.pop(pid), status, used.ru_utime + used.ru_stime)
 
-    def _report(self, job_id: int, status: int) -> None:
+    def _report(self, job_id: int, status: int, cpu_s: float) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._control.sendall(EXITED.pack(job_id, status))
+            self._control.sendall(EXITED.pack(job_id, status, cpu_s))
 
     def _kill_all(self) -> None:
         for pid in self._children:

@@ -1,23 +1,29 @@
 """One decoder: bytes in, blocks of audio out, both awaited; the work is done by a child process.
 
 Feed it and read its blocks at the same time, from two tasks: a decoder whose blocks are not read
-stops taking input, which is the back-pressure. What is wrong with the audio comes out of
-``blocks()``, after every block that was decoded before it. Limits: ``limits.py``.
+stops taking input, which is the back-pressure. Parts that cannot be decoded are in ``take_losses``; an error
+comes out of ``blocks()``, after every block that was decoded before it: where nothing can be decoded, at
+a limit, and for any loss where decoding is strict. Limits: ``limits.py``.
 """
 
 import asyncio
 import contextlib
-import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from speech_service.audio import sniff
 from speech_service.audio.codec_link import ZygoteLink, job_sockets
-from speech_service.audio.codec_wire import Order
-from speech_service.audio.decode_verdict import AudioFormatCheck, failure_of, lost_child
+from speech_service.audio.codec_wire import ChildExit, Order
+from speech_service.audio.decode_verdict import (
+    AudioFormatCheck,
+    failure_of,
+    loss_of,
+    lost_child,
+    strict_failure,
+)
 from speech_service.audio.decode_wire import (
     HEADER,
     MAX_OPUS_PACKET_BYTES,
@@ -29,7 +35,14 @@ from speech_service.audio.decode_wire import (
 )
 from speech_service.audio.limits import DecodeLimits
 from speech_service.audio.pcm import finite_and_clipped
-from speech_service.domain.audio import Container, ContainerFormat, OpusPacketsFormat, Samples
+from speech_service.domain.audio import (
+    AudioLoss,
+    Container,
+    ContainerFormat,
+    LossKind,
+    OpusPacketsFormat,
+    Samples,
+)
 from speech_service.domain.errors import (
     AudioLimitError,
     InvalidAudioError,
@@ -43,7 +56,14 @@ _KINDS = {
     Container.MP3: Kind.MP3,
     Container.WEBM_OPUS: Kind.WEBM,
     Container.M4A: Kind.M4A,
+    Container.AIFF: Kind.AIFF,
+    Container.AAC: Kind.AAC,
+    Container.AMR: Kind.AMR,
+    Container.CAF: Kind.CAF,
+    Container.W64: Kind.W64,
 }
+MAX_LOSSES = 1000
+"""Told at once, by one decoder; a file of gaps alone has no more to say."""
 _RECV_BYTES = 256 * 1024
 _EXIT_WAIT_S = 2.0
 _READY_S = 10.0
@@ -67,8 +87,16 @@ class ContainerDecoder:
         audio_format: ContainerFormat | OpusPacketsFormat,
         limits: DecodeLimits,
         field: str,
+        *,
+        strict: bool = False,
     ) -> None:
+        """``strict``: audio of which parts are missing is an error."""
         self._release = release
+        self._strict = strict
+        self._losses: list[AudioLoss] = []
+        self._damaged = 0
+        self._truncated = False
+        self._unreadable = False
         self._format = audio_format
         self._limits = limits
         self._field = field
@@ -76,6 +104,7 @@ class ContainerDecoder:
         self._head = b""
         self._input_bytes = 0
         self._decoded_bytes = 0
+        self._taken_bytes = 0
         self._received = bytearray()
         self._check = AudioFormatCheck()
         self._failure: SpeechError | None = None
@@ -134,6 +163,16 @@ class ContainerDecoder:
             with contextlib.suppress(OSError):
                 self._socket.shutdown(socket.SHUT_WR)
 
+    def take_losses(self) -> Sequence[AudioLoss]:
+        """Parts that could not be decoded and that were not taken before; what of them the limit leaves."""
+        losses, self._losses = self._losses, []
+        return losses
+
+    @property
+    def unreadable(self) -> bool:
+        """The decoder broke on the audio: whatever is fed behind that place is not heard."""
+        return self._unreadable
+
     async def drained(self) -> None:
         """Wait until what was fed came out of ``blocks()`` and its reader asked for the next block, or ``blocks()``
         ended. Audio that only later bytes can complete is not waited for.
@@ -144,8 +183,8 @@ class ContainerDecoder:
         """The decoded audio, as it becomes ready. One reader at a time.
 
         Raises:
-            InvalidAudioError: the audio is corrupt, truncated, or not of an accepted codec, rate or
-                channel count.
+            InvalidAudioError: nothing of the audio can be decoded, or it is not of an accepted codec, rate or
+                channel count; strict: a part of it cannot be decoded.
             AudioLimitError: a limit was met.
             UnavailableError: the decoder process was lost; the audio can be sent again.
         """
@@ -158,9 +197,12 @@ class ContainerDecoder:
                 if self._read_bytes == self._sent_bytes & MAX_VALUE:
                     self._drained.set()
                 if not data and not self._done and not self._closed and self._failure is None:
-                    self._failure = lost_child(await self._exit_status(), self._field, self._limits)
+                    exit_ = await self._exit_status()
+                    self._give_up(lost_child(exit_, self._field, self._limits))
         finally:
             self._drained.set()
+        if self._strict and self._failure is None:
+            self._failure = strict_failure(self._damaged, self._truncated, self._field)
         await self.close()
         if self._failure is not None:
             raise self._failure
@@ -263,7 +305,7 @@ class ContainerDecoder:
         while self._failure is None and len(self._received) >= HEADER.size:
             message, value, detail, size = HEADER.unpack_from(self._received)
             if size > MAX_PAYLOAD_BYTES:
-                self._failure = lost_child(signal.SIGSEGV, self._field, self._limits)
+                self._give_up(InvalidAudioError(self._field, "it is corrupt"))
                 break
             end = HEADER.size + size
             if len(self._received) < end:
@@ -274,13 +316,40 @@ class ContainerDecoder:
                 self._failure = self._check.take(value, detail, payload, self._field)
                 if self._failure is None:
                     payloads.append(payload)
+                    self._taken_bytes += len(payload)
             elif message == Message.FAILED:
-                self._failure = failure_of(detail, value, self._field, self._limits)
+                self._give_up(failure_of(detail, value, self._field, self._limits))
+            elif message == Message.LOST:
+                self._lose(loss_of(detail, payload, value))
             elif message == Message.WAITING:
                 self._read_bytes = value
             else:
                 self._done = True
         return self._block(b"".join(payloads))
+
+    def _give_up(self, error: SpeechError) -> None:
+        """The child decodes no more. Of audio that it could not read to its end, the rest is missing."""
+        decoded_ms = self._decoded_ms()
+        if self._strict or not decoded_ms or not isinstance(error, InvalidAudioError):
+            self._failure = error
+            return
+        self._lose(AudioLoss(LossKind.DAMAGED, decoded_ms))
+        self._unreadable = True
+        self._done = True
+
+    def _lose(self, loss: AudioLoss | None) -> None:
+        if loss is None:
+            return
+        self._damaged += loss.kind is LossKind.DAMAGED
+        self._truncated |= loss.kind is LossKind.TRUNCATED
+        if len(self._losses) < MAX_LOSSES:
+            self._losses.append(loss)
+
+    def _decoded_ms(self) -> int:
+        frame_bytes = 4 * self._check.channel_count
+        if not frame_bytes:
+            return 0
+        return self._taken_bytes // frame_bytes * 1000 // self._check.sample_rate_hz
 
     def _block(self, data: bytes) -> list[AudioBlock]:
         if not data:
@@ -298,7 +367,7 @@ class ContainerDecoder:
             return []
         return [AudioBlock(self._check.sample_rate_hz, samples)]
 
-    async def _exit_status(self) -> int | None:
+    async def _exit_status(self) -> ChildExit | None:
         """How the child ended; None: not known, because the zygote is gone or does not answer."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._exited), _EXIT_WAIT_S)

@@ -5,9 +5,9 @@
 ``limits.py``. The wire: ``decode_wire.py``. The processes: ``codec_zygote.py`` forks one
 ``decode_child.py`` per decoder.
 
-Containers may have 8 to 192 kHz (a 96 kHz FLAC is resampled, not refused) and 1 to 8 channels. A
-file without a length in its header that is cut between two pages or blocks cannot be told from a
-complete one.
+Containers may have 8 to 192 kHz (a 96 kHz FLAC is resampled, not refused) and 1 to 8 channels. What can be
+decoded is decoded; ``take_losses`` says what is missing. A file without a length in its header
+that is cut between two pages or blocks cannot be told from a complete one.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import numpy as np
 from speech_service.audio.codec_host import LOSS_SHOWS_S, CodecHost
 from speech_service.audio.codec_wire import Order, Task
 from speech_service.audio.container_decoder import AudioBlock, ContainerDecoder
+from speech_service.audio.lasting_decoder import LastingDecoder
 from speech_service.audio.limits import STREAM_LIMITS, UNARY_LIMITS, DecodeLimits
 from speech_service.domain.audio import ContainerFormat, OpusPacketsFormat
 from speech_service.domain.errors import (
@@ -25,20 +26,27 @@ from speech_service.domain.errors import (
     UnavailableError,
 )
 
-__all__ = ["AudioBlock", "ContainerDecoder", "DecoderPool", "decode_file"]
+__all__ = ["AudioBlock", "ContainerDecoder", "DecoderPool", "LastingDecoder", "decode_file"]
 
 
 class DecoderPool:
     """Opens decoders, which are children of the codec process. Belongs to one event loop."""
 
     def __init__(
-        self, idle_s: float = 60.0, max_open: int = 64, host: CodecHost | None = None
+        self,
+        idle_s: float = 60.0,
+        max_open: int = 64,
+        host: CodecHost | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
         """Args:
         idle_s: the codec process stops this long after the last decoder closed; not used with ``host``.
         max_open: decoders, hence processes, at once.
         host: the codec process, where others use it too; its owner closes it, after the pool.
+        strict: audio of which a part cannot be decoded is an error, instead of a loss.
         """
+        self._strict = strict
         self._host = host or CodecHost(idle_s)
         self._owns_host = host is None
         self._max_open = max_open
@@ -80,7 +88,9 @@ class DecoderPool:
                 problem = f"Opus packets cannot have {channels} channels"
                 raise InvalidAudioError(field, problem, "1, 2")
         for _ in range(2):  # The zygote may be found dead only now: a second one is fresh.
-            decoder = ContainerDecoder(self._release, audio_format, limits, field)
+            decoder = ContainerDecoder(
+                self._release, audio_format, limits, field, strict=self._strict
+            )
             self._open.add(decoder)
             order = _order(self._host.acquire(), limits, channels)
             try:
@@ -95,6 +105,15 @@ class DecoderPool:
             else:
                 return decoder
         raise UnavailableError("the audio decoder could not be started")
+
+    def lasting(
+        self,
+        audio_format: ContainerFormat | OpusPacketsFormat,
+        limits: DecodeLimits = STREAM_LIMITS,
+        field: str = "audio",
+    ) -> LastingDecoder:
+        """A decoder that is replaced where the system ends it; its ``open`` is that of this pool."""
+        return LastingDecoder(lambda: self.open(audio_format, limits, field), limits.max_held_bytes)
 
     async def close(self) -> None:
         """Close every decoder, and the codec process where it is this pool's own."""
@@ -127,13 +146,14 @@ async def decode_file(
     audio_format: ContainerFormat | None = None,
     field: str = "audio",
 ) -> AudioBlock:
-    """Decode a whole file: the blocks of ``ContainerDecoder`` as one.
+    """Decode a whole file: the blocks of ``ContainerDecoder`` as one. Silence stands in for what is missing inside.
 
     Raises:
         InvalidAudioError, AudioLimitError, UnavailableError: as ``ContainerDecoder.blocks``; no
             audio is returned.
     """
-    decoder = await pool.open(audio_format or ContainerFormat(), limits, field)
+    decoder = pool.lasting(audio_format or ContainerFormat(), limits, field)
+    await decoder.open()
     feeding = asyncio.create_task(_feed_all(decoder, data))
     try:
         blocks = [block async for block in decoder.blocks()]
@@ -149,6 +169,6 @@ async def decode_file(
     return AudioBlock(blocks[0].sample_rate_hz, np.concatenate([block.samples for block in blocks]))
 
 
-async def _feed_all(decoder: ContainerDecoder, data: bytes) -> None:
+async def _feed_all(decoder: LastingDecoder, data: bytes) -> None:
     await decoder.feed(data)
     await decoder.end_input()

@@ -1,14 +1,13 @@
 """How a decode child reads its input: from one socket, forward, noticing an early end.
 
-FFmpeg says nothing when a file stops in the middle, so the rules that find it out live here: WAV
-headers are parsed, Ogg pages followed, MP4 boxes looked at. Standard library only.
+FFmpeg says nothing when a file stops in the middle, so the rules that find it out live here: Ogg pages are
+followed, MP4 boxes looked at. Standard library only.
 """
 
 import io
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from speech_service.audio.decode_wire import Reason
@@ -90,30 +89,46 @@ class PipeReader:
             size -= len(data)
         return b"".join(parts)
 
+    def read_up_to(self, size: int) -> bytes:
+        """``size`` bytes, or what there is until the end."""
+        data = b""
+        while len(data) < size and (more := self.read(size - len(data))):
+            data += more
+        return data
+
     def unread(self, data: bytes) -> None:
         """Give bytes back; they come first at the next read."""
         self._returned = data + self._returned
 
 
 class OggPages:
-    """``Parts`` of Ogg: pages (RFC 3533 §6). It loses track at junk; FFmpeg then resynchronises."""
+    """``Parts`` of Ogg: pages (RFC 3533 §6). Behind junk it goes on with the next page, as FFmpeg does."""
 
     _FIXED = 27
+    _MARK = b"OggS"
 
     def __init__(self) -> None:
         self._head = bytearray()
         self._body_left = 0
-        self._lost = False
+        self._pages = 0
+        self._pages_lack = False
+        self._first_granule = 0
+        """End of the first page of audio, in samples."""
+
+    def starts_late(self, at_s: float, sample_rate_hz: int) -> bool:
+        """Whether pages are missing before the first audio that can be decoded; ``at_s``: by its time stamp."""
+        return self._pages_lack or at_s * sample_rate_hz >= self._first_granule > 0
 
     @property
     def inside(self) -> bool:
         """As in ``Parts``."""
-        return not self._lost and bool(self._head or self._body_left)
+        begun = self._head and self._MARK.startswith(self._head[:4])
+        return bool(begun or self._body_left)
 
     def take(self, data: bytes) -> None:
         """As in ``Parts``."""
         at = 0
-        while at < len(data) and not self._lost:
+        while at < len(data):
             if self._body_left:
                 step = min(self._body_left, len(data) - at)
                 self._body_left -= step
@@ -128,121 +143,148 @@ class OggPages:
 
     def _finish_header(self) -> None:
         have = len(self._head)
-        if have >= 4 and not self._head.startswith(b"OggS"):
-            self._lost = True
+        if have >= 4 and not self._head.startswith(self._MARK):
+            mark = self._head.find(self._MARK)
+            del self._head[: mark if mark >= 0 else have - 3]
         elif have >= self._FIXED and have == self._FIXED + self._head[26]:
             self._body_left = sum(self._head[self._FIXED :])
+            granule, _, sequence = struct.unpack_from("<qII", self._head, 6)
+            if granule > 0 and not self._first_granule:
+                self._first_granule = granule
+                self._pages_lack = sequence > self._pages
+            self._pages += 1
             self._head.clear()
 
 
-class Mp4Boxes:
-    """``Parts`` of MP4: the top-level boxes (ISO 14496-12 §4.2)."""
+class Chunks:
+    """``Parts`` of a file of chunks, each with its size in its head."""
 
-    def __init__(self) -> None:
+    def __init__(self, file_head_bytes: int, head_bytes: int, body: Callable[[bytes], int]) -> None:
+        """``body``: bytes that follow a head, with their padding; negative: to the end of the file."""
+        self._skip = file_head_bytes
+        self._head_bytes = head_bytes
+        self._body = body
         self._head = bytearray()
-        self._body_left = 0
-        self._lost = False
+        self._open_end = False
 
     @property
     def inside(self) -> bool:
         """As in ``Parts``."""
-        return not self._lost and bool(self._head or self._body_left)
+        return not self._open_end and self._skip > 0
 
     def take(self, data: bytes) -> None:
         """As in ``Parts``."""
         at = 0
-        while at < len(data) and not self._lost:
-            if self._body_left:
-                step = min(self._body_left, len(data) - at)
-                self._body_left -= step
+        while at < len(data) and not self._open_end:
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
                 at += step
                 continue
-            wide = self._head.startswith(b"\0\0\0\1")
-            piece = data[at : at + (16 if wide else 8) - len(self._head)]
+            piece = data[at : at + self._head_bytes - len(self._head)]
             self._head += piece
             at += len(piece)
-            self._finish_header()
-
-    def _finish_header(self) -> None:
-        have = len(self._head)
-        if have < 8 or (have == 8 and self._head.startswith(b"\0\0\0\1")):
-            return
-        (size,) = (
-            struct.unpack(">8xQ", self._head) if have == 16 else struct.unpack(">I4x", self._head)
-        )
-        self._head.clear()
-        # Size 0 means "to the end of the file": any end is then a good one.
-        self._lost = size < have
-        self._body_left = max(size - have, 0)
+            if len(self._head) == self._head_bytes:
+                body = self._body(bytes(self._head))
+                self._open_end, self._skip = body < 0, max(0, body)
+                self._head.clear()
 
 
-@dataclass(frozen=True, slots=True)
-class WavHeader:
-    """``data_bytes`` is None where the writer did not know the length."""
-
-    codec: str
-    sample_rate_hz: int
-    channel_count: int
-    frame_bytes: int
-    data_bytes: int | None
+def caf_chunks() -> Chunks:
+    """Of Apple's Core Audio Format: heads of 12 bytes."""
+    return Chunks(8, 12, lambda head: struct.unpack(">4xq", head)[0])
 
 
-_WAV_CODECS = {
-    (1, 8): "pcm_u8",
-    (1, 16): "pcm_s16le",
-    (1, 24): "pcm_s24le",
-    (1, 32): "pcm_s32le",
-    (3, 32): "pcm_f32le",
-    (3, 64): "pcm_f64le",
-    (6, 8): "pcm_alaw",
-    (7, 8): "pcm_mulaw",
-}
-_EXTENSIBLE = 0xFFFE
-_UNKNOWN_LENGTH_BYTES = 0x7FFF0000  # Writers to a pipe leave 0, 0x7FFFxxxx or 0xFFFFFFFF.
+def w64_chunks() -> Chunks:
+    """Of Wave64: names are GUIDs, sizes count the head, chunks begin at multiples of 8."""
+
+    def body(head: bytes) -> int:
+        (size,) = struct.unpack("<16xQ", head)
+        return (size + 7) // 8 * 8 - 24 if 24 <= size < 1 << 62 else -1
+
+    return Chunks(40, 24, body)
 
 
-def read_wav_header(reader: PipeReader) -> WavHeader:
-    """Read up to the first byte of the ``data`` chunk. Chunks before it are skipped.
+class Mp4Boxes:
+    """``Readable`` of the top-level boxes of an MP4 (ISO 14496-12 §4.2).
 
-    FFmpeg's own WAV reader is not used: it waits for 64 KiB (4 s of telephone audio) to look for
-    S/PDIF.
+    Between the fragments of a live file, what is no box is left out, up to the next fragment: one damaged length does
+    not end the file.
     """
-    if reader.read_exactly(12, Reason.HEADER)[8:] != b"WAVE":
-        raise GiveUpError(Reason.HEADER)
-    described: tuple[str, int, int, int] | None = None
-    while True:
-        name, size = struct.unpack("<4sI", reader.read_exactly(8, Reason.HEADER))
-        if name == b"data":
-            if described is None:
-                raise GiveUpError(Reason.HEADER)
-            known = 0 < size < _UNKNOWN_LENGTH_BYTES
-            return WavHeader(*described, data_bytes=size if known else None)
-        if name == b"fmt ":
-            if not 16 <= size <= 4096:
-                raise GiveUpError(Reason.HEADER)
-            described = _wav_format(reader.read_exactly(size, Reason.HEADER))
-            size %= 2
-        _skip(reader, size + size % 2)
 
+    _NAMES = frozenset(
+        b"ftyp moov mdat moof mfra free skip wide udta meta uuid sidx ssix styp emsg prft pdin pnot".split()
+    )
+    _MAX_INDEX_BYTES = 1024 * 1024
+    """Of the index of one fragment."""
 
-def _wav_format(fmt: bytes) -> tuple[str, int, int, int]:
-    tag, channels, rate, _, frame_bytes, bits = struct.unpack_from("<HHIIHH", fmt)
-    if tag == _EXTENSIBLE and len(fmt) >= 26:
-        (tag,) = struct.unpack_from("<H", fmt, 24)
-    codec = _WAV_CODECS.get((tag, bits))
-    if codec is None:
-        raise GiveUpError(Reason.CODEC)
-    if channels == 0 or frame_bytes != channels * bits // 8:
-        raise GiveUpError(Reason.HEADER)
-    return codec, rate, channels, frame_bytes
+    def __init__(self, reader: PipeReader) -> None:
+        self._reader = reader
+        self._head = b""
+        self._body_left: int | None = 0
+        """None: to the end of the file."""
+        self.has_fragments = False
+        self._head_cut = False
 
+    @property
+    def inside(self) -> bool:
+        """Whether the bytes so far end in the middle of a box."""
+        return bool(self._head_cut or self._head or self._body_left)
 
-def _skip(reader: PipeReader, size: int) -> None:
-    while size:
-        data = reader.read(min(size, READ_BYTES))
-        if not data:
-            raise GiveUpError(Reason.HEADER)
-        size -= len(data)
+    def read(self, size: int, /) -> bytes:
+        """As in ``Readable``."""
+        if not self._head and self._body_left == 0:
+            self._next_box()
+        if self._head:
+            data, self._head = self._head[:size], self._head[size:]
+            return data
+        if self._body_left is None:
+            return self._reader.read(size)
+        data = self._reader.read(min(size, self._body_left)) if self._body_left else b""
+        self._body_left -= len(data)
+        return data
+
+    def _next_box(self) -> None:
+        head = self._reader.read_up_to(8)
+        while len(head) == 8:
+            size, name = struct.unpack(">I4s", head)
+            if name in self._NAMES and (size in (0, 1) or size >= 8):
+                self.has_fragments |= name == b"moof"
+                self._enter(head, size)
+                return
+            if not self.has_fragments:
+                self._head, self._body_left = head, None
+                return
+            head = self._next_fragment(head)
+        self._head, self._head_cut = head, bool(head) and self._is_begun(head)
+
+    def _enter(self, head: bytes, size: int) -> None:
+        if size == 1:
+            head += self._reader.read_up_to(8)
+            size = int.from_bytes(head[8:16], "big")
+        self._body_left = None if size == 0 else max(0, size - len(head))
+        self._head = head
+
+    def _is_begun(self, head: bytes) -> bool:
+        return len(head) > 4 and any(name.startswith(head[4:]) for name in self._NAMES)
+
+    def _next_fragment(self, head: bytes) -> bytes:
+        """Skip to the next index of a fragment; gives its first 8 bytes, or none at the end of the file."""
+        held = head + self._reader.read_up_to(16)
+        while len(held) >= 16:
+            at = held.find(b"moof", 4)
+            if at >= 4 and len(held) < at + 12:
+                held += self._reader.read_up_to(at + 12 - len(held))
+            index_bytes = int.from_bytes(held[at - 4 : at], "big") if at >= 4 else 0
+            if 16 <= index_bytes <= self._MAX_INDEX_BYTES and held[at + 8 : at + 12] == b"mfhd":
+                self._reader.unread(held[at - 4 :])
+                return self._reader.read_up_to(8)
+            kept = held[at + 1 - 4 :] if at >= 4 else held[-7:]
+            more = self._reader.read(READ_BYTES)
+            if not more:
+                return b""
+            held = kept + more
+        return b""
 
 
 def open_mp4(reader: PipeReader, max_buffered_bytes: int) -> Readable:
@@ -263,11 +305,104 @@ def open_mp4(reader: PipeReader, max_buffered_bytes: int) -> Readable:
         seen.write(head)
         if name == b"mdat":
             _copy(reader, seen, None, max_buffered_bytes)
+            _complete(seen)
             seen.seek(0)
             return seen
         if size < 8:
             raise GiveUpError(Reason.HEADER)
         _copy(reader, seen, size - 8, max_buffered_bytes)
+
+
+_MAX_COMPLETED_BYTES = 4096
+
+
+def _complete(file: io.BytesIO) -> None:
+    """An index that lacks its last bytes is of no use to FFmpeg; with zeros in their place all of it but the last."""
+    view = file.getbuffer()
+    length, at = len(view), 0
+    while length - at >= 8:
+        size, name = struct.unpack_from(">I4s", view, at)
+        if size == 1 and length - at >= 16:
+            (size,) = struct.unpack_from(">Q", view, at + 8)
+        if size < 8:
+            break
+        at += size
+        if name == b"moov" and 0 < at - length <= _MAX_COMPLETED_BYTES:
+            tail = bytes(view[-_MAX_COMPLETED_BYTES:])
+            view.release()
+            if _ends_in_offsets(tail):
+                return
+            file.seek(0, io.SEEK_END)
+            file.write(bytes(at - length))
+            return
+    view.release()
+
+
+def _ends_in_offsets(tail: bytes) -> bool:
+    """A list of chunk offsets that is not whole would point to the wrong bytes."""
+    places = ((tail.rfind(b"stco"), 4), (tail.rfind(b"co64"), 8))
+    return any(
+        at >= 0 and at + 12 + width * int.from_bytes(tail[at + 8 : at + 12], "big") > len(tail)
+        for at, width in places
+    )
+
+
+def open_caf(reader: PipeReader, max_buffered_bytes: int) -> Readable:
+    """Look at the chunks (Apple's Core Audio Format): audio whose packets are all alike, or listed before it, streams;
+    where the list comes last the file is buffered to its end.
+
+    Raises:
+        GiveUpError: the file ends before its audio, or it is too long to buffer.
+    """
+    seen = io.BytesIO()
+    seen.write(reader.read_exactly(8, Reason.HEADER))
+    alike = listed = False
+    while True:
+        head = reader.read_exactly(12, Reason.TRUNCATED)
+        name, size = struct.unpack(">4sq", head)
+        if name == b"data" and (alike or listed):
+            reader.unread(seen.getvalue() + head)
+            return reader
+        seen.write(head)
+        if name == b"data":
+            _copy(reader, seen, None, max_buffered_bytes)
+            seen.seek(0)
+            return seen
+        if size < 0:
+            raise GiveUpError(Reason.HEADER)
+        _copy(reader, seen, size, max_buffered_bytes)
+        if name == b"desc" and size == 32:
+            alike = int.from_bytes(seen.getvalue()[-16:-12], "big") > 0
+        listed = listed or name == b"pakt"
+
+
+_MAX_TAG_BYTES = 4 * 1024 * 1024
+
+
+def skip_id3(reader: PipeReader) -> bytes:
+    """Skip ID3v2 tags and the zeros behind them; gives the first 4 bytes that follow, which are read again.
+
+    A tag that claims to reach the end of the file lies: what is behind its header is kept.
+    """
+    while True:
+        head = reader.read_up_to(10)
+        if not head.startswith(b"ID3") or len(head) < 10:
+            break
+        size = (head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | head[9] & 127
+        body = reader.read_up_to(min(size, _MAX_TAG_BYTES))
+        if len(body) < min(size, _MAX_TAG_BYTES):
+            head = body
+            break
+        left = size - len(body)
+        while left and (more := reader.read(min(left, READ_BYTES))):
+            left -= len(more)
+    while head and not head.strip(b"\0"):
+        head = reader.read_up_to(10)
+    head = head.lstrip(b"\0")
+    reader.unread(head)
+    head = reader.read_up_to(4)
+    reader.unread(head)
+    return head
 
 
 def _copy(reader: PipeReader, to: io.BytesIO, size: int | None, max_bytes: int) -> None:
@@ -282,25 +417,3 @@ def _copy(reader: PipeReader, to: io.BytesIO, size: int | None, max_bytes: int) 
         to.write(data)
         if to.tell() > max_bytes:
             raise GiveUpError(Reason.BUFFERED)
-
-
-_MP3_KBPS_V1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
-_MP3_KBPS_V2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
-_MP3_RATES_HZ = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-
-
-def mp3_frame_bytes(packet: bytes) -> int:
-    """Length that a Layer III frame header announces, 0 where it does not tell (ISO 11172-3
-    §2.4.1.3).
-    """
-    if len(packet) < 4 or packet[0] != 0xFF or packet[1] & 0xE6 != 0xE2:
-        return 0
-    version = packet[1] >> 3 & 3
-    rate_index = packet[2] >> 2 & 3
-    if version not in _MP3_RATES_HZ or rate_index == 3:
-        return 0
-    kbps = (_MP3_KBPS_V1 if version == 3 else _MP3_KBPS_V2)[packet[2] >> 4]
-    if kbps == 0:
-        return 0
-    slots = 144_000 if version == 3 else 72_000
-    return slots * kbps // _MP3_RATES_HZ[version][rate_index] + (packet[2] >> 1 & 1)

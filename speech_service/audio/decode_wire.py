@@ -11,10 +11,14 @@ import struct
 from enum import IntEnum
 
 HEADER = struct.Struct("<BIHI")
-"""Message, value (AUDIO: sample rate; FAILED: a number that belongs to the reason; WAITING: bytes read off the
-socket so far, modulo 2**32), detail (AUDIO: channel count; FAILED: ``Reason``), payload bytes (AUDIO: interleaved
-float32).
+"""Message, value (AUDIO, LOST: sample rate; FAILED: a number that belongs to the reason; WAITING: bytes read off the
+socket so far, modulo 2**32), detail (AUDIO: channel count; FAILED: ``Reason``; LOST: ``Lost``), payload bytes (AUDIO:
+interleaved float32; LOST: ``SPAN``).
 """
+
+SPAN = struct.Struct("<QQ")
+"""First frame of what is missing, and the first after it, in the audio that was sent; ``OPEN_END``: not known."""
+OPEN_END = 2**64 - 1
 
 PACKET_LENGTH = struct.Struct("<I")
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
@@ -36,12 +40,18 @@ class Kind(IntEnum):
     WEBM = 5
     M4A = 6
     OPUS_PACKETS = 7
+    AIFF = 8
+    AAC = 9
+    AMR = 10
+    CAF = 11
+    W64 = 12
 
 
 class Message(IntEnum):
     """Messages of a child. After END or FAILED it sends nothing more.
 
     WAITING: all that could be decoded of what was read was sent, and nothing else has arrived.
+    LOST: a part of the file could not be decoded. What lies inside the file was sent as silence.
     """
 
     READY = 1
@@ -49,6 +59,14 @@ class Message(IntEnum):
     END = 3
     FAILED = 4
     WAITING = 5
+    LOST = 6
+
+
+class Lost(IntEnum):
+    """Why a part is missing: the file ends before it, or its bytes make no sense."""
+
+    TRUNCATED = 1
+    DAMAGED = 2
 
 
 class Reason(IntEnum):

@@ -18,6 +18,7 @@ from av.packet import Packet
 
 from speech_service.audio.codec_confine import CpuAllowance, confine
 from speech_service.audio.codec_wire import Order, Task
+from speech_service.audio.encode_length import info_frame
 from speech_service.audio.encode_wire import (
     ANSWER,
     MAX_SAMPLES_BYTES,
@@ -44,7 +45,8 @@ class _Recipe:
 _RECIPES = {
     # Without the 8 KiB of padding in front that FFmpeg leaves for tags.
     FileKind.FLAC: _Recipe("flac", "flac", "s16", {"metadata_header_padding": "0"}, {}),
-    # Without a Xing frame: it would have to state a length that is not known yet. Without a tag of FFmpeg's name.
+    # Without FFmpeg's Xing frame: it would have to state a length that is not known yet; ``info_frame`` does not.
+    # Without a tag of FFmpeg's name.
     FileKind.MP3: _Recipe(
         "mp3", "libmp3lame", "fltp", {"write_xing": "0", "id3v2_version": "0"}, {}
     ),
@@ -82,6 +84,7 @@ class Encoding:
         self._container.start_encoding()
         self._frame_samples = codec.frame_size
         self._fifo = AudioFifo()
+        self._begun = False
         self.samples = 0
 
     def push(self, data: bytes) -> bytes:
@@ -117,6 +120,9 @@ class Encoding:
     def _take(self) -> bytes:
         data = bytes(self._written)
         self._written.clear()
+        if data and self._kind is FileKind.MP3 and not self._begun:
+            data = info_frame(data[:4]) + data
+        self._begun = self._begun or bool(data)
         return data
 
 

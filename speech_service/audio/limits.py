@@ -31,6 +31,8 @@ class DecodeLimits:
         max_memory_bytes: address space above that of an idle child.
         max_buffered_bytes: input that may be held because it cannot be decoded before it is
             complete.
+        max_held_bytes: input that is kept in the front end, so that a decoder that the system ended can be
+            replaced; of a longer stream nothing is kept.
     """
 
     max_input_bytes: int | None
@@ -39,10 +41,15 @@ class DecodeLimits:
     cpu_s_per_audio_s: float
     max_memory_bytes: int = 256 * _MIB
     max_buffered_bytes: int = 64 * _MIB
+    max_held_bytes: int = 1 * _MIB
 
 
 UNARY_LIMITS = DecodeLimits(
-    max_input_bytes=32 * _MIB, max_decoded_bytes=256 * _MIB, max_cpu_s=20, cpu_s_per_audio_s=0.0
+    max_input_bytes=32 * _MIB,
+    max_decoded_bytes=256 * _MIB,
+    max_cpu_s=20,
+    cpu_s_per_audio_s=0.0,
+    max_held_bytes=32 * _MIB,
 )
 STREAM_LIMITS = DecodeLimits(
     max_input_bytes=None, max_decoded_bytes=None, max_cpu_s=10, cpu_s_per_audio_s=0.1

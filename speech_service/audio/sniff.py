@@ -6,17 +6,25 @@ from speech_service.domain.errors import InvalidAudioError
 SNIFF_BYTES = 12
 """Bytes that ``sniff`` needs to tell every container."""
 
-ACCEPTED = "WAV, FLAC, Ogg (Opus, Vorbis), MP3, WebM (Opus, Vorbis), M4A (AAC)"
+ACCEPTED = (
+    "WAV (also ADPCM), FLAC, Ogg (Opus, Vorbis), MP3, WebM (Opus, Vorbis), M4A (AAC, ALAC), AIFF, AAC (ADTS), AMR, "
+    "CAF, W64"
+)
 
 _PREFIXES = (
     (b"fLaC", Container.FLAC),
     (b"OggS", Container.OGG_OPUS),
     (b"\x1a\x45\xdf\xa3", Container.WEBM_OPUS),
     (b"ID3", Container.MP3),
+    (b"#!AMR\n", Container.AMR),
+    (b"#!AMR-WB\n", Container.AMR),
+    (b"caff", Container.CAF),
+    (b"riff\x2e\x91\xcf\x11", Container.W64),
 )
+_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+"""Of MPEG-4; QuickTime of old begins without ``ftyp``."""
 _REFUSED_PREFIXES = (
-    (b"caff", "a CAF file"),
-    (b"#!AMR", "an AMR file"),
+    (b"#!AMR", "an AMR file of several channels"),
     (b"\x30\x26\xb2\x75", "a WMA (ASF) file"),
     (b".snd", "an AU file"),
     (b"#EXTM3U", "a playlist"),
@@ -33,12 +41,16 @@ def sniff(head: bytes) -> Container | None:
     """
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return Container.WAV
-    if head[4:8] == b"ftyp":
+    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+        return Container.AIFF
+    if head[4:8] in _FIRST_BOXES:
         return Container.M4A
     for prefix, container in _PREFIXES:
         if head.startswith(prefix):
             return container
-    return Container.MP3 if _is_layer_3_sync(head) else None
+    if is_adts_sync(head):
+        return Container.AAC
+    return Container.MP3 if is_layer_3_sync(head) else None
 
 
 def identify(head: bytes, declared: Container | None, field: str) -> Container:
@@ -66,16 +78,17 @@ def identify(head: bytes, declared: Container | None, field: str) -> Container:
 
 def describe_refused(head: bytes) -> str:
     """What ``head`` is, where that is known and not accepted; else empty."""
-    if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        return "an AIFF file"
-    if len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
-        return "a raw AAC (ADTS) stream"
     for prefix, name in _REFUSED_PREFIXES:
         if head.startswith(prefix):
             return name
     return ""
 
 
-def _is_layer_3_sync(head: bytes) -> bool:
+def is_adts_sync(head: bytes) -> bool:
+    """12 sync bits and layer 0 (ISO 13818-7 §6.2): a frame of AAC that stands alone."""
+    return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
+
+
+def is_layer_3_sync(head: bytes) -> bool:
     """11 sync bits, a version that exists, Layer III (ISO 11172-3 §2.4.1.3)."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08

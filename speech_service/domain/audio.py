@@ -40,6 +40,11 @@ class Container(Enum):
     MP3 = "mp3"
     WEBM_OPUS = "webm_opus"
     M4A = "m4a"
+    AIFF = "aiff"
+    AAC = "aac"
+    AMR = "amr"
+    CAF = "caf"
+    W64 = "w64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,24 @@ class ContainerFormat:
     """Audio that brings its own header. ``container=None`` means: look at the first bytes."""
 
     container: Container | None = None
+
+
+class LossKind(Enum):
+    """Why a part of encoded audio is missing; the values are the reasons of warnings."""
+
+    TRUNCATED = "AUDIO_TRUNCATED"
+    """It ends before its own header says, or in the middle of a part."""
+    DAMAGED = "AUDIO_DAMAGED"
+    """Bytes inside it make no sense, or a part of it is not there; silence stands in for what they held."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioLoss:
+    """A part of encoded audio that could not be decoded, in milliseconds of that audio. ``end_ms`` None: not known."""
+
+    kind: LossKind
+    start_ms: int
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

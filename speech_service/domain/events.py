@@ -76,6 +76,9 @@ class StreamWarning:
     reason: str
     field: str
     message: str
+    start_ms: int | None = None
+    """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ class SpeechChunk:
     segment_id: int = 0
     language: str = ""
     turn: int = 0
+    coded_samples: int = 0
+    """Samples at the coded rate that ``duration_ms`` stands for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def read_recordings(places: Sequence[Path], most: int) -> list[Samples]:
 
 
 async def _decode(files: Sequence[Path]) -> list[Samples]:
-    pool = DecoderPool()
+    pool = DecoderPool(strict=True)
     try:
         return [await _decode_one(pool, file) for file in files]
     finally:

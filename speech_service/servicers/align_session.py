@@ -50,8 +50,15 @@ class OpenedAlignment:
             False,
             self._block,
             lambda error: self.runner.close(error),
+            lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+            self._finish,
         )
 
     async def _block(self, samples: Samples) -> None:
         async with self.runner.turn:
             await self.runner.perform(self.runner.session.audio(samples))
+
+    async def _finish(self) -> None:
+        """No more of the audio can be read: what there is gets its results, and the session ends well."""
+        async with self.runner.turn:
+            await self.runner.perform(self.runner.session.end_of_input())

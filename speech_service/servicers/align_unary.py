@@ -34,6 +34,7 @@ class UnaryAlignment:
         self._context = context
         self._units: list[AlignedUnit] = []
         self._spans: list[UnalignedSpan] = []
+        self._warnings: list[events.StreamWarning] = []
         self._ended: events.SessionEnded | None = None
         self._subtitles: convert_subtitles.SubtitleWish | None = None
 
@@ -95,6 +96,8 @@ class UnaryAlignment:
                 self._units += units
             case UnalignedSpan():
                 self._spans.append(event)
+            case events.StreamWarning():
+                self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
             case _:
@@ -111,7 +114,7 @@ class UnaryAlignment:
             usage=convert.usage(self._ended.usage),
             latency=convert.latency(self._ended.latency),
             model=request.model.name,
-            warnings=map(convert.warning, request.warnings),
+            warnings=map(convert.warning, (*request.warnings, *self._warnings)),
         )
         if self._subtitles is not None:
             file = convert_subtitles.of_alignment(

@@ -20,6 +20,7 @@ from speech_service.audio.resample import StreamResampler, downmix
 from speech_service.config import DecoderConfig
 from speech_service.domain.audio import (
     MODEL_RATE_HZ,
+    AudioLoss,
     ContainerFormat,
     OpusPacketsFormat,
     RawFormat,
@@ -29,6 +30,10 @@ from speech_service.domain.errors import InternalError, SpeechError
 
 OnBlock = Callable[[Samples], Awaitable[None]]
 OnError = Callable[[SpeechError], None]
+OnLoss = Callable[[AudioLoss, int], None]
+"""A part of the encoded audio is missing; with the milliseconds of it that went to the consumer."""
+OnUnreadable = Callable[[], Awaitable[None]]
+"""Nothing of what the client still sends can be decoded."""
 
 
 class AudioSource(Protocol):
@@ -64,14 +69,14 @@ class ChannelMixer:
 
     def __init__(self, separate_channels: bool, rate_hz: int = MODEL_RATE_HZ) -> None:
         self._separate = separate_channels
-        self._rate_hz = rate_hz
+        self.rate_hz = rate_hz
         self._resampler: StreamResampler | None = None
 
     def push(self, sample_rate_hz: int, samples: Samples, *, last: bool = False) -> Samples:
         """float32 [n, channels] at ``sample_rate_hz`` to float32 [m, 1 or channels] at the mixer's rate."""
         mixed = samples if self._separate else downmix(samples)[:, None]
         if self._resampler is None:
-            self._resampler = StreamResampler(sample_rate_hz, self._rate_hz, mixed.shape[1])
+            self._resampler = StreamResampler(sample_rate_hz, self.rate_hz, mixed.shape[1])
         return self._resampler.push(mixed, last=last)
 
     def finish(self) -> Samples | None:
@@ -122,23 +127,28 @@ class ContainerSource:
         mixer: ChannelMixer,
         on_block: OnBlock,
         on_error: OnError,
+        on_loss: OnLoss,
+        on_unreadable: OnUnreadable,
     ) -> None:
-        self._pool = pool
-        self._format = audio_format
-        self._field = field
-        self._limits = limits
+        self._decoder = pool.lasting(audio_format, limits, field)
         self._mixer = mixer
         self._on_block = on_block
         self._on_error = on_error
+        self._on_loss = on_loss
+        self._on_unreadable = on_unreadable
+        self._passed = 0
+        """Samples at the mixer's rate that went to the consumer."""
+        self._ended = False
         self._skip_frames = (
             audio_format.pre_skip_frames if isinstance(audio_format, OpusPacketsFormat) else 0
         )
+        self._pre_skip_ms = self._skip_frames // 48
         self._consuming: asyncio.Task[None] | None = None
 
     async def feed(self, data: bytes) -> None:
         """Pass bytes to the decoder; an error that it met meanwhile is raised here."""
         if self._consuming is None:
-            self._decoder = await self._pool.open(self._format, self._limits, self._field)
+            await self._decoder.open()
             self._consuming = asyncio.create_task(self._consume())
             self._consuming.add_done_callback(self._consumed)
         if self._consuming.done():
@@ -159,6 +169,7 @@ class ContainerSource:
         """Wait for the last block."""
         if self._consuming is None:
             return
+        self._ended = True
         await self._decoder.end_input()
         await self._consuming
 
@@ -172,12 +183,18 @@ class ContainerSource:
     async def _consume(self) -> None:
         async for block in self._decoder.blocks():
             kept = self._after_pre_skip(block)
-            samples = self._mixer.push(block.sample_rate_hz, kept)
-            if len(samples):
-                await self._on_block(samples)
-        tail = self._mixer.finish()
-        if tail is not None and len(tail):
-            await self._on_block(tail)
+            await self._pass_on(self._mixer.push(block.sample_rate_hz, kept))
+        await self._pass_on(self._mixer.finish())
+        if self._decoder.unreadable and not self._ended:
+            await self._on_unreadable()
+
+    async def _pass_on(self, samples: Samples | None) -> None:
+        if samples is not None and len(samples):
+            self._passed += len(samples)
+            await self._on_block(samples)
+        for loss in self._decoder.take_losses():
+            passed_ms = self._passed * 1000 // self._mixer.rate_hz
+            self._on_loss(_earlier(loss, self._pre_skip_ms), passed_ms)
 
     def _after_pre_skip(self, block: AudioBlock) -> Samples:
         if not self._skip_frames:
@@ -197,6 +214,14 @@ class ContainerSource:
             self._on_error(InternalError("decoding failed; the log above says how"))
 
 
+def _earlier(loss: AudioLoss, by_ms: int) -> AudioLoss:
+    """In the audio without its first ``by_ms``."""
+    if not by_ms:
+        return loss
+    end_ms = None if loss.end_ms is None else max(0, loss.end_ms - by_ms)
+    return replace(loss, start_ms=max(0, loss.start_ms - by_ms), end_ms=end_ms)
+
+
 def unary_limits(config: DecoderConfig) -> DecodeLimits:
     """Of a unary call: everything is capped, because all of it is held."""
     return DecodeLimits(
@@ -205,6 +230,7 @@ def unary_limits(config: DecoderConfig) -> DecodeLimits:
         max_cpu_s=round(config.max_cpu_s),
         cpu_s_per_audio_s=0.0,
         max_memory_bytes=config.max_memory_bytes,
+        max_held_bytes=config.max_input_bytes,
     )
 
 
@@ -225,14 +251,19 @@ def make_source(
     separate_channels: bool,
     on_block: OnBlock,
     on_error: OnError,
+    on_loss: OnLoss,
+    on_unreadable: OnUnreadable,
     rate_hz: int = MODEL_RATE_HZ,
 ) -> AudioSource:
     """The source for ``audio_format``.
 
     ``field``: path of the request field that carries the bytes. ``on_error``: decoding failed between two calls.
-    ``rate_hz``: of the blocks.
+    ``on_loss``: each part that is missing, after the audio before it. ``on_unreadable``: called at most once, before
+    ``end``: the consumer had best end well. ``rate_hz``: of the blocks.
     """
     mixer = ChannelMixer(separate_channels, rate_hz)
     if isinstance(audio_format, RawFormat):
         return RawSource(audio_format, field, mixer, on_block)
-    return ContainerSource(pool, audio_format, field, limits, mixer, on_block, on_error)
+    return ContainerSource(
+        pool, audio_format, field, limits, mixer, on_block, on_error, on_loss, on_unreadable
+    )

@@ -33,6 +33,11 @@ _CONTAINERS = {
     audio_pb2.AUDIO_CONTAINER_MP3: Container.MP3,
     audio_pb2.AUDIO_CONTAINER_WEBM_OPUS: Container.WEBM_OPUS,
     audio_pb2.AUDIO_CONTAINER_M4A: Container.M4A,
+    audio_pb2.AUDIO_CONTAINER_AIFF: Container.AIFF,
+    audio_pb2.AUDIO_CONTAINER_AAC: Container.AAC,
+    audio_pb2.AUDIO_CONTAINER_AMR: Container.AMR,
+    audio_pb2.AUDIO_CONTAINER_CAF: Container.CAF,
+    audio_pb2.AUDIO_CONTAINER_W64: Container.W64,
 }
 _OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 _CONTROL_KINDS = {
@@ -182,7 +187,13 @@ def progress(event: events.Progress) -> common_pb2.Progress:
 
 def warning(event: events.StreamWarning) -> common_pb2.Warning:
     """Domain to wire."""
-    return common_pb2.Warning(reason=event.reason, field=event.field, message=event.message)
+    return common_pb2.Warning(
+        reason=event.reason,
+        field=event.field,
+        message=event.message,
+        start_ms=event.start_ms,
+        end_ms=event.end_ms,
+    )
 
 
 def usage(value: events.Usage) -> common_pb2.Usage:

@@ -59,6 +59,8 @@ class OpenedRecognition:
             request.options.separate_channels,
             self._block,
             lambda error: self.runner.close(error),
+            lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+            self._finish,
         )
         self.runner = self._make_runner()
 
@@ -77,6 +79,12 @@ class OpenedRecognition:
     async def _block(self, samples: Samples) -> None:
         async with self.runner.turn:
             await self.runner.perform(self.runner.session.audio(samples))
+
+    async def _finish(self) -> None:
+        """No more of the audio can be read: what there is gets its results, and the session ends well."""
+        async with self.runner.turn:
+            await self.runner.catch_up()
+            await self.runner.perform(self.runner.session.end_of_audio())
 
 
 def deadline_s(context: aio.ServicerContext[Any, Any]) -> float | None:

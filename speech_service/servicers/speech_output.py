@@ -249,8 +249,9 @@ class SpeechOutput:
         first, length = voice.coded, voice.encoder.coded_samples - voice.coded
         for at in range(0, len(data), MAX_CHUNK_BYTES):
             part = data[at : at + MAX_CHUNK_BYTES]
+            start = first + length * at // len(data)
             voice.coded = first + length * (at + len(part)) // len(data)
-            start_ms = voice.to_ms(first + length * at // len(data))
+            start_ms = voice.to_ms(start)
             chunk = SpeechChunk(
                 voice.context_id,
                 voice.sequence,
@@ -258,6 +259,7 @@ class SpeechOutput:
                 start_ms,
                 voice.coded_ms - start_ms,
                 turn=voice.turn,
+                coded_samples=voice.coded - start,
             )
             voice.sequence += 1
             is_last = at + len(part) == len(data)

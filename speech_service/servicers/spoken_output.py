@@ -128,7 +128,8 @@ class SpokenOutput:
         first, length = voice.coded, voice.encoder.coded_samples - voice.coded
         for at in range(0, len(data), MAX_CHUNK_BYTES):
             part = data[at : at + MAX_CHUNK_BYTES]
-            start_ms = voice.to_ms(first + length * at // len(data))
+            start = first + length * at // len(data)
+            start_ms = voice.to_ms(start)
             voice.coded = first + length * (at + len(part)) // len(data)
             chunk = SpeechChunk(
                 voice.language,
@@ -138,6 +139,7 @@ class SpokenOutput:
                 voice.to_ms(voice.coded) - start_ms,
                 segment_id=voice.segment_id,
                 language=voice.language,
+                coded_samples=voice.coded - start,
             )
             voice.sequence += 1
             self.audio_ms += chunk.duration_ms

@@ -5,10 +5,9 @@ from typing import Any
 from grpc import aio
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.audio.encode_pcm import with_known_length
+from speech_service.audio.encode_length import whole_file
 from speech_service.domain import events
 from speech_service.domain.errors import CancelledWorkError, ReplyTooLargeError
-from speech_service.domain.synthesis import OutputEncoding
 from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_speech
 from speech_service.servicers.audio_cache import FinishedAudio
@@ -107,9 +106,8 @@ def unary_response(
         ReplyTooLargeError: it is.
     """
     current_call.get().finished(ended.usage, ended.latency)
-    audio = made.audio
-    if request.options.output.encoding is OutputEncoding.WAV:
-        audio = with_known_length(audio)
+    samples = sum(e.coded_samples for e in made.chunks if isinstance(e, events.SpeechChunk))
+    audio = whole_file(made.audio, request.options.output.encoding, samples)
     response = pb.SynthesizeResponse(
         output=convert_speech.output(request.options.output),
         duration_ms=made.duration_ms,

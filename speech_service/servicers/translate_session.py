@@ -69,6 +69,8 @@ class OpenedTranslation:
                 recognition.options.separate_channels,
                 self._block,
                 lambda error: self.runner.close(error),
+                lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+                self._finish,
             )
 
     async def close(self) -> None:
@@ -84,6 +86,12 @@ class OpenedTranslation:
     async def _block(self, samples: Samples) -> None:
         async with self.runner.turn:
             await self.runner.perform(self.runner.session.audio(samples))
+
+    async def _finish(self) -> None:
+        """No more of the audio can be read: what there is gets its results, and the session ends well."""
+        async with self.runner.turn:
+            await self.runner.catch_up()
+            await self.runner.perform(self.runner.session.end_of_input())
 
 
 def _session(

@@ -8,10 +8,10 @@ from typing import Any
 from grpc import aio
 
 from speech.v1 import recognition_service_pb2, translation_service_pb2
-from speech_service.audio.encode_pcm import with_known_length
+from speech_service.audio.encode_length import whole_file
 from speech_service.domain import events
 from speech_service.domain.errors import CancelledWorkError, InvalidFieldError
-from speech_service.domain.synthesis import OutputEncoding, SynthesisOptions
+from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_result, convert_subtitles, convert_translation
@@ -197,5 +197,5 @@ class SpeechTranslation:
 
 def _whole(chunks: Sequence[events.SpeechChunk], options: SynthesisOptions) -> bytes:
     audio = b"".join(chunk.data for chunk in chunks)
-    is_wav = options.output.encoding is OutputEncoding.WAV
-    return with_known_length(audio) if is_wav else audio
+    samples = sum(chunk.coded_samples for chunk in chunks)
+    return whole_file(audio, options.output.encoding, samples)

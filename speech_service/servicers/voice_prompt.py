@@ -1,5 +1,6 @@
 """Reads what a voice is to be made from: a recording that decodes, of a useful length, with its transcript."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,18 @@ import numpy as np
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.audio.voice_prompt import MAX_PROMPT_S, check_voice_recording
 from speech_service.domain.audio import (
+    AudioLoss,
     ContainerFormat,
+    LossKind,
     OpusPacketsFormat,
     RawFormat,
     Samples,
 )
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import (
+    InvalidAudioError,
+    InvalidFieldError,
+    LimitExceededError,
+)
 from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ, VoicePrompt
 from speech_service.servicers import convert
 from speech_service.servicers.audio_cache import prompt_key
@@ -21,6 +28,8 @@ from speech_service.servicers.parts import EdgeParts
 
 MAX_TRANSCRIPT_CHARACTERS = 2_000
 MAX_DESCRIPTION_CHARACTERS = 2_000
+MAX_MISSING_MS = 200
+"""A syllable: more, and the transcript says what is not there."""
 _MAX_DECODED_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 65_536
 
@@ -59,8 +68,12 @@ async def _decoded(
     data: bytes,
     field: str,
 ) -> Samples:
-    """The recording as far as it may last, and a little more where it lasts longer."""
+    """The recording as far as it may last, and a little more where it lasts longer.
+
+    The transcript says what is in the whole recording, so little of it may be missing.
+    """
     blocks: list[Samples] = []
+    losses: list[AudioLoss] = []
     count = 0
 
     async def keep(block: Samples) -> None:
@@ -77,6 +90,8 @@ async def _decoded(
         False,
         keep,
         lambda _: None,
+        lambda loss, _: losses.append(loss),
+        _nothing,
         VOICE_PROMPT_RATE_HZ,
     )
     try:
@@ -88,7 +103,23 @@ async def _decoded(
             await source.end()
     finally:
         await source.close()
+    _check_losses(losses, field)
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+
+
+async def _nothing() -> None:
+    """All of the recording is sent anyway."""
+
+
+def _check_losses(losses: Sequence[AudioLoss], field: str) -> None:
+    """A part of unknown length counts as none: an MP3 that is cut in its last frame is whole to any player."""
+    known = [loss for loss in losses if loss.end_ms is not None]
+    missing_ms = sum((loss.end_ms or 0) - loss.start_ms for loss in known)
+    if missing_ms > MAX_MISSING_MS:
+        problem = f"{missing_ms} ms of the recording are missing or damaged, from {known[0].start_ms} ms on"
+        raise InvalidAudioError(field, problem, f"at most {MAX_MISSING_MS} ms")
+    if any(loss.kind is LossKind.DAMAGED and loss.end_ms is None for loss in losses):
+        raise InvalidAudioError(field, "it is corrupt")
 
 
 def check_design(design: pb.VoiceDesign, field: str) -> str:

@@ -16,7 +16,7 @@ from enum import Enum
 import numpy as np
 
 from speech_service.domain.alignment import Alignment, AlignmentOptions, Granularity
-from speech_service.domain.audio import Samples, check_session_length, samples_to_ms
+from speech_service.domain.audio import AudioLoss, Samples, check_session_length, samples_to_ms
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -58,6 +58,7 @@ from speech_service.sessions.align_settle import (
     usable_text,
 )
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.lost_audio import LostAudio
 
 MAX_TEXT_CHARACTERS = 1_000_000
 """Text that may wait for its audio."""
@@ -141,6 +142,7 @@ class AlignmentSession:
         self._flushes: deque[_Flush] = deque()
         self._ended_s = 0.0
         self._speech_ms = 0
+        self._lost = LostAudio()
 
     # --- what the driver may ask ---
 
@@ -235,6 +237,10 @@ class AlignmentSession:
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""
         return self._tell(StreamWarning(reason, field, message))
+
+    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+        """As of ``RecognitionSession``: told once everything is aligned."""
+        self._lost.add(loss, field, samples_to_ms(self._received) - passed_ms)
 
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received is still aligned."""
@@ -367,7 +373,8 @@ class AlignmentSession:
         at_ms = samples_to_ms(self._received)
         rest = rest_of_text(self._text, self._text_base, min(self._sent_ms, at_ms), at_ms)
         self._latency.final_sent((self._clock() - self._ended_s) * 1000)
-        return [*(Emit(span) for span in rest), Emit(self.ended()), Finish()]
+        spans = [Emit(span) for span in rest]
+        return [*spans, *self._lost.warnings(), Emit(self.ended()), Finish()]
 
     # --- order ---
 

@@ -15,6 +15,7 @@ from enum import Enum
 
 from speech_service.audio.framing import FrameBuffer
 from speech_service.domain.audio import (
+    AudioLoss,
     Samples,
     check_session_length,
     louder,
@@ -46,6 +47,7 @@ from speech_service.domain.recognition import Pacing, RecognitionOptions
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.sessions.channel import ChannelContext, RecognitionChannel
 from speech_service.sessions.latency import LatencyMeter, WorkTimes
+from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.refinement import Refinement
 from speech_service.sessions.silence import VAD_FRAME_SAMPLES, hear_silence
 
@@ -133,6 +135,7 @@ class RecognitionSession:
         self._received_samples = 0
         self._acks: deque[_PendingAck] = deque()
         self._lag_since_s: float | None = None
+        self._lost = LostAudio()
 
     # --- what the driver may ask ---
 
@@ -291,6 +294,16 @@ class RecognitionSession:
         """Tell the client something that is no error."""
         return self._tell(StreamWarning(reason, field, message))
 
+    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+        """A part of the encoded audio is missing; the client is told once it has its FINALs.
+
+        Args:
+            loss: in milliseconds of the encoded audio.
+            field: path of the request field that carries it.
+            passed_ms: how much of it the session has; it may have silence besides.
+        """
+        self._lost.add(loss, field, samples_to_ms(self._received_samples) - passed_ms)
+
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received still gets its FINAL."""
         return self._tell(GoingAway(drain_ms))
@@ -384,7 +397,7 @@ class RecognitionSession:
         waiting = self._refinement or any(channel.pending_finals for channel in self._channels)
         if self._state is _State.ENDING and not waiting:
             self._state = _State.DONE
-            settled += [Emit(self.ended()), Finish()]
+            settled += [*self._lost.warnings(), Emit(self.ended()), Finish()]
         return settled
 
     def _due_acks(self) -> list[Action]:

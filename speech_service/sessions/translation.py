@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from speech_service.domain.audio import Samples
+from speech_service.domain.audio import AudioLoss, Samples
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.events import (
     Action,
@@ -33,6 +33,7 @@ from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import LanguageGuess
 from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
 from speech_service.sessions.translated_segment import SegmentInTargets
 from speech_service.sessions.translation_order import TranslationOrder
@@ -100,6 +101,7 @@ class TranslationSession:
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
         self._growing = GrowingTranslations(options.targets, self._work, route)
+        self._lost = LostAudio()
 
     # --- what the driver may ask ---
 
@@ -228,6 +230,10 @@ class TranslationSession:
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""
         return [] if self._done else [Emit(StreamWarning(reason, field, message))]
+
+    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+        """As of ``RecognitionSession``: told once everything is translated."""
+        self._lost.add(loss, field, self.recognition.progress().received_ms - passed_ms)
 
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received is still translated."""
@@ -389,6 +395,6 @@ class TranslationSession:
             settled += self._begin(self._waiting.popleft())
         if self._ending and self._order.is_empty and self._speech.is_empty:
             self._done = True
-            settled += [*self._growing.drop(), Emit(self.ended())]
+            settled += [*self._growing.drop(), *self._lost.warnings(), Emit(self.ended())]
             settled += [] if self._options.voices else [Finish()]  # speech is still encoded
         return settled

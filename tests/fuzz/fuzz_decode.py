@@ -7,10 +7,18 @@
 import contextlib
 import socket
 import sys
+from functools import partial
 
 from hypothesis import strategies as st
 
-from speech_service.audio.decode_sources import GiveUpError, PipeReader, open_mp4, read_wav_header
+from speech_service.audio.decode_sources import (
+    GiveUpError,
+    PipeReader,
+    open_caf,
+    open_mp4,
+    skip_id3,
+)
+from speech_service.audio.decode_wav import read_wav_header
 from speech_service.audio.sniff import identify
 from speech_service.domain.errors import SpeechError
 from tests.unit.audio.encode import KINDS, encoded
@@ -42,7 +50,11 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 def one_input(data: bytes) -> None:
     """Entry point for atheris: parsers that are ours, in this process."""
-    for parse in (read_wav_header, lambda reader: open_mp4(reader, 1 << 20)):
+    for parse in (
+        read_wav_header,
+        skip_id3,
+        *(partial(f, max_buffered_bytes=1 << 20) for f in (open_mp4, open_caf)),
+    ):
         ours, theirs = socket.socketpair()
         with ours, theirs:
             ours.sendall(data[:60_000])

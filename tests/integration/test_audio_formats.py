@@ -169,3 +169,57 @@ async def test_finalize_covers_the_encoded_audio_sent_before_it(server: Server, 
         covered = talk.finals[-1].end_ms if talk.finals else 0
         await talk.end()
     assert covered >= 1900
+
+
+RARE = {
+    "aiff": ("aiff", "pcm_s16be", 16_000, {}),
+    "aiff with floats": ("aiff", "pcm_f32be", 16_000, {}),
+    "aiff with adpcm": ("aiff", "adpcm_ima_qt", 16_000, {}),
+    "aac": ("adts", "aac", 16_000, {}),
+    "amr": ("amr", "libopencore_amrnb", 8000, {}),
+    "3gp with amr": ("3gp", "libopencore_amrnb", 8000, {}),
+    "m4a with alac": ("ipod", "alac", 16_000, {}),
+    "caf with alac": ("caf", "alac", 16_000, {}),
+    "caf with samples": ("caf", "pcm_s16le", 16_000, {}),
+    "wav with ima adpcm": ("wav", "adpcm_ima_wav", 16_000, {}),
+    "wav with ms adpcm": ("wav", "adpcm_ms", 16_000, {}),
+    "w64": ("w64", "pcm_s16le", 16_000, {}),
+    "mov": ("mov", "pcm_s24le", 16_000, {}),
+}
+RARE_CONTAINERS = {
+    "aiff": audio.AUDIO_CONTAINER_AIFF,
+    "aac": audio.AUDIO_CONTAINER_AAC,
+    "amr": audio.AUDIO_CONTAINER_AMR,
+    "caf": audio.AUDIO_CONTAINER_CAF,
+    "w64": audio.AUDIO_CONTAINER_W64,
+    "wav": audio.AUDIO_CONTAINER_WAV,
+    "m4a": audio.AUDIO_CONTAINER_M4A,
+    "mov": audio.AUDIO_CONTAINER_M4A,
+    "3gp": audio.AUDIO_CONTAINER_M4A,
+}
+
+
+@pytest.mark.parametrize("kind", RARE)
+async def test_formats_beside_the_common_ones(server: Server, kind: str) -> None:
+    """All of them were refused at 76ad801; named by the client and found from the bytes."""
+    fmt, codec, rate, options = RARE[kind]
+    data = encode(speechlike(rate, 3.0), rate, fmt, codec, options)
+    for container in (None, RARE_CONTAINERS[kind.partition(" ")[0]]):
+        config = auto_config(pacing=FILE)
+        if container is not None:
+            config.audio.container = container
+        talk = await recognize(server, data, config)
+        assert talk.finals[0].text.startswith("zero one two three")
+        assert not [event for event in talk.events if event.HasField("warning")]
+        assert talk.events[-1].session_ended.usage.audio_in_ms == pytest.approx(3000, abs=150)
+
+
+async def test_wideband_amr(server: Server) -> None:
+    """No encoder of it is at hand: any bits are sound of 20 ms in a frame of 23.85 kbit/s."""
+    frames = np.random.default_rng(1).integers(0, 256, (100, 61), np.uint8)
+    frames[:, 0] = 8 << 3 | 4
+    reply = await server.recognition.Recognize(
+        pb.RecognizeRequest(config=auto_config(), audio=b"#!AMR-WB\n" + frames.tobytes())
+    )
+    assert reply.usage.audio_in_ms == 2000
+    assert not reply.warnings

@@ -3,7 +3,9 @@
 import asyncio
 import struct
 import time
+from collections.abc import Iterable
 
+import grpc
 import numpy as np
 import psutil
 import pytest
@@ -12,7 +14,14 @@ from speech.v1 import audio_pb2 as audio
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
 from tests.integration.failures import Failure, failure_of
-from tests.integration.harness import Server, auto_config, raw_config, recognize, running
+from tests.integration.harness import (
+    Server,
+    auto_config,
+    raw_config,
+    recognize,
+    running,
+    until,
+)
 from tests.integration.sound import quiet, s16, speech
 from tests.unit.audio.encode import KINDS, encoded, ogg_silence, opus_packets, speechlike, wav
 
@@ -70,25 +79,110 @@ async def test_floats_beyond_full_scale_are_clipped(server: Server) -> None:
     assert talk.finals[0].text == "zero one"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_truncated_container(server: Server, kind: str) -> None:
+def told(events: Iterable[pb.StreamingRecognizeResponse]) -> list[common.Warning]:
+    """The warnings of a stream."""
+    return [event.warning for event in events if event.HasField("warning")]
+
+
+@pytest.mark.parametrize("pacing", [common.PACING_FILE, common.PACING_REALTIME])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "m4a"])
+async def test_a_container_that_is_cut_gives_what_it_holds(
+    server: Server, kind: str, pacing: common.Pacing.ValueType
+) -> None:
+    """FINALs first, then the warning, then the end; at 76ad801 an error without a FINAL."""
     data = encoded(kind, seconds=4.0)
+    data = data[: len(data) * 6 // 10]
+    talk = await recognize(server, data, auto_config(pacing=pacing))
+    assert talk.finals
+    assert [*talk.kinds()][-2:] == ["warning", "session_ended"]
+    (warning,) = told(talk.events)
+    assert (warning.reason, warning.field) == ("AUDIO_TRUNCATED", "audio.data")
+    received_ms = talk.events[-1].session_ended.usage.audio_in_ms
+    assert warning.start_ms == pytest.approx(received_ms, abs=40)
+    assert not warning.HasField("end_ms") or warning.end_ms == pytest.approx(4000, abs=60)
+    request = pb.RecognizeRequest(config=auto_config(), audio=data)
+    reply = await server.recognition.Recognize(request)
+    assert [r.text for r in reply.results] == [f.text for f in talk.finals]
+    assert [(w.reason, w.field) for w in reply.warnings] == [("AUDIO_TRUNCATED", "audio")]
+
+
+async def test_an_index_that_is_not_there(server: Server) -> None:
+    data = encoded("m4a", seconds=4.0)
     invalid(await both(server, auto_config(), data[: len(data) * 6 // 10]), "truncated")
     await server.works()
 
 
-async def test_what_was_decoded_before_the_cut_is_transcribed(server: Server) -> None:
-    """Half of a WAV that says it is whole: a FINAL may not come, but partials and the error do."""
-    data = wav(speechlike(16_000, 3.0), 16_000, data_bytes=10 * 96_000)
+async def test_a_hole_in_a_live_stream_is_told_in_the_time_of_the_session(server: Server) -> None:
+    """A silence of the client's comes before the hole: times of the session are later than those of the file."""
+    data = bytearray(encoded("ogg", seconds=4.0))
+    middle = len(data) // 2
+    data[middle] ^= 0xFF
     async with server.talk(auto_config()) as talk:
-        for at in range(0, len(data), 6400):
-            await talk.audio(data[at : at + 6400])
-            await asyncio.sleep(0.005)
-        await talk.until("result")
-        await talk.send(end_of_audio={})
+        await talk.audio(bytes(data[:1000]))
+        await talk.send(silence={"duration": {"seconds": 5}})
+        await talk.audio(bytes(data[1000:]))
+        await talk.end()
+    (warning,) = told(talk.events)
+    assert warning.reason == "AUDIO_DAMAGED"
+    assert warning.end_ms - warning.start_ms == pytest.approx(1000, abs=60)
+    assert 6000 <= warning.start_ms <= 8100
+    assert talk.events[-1].session_ended.usage.audio_in_ms == pytest.approx(9000, abs=60)
+
+
+async def test_strict_decoding_refuses_what_is_not_whole() -> None:
+    async with running("decoder.strict=true") as server:
+        invalid(await both(server, auto_config(), encoded("wav", seconds=2.0)[:-1]), "truncated")
+        await server.works()
+
+
+async def test_a_decoder_that_the_system_kills_is_replaced(server: Server) -> None:
+    """At 76ad801: INVALID_ARGUMENT, AUDIO_LIMIT_EXCEEDED."""
+    data = encoded("mp3", seconds=4.0)
+    whole = await recognize(server, data, file_config(auto_config()))
+    async with server.talk(file_config(auto_config())) as talk:
+        await talk.audio(data[: len(data) // 2])
+        await kill_the_decoder(server)
+        await talk.audio(data[len(data) // 2 :])
+        await talk.end()
+    assert [f.text for f in talk.finals] == [f.text for f in whole.finals]
+    ends = [t.events[-1].session_ended.usage.audio_in_ms for t in (talk, whole)]
+    assert ends[0] == ends[1]
+
+
+async def test_a_decoder_that_is_killed_again_is_unavailable(server: Server) -> None:
+    async with server.talk(auto_config()) as talk:
+        await talk.audio(encoded("mp3", seconds=4.0))
+        killing = asyncio.create_task(kill_every_decoder(server))
         failure = await talk.fails()
-    failure.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio.data", "truncated")
-    assert talk.partials
+        killing.cancel()
+    assert (
+        failure.code is grpc.StatusCode.UNAVAILABLE
+    )  # killed while it starts, its reason is another
+    assert "RetryInfo" in failure.details
+    await server.works()
+
+
+async def kill_every_decoder(server: Server) -> None:
+    """One after the other; one that is killed while it starts is started again."""
+    known: frozenset[int] = frozenset()
+    while True:
+        known = await kill_the_decoder(server, known)
+
+
+async def kill_the_decoder(server: Server, known: frozenset[int] = frozenset()) -> frozenset[int]:
+    """As the system's memory killer does: a child of the codec process that is none of ``known``; gives them all."""
+    decoders, killed = server.app.parts.edge.decoders, set[int]()
+
+    def done() -> bool:
+        pid = decoders.zygote_pid
+        for child in psutil.Process(pid).children() if pid is not None else []:
+            if child.pid not in known:
+                child.kill()
+                killed.add(child.pid)
+        return bool(killed)
+
+    await until(done)
+    return known | killed
 
 
 @pytest.mark.parametrize("rate", [0, 1, 7_999, 192_001, 2**32 - 1])
@@ -100,8 +194,10 @@ async def test_a_forged_sample_rate(server: Server, rate: int) -> None:
 
 async def test_a_header_that_says_hours(server: Server) -> None:
     data = wav(speechlike(16_000, 1.0), 16_000, data_bytes=8 * 3600 * 32_000)
-    invalid(await both(server, auto_config(), data), "truncated")
-    await server.works()
+    talk = await recognize(server, data, file_config(auto_config()))
+    assert talk.finals
+    (warning,) = told(talk.events)
+    assert (warning.start_ms, warning.end_ms) == (1000, 8 * 3_600_000)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +227,7 @@ async def test_a_container_that_is_not_the_one_named(server: Server) -> None:
 
 async def test_opus_packets_that_are_none(server: Server) -> None:
     config = pb.RecognitionConfig(audio=audio.AudioFormat(opus_packets=audio.OpusPackets()))
-    for bad in (b"", b"\xff" * 70_000, b"\xff\xff\xff"):
+    for bad in (b"", b"\xff" * 70_000):
         async with server.talk(config) as talk:
             await talk.audio(opus_packets(0.02)[0])
             await talk.send(audio={"data": bad})
@@ -139,6 +235,18 @@ async def test_opus_packets_that_are_none(server: Server) -> None:
             failure = await talk.fails()
         failure.is_("INVALID_ARGUMENT", "INVALID_AUDIO", "BadRequest").names("audio.data")
     await server.works()
+
+
+async def test_an_opus_packet_that_is_damaged_costs_itself(server: Server) -> None:
+    config = pb.RecognitionConfig(audio=audio.AudioFormat(opus_packets=audio.OpusPackets()))
+    packets = opus_packets(1.0)
+    async with server.talk(config) as talk:
+        for packet in (*packets[:25], b"\xff\xff\xff", *packets[26:]):
+            await talk.send(audio={"data": packet})
+        await talk.end()
+    (warning,) = told(talk.events)
+    assert (warning.reason, warning.start_ms, warning.end_ms) == ("AUDIO_DAMAGED", 500, 520)
+    assert talk.events[-1].session_ended.usage.audio_in_ms == len(packets) * 20
 
 
 async def test_an_opus_bomb_in_a_unary_call(server: Server) -> None:

@@ -79,6 +79,9 @@ class ServiceWarning:
     reason: str
     field: str
     message: str
+    start_ms: int | None = None
+    """With ``end_ms``: the part of the audio that it speaks of, in milliseconds; no end where that is not known."""
+    end_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ def stream_event(raw: Message) -> StreamEvent | None:
             control = _CONTROL_KINDS.get(part.kind)
             return ControlAck(part.control_id, control, last, part.context_id, raw)
         case common_pb2.Warning():
-            return ServiceWarning(part.reason, part.field, part.message)
+            return _warning(part)
         case common_pb2.GoingAway():
             return GoingAway(part.drain_ms, part.resume_token)
         case common_pb2.SessionStarted():
@@ -183,7 +186,13 @@ def stream_event(raw: Message) -> StreamEvent | None:
 
 def warnings_from_proto(raw: Iterable[common_pb2.Warning]) -> tuple[ServiceWarning, ...]:
     """Advice of a unary reply."""
-    return tuple(ServiceWarning(each.reason, each.field, each.message) for each in raw)
+    return tuple(map(_warning, raw))
+
+
+def _warning(raw: common_pb2.Warning) -> ServiceWarning:
+    start_ms = raw.start_ms if raw.HasField("start_ms") else None
+    end_ms = raw.end_ms if raw.HasField("end_ms") else None
+    return ServiceWarning(raw.reason, raw.field, raw.message, start_ms, end_ms)
 
 
 def usage_from_proto(raw: common_pb2.Usage) -> Usage:

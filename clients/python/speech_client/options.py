@@ -14,7 +14,9 @@ from speech.v1 import audio_pb2, common_pb2
 from speech.v1.recognition_service_pb2 import RecognitionConfig
 
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
-ContainerName = Literal["wav", "flac", "ogg_opus", "mp3", "webm_opus", "m4a"]
+ContainerName = Literal[
+    "wav", "flac", "ogg_opus", "mp3", "webm_opus", "m4a", "aiff", "aac", "amr", "caf", "w64"
+]
 
 SubtitleFormat = Literal["srt", "vtt"]
 
@@ -33,6 +35,11 @@ _CONTAINERS: "Mapping[ContainerName, audio_pb2.AudioContainer.ValueType]" = {
     "mp3": audio_pb2.AUDIO_CONTAINER_MP3,
     "webm_opus": audio_pb2.AUDIO_CONTAINER_WEBM_OPUS,
     "m4a": audio_pb2.AUDIO_CONTAINER_M4A,
+    "aiff": audio_pb2.AUDIO_CONTAINER_AIFF,
+    "aac": audio_pb2.AUDIO_CONTAINER_AAC,
+    "amr": audio_pb2.AUDIO_CONTAINER_AMR,
+    "caf": audio_pb2.AUDIO_CONTAINER_CAF,
+    "w64": audio_pb2.AUDIO_CONTAINER_W64,
 }
 
 

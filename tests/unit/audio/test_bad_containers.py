@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from speech_service.audio.codec_host import CodecHost
 from speech_service.audio.containers import AudioBlock, DecoderPool, decode_file
 from speech_service.audio.limits import STREAM_LIMITS, UNARY_LIMITS, DecodeLimits
-from speech_service.domain.audio import ContainerFormat
+from speech_service.domain.audio import AudioLoss, ContainerFormat, LossKind
 from speech_service.domain.errors import AudioLimitError, InvalidAudioError, SpeechError
 from tests.unit.audio.encode import KINDS, encode, encoded, ogg_silence, speechlike, wav
 
@@ -21,6 +22,14 @@ async def outcome(
     pool: DecoderPool, data: bytes, limits: DecodeLimits = STREAM_LIMITS
 ) -> tuple[list[AudioBlock], SpeechError | None]:
     """The blocks, and the error that ended them."""
+    blocks, _, error = await decoded(pool, data, limits)
+    return blocks, error
+
+
+async def decoded(
+    pool: DecoderPool, data: bytes, limits: DecodeLimits = STREAM_LIMITS
+) -> tuple[list[AudioBlock], list[AudioLoss], SpeechError | None]:
+    """The blocks, what is missing, and the error that ended them."""
     decoder = await pool.open(ContainerFormat(), limits, "audio")
 
     async def feed() -> None:
@@ -39,7 +48,7 @@ async def outcome(
     assert feeding.done()
     feeding.exception()
     await decoder.close()
-    return blocks, error
+    return blocks, list(decoder.take_losses()), error
 
 
 def seconds(blocks: list[AudioBlock]) -> float:
@@ -47,29 +56,50 @@ def seconds(blocks: list[AudioBlock]) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_truncated_at_every_tenth(pool: DecoderPool, kind: str) -> None:
+async def test_cut_at_every_tenth(pool: DecoderPool, kind: str) -> None:
+    """What is there is decoded, and it is told that the rest is not; only where nothing is there it is an error."""
     data = encoded(kind, seconds=6.0)
-    lengths = []
+    lengths: list[float] = []
     for tenth in range(1, 10):
-        blocks, error = await outcome(pool, data[: len(data) * tenth // 10])
-        assert isinstance(error, InvalidAudioError)
-        assert error.field == "audio"
-        assert "truncated" in error.problem
+        blocks, losses, error = await decoded(pool, data[: len(data) * tenth // 10])
         lengths.append(seconds(blocks))
+        if not blocks:
+            assert isinstance(error, InvalidAudioError)
+            assert (error.field, "truncated" in error.problem) == ("audio", True)
+            continue
+        assert error is None
+        (loss,) = losses
+        assert loss.kind is LossKind.TRUNCATED
+        assert loss.start_ms == pytest.approx(lengths[-1] * 1000, abs=1.5)
+        assert loss.end_ms is None or loss.end_ms == pytest.approx(6000, abs=60)
     assert lengths == sorted(lengths)
     if kind != "m4a":  # Its index comes last: nothing of it can be decoded.
         assert lengths[-1] > 4.0
         assert lengths[4] > 1.0
-    _, error = await outcome(pool, data)
-    assert error is None
 
 
 async def test_wav_that_claims_hours(pool: DecoderPool) -> None:
-    source = speechlike(16_000, 1.0)
-    blocks, error = await outcome(pool, wav(source, 16_000, data_bytes=8 * 3600 * 32_000))
-    assert seconds(blocks) == 1.0
+    data = wav(speechlike(16_000, 1.0), 16_000, data_bytes=8 * 3600 * 32_000)
+    blocks, losses, error = await decoded(pool, data)
+    assert (seconds(blocks), error) == (1.0, None)
+    assert losses == [AudioLoss(LossKind.TRUNCATED, 1000, 8 * 3_600_000)]
+
+
+async def test_strict_decoding_refuses_what_is_not_whole(host: CodecHost) -> None:
+    strict = DecoderPool(host=host, strict=True)
+    data = encoded("wav", seconds=2.0)
+    blocks, error = await outcome(strict, data[:-1])
+    assert seconds(blocks) > 1.9
     assert isinstance(error, InvalidAudioError)
     assert "truncated" in error.problem
+    scratched = bytearray(encoded("flac", seconds=6.0))
+    middle = len(scratched) * 6 // 10
+    scratched[middle : middle + 900] = bytes(900)
+    _, error = await outcome(strict, bytes(scratched))
+    assert isinstance(error, InvalidAudioError)
+    _, error = await outcome(strict, data)
+    assert error is None
+    await strict.close()
 
 
 @pytest.mark.parametrize("rate", [0, 1, 7_999, 192_001, 2**31, 2**32 - 1])
@@ -92,7 +122,7 @@ async def test_a_high_forged_rate_does_not_beat_the_byte_limit(pool: DecoderPool
 
 async def test_other_bad_wav_headers(pool: DecoderPool) -> None:
     good = wav(speechlike(16_000, 0.2), 16_000)
-    for at, value in ((20, 0x55), (22, 0), (22, 9), (32, 3), (34, 12), (16, 0xFFFFFFF)):
+    for at, value in ((20, 0x55), (22, 0), (22, 9), (34, 12), (16, 0xFFFFFFF)):
         data = bytearray(good)
         struct.pack_into("<I" if at == 16 else "<H", data, at, value)
         blocks, error = await outcome(pool, bytes(data))
@@ -159,21 +189,20 @@ async def test_cpu_limit(pool: DecoderPool, ratio: float) -> None:
     await feeding
 
 
-async def test_nan_in_a_float_wav(pool: DecoderPool) -> None:
+async def test_numbers_that_are_none_in_a_float_wav_are_silence(pool: DecoderPool) -> None:
     data = bytearray(encode(speechlike(16_000, 0.2), 16_000, "wav", "pcm_f32le", {}))
-    struct.pack_into("<f", data, len(data) - 400, float("nan"))
-    _, error = await outcome(pool, bytes(data))
-    assert isinstance(error, InvalidAudioError)
-    assert "NaN" in error.problem
+    for back, value in ((400, float("nan")), (404, float("inf"))):
+        struct.pack_into("<f", data, len(data) - back, value)
+    blocks, losses, error = await decoded(pool, bytes(data))
+    assert (seconds(blocks), error) == (0.2, None)
+    assert losses == [AudioLoss(LossKind.DAMAGED, 193, 194)]
 
 
-async def test_damage_in_the_middle_keeps_the_rest(pool: DecoderPool) -> None:
-    data = bytearray(encoded("flac", seconds=6.0))
-    middle = len(data) * 6 // 10
-    data[middle : middle + 900] = bytes(900)
-    blocks, error = await outcome(pool, bytes(data))
-    assert isinstance(error, InvalidAudioError)
-    assert seconds(blocks) > 3.0
+async def test_a_wav_whose_bytes_per_frame_lie_is_read_all_the_same(pool: DecoderPool) -> None:
+    data = bytearray(wav(speechlike(16_000, 0.2), 16_000))
+    struct.pack_into("<IH", data, 28, 1, 7)
+    blocks, losses, error = await decoded(pool, bytes(data))
+    assert (seconds(blocks), losses, error) == (0.2, [], None)
 
 
 @pytest.mark.parametrize("data", [b"", b"R", b"RIFF", b"fLaC", b"OggS" * 100, b"\x1a\x45\xdf\xa3"])
@@ -192,7 +221,7 @@ async def test_no_audio_stream(pool: DecoderPool) -> None:
 
 
 async def test_codec_outside_the_list(pool: DecoderPool) -> None:
-    data = encode(speechlike(16_000, 0.5), 16_000, "mov", "alac", {})
+    data = encode(speechlike(16_000, 0.5), 16_000, "matroska", "mp2", {})
     blocks, error = await outcome(pool, data)
     assert blocks == []
     assert isinstance(error, InvalidAudioError)

@@ -330,14 +330,11 @@ def recordings() -> list[tuple[dict[str, Any], bytes]]:
 
 async def test_recordings(pool: DecoderPool) -> None:
     for item, data in recordings():
-        if item["codec"] in ("aiff", "aac"):
-            with pytest.raises(InvalidAudioError, match=r"AIFF|ADTS"):
-                await decode_file(pool, data)
-            continue
         rate, samples = await decode_file(pool, data)
         assert rate == item["sample_rate"]
         assert samples.shape[1] == item["channels"]
-        assert len(samples) / rate == pytest.approx(item["duration_s"], abs=0.05)
+        slack_s = 0.15 if item["codec"] == "aac" else 0.05  # AAC alone says nothing of its delay
+        assert len(samples) / rate == pytest.approx(item["duration_s"], abs=slack_s)
 
 
 def test_wire_header_is_packed() -> None:

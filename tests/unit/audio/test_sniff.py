@@ -28,11 +28,8 @@ def test_what_we_encode(kind: str) -> None:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"FORM\0\0\1\0AIFF", "AIFF"),
-        (b"FORM\0\0\1\0AIFC", "AIFF"),
-        (b"\xff\xf1\x50\x80\0\0\0\0\0\0\0\0", "ADTS"),
         (b"#EXTM3U\n#EXT", "playlist"),
-        (b"#!AMR\n\0\0\0\0\0\0", "AMR"),
+        (b"#!AMR_MC1.0\n", "AMR"),
         (b"\0" * 12, "not a known"),
         (b"RIFF\0\0\0\0AVI ", "not a known"),
     ],
@@ -59,6 +56,25 @@ def test_layer_3_sync(second: int) -> None:
     assert sniff(bytes([0xFF, second]) + b"\0" * 10) is Container.MP3
 
 
-@pytest.mark.parametrize("second", [0xF1, 0xF9, 0xEB, 0xFD, 0xFF, 0x00])
+@pytest.mark.parametrize("second", [0xEB, 0xFD, 0xFF, 0x00])
 def test_other_syncs(second: int) -> None:
     assert sniff(bytes([0xFF, second]) + b"\0" * 10) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "container"),
+    [
+        (b"FORM\0\0\1\0AIFF", Container.AIFF),
+        (b"FORM\0\0\1\0AIFC", Container.AIFF),
+        (b"\xff\xf1\x50\x80\0\0\0\0\0\0\0\0", Container.AAC),
+        (b"\xff\xf9\x50\x80\0\0\0\0\0\0\0\0", Container.AAC),
+        (b"#!AMR\n\0\0\0\0\0\0", Container.AMR),
+        (b"#!AMR-WB\n\0\0\0", Container.AMR),
+        (b"caff\0\1\0\0desc", Container.CAF),
+        (b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", Container.W64),
+        (b"\0\0\0\x08wide\0\0\0\0", Container.M4A),
+    ],
+)
+def test_formats_beside_the_common_ones(head: bytes, container: Container) -> None:
+    assert identify(head, None, "audio") is container
+    assert identify(head, container, "audio") is container

@@ -59,35 +59,58 @@ class _AudioContainerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioC
     AUDIO_CONTAINER_UNSPECIFIED: _AudioContainer.ValueType  # 0
     """Not set; refused. Use auto_detect to let the server look at the bytes."""
     AUDIO_CONTAINER_WAV: _AudioContainer.ValueType  # 1
-    """RIFF WAVE."""
+    """RIFF WAVE, also RF64: integers of 8 to 32 bits, floats, mu-law, A-law, ADPCM (Microsoft's and IMA's)."""
     AUDIO_CONTAINER_FLAC: _AudioContainer.ValueType  # 2
     """Native FLAC."""
     AUDIO_CONTAINER_OGG_OPUS: _AudioContainer.ValueType  # 3
-    """Opus in Ogg."""
+    """Opus, Vorbis or FLAC in Ogg."""
     AUDIO_CONTAINER_MP3: _AudioContainer.ValueType  # 4
     """MPEG layer III."""
     AUDIO_CONTAINER_WEBM_OPUS: _AudioContainer.ValueType  # 5
-    """Opus in WebM."""
+    """Opus or Vorbis in WebM, and what else of these codecs is in Matroska."""
     AUDIO_CONTAINER_M4A: _AudioContainer.ValueType  # 6
-    """AAC in MPEG-4."""
+    """AAC, ALAC or AMR in MPEG-4, QuickTime (MOV) or 3GP, also in fragments; of several audio tracks the first."""
+    AUDIO_CONTAINER_AIFF: _AudioContainer.ValueType  # 7
+    """AIFF and AIFF-C: integers, floats, mu-law, A-law, IMA ADPCM."""
+    AUDIO_CONTAINER_AAC: _AudioContainer.ValueType  # 8
+    """AAC frames with ADTS headers, and no container round them."""
+    AUDIO_CONTAINER_AMR: _AudioContainer.ValueType  # 9
+    """AMR narrowband or wideband, one channel (RFC 4867, section 5)."""
+    AUDIO_CONTAINER_CAF: _AudioContainer.ValueType  # 10
+    """Apple's Core Audio Format with ALAC, AAC, IMA ADPCM or plain samples."""
+    AUDIO_CONTAINER_W64: _AudioContainer.ValueType  # 11
+    """Sony's Wave64, with what WAV may hold."""
 
 class AudioContainer(_AudioContainer, metaclass=_AudioContainerEnumTypeWrapper):
-    """Self-describing audio containers; rate and channels come from their headers."""
+    """Self-describing audio containers; rate and channels come from their headers. What of a damaged one can be decoded is
+    decoded: silence stands in for what is missing inside, so that times stay right, and a Warning with the reason
+    AUDIO_TRUNCATED or AUDIO_DAMAGED tells where, after the results. INVALID_AUDIO is for what cannot be decoded at all.
+    """
 
 AUDIO_CONTAINER_UNSPECIFIED: AudioContainer.ValueType  # 0
 """Not set; refused. Use auto_detect to let the server look at the bytes."""
 AUDIO_CONTAINER_WAV: AudioContainer.ValueType  # 1
-"""RIFF WAVE."""
+"""RIFF WAVE, also RF64: integers of 8 to 32 bits, floats, mu-law, A-law, ADPCM (Microsoft's and IMA's)."""
 AUDIO_CONTAINER_FLAC: AudioContainer.ValueType  # 2
 """Native FLAC."""
 AUDIO_CONTAINER_OGG_OPUS: AudioContainer.ValueType  # 3
-"""Opus in Ogg."""
+"""Opus, Vorbis or FLAC in Ogg."""
 AUDIO_CONTAINER_MP3: AudioContainer.ValueType  # 4
 """MPEG layer III."""
 AUDIO_CONTAINER_WEBM_OPUS: AudioContainer.ValueType  # 5
-"""Opus in WebM."""
+"""Opus or Vorbis in WebM, and what else of these codecs is in Matroska."""
 AUDIO_CONTAINER_M4A: AudioContainer.ValueType  # 6
-"""AAC in MPEG-4."""
+"""AAC, ALAC or AMR in MPEG-4, QuickTime (MOV) or 3GP, also in fragments; of several audio tracks the first."""
+AUDIO_CONTAINER_AIFF: AudioContainer.ValueType  # 7
+"""AIFF and AIFF-C: integers, floats, mu-law, A-law, IMA ADPCM."""
+AUDIO_CONTAINER_AAC: AudioContainer.ValueType  # 8
+"""AAC frames with ADTS headers, and no container round them."""
+AUDIO_CONTAINER_AMR: AudioContainer.ValueType  # 9
+"""AMR narrowband or wideband, one channel (RFC 4867, section 5)."""
+AUDIO_CONTAINER_CAF: AudioContainer.ValueType  # 10
+"""Apple's Core Audio Format with ALAC, AAC, IMA ADPCM or plain samples."""
+AUDIO_CONTAINER_W64: AudioContainer.ValueType  # 11
+"""Sony's Wave64, with what WAV may hold."""
 Global___AudioContainer: _TypeAlias = AudioContainer  # noqa: Y015
 
 class _OutputEncoding:
