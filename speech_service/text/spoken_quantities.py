@@ -299,6 +299,7 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_power,
     ),
     rule(r"(?<![A-Za-z])([A-Z][A-Za-z]?)([₀-₉]{1,3})([A-Z]?[a-z]?)", _say_chemical),
+    rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?x ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
         r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’] ?(?:(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))? ?([NSEW]\b)?",
@@ -327,7 +328,6 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
     # Units.
-    rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)?) ?x ?(?=\d)", r"\1 by "),
     rule(
         rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w/²³'’-]|°)",
         _say_unit,
