@@ -363,7 +363,8 @@ _FRAMES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "long",
         "{} We were told so twice.",
         (
-            "Pay $40 by 3/15/2025 or lose 10%.=Pay forty dollars by March fifteenth, twenty twenty-five or lose ten percent.",
+            "Pay $40 by 3/15/2025 or lose 10%."
+            "=Pay forty dollars by March fifteenth, twenty twenty-five or lose ten percent.",
             "Turn 90° after 200 m.=Turn ninety degrees after two hundred meters.",
             "At 6:30 it was -3°C.=At six thirty it was minus three degrees Celsius.",
             "Flight BA117 lands at 4:10 p.m.=Flight B.A one one seven lands at four ten P.M.",

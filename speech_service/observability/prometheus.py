@@ -36,6 +36,9 @@ COUNTERS: Mapping[str, Declared] = {
     "speech_synthesis_underruns_total": Declared(
         "Times that a client which plays a stream at once would have fallen silent inside a context."
     ),
+    "speech_synthesis_cut_total": Declared(
+        "Contexts whose speech was stopped at the model's limit."
+    ),
     "speech_audio_cache_total": Declared("Look-ups in the cache of finished audio.", ("outcome",)),
     "speech_worker_restarts_total": Declared("Restarts of the worker process."),
 }

@@ -230,8 +230,33 @@ _MID = {
 """Names and words too: only where the dot cannot end a sentence, or after a word that calls for a day."""
 _DAYS_AFTER = r"on|On|every|Every|next|Next|last|Last|until|Until|till|by|By|in|In|since|Since"
 _ANSWERED = frozenset(
-    "said say says saying is was be answer answers answered answering told meant means voted vote or not simply just "
-    "replied reply yes oh well".split()
+    [
+        "said",
+        "say",
+        "says",
+        "saying",
+        "is",
+        "was",
+        "be",
+        "answer",
+        "answers",
+        "answered",
+        "answering",
+        "told",
+        "meant",
+        "means",
+        "voted",
+        "vote",
+        "or",
+        "not",
+        "simply",
+        "just",
+        "replied",
+        "reply",
+        "yes",
+        "oh",
+        "well",
+    ]
 )
 """Words before a "no" that is an answer."""
 _COUNTED = re.compile(r"\d{1,9} (?!(?:and|or|in|on|of|is|was|at|to|for|by|with)\b)[a-z]")

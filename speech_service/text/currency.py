@@ -91,7 +91,8 @@ _ALL = {**_SIGNS, **_PREFIXES, **_CODES, **_SUFFIXES}
 _SCALES = {"k": "thousand", "m": "million", "mn": "million", "mio": "million", "mln": "million"} | {
     **{"b": "billion", "bn": "billion", "t": "trillion", "tn": "trillion", "trn": "trillion"},
 }
-_SCALE = rf"(?:\s?((?:hundred |hundred)?thousand|hundred|million|billion|trillion)s?(?!\w)|({any_of((*_SCALES, *'KMBT'))})(?!\w))"
+_SHORT_SCALE = any_of((*_SCALES, *"KMBT"))
+_SCALE = rf"(?:\s?((?:hundred )?thousand|hundred|million|billion|trillion)s?(?!\w)|({_SHORT_SCALE})(?!\w))"
 _SPACED_SCALE = rf"(?:{_SCALE[3:-1]}|\s(mn|bn|tn|mio|mln|[mMB])(?!\w))"
 _PER = {
     **{

@@ -20,6 +20,8 @@ _SHORT_DAYS = {name[:3]: name for name in _DAYS} | {
 }
 _MONTH = rf"(?:{any_of((*MONTHS, *_SHORT_MONTHS))})"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_DAYS_OF = rf"({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?"
+_NO_YEARS = r"(?:km|kg|lbs?|miles|people|percent|dollars|euros|times)"
 _YEAR = r"(?:1[0-9]|20|21)\d{2}"
 _CUES = r"on|by|until|till|since|before|after|from|due|dated|born|through|for"
 _HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
@@ -79,10 +81,9 @@ def _say_month_day(match: re.Match[str]) -> str:
 
 
 def _say_day_month(match: re.Match[str]) -> str:
-    the, day, last, month, year_text = match.groups()
+    day, last, month, year_text = match.groups()
     said = f"the {ordinal(int(day))}" + (f" to the {ordinal(int(last))}" if last else "")
     said += f" of {_month(month)}"
-    del the
     return f"{said}, {say_year(year_text)}" if year_text else said
 
 
@@ -178,7 +179,8 @@ def _say_era(match: re.Match[str]) -> str:
 
 DATES: tuple[Rule, ...] = (
     rule(
-        r"(?<![\w.-])(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?(?![\w-])",
+        r"(?<![\w.-])(\d{4})-(\d{2})-(\d{2})"
+        r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?(?![\w-])",
         _say_iso,
     ),
     rule(
@@ -187,11 +189,11 @@ DATES: tuple[Rule, ...] = (
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
     rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
     rule(
-        rf"\b({_MONTH})\.? ({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
+        rf"\b({_MONTH})\.? {_DAYS_OF}(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
         _say_month_day,
     ),
     rule(
-        rf"(?<![\w.,])(the )?({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)? (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
+        rf"(?<![\w.,])(?:the )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
         _say_day_month,
     ),
     rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
@@ -222,9 +224,7 @@ DATES: tuple[Rule, ...] = (
         r"(?:(?<=\d:\d{2})|(?<=[AaPp][Mm])|(?<=[AaPp]\.[Mm]\.))\s?[-–]\s?(?=\d{1,2}(?::\d{2}|\s?[AaPp]))",
         " to ",
     ),
-    rule(
-        rf"(?<![\w.:,])(\d{{1,2}})\s?[-–]\s?(\d{{1,2}}(?::\d{{2}})?\s?[AaPp]\.?[Mm]\b)", _say_hours
-    ),
+    rule(r"(?<![\w.:,])(\d{1,2})\s?[-–]\s?(\d{1,2}(?::\d{2})?\s?[AaPp]\.?[Mm]\b)", _say_hours),
     rule(rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?{_HALF_DAY}?(?![:\d]|\w)", _say_time),
     rule(rf"(?<![\w.:,$£€])(\d{{1,2}}){_HALF_DAY}(?!\w)", _say_hour),
     rule(r"(?<![\w.:])(\d{1,2}) ?o['’]clock\b", _say_o_clock),
@@ -238,7 +238,7 @@ DATES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.,/$£€-])({_YEAR})\s?[-–/]\s?({_YEAR}|\d{{2}})(?![\w/-]|[.,]\d|%)", _say_years),
     rule(r"(?<![\w.,])(\d{1,4}) ?(B\.?C\.?E|B\.?C|A\.?D|C\.?E)(?!\w)", _say_era),
     rule(
-        rf"\b((?:{_YEARS_AFTER}) )({_YEAR})(?![\w%]|[.,]\d|-\d| ?(?:km|kg|lbs?|miles|people|percent|dollars|euros|times)\b)",
+        rf"\b((?:{_YEARS_AFTER}) )({_YEAR})(?![\w%]|[.,]\d|-\d| ?{_NO_YEARS}\b)",
         lambda m: f"{m[1]}{year(int(m[2]))}",
     ),
 )

@@ -369,7 +369,8 @@ QUANTITIES: tuple[Rule, ...] = (
 
 NUMBERS: tuple[Rule, ...] = (
     rule(
-        rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|\.\d{{1,20}})(?!\d)(?= ([a-z]{{2,20}}s|people|men|women|children)\b)?",
+        rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|\.\d{{1,20}})(?!\d)"
+        r"(?= ([a-z]{2,20}s|people|men|women|children)\b)?",
         _say_number,
     ),
 )
