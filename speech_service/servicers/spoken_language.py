@@ -21,7 +21,8 @@ from speech_service.text.script import guess_by_script, scripts
 _ENOUGH_CHARACTERS = 240
 """From here on more text makes the guess no better."""
 _LEAST_LETTERS = 20
-_LEAST_WORDS = 4
+_LEAST_WORDS = 3
+"""In lower case: names tell nothing."""
 _LEAST_OF_SCRIPT = 3
 """Letters of a script that the voice's languages are not written in: they tell at once."""
 _SURE, _SURE_SHORT = 0.8, 0.9
@@ -112,7 +113,8 @@ def _tells(text: str) -> bool:
     found = scripts(text)
     if found and _LATIN not in found:
         return sum(found.values()) >= _LEAST_OF_SCRIPT
-    return _letters(text) >= _LEAST_LETTERS and len(text.split()) >= _LEAST_WORDS
+    plain = sum(word[0].islower() for word in text.split())
+    return _letters(text) >= _LEAST_LETTERS and plain >= _LEAST_WORDS
 
 
 def _letters(text: str) -> int:

@@ -401,7 +401,7 @@ def _say_always(match: re.Match[str]) -> str:
 
 def _ends_sentence_after(match: re.Match[str]) -> bool:
     """Where text ends, or a space and a capital follow what no name follows."""
-    rest = match.string[match.end() :].lstrip("\"'”’)")[:4]
+    rest = match.string[match.end() : match.end() + 8].lstrip("\"'”’)")[:4]
     if re.match(r" [NSEW]{1,2}\b", rest):
         return False
     if not rest.strip():
@@ -414,7 +414,7 @@ def _ends_sentence_after(match: re.Match[str]) -> bool:
 
 def _say_street(match: re.Match[str]) -> str:
     name = {"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"}[match[2]]
-    rest = match.string[match.end() :]
+    rest = match.string[match.end() : match.end() + 8]
     return f"{match[1]}{name}" + ("" if rest.strip() else ".")
 
 

@@ -42,7 +42,7 @@ def spoken(text: str, language: str = "en") -> Traced:
         language: BCP-47 code of the text; of another language only what cannot be spoken is taken out.
     """
     traced = Traced(text)
-    rules = _RULES if language.split("-")[0].lower() == "en" else _CLEAN
+    rules = _RULES if language.split("-")[0].lower() == "en" else (*_CLEAN, *_SPACES)
     for pattern, replacement in rules:
         traced.sub(pattern, replacement)
     return traced
@@ -163,10 +163,10 @@ _MARKS = {
     },
 }
 
-_CLEAN: tuple[Rule, ...] = (
-    rule(r"\S+|\s+", lambda match: clean(match.group())),
-    rule(r"[^\S\n]+", " "),
-    rule(r"\A\s+|\s+\Z", ""),
+_CLEAN: tuple[Rule, ...] = (rule(r"\S+|\s+", lambda match: clean(match.group())),)
+_SPACES: tuple[Rule, ...] = (
+    rule(r"\s+", lambda match: "\n" if "\n" in match.group() else " "),
+    rule(r"\A\s|\s\Z", ""),
 )
 
 _MARKUP: tuple[Rule, ...] = (
@@ -239,13 +239,15 @@ _MARK: tuple[Rule, ...] = (
     rule(r"\d{1,30}", lambda match: f" {number(match.group())} "),
     rule(f"[{re.escape(''.join(_MARKS))}]", lambda match: f" {_MARKS[match.group()]} "),
     rule(r"_", " "),
-    rule(r" +(?=[,.;:!?])", ""),
+    *_SPACES,
+    rule(r" (?=[,.;:!?])", ""),
     rule(r"(?<=[,;:]),+", ""),
 )
 
 _RULES: tuple[Rule, ...] = (
-    _CLEAN[0],
+    *_CLEAN,
     *_MARKUP,
+    *_SPACES,
     *_PLAIN,
     *ADDRESSES,
     *CODES,
@@ -260,5 +262,4 @@ _RULES: tuple[Rule, ...] = (
     *_SIGNS,
     *NUMBERS,
     *_MARK,
-    *_CLEAN[1:],
 )

@@ -63,6 +63,8 @@ _BOOKS = (
     r"Ezekiel|Daniel|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
+_QUOTED = 300
+"""Characters that a quotation has at most."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
 
 
@@ -103,7 +105,7 @@ def _say_only_feet(match: re.Match[str]) -> str:
 
 def _say_inches(match: re.Match[str]) -> str | None:
     """Not where the mark closes what another one opened."""
-    if match.string.count('"', 0, match.start()) % 2 and match.group().endswith('"'):
+    if match.string.count('"', max(0, match.start() - _QUOTED), match.start()) % 2 and match.group().endswith('"'):
         return None
     return f"{number(match[1])} {'inch' if match[1] == '1' else 'inches'}"
 
@@ -182,7 +184,7 @@ def _say_fraction_unit(match: re.Match[str]) -> str:
 
 def _stop(match: re.Match[str]) -> str:
     """A dot behind a unit is a full stop where a sentence may end."""
-    rest = match.string[match.end() :].lstrip()
+    rest = match.string[match.end() : match.end() + 8].lstrip()
     return "." if not rest or rest[0].isupper() else ""
 
 

@@ -18,6 +18,12 @@ def pairs() -> list[tuple[str, str]]:
         return [(row[1], row[2]) for row in csv.reader(lines, "excel-tab", quoting=csv.QUOTE_NONE)]
 
 
+def spelt(text: str) -> str:
+    """A text in words for the voice to read: letters that stand alone are said one by one."""
+    text = re.sub(r"\bA(?= (?:[A-Z]\b|one|two|four))|(?<= )A$", "A.", text)
+    return re.sub(r"\b[A-Z](?: [A-Z])+\b", lambda match: match.group().replace(" ", "."), text)
+
+
 def words(text: str) -> list[str]:
     """The words said, without punctuation; letters that are said one by one, each on its own."""
     text = _INITIALS.sub(lambda match: match.group().replace(".", " "), text)

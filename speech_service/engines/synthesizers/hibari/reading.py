@@ -26,6 +26,8 @@ _BREAKS = frozenset(";:,.!?—…")
 _WITH_STOP = re.compile(r"[^\W\d_]+\.$")
 _SHOUTED = re.compile(r"(?<![\w.'])[A-Z][A-Z']{0,30}(?: [A-Z][A-Z']{0,30}){1,100}(?![\w.]\w|')")
 _AFTER_THE = frozenset(("US", "WHO", "IT"))
+_STRAY = 16
+"""Characters that the rules may leave out between two tokens."""
 _MIN_PART = 40
 """A part of a sentence with fewer phonemes is not worth a joint."""
 
@@ -186,7 +188,7 @@ class Reader:
         at = 0
         for token in self._phonemized(script.tokens):
             phonemes = "".join(c for c in token.phonemes or "" if c in self._symbols).strip()
-            at = max(at, script.said.find(token.text, at))
+            at = max(at, script.said.find(token.text, at, at + len(token.text) + _STRAY))
             end = at + len(token.text)
             source = script.source(at, end)
             if end >= len(script.said) and token.text.endswith(".") and phonemes[-1:] != ".":
