@@ -105,7 +105,9 @@ def _say_only_feet(match: re.Match[str]) -> str:
 
 def _say_inches(match: re.Match[str]) -> str | None:
     """Not where the mark closes what another one opened."""
-    if match.string.count('"', max(0, match.start() - _QUOTED), match.start()) % 2 and match.group().endswith('"'):
+    if match.string.count(
+        '"', max(0, match.start() - _QUOTED), match.start()
+    ) % 2 and match.group().endswith('"'):
         return None
     return f"{number(match[1])} {'inch' if match[1] == '1' else 'inches'}"
 

@@ -5,8 +5,6 @@ import pytest
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.engines.synthesizers.speech_budget import FRAMES_PER_S, finish_of, most_frames
 
-# ruff: noqa: RUF001 - signs of other scripts are what is tested
-
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
