@@ -21,6 +21,7 @@ NAMES = (
     "concurrency",
     "accuracy",
     "partial_accuracy",
+    "written_forms",
     "synthesis_round_trip",
     "synthesis_first_audio",
     "synthesis_streams",

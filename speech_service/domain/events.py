@@ -6,7 +6,7 @@ from enum import Enum
 from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.synthesis import SpeechFinish, SynthesisOptions
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import Work
 
@@ -211,6 +211,8 @@ class ContextEnded:
     usage: Usage
     error: SpeechError | None = None
     turn: int = 0
+    finish: SpeechFinish | None = None
+    """Of a context that is DONE."""
 
 
 @dataclass(frozen=True, slots=True)

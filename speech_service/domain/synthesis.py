@@ -94,6 +94,17 @@ class VoicePrompt:
         object.__setattr__(self, "digest", content.hexdigest())
 
 
+class SpeechFinish(Enum):
+    """Whether a model came to the end of what it was to say by itself, or was stopped at its limit."""
+
+    COMPLETE = "complete"
+    LENGTH_LIMIT = "length_limit"
+
+
+SPEECH_CUT = "SPEECH_CUT"
+"""Reason of the warning that speech was stopped at the model's limit."""
+LANGUAGE_NOT_SPOKEN = "LANGUAGE_NOT_SPOKEN"
+"""Reason of the warning that the text is in a language that the voice does not speak."""
 WORD_TIMINGS_UNAVAILABLE = "WORD_TIMINGS_UNAVAILABLE"
 """Reason of the warning that the aligner failed; another try may succeed."""
 

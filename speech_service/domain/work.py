@@ -11,7 +11,7 @@ from enum import Enum, IntEnum
 from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import Samples, samples_to_ms
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
+from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 
@@ -221,11 +221,13 @@ class SpeechMade:
     """All audio of a ``SynthesizeWork`` was sent as ``WorkAudio``.
 
     ``words`` are where the model knows (offsets into the work's text). ``unspoken`` are words it cannot say.
+    ``finish`` says whether the model stopped by itself.
     """
 
     sample_rate_hz: int
     words: tuple[SpokenWord, ...] = ()
     unspoken: tuple[str, ...] = ()
+    finish: SpeechFinish = SpeechFinish.COMPLETE
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,6 +186,9 @@ METRICS: tuple[Metric, ...] = (
         "Times that such a client would have fallen silent inside a context.",
     ),
     _counter(
+        "speech_synthesis_cut_total", "Contexts whose speech was stopped at the model's limit."
+    ),
+    _counter(
         "speech_audio_cache_total",
         "Look-ups in the cache of finished audio.",
         Label("outcome", "what was found", ("hit", "miss")),

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from speech_service import __version__
 from speech_service.domain.audio import Samples
 from speech_service.domain.events import SpeechChunk, SpeechTimings, StreamWarning
-from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE, SynthesisOptions
+from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE, SpeechFinish, SynthesisOptions
 from speech_service.domain.work import SpeechMade, SynthesizeWork
 
 Value = TypeVar("Value")
@@ -105,6 +105,7 @@ class FinishedAudio:
     """In the order they were made."""
     duration_ms: int
     warnings: tuple[StreamWarning, ...] = ()
+    finish: SpeechFinish = SpeechFinish.COMPLETE
 
     @property
     def timings(self) -> tuple[SpeechTimings, ...]:
@@ -113,8 +114,10 @@ class FinishedAudio:
 
     @property
     def is_complete(self) -> bool:
-        """False where an aligner failed."""
-        return all(warning.reason != WORD_TIMINGS_UNAVAILABLE for warning in self.warnings)
+        """False where an aligner failed, or the model ran to its limit."""
+        return self.finish is SpeechFinish.COMPLETE and all(
+            warning.reason != WORD_TIMINGS_UNAVAILABLE for warning in self.warnings
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -129,6 +132,11 @@ class SpokenText:
 
     audio: tuple[Samples, ...] = field(repr=False)
     made: SpeechMade
+
+    @property
+    def is_complete(self) -> bool:
+        """False where the model ran to its limit."""
+        return self.made.finish is SpeechFinish.COMPLETE
 
     @property
     def size_bytes(self) -> int:
@@ -151,7 +159,7 @@ class AudioCache(LruCache[FinishedAudio | SpokenText]):
 
     def store(self, key: bytes, audio: FinishedAudio | SpokenText) -> bool:
         """Keep it; False: it is larger than the cache, or lacks what another try may bring."""
-        if isinstance(audio, FinishedAudio) and not audio.is_complete:
+        if not audio.is_complete:
             return False
         return self.put(key, audio, audio.size_bytes)
 
@@ -172,6 +180,11 @@ def audio_key(options: SynthesisOptions, text: str) -> bytes:
 def _options_digest(options: SynthesisOptions) -> bytes:
     """Most requests come with options that came before."""
     return _digest({"version": __version__, "options": options})
+
+
+def text_key(text: str) -> bytes:
+    """SHA-256 of a text alone."""
+    return _sha256(text.encode("utf-8", "surrogatepass"))
 
 
 def work_key(work: SynthesizeWork) -> bytes:

@@ -9,7 +9,7 @@ from speech_service.audio.encode import bit_rate_bps
 from speech_service.config import Config
 from speech_service.domain import events
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import OutputFormat
+from speech_service.domain.synthesis import OutputFormat, SpeechFinish
 from speech_service.servicers import convert
 from speech_service.servicers.convert_synthesis import (
     ALPHABETS,
@@ -28,6 +28,11 @@ _OUTCOMES = {
     events.ContextOutcome.DONE: pb.CONTEXT_OUTCOME_DONE,
     events.ContextOutcome.CANCELLED: pb.CONTEXT_OUTCOME_CANCELLED,
     events.ContextOutcome.FAILED: pb.CONTEXT_OUTCOME_FAILED,
+}
+
+_FINISHES = {
+    SpeechFinish.COMPLETE: pb.SYNTHESIS_FINISH_COMPLETE,
+    SpeechFinish.LENGTH_LIMIT: pb.SYNTHESIS_FINISH_LENGTH_LIMIT,
 }
 
 
@@ -121,12 +126,18 @@ def timings(event: events.SpeechTimings) -> pb.SynthesisTimings:
     return pb.SynthesisTimings(context_id=event.context_id, timings=timing_list(event.units))
 
 
+def finish(value: SpeechFinish | None) -> pb.SynthesisFinish.ValueType:
+    """Domain to wire; None is unspecified."""
+    return pb.SYNTHESIS_FINISH_UNSPECIFIED if value is None else _FINISHES[value]
+
+
 def context_ended(event: events.ContextEnded, request_id: str) -> pb.ContextEnded:
     """Domain to wire. An internal error says no more than the request's id."""
     message = pb.ContextEnded(
         context_id=event.context_id,
         outcome=_OUTCOMES[event.outcome],
         usage=convert.usage(event.usage),
+        finish=finish(event.finish),
     )
     if event.error is not None:
         message.error.CopyFrom(_context_error(event.error, request_id))

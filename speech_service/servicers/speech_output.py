@@ -27,7 +27,7 @@ from speech_service.domain.events import (
     SpeechTimings,
     SpokenUnit,
 )
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.synthesis import SpeechFinish, SynthesisOptions
 from speech_service.protocols import Observer
 from speech_service.servicers.playback_clock import PlaybackClock
 from speech_service.tasks import keep
@@ -301,7 +301,7 @@ class SpeechOutput:
                     if turn not in self._dropped:
                         self._send(voice, data, 0.0)
             except SpeechError as error:
-                event = replace(event, outcome=ContextOutcome.FAILED, error=error)
+                event = replace(event, outcome=ContextOutcome.FAILED, error=error, finish=None)
         if done and turn in self._dropped:
             return  # it was cancelled meanwhile; that end is in the queue
         if voice is not None:
@@ -312,6 +312,8 @@ class SpeechOutput:
             usage = replace(event.usage, audio_out_ms=voice.coded_ms)
             event = replace(event, usage=usage)
         self._ends_out.add(turn)
+        if event.finish is SpeechFinish.LENGTH_LIMIT:
+            self._observer.count("speech_synthesis_cut_total")
         self._sink.put(event)
 
     def _summed_up(self, event: SessionEnded) -> SessionEnded:

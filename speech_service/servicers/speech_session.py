@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from grpc import aio
+from loguru import logger
 
 from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.models import Capability
@@ -20,12 +21,15 @@ from speech_service.servicers.recognize_session import deadline_s
 from speech_service.servicers.runner import SessionRunner
 from speech_service.servicers.session_trace import SessionTrace
 from speech_service.servicers.speech_output import Sink, SpeechOutput
+from speech_service.servicers.spoken_language import SpokenLanguage
 from speech_service.servicers.voice_catalog import VoiceCatalog
 from speech_service.servicers.voice_prompt import check_design, read_prompt
 from speech_service.sessions.speech_context import SynthesisIdentity, SynthesisLimits
 from speech_service.sessions.synthesis import SynthesisSession
 from speech_service.text.clean import check_speakable
 
+_UNARY_TRIES = 3
+"""Of speech that is cut at the model's limit; a stream's is on its way by then."""
 ServicerContext = aio.ServicerContext[Any, Any]
 _TEXT_STEP = 4096
 
@@ -53,6 +57,7 @@ class OpenedSynthesis:
             effective_class(call.priority, natural_class),
             deadline_s(context),
             single,
+            tries=_UNARY_TRIES if natural_class is WorkClass.UNARY else 1,
         )
         limits = self._limits = SynthesisLimits(
             config.max_text_characters, config.max_contexts, config.ahead_ms
@@ -60,6 +65,10 @@ class OpenedSynthesis:
         session = SynthesisSession(identity, request.options, time.monotonic, limits)
         trace = SessionTrace(call, call.mode(None), parts.tracer, parts.observer)
         playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
+        self.request = request
+        """What contexts that open now are spoken with."""
+        self._language = SpokenLanguage(parts, context)
+        self._judging: set[asyncio.Task[None]] = set()
         self.output = SpeechOutput(
             parts.encoders, sink, self, parts.observer, call.rpc_type, playback
         )
@@ -83,6 +92,36 @@ class OpenedSynthesis:
             self.runner.perform_now(self.session.text(context_id, text[at : at + step]))
             if at + step < len(text):
                 await asyncio.sleep(0)
+        self._judge(self._language.heard(context_id, text))
+
+    def text_ended(self, context_id: str) -> None:
+        """The context is flushed: its language can be found out. Call it before the session is told."""
+        self._judge(self._language.ended(context_id))
+        self._language.opened_again(context_id)
+
+    def end_of_text(self) -> None:
+        """Speak what is there, then end."""
+        for context_id in self._language.waiting:
+            self._judge(self._language.ended(context_id))
+        self.runner.perform_now(self.session.end_of_text())
+
+    def _judge(self, text: str | None) -> None:
+        """Find out beside the speech whether the voice speaks the language; the session waits with its end."""
+        request = self.request
+        if text is None or request.message.language or self.session.done:
+            return
+        self.session.expect_notice()
+        task = asyncio.create_task(self._tell_language(text, request))
+        self._judging.add(task)
+        task.add_done_callback(self._judging.discard)
+
+    async def _tell_language(self, text: str, request: SynthesisRequest) -> None:
+        warning = None
+        try:
+            warning = await self._language.judge(text, request)
+        except SpeechError as error:
+            logger.debug("the language of a text was not found out ({})", error.reason)
+        self.runner.perform_now(self.session.notice(warning))
 
     def warn(self, request: SynthesisRequest) -> None:
         """Tell the client what was left out."""
@@ -109,6 +148,8 @@ class OpenedSynthesis:
 
     async def close(self) -> None:
         """Free the encoders; note what a call that failed had used."""
+        for task in self._judging:
+            task.cancel()
         call, ended = current_call.get(), self.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)

@@ -10,6 +10,7 @@ from speech.v1 import common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.domain import events
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_speech
 from speech_service.servicers.audio_cache import FinishedAudio
@@ -67,6 +68,7 @@ class SynthesizeStream:
                 )
             case "flush":
                 control = _control_id("flush", request.flush)
+                opened.text_ended(request.flush.context_id)
                 perform(opened.session.flush(request.flush.context_id, control))
             case "cancel":
                 control = _control_id("cancel", request.cancel)
@@ -88,7 +90,7 @@ class SynthesizeStream:
     async def half_close(self) -> None:
         """Speak what is there, then end."""
         assert self._opened is not None, "the pump opens first"
-        self._opened.runner.perform_now(self._opened.session.end_of_text())
+        self._opened.end_of_text()
 
     def response(self, event: events.SessionEvent) -> pb.StreamingSynthesizeResponse:
         """Domain to wire."""
@@ -151,7 +153,7 @@ class SynthesizeStream:
         await self._parts.voices.refresh()
         updated = self._converter.update(self._request, message)
         await make_voice(self._parts, updated, "update_config.config")
-        self._request = updated
+        self._request = opened.request = updated
         opened.warn(updated)
         opened.runner.perform_now(opened.session.update(updated.options, control))
 
@@ -194,6 +196,7 @@ class SynthesizeChunkedStream:
         self._kept: list[events.SpeechChunk | events.SpeechTimings] = []
         self._kept_bytes = 0
         self._warnings: list[events.StreamWarning] = []
+        self._finish = SpeechFinish.COMPLETE
 
     async def open(
         self, first: pb.SynthesizeChunkedRequest, outbox: Outbox
@@ -220,7 +223,7 @@ class SynthesizeChunkedStream:
     async def half_close(self) -> None:
         """The text is complete."""
         assert self._opened is not None, "the pump opens first"
-        self._opened.runner.perform_now(self._opened.session.end_of_text())
+        self._opened.end_of_text()
 
     def response(self, event: events.SessionEvent) -> pb.SynthesizeChunkedResponse:
         """Domain to wire."""
@@ -230,7 +233,7 @@ class SynthesizeChunkedStream:
             _finished(self._context, event, trailers)
             self._store(event)
         session_id = current_call.get().session_id
-        return chunked_response(event, self._request, self._parts, session_id)
+        return chunked_response(event, self._request, self._parts, session_id, self._finish)
 
     def sent(self, event: events.SessionEvent) -> None:
         """The client took it: more may be made."""
@@ -246,6 +249,8 @@ class SynthesizeChunkedStream:
         assert self._opened is not None
         if event.error is not None:
             self._opened.runner.close(event.error)
+        if event.finish is not None:
+            self._finish = event.finish
         self._opened.output.sent(event)
 
     def _keep(self, event: events.SessionEvent) -> None:
@@ -266,14 +271,19 @@ class SynthesizeChunkedStream:
             return
         audio = b"".join(e.data for e in self._kept if isinstance(e, events.SpeechChunk))
         warnings = tuple(w for w in self._warnings if w not in self._request.warnings)
-        kept = FinishedAudio(audio, tuple(self._kept), ended.usage.audio_out_ms, warnings)
+        duration_ms = ended.usage.audio_out_ms
+        kept = FinishedAudio(audio, tuple(self._kept), duration_ms, warnings, self._finish)
         self._parts.audio_cache.store(self._key, kept)
 
 
 def chunked_response(
-    event: events.SessionEvent, request: SynthesisRequest, parts: EdgeParts, session_id: str
+    event: events.SessionEvent,
+    request: SynthesisRequest,
+    parts: EdgeParts,
+    session_id: str,
+    finish: SpeechFinish = SpeechFinish.COMPLETE,
 ) -> pb.SynthesizeChunkedResponse:
-    """Domain to wire."""
+    """Domain to wire; ``finish`` as it stands when the session ends."""
     response = pb.SynthesizeChunkedResponse
     match event:
         case events.SpeechChunk():
@@ -293,7 +303,8 @@ def chunked_response(
                 effective_config=convert_speech.effective_config(request),
             )
         case events.SessionEnded():
-            return response(session_ended=convert.session_ended(event))
+            ended = convert.session_ended(event)
+            return response(session_ended=ended, finish=convert_speech.finish(finish))
         case _:
             raise TypeError(f"chunked synthesis has no {type(event).__name__}")
 

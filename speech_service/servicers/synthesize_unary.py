@@ -8,6 +8,7 @@ from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.audio.encode_length import whole_file
 from speech_service.domain import events
 from speech_service.domain.errors import CancelledWorkError, ReplyTooLargeError
+from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_speech
 from speech_service.servicers.audio_cache import FinishedAudio
@@ -36,6 +37,7 @@ class UnarySynthesis:
         self._warnings: list[events.StreamWarning] = []
         self._bytes = 0
         self._ended: events.SessionEnded | None = None
+        self._finish = SpeechFinish.COMPLETE
 
     async def run(self, text: str) -> tuple[FinishedAudio, events.SessionEnded]:
         """Speak ``text``.
@@ -53,7 +55,7 @@ class UnarySynthesis:
         )
         try:
             await opened.text("", text)
-            runner.perform_now(opened.session.end_of_text())
+            opened.end_of_text()
             error = await runner.finished
         finally:
             await opened.close()
@@ -62,7 +64,9 @@ class UnarySynthesis:
         assert self._ended is not None, "a session that ends well says so"
         audio = b"".join(e.data for e in self._made if isinstance(e, events.SpeechChunk))
         duration_ms = self._ended.usage.audio_out_ms
-        finished = FinishedAudio(audio, tuple(self._made), duration_ms, tuple(self._warnings))
+        finished = FinishedAudio(
+            audio, tuple(self._made), duration_ms, tuple(self._warnings), self._finish
+        )
         return finished, self._ended
 
     def put(self, event: events.SessionEvent) -> None:
@@ -80,6 +84,8 @@ class UnarySynthesis:
                 self._warnings.append(event)
             case events.ContextEnded(error=error) if error is not None:
                 self._opened.runner.close(error)
+            case events.ContextEnded(finish=finish) if finish is not None:
+                self._finish = finish
             case events.SessionEnded():
                 self._ended = event
             case _:
@@ -118,6 +124,7 @@ def unary_response(
         voice_id=request.voice.voice_id,
         warnings=[convert.warning(w) for w in (*request.warnings, *made.warnings)],
         cached=cached,
+        finish=convert_speech.finish(made.finish),
     )
     limit = parts.config.server.max_unary_reply_bytes
     # The size is that of a serialization: too dear with the audio inside.

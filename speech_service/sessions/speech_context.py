@@ -1,7 +1,7 @@
 """One context of a synthesis session: its text, what of it is being spoken, and how far its audio is."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
 from speech_service.domain.events import (
@@ -12,19 +12,22 @@ from speech_service.domain.events import (
     SpokenUnit,
     Usage,
 )
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.synthesis import SpeechFinish, SynthesisOptions
 from speech_service.domain.work import (
     SpeechMade,
     SynthesizeWork,
     TerminalEvent,
     WorkAudio,
     WorkClass,
+    WorkDone,
 )
 from speech_service.sessions.recording import Recording
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences import Piece, SentenceSplitter
 
 NOTHING_TO_SPEAK = "NOTHING_TO_SPEAK"
+_SEED_STEP = 0x9E3779B97F4A7C15
+_MAX_SEED = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class SynthesisIdentity:
     work_class: WorkClass = WorkClass.STREAM_FINAL
     deadline_s: float | None = None
     single: bool = False
+    tries: int = 1
+    """How often a piece is spoken whose speech is cut at the model's limit. Above 1, a piece's audio waits for its end:
+    what was sent cannot be taken back.
+    """
 
 
 @dataclass(slots=True)
@@ -68,6 +75,7 @@ class SpeechContext:
     unsent_ms: float = 0.0
     unspoken: int = 0
     """Words that the voice cannot say."""
+    finish: SpeechFinish = SpeechFinish.COMPLETE
     silent_error: SpeechError | None = None
     """Why a piece gave no audio, where the voice could say nothing of it."""
 
@@ -111,7 +119,8 @@ class SpeechContext:
         self.outcome = outcome
         self.pieces.clear()
         usage = Usage(characters_in=self.characters)
-        return ContextEnded(self.context_id, outcome, usage, error, turn=self.turn)
+        finish = self.finish if outcome is ContextOutcome.DONE else None
+        return ContextEnded(self.context_id, outcome, usage, error, turn=self.turn, finish=finish)
 
 
 @dataclass(slots=True)
@@ -132,6 +141,7 @@ class SpokenPiece:
     """Where its audio begins in the context's."""
     recording: Recording | None = None
     """Its audio for an aligner, where one is to find its words."""
+    tried: int = 1
 
     def take(self, event: WorkAudio) -> None:
         """More of its audio came."""
@@ -140,6 +150,15 @@ class SpokenPiece:
         if self.context.options.aligner:
             self.recording = self.recording or Recording(event.sample_rate_hz)
             self.recording.push(event.samples)
+
+    def again(self, work_id: str) -> SynthesizeWork:
+        """Forget what came, and speak it once more from another seed, which follows from the first."""
+        self.audio.clear()
+        self.recording = self.end = None
+        seed = (self.context.options.seed + self.tried * _SEED_STEP) & _MAX_SEED
+        self.tried += 1
+        self.work = replace(self.work, work_id=work_id, seed=seed)
+        return self.work
 
     def take_audio(self) -> list[SpeechSamples]:
         """What came since the last call."""
@@ -203,3 +222,12 @@ def speech_work(
 def says_nothing(error: SpeechError) -> bool:
     """Whether work failed only because the voice can say nothing of the text."""
     return isinstance(error, InvalidFieldError) and error.reason == NOTHING_TO_SPEAK
+
+
+def is_cut(end: TerminalEvent | None) -> bool:
+    """Whether the model was stopped at its limit."""
+    return (
+        isinstance(end, WorkDone)
+        and isinstance(end.outcome, SpeechMade)
+        and end.outcome.finish is SpeechFinish.LENGTH_LIMIT
+    )

@@ -40,7 +40,7 @@ from speech_service.domain.events import (
     Submit,
     Usage,
 )
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.synthesis import SPEECH_CUT, SpeechFinish, SynthesisOptions
 from speech_service.domain.work import (
     SpeechMade,
     WorkAudio,
@@ -55,6 +55,7 @@ from speech_service.sessions.speech_context import (
     SpokenPiece,
     SynthesisIdentity,
     SynthesisLimits,
+    is_cut,
     says_nothing,
     speech_work,
 )
@@ -94,6 +95,7 @@ class SynthesisSession:
         self._work_ids = itertools.count(1)
         self._words = SpokenWords(identity, self._new_work_id)
         self._characters = 0
+        self._notices = 0
 
     # --- what the driver may ask ---
 
@@ -240,6 +242,17 @@ class SynthesisSession:
         """Tell the client something that is no error."""
         return self._tell(StreamWarning(reason, field, message))
 
+    def expect_notice(self) -> None:
+        """Something is being found out that the client may have to be told: the session does not end before."""
+        self._notices += 1
+
+    def notice(self, warning: StreamWarning | None) -> list[Action]:
+        """What was found out; None: nothing."""
+        if self._state is _State.DONE:
+            return []
+        self._notices -= 1
+        return self._settle([Emit(warning)] if warning is not None else [])
+
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received is still spoken."""
         return self._tell(GoingAway(drain_ms))
@@ -311,7 +324,10 @@ class SynthesisSession:
         actions: list[Action] = []
         while self._line and self._state is not _State.DONE:
             spoken = self._line[0]
-            actions += [Emit(samples) for samples in spoken.take_audio()]
+            if again := self._again(spoken):
+                return [*actions, *again]
+            if spoken.end is not None or self._identity.tries == 1:
+                actions += [Emit(samples) for samples in spoken.take_audio()]
             if spoken.end is None:
                 break
             self._line.popleft()
@@ -320,12 +336,20 @@ class SynthesisSession:
             actions += self._end_if_over(spoken.context)
         return actions
 
+    def _again(self, spoken: SpokenPiece) -> list[Action]:
+        """Another try where the model ran to its limit and nobody has heard it yet."""
+        if spoken.tried >= self._identity.tries or not is_cut(spoken.end):
+            return []
+        return [Submit(spoken.again(self._new_work_id()))]
+
     def _piece_ended(self, spoken: SpokenPiece) -> list[Action]:
         context = spoken.context
         match spoken.end:
             case WorkDone(outcome=SpeechMade() as made, timing=timing):
                 self._latency.work_done(timing)
                 context.unspoken += len(made.unspoken)
+                if is_cut(spoken.end):
+                    context.finish = SpeechFinish.LENGTH_LIMIT
                 return self._words.spoken(spoken, made)
             case WorkFailed(error=error) if says_nothing(error):
                 context.silent_error = error
@@ -342,6 +366,9 @@ class SynthesisSession:
         if context.silent_error is not None and not context.samples:
             return self._fail_context(context, context.silent_error)
         actions: list[Action] = []
+        if context.finish is SpeechFinish.LENGTH_LIMIT:
+            message = "the model was stopped at its limit: the speech is not all of the text; try another seed"
+            actions.append(Emit(StreamWarning(SPEECH_CUT, "text", message)))
         if context.unspoken:
             message = "some of the text is nothing that the voice can say, and was left out"
             actions.append(Emit(StreamWarning("UNSPOKEN_TEXT", "text", message)))
@@ -357,7 +384,8 @@ class SynthesisSession:
         settled = [*actions, *self._submit()]
         for context in list(self._contexts.values()):
             settled += self._end_if_over(context)
-        if self._state is _State.ENDING and all(c.ended for c in self._contexts.values()):
+        all_ended = all(c.ended for c in self._contexts.values())
+        if self._state is _State.ENDING and all_ended and not self._notices:
             self._state = _State.FLUSHING
             settled.append(Emit(self.ended()))
         return settled

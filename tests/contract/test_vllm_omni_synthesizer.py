@@ -16,7 +16,15 @@ from speech_service.domain.errors import (
     UnavailableError,
     UnsupportedOptionError,
 )
-from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone, WorkFailed
+from speech_service.domain.synthesis import SpeechFinish
+from speech_service.domain.work import (
+    SpeechMade,
+    SynthesizeWork,
+    WorkAudio,
+    WorkClass,
+    WorkDone,
+    WorkFailed,
+)
 from speech_service.engines.server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.synthesizers import vllm_omni
@@ -101,6 +109,38 @@ def test_the_request_says_all_that_was_asked() -> None:
     }
     assert second["language"] == "Auto"
     assert "initial_codec_chunk_frames" not in second
+
+
+def test_the_longest_that_a_text_may_take_grows_with_it() -> None:
+    texts = ("Huh?", "Hello there, how are you?", "word " * 60, "今天天气很好" * 10)
+    with serving() as server:
+        for text in texts:
+            run(server.url, work_of(text=text))
+        limits = [request.body["max_new_tokens"] for request in server.requests]
+    assert 50 < limits[0] < limits[1] < limits[2] < 2048
+    assert limits[3] > 10 * 60, "a character of these is a word"
+
+
+@pytest.mark.parametrize(
+    ("limit", "finish"), [(5, SpeechFinish.LENGTH_LIMIT), (9, SpeechFinish.COMPLETE)]
+)
+@pytest.mark.parametrize("is_raw_audio", [False, True])
+def test_speech_as_long_as_it_may_be_is_told_of(
+    limit: int, finish: SpeechFinish, is_raw_audio: bool
+) -> None:
+    """The server does not say why it stopped; it makes 0.6 s here, 7.5 frames."""
+    with serving(lambda request: Reply(is_raw_audio=is_raw_audio)) as server:
+        _, end = run(server.url, work_of(), max_new_tokens=limit + 1)
+    assert isinstance(end, WorkDone)
+    assert isinstance(end.outcome, SpeechMade)
+    assert end.outcome.finish is finish
+
+
+def test_writing_is_the_models_own_to_read() -> None:
+    text = "No. 5 costs €3,50 at 9:05; PIN 0042, 2 1/2 km."
+    with serving() as server:
+        run(server.url, work_of(text=text))
+        assert server.requests[0].body["input"] == text
 
 
 def test_the_first_audio_is_out_before_the_server_is_done() -> None:

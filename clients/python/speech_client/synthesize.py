@@ -78,12 +78,16 @@ class SpeechTimings:
 
 @dataclass(frozen=True, slots=True)
 class ContextEnded:
-    """A context ended; its id may be used again. ``error`` is there where it failed; the stream lives on."""
+    """A context ended; its id may be used again. ``error`` is there where it failed; the stream lives on.
+
+    ``is_cut``: the model was stopped at its limit, so the speech ends too early or went astray.
+    """
 
     context_id: str
     outcome: ContextOutcome
     usage: Usage
     error: errors.SpeechApiError | None = None
+    is_cut: bool = False
 
 
 SynthesizeEvent = SpeechChunk | SpeechTimings | ContextEnded | StreamEvent
@@ -100,6 +104,7 @@ class SynthesisReply:
         timings: when each word or character is spoken; only when asked for.
         voice: id of the voice that spoke; empty for one made for this request.
         cached: whether the audio came from the server's cache.
+        is_cut: whether the model was stopped at its limit, so that the speech ends too early or went astray.
     """
 
     audio: bytes
@@ -113,6 +118,7 @@ class SynthesisReply:
     usage: Usage
     latency: Latency
     warnings: tuple[ServiceWarning, ...]
+    is_cut: bool = False
     raw: pb.SynthesizeResponse | None = field(default=None, repr=False, compare=False)
 
 
@@ -255,6 +261,7 @@ def synthesis_from_proto(raw: pb.SynthesizeResponse) -> SynthesisReply:
         usage=usage_from_proto(raw.usage),
         latency=latency_from_proto(raw.latency),
         warnings=warnings_from_proto(raw.warnings),
+        is_cut=raw.finish == pb.SYNTHESIS_FINISH_LENGTH_LIMIT,
         raw=raw,
     )
 
@@ -283,7 +290,8 @@ def _context_ended(raw: pb.ContextEnded) -> ContextEnded:
         error = raw.error
         failure = errors.from_code(error.code, error.message, error.reason, error.metadata)
     outcome = _OUTCOMES.get(raw.outcome, ContextOutcome.FAILED)
-    return ContextEnded(raw.context_id, outcome, usage_from_proto(raw.usage), failure)
+    is_cut = raw.finish == pb.SYNTHESIS_FINISH_LENGTH_LIMIT
+    return ContextEnded(raw.context_id, outcome, usage_from_proto(raw.usage), failure, is_cut)
 
 
 def _timings(raw: Iterable[pb.SynthesisTiming]) -> tuple[SpeechTiming, ...]:

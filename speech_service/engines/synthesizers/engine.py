@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from speech_service.domain.models import ModelCapabilities
-from speech_service.domain.synthesis import SpokenWord
+from speech_service.domain.synthesis import SpeechFinish, SpokenWord
 from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
 from speech_service.engines.stepping import Piece, SteppingEngine
 from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
@@ -23,6 +23,7 @@ def speaking_engine(capabilities: ModelCapabilities, speaker: Speaker) -> Engine
 def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
     words: list[SpokenWord] = []
     unspoken: list[str] = []
+    finish = SpeechFinish.COMPLETE
     spoken = speaker.stream(
         work.text,
         speaking_rate=work.speaking_rate,
@@ -37,7 +38,8 @@ def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
             continue
         words += item.words
         unspoken += item.unspoken
+        finish = item.finish if finish is SpeechFinish.COMPLETE else finish
         if ahead < len(item.samples):
             yield WorkAudio(work.work_id, item.samples[ahead:], speaker.sample_rate_hz)
         ahead = 0
-    yield SpeechMade(speaker.sample_rate_hz, tuple(words), tuple(unspoken))
+    yield SpeechMade(speaker.sample_rate_hz, tuple(words), tuple(unspoken), finish)

@@ -13,7 +13,14 @@ import numpy as np
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord, Voice, VoiceGender
+from speech_service.domain.synthesis import (
+    LexiconEntry,
+    SpeechFinish,
+    SpokenPart,
+    SpokenWord,
+    Voice,
+    VoiceGender,
+)
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.synthesizers.engine import speaking_engine
 from speech_service.engines.synthesizers.speaking import (
@@ -43,6 +50,10 @@ class Options:
     """How long one piece takes (it sleeps)."""
     fail_every: int = 0
     """Every n-th text fails; 0: none does."""
+    cut_ms: int = 0
+    """Speech of a sentence that lasts longer is cut there, as at a model's limit; 0: none is."""
+    cut_seeds: tuple[int, ...] = ()
+    """Only with these seeds; empty: with any."""
     sample_rate_hz: int = 24_000
     voices: tuple[str, ...] = ("hum",)
     languages: tuple[str, ...] = ("en",)
@@ -144,10 +155,10 @@ class FakeSpeaker:
                 words.append(SpokenWord(match.group(), *place, start, start + len(tone) * 3 // 4))
                 tones.append(tone)
             if tones:
-                samples = np.concatenate(tones)
+                samples, finish = self._cut(np.concatenate(tones), seed)
                 part = SpokenPart(sentence.text, position, position + len(samples))
                 position = part.end_sample
-                yield SpokenPiece(samples, part, tuple(words))
+                yield SpokenPiece(samples, part, tuple(words), finish=finish)
         if not is_speakable(text):
             raise nothing_spoken(self._options.voices[0])
 
@@ -168,6 +179,14 @@ class FakeSpeaker:
             lexicon=lexicon,
             is_cancelled=is_cancelled,
         )
+
+    def _cut(self, samples: Samples, seed: int | None) -> tuple[Samples, SpeechFinish]:
+        """What is left at the limit, where there is one."""
+        limit = self._options.cut_ms * self.sample_rate_hz // 1000
+        runs_away = not self._options.cut_seeds or (seed or 0) in self._options.cut_seeds
+        if not limit or len(samples) <= limit or not runs_away:
+            return samples, SpeechFinish.COMPLETE
+        return samples[:limit], SpeechFinish.LENGTH_LIMIT
 
     def _tone(self, letters: int, samples_per_letter: float, seed: int | None) -> Samples:
         """A tone that the seed and the number of letters choose, faded in and out, then silence."""

@@ -32,6 +32,7 @@ from speech_service.engines.synthesizers.qwen_requests import (
     checked,
 )
 from speech_service.engines.synthesizers.qwen_voices import qwen_voices
+from speech_service.engines.synthesizers.speech_budget import finish_of, most_frames
 from speech_service.protocols import Engine
 
 NAME = "qwen-tts"
@@ -50,7 +51,7 @@ class Options:
     sampling: bool = True
     """False: the likeliest code each time."""
     max_new_tokens: int = 2048
-    """A piece ends here at the latest; 12.5 are a second."""
+    """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
 
 def describe(options: Options) -> ModelCapabilities:
@@ -120,7 +121,8 @@ def _speak(
         raise InternalError("internal error")
     samples, sample_rate_hz = answer
     yield WorkAudio(work.work_id, samples, sample_rate_hz)
-    yield SpeechMade(sample_rate_hz)
+    limit = most_frames(request.text, options.max_new_tokens)
+    yield SpeechMade(sample_rate_hz, finish=finish_of(len(samples), sample_rate_hz, limit))
 
 
 def _generated(
@@ -135,7 +137,7 @@ def _generated(
         "language": request.language,
         "do_sample": options.sampling,
         "subtalker_dosample": options.sampling,
-        "max_new_tokens": options.max_new_tokens,
+        "max_new_tokens": most_frames(request.text, options.max_new_tokens),
     }
     with turn, torch.random.fork_rng(devices):  # pyright: ignore[reportUnknownMemberType]
         torch.manual_seed(request.work.seed)  # pyright: ignore[reportUnknownMemberType]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord
+from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenPart, SpokenWord
 
 DEFAULT_SEED = 0
 """Where a request has no seed: the same request gives the same audio, so a cache of finished audio makes sense."""
@@ -25,6 +25,7 @@ class SpokenPiece:
     part: SpokenPart
     words: tuple[SpokenWord, ...] = ()
     unspoken: tuple[str, ...] = ()
+    finish: SpeechFinish = SpeechFinish.COMPLETE
 
 
 class Speaker(Protocol):

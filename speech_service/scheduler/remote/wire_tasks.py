@@ -14,7 +14,7 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.audio import Samples
-from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
+from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
@@ -263,9 +263,12 @@ def put_outcome(message: pb.WorkDone, outcome: Outcome) -> None:
             message.recognized.CopyFrom(
                 pb.Recognized(text=text, tokens=tokens, language=language, confidence=confidence)
             )
-        case SpeechMade(sample_rate_hz, words, unspoken):
+        case SpeechMade(sample_rate_hz, words, unspoken, finish):
             made = pb.SpeechMade(
-                sample_rate_hz=sample_rate_hz, words=map(_word, words), unspoken=unspoken
+                sample_rate_hz=sample_rate_hz,
+                words=map(_word, words),
+                unspoken=unspoken,
+                is_cut=finish is SpeechFinish.LENGTH_LIMIT,
             )
             message.speech_made.CopyFrom(made)
         case Alignment(units, unaligned):
@@ -294,7 +297,8 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
                 SpokenWord(w.text, w.char_start, w.char_end, w.start_sample, w.end_sample)
                 for w in made.words
             )
-            return SpeechMade(made.sample_rate_hz, words, tuple(made.unspoken))
+            finish = SpeechFinish.LENGTH_LIMIT if made.is_cut else SpeechFinish.COMPLETE
+            return SpeechMade(made.sample_rate_hz, words, tuple(made.unspoken), finish)
         case "aligned":
             units = tuple(map(_take_unit, message.aligned.units))
             return Alignment(units, tuple(map(_take_span, message.aligned.unaligned)))

@@ -24,6 +24,7 @@ from speech_service.domain.events import (
 from speech_service.domain.synthesis import (
     OutputEncoding,
     OutputFormat,
+    SpeechFinish,
     SpokenWord,
     SynthesisOptions,
 )
@@ -55,8 +56,9 @@ class SpeechDrive:
         limits: SynthesisLimits | None = None,
         *,
         single: bool = False,
+        tries: int = 1,
     ) -> None:
-        identity = SynthesisIdentity("s", single=single)
+        identity = SynthesisIdentity("s", single=single, tries=tries)
         self.session = SynthesisSession(identity, options, lambda: 0.0, limits)
         self.events: list[SessionEvent] = []
         self.submitted: list[SynthesizeWork] = []
@@ -110,6 +112,12 @@ class SpeechDrive:
     def done(self, work: SynthesizeWork, words: tuple[SpokenWord, ...] = ()) -> "SpeechDrive":
         self.on_device.pop(work.work_id)
         made = SpeechMade(RATE, words)
+        return self.perform(self.session.work_event(WorkDone(work.work_id, made, WorkTiming())))
+
+    def cut(self, work: SynthesizeWork) -> "SpeechDrive":
+        """The model was stopped at its limit."""
+        self.on_device.pop(work.work_id)
+        made = SpeechMade(RATE, finish=SpeechFinish.LENGTH_LIMIT)
         return self.perform(self.session.work_event(WorkDone(work.work_id, made, WorkTiming())))
 
     def failed(self, work: SynthesizeWork, error: SpeechError) -> "SpeechDrive":

@@ -19,6 +19,7 @@ from torch import Tensor
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.models import ModelCapabilities
+from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import (
     SpeechMade,
     SynthesizeWork,
@@ -70,6 +71,7 @@ class _Speaking:
     silent: list[Tensor] = field(default_factory=list[Tensor])
     """Frames that have no sound yet."""
     ended: bool = False
+    finish: SpeechFinish = SpeechFinish.COMPLETE
 
 
 class TtsEngine:
@@ -140,7 +142,8 @@ class TtsEngine:
                     speaking.first_frame_s = time.perf_counter() - speaking.begin_s
                 speaking.silent.append(outcome)
                 speaking.frames += 1
-                speaking.ended = speaking.frames >= speaking.max_frames
+                if speaking.frames >= speaking.max_frames:
+                    speaking.ended, speaking.finish = True, SpeechFinish.LENGTH_LIMIT
 
     def _sound(self) -> None:
         """Decode the chunks that are due, all in one go, and tell of those who have ended."""
@@ -166,7 +169,11 @@ class TtsEngine:
                 speaking.silent.clear()
             if speaking.ended:
                 self._events.append(
-                    WorkDone(work_id, SpeechMade(SAMPLE_RATE_HZ), _timing(speaking))
+                    WorkDone(
+                        work_id,
+                        SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish),
+                        _timing(speaking),
+                    )
                 )
                 self._leave(work_id)
 

@@ -223,7 +223,7 @@ def _text_of(part: _Part) -> str:
     if (begin, end) == (0, len(reading.phonemes)):
         return text
     here = _beginning_in(reading, begin, end)
-    later = _beginning_in(reading, end, len(reading.phonemes))
+    later = _beginning_in(reading, end + 1, len(reading.phonemes))
     if not here:
         return ""
     start = here[0].char_start if begin else 0
@@ -231,4 +231,5 @@ def _text_of(part: _Part) -> str:
 
 
 def _beginning_in(reading: Reading, begin: int, end: int) -> list[ReadWord]:
-    return [word for word in reading.words if begin <= word.begin < end]
+    """A word that begins in the space between two parts, as shared spans may, is one of the part behind it."""
+    return [word for word in reading.words if begin - bool(begin) <= word.begin < end]

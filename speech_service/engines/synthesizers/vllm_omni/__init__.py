@@ -37,7 +37,7 @@ class Options(ServerOptions):
     first_chunk_frames: int = 0
     """Frames (12.5 a second) in the server's first piece of audio; 0: as the server likes."""
     max_new_tokens: int = 2048
-    """A piece ends here at the latest."""
+    """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
     @property
     def abilities(self) -> Abilities:

@@ -35,6 +35,7 @@ from speech_service.engines.server.client import (
 )
 from speech_service.engines.server.engine import Emit, Ended, ServerEngine
 from speech_service.engines.synthesizers.qwen_requests import SpeechRequest, checked
+from speech_service.engines.synthesizers.speech_budget import finish_of, most_frames
 from speech_service.engines.synthesizers.vllm_omni import Options
 
 _ROLE = ServerRole("synthesis server", "synthesizer")
@@ -69,6 +70,8 @@ class _Utterance:
         self._work = request.work
         self._emit = emit
         self._pieces = 0
+        self._samples = 0
+        self._limit = most_frames(request.text, options.max_new_tokens)
 
     async def run(self) -> WorkDone:
         """Pass all audio on."""
@@ -84,7 +87,9 @@ class _Utterance:
         except RefusedError:
             raise _ROLE.refused() from None
         timing = WorkTiming(decode_steps=self._pieces)
-        return WorkDone(self._work.work_id, SpeechMade(self._options.sample_rate_hz), timing)
+        rate_hz = self._options.sample_rate_hz
+        finish = finish_of(self._samples, rate_hz, self._limit)
+        return WorkDone(self._work.work_id, SpeechMade(rate_hz, finish=finish), timing)
 
     def _body(self) -> dict[str, object]:
         options, work = self._options, self._work
@@ -96,7 +101,7 @@ class _Utterance:
             "response_format": "pcm",
             "stream": True,
             "seed": work.seed & _MAX_SEED,
-            "max_new_tokens": options.max_new_tokens,
+            "max_new_tokens": self._limit,
         }
         if work.voice:
             body["voice"] = work.voice
@@ -118,6 +123,7 @@ class _Utterance:
             if usable:
                 self._pieces += 1
                 samples = _samples(data[:usable])
+                self._samples += len(samples)
                 self._emit(WorkAudio(self._work.work_id, samples, self._options.sample_rate_hz))
         if odd:
             raise ServerFailedError("half a sample at the end")

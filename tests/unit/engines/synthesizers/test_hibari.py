@@ -17,6 +17,7 @@ from speech_service.engines.synthesizers.hibari.network import FRAME_SAMPLES
 from speech_service.engines.synthesizers.hibari.phonemes import SYMBOLS
 from speech_service.engines.synthesizers.hibari.reading import Reader, load_g2p
 from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
+from tests.unit.text.test_written_forms import pairs, spelt
 
 LONG = (
     "Well, when the sun had finally set behind the distant mountains, and the cold wind began to blow across the "
@@ -266,3 +267,72 @@ def test_each_piece_has_noise_of_its_own_seed(speaker: Speaker) -> None:
     np.testing.assert_array_equal(alone, again)
     assert len(other) == pytest.approx(len(alone), abs=FRAME_SAMPLES)
     assert not np.array_equal(alone, other[: len(alone)])
+
+
+# --- what is written is what is said ------------------------------------------------------------------
+
+_UNHEARD = str.maketrans("", "", "ˈˌ" + ' ;:,.!?—…"()“”')
+
+
+def heard(reader: Reader, text: str) -> str:
+    """The sounds of a text; how "to" and "the" are said depends on what follows, and stress on the context."""
+    sounds = reader.read(text, {}).phonemes.translate(_UNHEARD)
+    return sounds.replace("tʊ", "tə").replace("tu", "tə").replace("ði", "ðə")
+
+
+@pytest.mark.parametrize(("written", "said"), pairs())
+def test_the_voice_says_what_is_written(reader: Reader, written: str, said: str) -> None:
+    assert heard(reader, written) in [
+        heard(reader, plain) for plain in map(spelt, said.split(" | "))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shouted", "plain"),
+    [
+        ("IT IS COLD IN HERE.", "It is cold in here."),
+        ("WHO LET US IN?", "Who let us in?"),
+        ("ADD MORE OR ASK ME.", "Add more or ask me."),
+        ("He said DO IT NOW to us.", "He said do it now to us."),
+    ],
+)
+def test_capitals_that_shout_are_words(reader: Reader, shouted: str, plain: str) -> None:
+    assert heard(reader, shouted) == heard(reader, plain)
+
+
+@pytest.mark.parametrize("initials", ["IT", "US", "WHO", "UN", "BBC"])
+def test_initials_among_words_are_spelt(reader: Reader, initials: str) -> None:
+    dotted = ".".join(initials)
+    assert heard(reader, f"Ask the {initials} today.") == heard(reader, f"Ask the {dotted} today.")
+
+
+@pytest.mark.parametrize("word", ["am", "in", "fig", "no", "sat", "ill", "Miss", "Mass", "la", "A"])
+def test_the_full_stop_behind_a_word_is_kept(reader: Reader, word: str) -> None:
+    """It is in the rules' tables of abbreviations, with its stop."""
+    assert reader.read(f"This is {word}.", {}).phonemes.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 km, 10 kg, 3 lb, 6 ft, 72°F, 20°C, 100 km/h, 60 mph, 5 GB, 2.4 GHz.",
+        "2 two 2 two and 1 to one.",
+        "No. 5 costs $5.50 on 3/4/2024, i.e. 2 1/2 times x = 3.",
+        "Call (555) 123-4567 or +44 20 7946 0958 now, PIN 0042.",
+        "I said no. 10⁶ is 1 000 000, isn't it?",
+        *(written for written, _ in pairs()[::7]),
+    ],
+)
+def test_every_written_word_has_its_time(speaker: Speaker, text: str) -> None:
+    words = [word for piece in spoken(speaker, text) for word in piece.words]
+    # A sign between words has a time where it is said.
+    plain = [word.text for word in words if any(map(str.isalnum, word.text))]
+    assert plain == [word for word in text.split() if any(map(str.isalnum, word))]
+    assert all(text[word.char_start : word.char_end] == word.text for word in words)
+    starts = [word.start_sample for word in words]
+    assert starts == sorted(starts)
+
+
+def test_a_sign_that_is_said_has_its_time(speaker: Speaker) -> None:
+    (piece,) = spoken(speaker, "x = 5")
+    assert [word.text for word in piece.words] == ["x", "=", "5"]

@@ -9,8 +9,15 @@ import pytest
 from speech_service.config import ModelConfig
 from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
 from speech_service.domain.models import Capability
-from speech_service.domain.synthesis import LexiconEntry, VoicePrompt
-from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone, WorkFailed
+from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt
+from speech_service.domain.work import (
+    SpeechMade,
+    SynthesizeWork,
+    WorkAudio,
+    WorkClass,
+    WorkDone,
+    WorkFailed,
+)
 from speech_service.engines.registry import build_engine, describe
 from speech_service.protocols import Engine
 from tests.qwen_tiny.folder import TinyModels
@@ -27,6 +34,7 @@ class Model:
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.fails = False
+        self.seconds = 0.1
 
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("generate_"):
@@ -39,7 +47,7 @@ class Model:
         self.calls.append((method, arguments))
         if self.fails:
             raise RuntimeError("said by the package")
-        return [(2 * torch.randn(2_400)).numpy()], 24_000
+        return [(2 * torch.randn(round(24_000 * self.seconds))).numpy()], 24_000
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +110,38 @@ def test_a_built_in_voice_is_asked_for_by_its_method(tiny: TinyModels, model: Mo
     assert asked["do_sample"] is asked["subtalker_dosample"] is True
     assert audio.sample_rate_hz == 24_000
     assert np.abs(audio.samples).max() == 1.0, "clipped"
+
+
+def test_the_budget_is_the_texts_and_what_reaches_it_is_cut(tiny: TinyModels, model: Model) -> None:
+    """The model makes 0.1 s."""
+    engine = build_engine(config_of(tiny, "custom_voice"))
+    spoken(engine, work_of(text="Huh?"))
+    spoken(engine, work_of(text="A longer text has more time to be said."))
+    limits = [asked["max_new_tokens"] for _, asked in model.calls]
+    assert 50 < limits[0] < limits[1] < 2048
+
+
+@pytest.mark.parametrize(
+    ("seconds", "finish"), [(0.1, SpeechFinish.COMPLETE), (6.0, SpeechFinish.LENGTH_LIMIT)]
+)
+def test_speech_as_long_as_it_may_be_is_told_of(
+    tiny: TinyModels, model: Model, seconds: float, finish: SpeechFinish
+) -> None:
+    """The package does not say why it stopped."""
+    model.seconds = seconds
+    engine = build_engine(config_of(tiny, "custom_voice"))
+    engine.admit(work_of(text="Huh?"))
+    engine.step()
+    [end] = engine.step()
+    assert isinstance(end, WorkDone)
+    assert isinstance(end.outcome, SpeechMade)
+    assert end.outcome.finish is finish
+
+
+def test_writing_is_the_models_own_to_read(tiny: TinyModels, model: Model) -> None:
+    text = "No. 5 costs €3,50 at 9:05; PIN 0042, 2 1/2 km."
+    spoken(build_engine(config_of(tiny, "custom_voice")), work_of(text=text))
+    assert model.calls[0][1]["text"] == text
 
 
 def test_no_language_is_the_models_to_find_out(tiny: TinyModels, model: Model) -> None:

@@ -134,6 +134,34 @@ CONTEXT_OUTCOME_FAILED: ContextOutcome.ValueType  # 3
 """It failed; the stream lives on."""
 Global___ContextOutcome: _TypeAlias = ContextOutcome  # noqa: Y015
 
+class _SynthesisFinish:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SynthesisFinishEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SynthesisFinish.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SYNTHESIS_FINISH_UNSPECIFIED: _SynthesisFinish.ValueType  # 0
+    """Not set; the context was cancelled or failed."""
+    SYNTHESIS_FINISH_COMPLETE: _SynthesisFinish.ValueType  # 1
+    """The model said all of the text, as far as it can tell."""
+    SYNTHESIS_FINISH_LENGTH_LIMIT: _SynthesisFinish.ValueType  # 2
+    """The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
+    text. A Warning SPEECH_CUT comes with it. Unary calls were tried again with other seeds before, twice at most.
+    """
+
+class SynthesisFinish(_SynthesisFinish, metaclass=_SynthesisFinishEnumTypeWrapper):
+    """Whether speech came to its end by itself."""
+
+SYNTHESIS_FINISH_UNSPECIFIED: SynthesisFinish.ValueType  # 0
+"""Not set; the context was cancelled or failed."""
+SYNTHESIS_FINISH_COMPLETE: SynthesisFinish.ValueType  # 1
+"""The model said all of the text, as far as it can tell."""
+SYNTHESIS_FINISH_LENGTH_LIMIT: SynthesisFinish.ValueType  # 2
+"""The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
+text. A Warning SPEECH_CUT comes with it. Unary calls were tried again with other seeds before, twice at most.
+"""
+Global___SynthesisFinish: _TypeAlias = SynthesisFinish  # noqa: Y015
+
 @_typing.final
 class VoiceDesign(_message.Message):
     """A voice made from a description in words."""
@@ -250,13 +278,17 @@ class SynthesisConfig(_message.Message):
     style_instruction: _builtins.str
     """How to speak, in words, such as "whisper"; empty means plainly. At most 2000 characters."""
     language: _builtins.str
-    """BCP-47 code of the text; empty means that it is identified. At most 256 characters."""
+    """BCP-47 code of the text; empty means that it is identified. Text that is for sure in a language that the voice does
+    not speak brings a Warning LANGUAGE_NOT_SPOKEN, once for each context; it is spoken all the same. Short texts, names
+    and single words of another language bring none. At most 256
+    characters.
+    """
     speaking_rate: _builtins.float
     """Speed as a factor that keeps the pitch, 0.5 to 2.0; absent means 1.0."""
     gain_db: _builtins.float
     """Gain in decibels, -40 to 20; absent means 0."""
     seed: _builtins.int
-    """Seed that makes the audio repeatable; absent means that the model chooses."""
+    """Seed that makes the audio repeatable; absent means that the model chooses. Seeds of further tries follow from it."""
     segmentation: Global___Segmentation.ValueType
     """Where text is cut; unspecified means SENTENCE."""
     timing: Global___Timing.ValueType
@@ -497,10 +529,13 @@ class ContextEnded(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    FINISH_FIELD_NUMBER: _builtins.int
     context_id: _builtins.str
     """The context."""
     outcome: Global___ContextOutcome.ValueType
     """How it ended."""
+    finish: Global___SynthesisFinish.ValueType
+    """Whether the speech came to its end; set with DONE only."""
     @_builtins.property
     def usage(self) -> _common_pb2.Usage:
         """What it used."""
@@ -516,10 +551,11 @@ class ContextEnded(_message.Message):
         outcome: Global___ContextOutcome.ValueType = ...,
         usage: _common_pb2.Usage | None = ...,
         error: Global___ContextError | None = ...,
+        finish: Global___SynthesisFinish.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "context_id", b"context_id", "error", b"error", "outcome", b"outcome", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "context_id", b"context_id", "error", b"error", "finish", b"finish", "outcome", b"outcome", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -571,6 +607,7 @@ class SynthesizeResponse(_message.Message):
     VOICE_ID_FIELD_NUMBER: _builtins.int
     WARNINGS_FIELD_NUMBER: _builtins.int
     CACHED_FIELD_NUMBER: _builtins.int
+    FINISH_FIELD_NUMBER: _builtins.int
     audio: _builtins.bytes
     """Audio in the configured form."""
     duration_ms: _builtins.int
@@ -581,6 +618,8 @@ class SynthesizeResponse(_message.Message):
     """Voice that spoke; empty for a designed or inline one."""
     cached: _builtins.bool
     """True when the audio came from the server's cache."""
+    finish: Global___SynthesisFinish.ValueType
+    """Whether the speech came to its end."""
     @_builtins.property
     def output(self) -> _audio_pb2.SynthesisOutput:
         """Form of the audio, with defaults filled in."""
@@ -614,10 +653,11 @@ class SynthesizeResponse(_message.Message):
         voice_id: _builtins.str = ...,
         warnings: _abc.Iterable[_common_pb2.Warning] | None = ...,
         cached: _builtins.bool = ...,
+        finish: Global___SynthesisFinish.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "output", b"output", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cached", b"cached", "duration_ms", b"duration_ms", "latency", b"latency", "model", b"model", "output", b"output", "timings", b"timings", "usage", b"usage", "voice_id", b"voice_id", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "cached", b"cached", "duration_ms", b"duration_ms", "finish", b"finish", "latency", b"latency", "model", b"model", "output", b"output", "timings", b"timings", "usage", b"usage", "voice_id", b"voice_id", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -663,6 +703,9 @@ class SynthesizeChunkedResponse(_message.Message):
     WARNING_FIELD_NUMBER: _builtins.int
     SESSION_ENDED_FIELD_NUMBER: _builtins.int
     EFFECTIVE_CONFIG_FIELD_NUMBER: _builtins.int
+    FINISH_FIELD_NUMBER: _builtins.int
+    finish: Global___SynthesisFinish.ValueType
+    """Whether the speech came to its end; set with session_ended."""
     @_builtins.property
     def session_started(self) -> _common_pb2.SessionStarted:
         """Synthesis begins; the first event."""
@@ -696,10 +739,11 @@ class SynthesizeChunkedResponse(_message.Message):
         warning: _common_pb2.Warning | None = ...,
         session_ended: _common_pb2.SessionEnded | None = ...,
         effective_config: Global___SynthesisConfig | None = ...,
+        finish: Global___SynthesisFinish.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_effective_config", b"_effective_config", "audio", b"audio", "effective_config", b"effective_config", "event", b"event", "session_ended", b"session_ended", "session_started", b"session_started", "timings", b"timings", "warning", b"warning"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_effective_config", b"_effective_config", "audio", b"audio", "effective_config", b"effective_config", "event", b"event", "session_ended", b"session_ended", "session_started", b"session_started", "timings", b"timings", "warning", b"warning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_effective_config", b"_effective_config", "audio", b"audio", "effective_config", b"effective_config", "event", b"event", "finish", b"finish", "session_ended", b"session_ended", "session_started", b"session_started", "timings", b"timings", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__effective_config: _TypeAlias = _typing.Literal["effective_config"]  # noqa: Y015
     _WhichOneofArgType__effective_config: _TypeAlias = _typing.Literal["_effective_config", b"_effective_config"]  # noqa: Y015

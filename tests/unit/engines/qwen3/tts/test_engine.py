@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.synthesis import LexiconEntry, VoicePrompt
+from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt
 from speech_service.domain.work import SpeechMade, SynthesizeWork, WorkAudio, WorkDone
+from speech_service.engines.qwen3.tts.generator import Ended
 from speech_service.engines.qwen3.tts.prompt import Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from tests.unit.engines.qwen3.tts.speaking import (
@@ -72,9 +73,31 @@ def test_the_sound_is_that_of_one_whole_decode(loaded: Loaded) -> None:
     assert heard.shape == (15 * FRAME,)
     assert np.abs(heard - whole[0].numpy()).max() <= TOLERANCE
     assert isinstance(events[-1], WorkDone)
-    assert events[-1].outcome == SpeechMade(24_000)
+    assert events[-1].outcome == SpeechMade(24_000, finish=SpeechFinish.LENGTH_LIMIT)
     assert events[-1].timing.decode_steps == 15
     assert rig.is_idle
+
+
+def test_speech_says_whether_it_came_to_its_end(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is a code of the model; the budget is ours."""
+    rig = Rig(loaded(), max_frames=6)
+    assert isinstance(end := run(rig.engine, work())["w"][-1], WorkDone)
+    assert isinstance(end.outcome, SpeechMade)
+    assert end.outcome.finish is SpeechFinish.LENGTH_LIMIT
+    rig = Rig(loaded(), max_frames=6)
+    step, steps = rig.generator.step, 0
+
+    def ending() -> Any:
+        nonlocal steps
+        steps += 1
+        return dict.fromkeys(step(), Ended.EOS) if steps > 3 else step()
+
+    monkeypatch.setattr(rig.generator, "step", ending)
+    assert isinstance(end := run(rig.engine, work())["w"][-1], WorkDone)
+    assert isinstance(end.outcome, SpeechMade)
+    assert end.outcome.finish is SpeechFinish.COMPLETE
 
 
 def test_samples_are_the_receivers_own(loaded: Loaded) -> None:

@@ -672,8 +672,11 @@ class SpeechMade(_message.Message):
     SAMPLE_RATE_HZ_FIELD_NUMBER: _builtins.int
     WORDS_FIELD_NUMBER: _builtins.int
     UNSPOKEN_FIELD_NUMBER: _builtins.int
+    IS_CUT_FIELD_NUMBER: _builtins.int
     sample_rate_hz: _builtins.int
     """Samples per second, in hertz."""
+    is_cut: _builtins.bool
+    """The model was stopped at its limit."""
     @_builtins.property
     def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpokenWord]:
         """Where the words are, where the model knows."""
@@ -688,10 +691,11 @@ class SpeechMade(_message.Message):
         sample_rate_hz: _builtins.int = ...,
         words: _abc.Iterable[Global___SpokenWord] | None = ...,
         unspoken: _abc.Iterable[_builtins.str] | None = ...,
+        is_cut: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["sample_rate_hz", b"sample_rate_hz", "unspoken", b"unspoken", "words", b"words"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_cut", b"is_cut", "sample_rate_hz", b"sample_rate_hz", "unspoken", b"unspoken", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
