@@ -26,6 +26,7 @@ NAMES = (
     "synthesis_streams",
     "synthesis_cache",
     "synthesis_cancel",
+    "translation_signs",
     "alignment",
     "qwen_asr_cpu",
     "qwen_asr_vllm",
