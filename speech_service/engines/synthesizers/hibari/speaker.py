@@ -192,7 +192,7 @@ def _words_of(part: _Part, starts: Samples) -> tuple[SpokenWord, ...]:
     places = np.arange(part.begin, part.begin + len(starts))
     spans = [
         (word, *_with_half_spaces(reading.phonemes, word))
-        for word in _beginning_in(reading, part.begin, part.end)
+        for word in _beginning_in(reading, _first_place(part), part.end)
     ]
     samples = np.interp([place for _, *span in spans for place in span], places, starts)
     return tuple(
@@ -222,12 +222,17 @@ def _text_of(part: _Part) -> str:
     text, reading, begin, end = part.sentence.text, part.reading, part.begin, part.end
     if (begin, end) == (0, len(reading.phonemes)):
         return text
-    here = _beginning_in(reading, begin, end)
+    here = _beginning_in(reading, _first_place(part), end)
     later = _beginning_in(reading, end, len(reading.phonemes))
     if not here:
         return ""
     start = here[0].char_start if begin else 0
     return text[start : later[0].char_start if later else len(text)]
+
+
+def _first_place(part: _Part) -> int:
+    """Where the words of a part may begin: the joint before it is its own, or a word that begins there had no time."""
+    return max(0, part.begin - 1)
 
 
 def _beginning_in(reading: Reading, begin: int, end: int) -> list[ReadWord]:
