@@ -41,6 +41,7 @@ _ORDINALS = {
 _NUMBER = re.compile(
     r"(?P<whole>\d[\d,]*)(?:\.(?P<part>\d+))?(?P<tail>st|nd|rd|th|s)?(?P<percent>%)?"
 )
+_COMMA_DECIMAL = re.compile(r"\d+,\d{1,2}")
 _MAX_DIGITS = 18
 """A longer number is read digit by digit."""
 
@@ -56,9 +57,7 @@ def number_readings(text: str) -> list[Reading]:
         readings = list(_decimals(whole, match["part"], is_grouped))
     elif match["tail"]:
         readings = _with_tail(whole, match["tail"])
-    elif (
-        is_grouped and len(match["whole"].rpartition(",")[2]) < 3
-    ):  # "3,5" is a decimal in much of the world
+    elif _COMMA_DECIMAL.fullmatch(match["whole"]):  # "3,5", as much of the world writes it
         readings = list(_decimals(*match["whole"].rsplit(",", 1)))
     else:
         readings = _whole(whole, is_grouped)
