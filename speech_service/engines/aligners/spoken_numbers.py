@@ -58,7 +58,8 @@ def number_readings(text: str) -> list[Reading]:
     elif match["tail"]:
         readings = _with_tail(whole, match["tail"])
     elif _COMMA_DECIMAL.fullmatch(match["whole"]):  # "3,5", as much of the world writes it
-        readings = list(_decimals(*match["whole"].rsplit(",", 1)))
+        whole, _, part = match["whole"].partition(",")
+        readings = list(_decimals(whole, part))
     else:
         readings = _whole(whole, is_grouped)
     if match["percent"]:
