@@ -191,7 +191,7 @@ def _together(pieces: Sequence[list[Reading]]) -> Iterator[Reading]:
     """Readings of the whole, of the first of each piece first: the sum of the places of its parts grows."""
     if len(pieces) > MAX_WORDS_PER_UNIT:
         return
-    start: tuple[int, ...] = (0,) * len(pieces)
+    start = tuple(0 for _ in pieces)
     waiting, seen = [(0, start)], {start}
     for _ in range(MAX_READINGS):
         if not waiting:

@@ -3,7 +3,7 @@
 "Thank you" became "Obrigado por enviar uma edição" (for sending an edition). So a short answer is translated back. One
 that is much longer than its text and does not lead back to it is asked for again, with a full stop, an exclamation mark
 and in quotes, which the model knows better; the answer that leads back best is taken. Nothing is known here of any
-word. Of 111 short texts of both directions 7 became better, 1 worse ("Entrar": "Login", then "Entry"), 103 stayed.
+word. Of 111 short texts of both directions 7 became better, 1 other but no better, none worse.
 """
 
 import re
