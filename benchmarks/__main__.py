@@ -27,6 +27,7 @@ NAMES = (
     "synthesis_streams",
     "synthesis_cache",
     "synthesis_cancel",
+    "translation_signs",
     "alignment",
     "damaged_containers",
     "qwen_asr_cpu",

@@ -124,6 +124,11 @@ class OutputEncoder(Protocol):
         ...
 
     @property
+    def kept_samples(self) -> int:
+        """Samples at the input rate, after the change of pace, that are in the audio even if only silence follows."""
+        ...
+
+    @property
     def coded_samples(self) -> int:
         """Samples at ``coded_rate_hz`` encoded so far. Of raw audio and WAV, all of them are out."""
         ...
@@ -221,12 +226,19 @@ class _Shape:
         self._gain_db = gain_db
         self._resampler = StreamResampler(input_rate_hz, coded_rate_hz(output))
         self._slice = input_rate_hz
+        self._rate = rate
+        self._received = 0
         self.coded_samples = 0
 
     @property
     def dropped_at_start(self) -> int:
         """As of ``OutputEncoder``."""
         return self._trimmer.dropped_at_start if self._trimmer is not None else 0
+
+    @property
+    def kept_samples(self) -> int:
+        """As of ``OutputEncoder``."""
+        return int(self._received / self._rate) if self._trimmer is None else self._trimmer.kept
 
     def slices(self, samples: Samples) -> Iterator[Samples]:
         """A second at a time: the event loop is not held up by a long piece."""
@@ -235,6 +247,7 @@ class _Shape:
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
         """float32 [n] at the input rate to float32 [m] at the coded one."""
+        self._received += len(samples)
         samples = self._tempo.push(samples, last=last)
         if self._trimmer is not None:
             samples = self._trimmer.push(samples)
@@ -257,6 +270,10 @@ class _Shaped:
     @property
     def dropped_at_start(self) -> int:
         return self._shape.dropped_at_start
+
+    @property
+    def kept_samples(self) -> int:
+        return self._shape.kept_samples
 
     @property
     def coded_samples(self) -> int:

@@ -38,6 +38,11 @@ class SilenceTrimmer:
         """Samples dropped before the first sound: times of the untrimmed audio are this much too late."""
         return self._dropped
 
+    @property
+    def kept(self) -> int:
+        """Samples given so far: where the audio would end if only silence followed."""
+        return self._held_start - self._dropped
+
     def push(self, samples: Samples) -> Samples:
         """Take the next samples, float32 [n]; gives those known to stay, float32 [m].
 

@@ -26,11 +26,13 @@ class TranslationRoute:
 class Translation:
     """One translated text for each text given, in order.
 
-    ``notes`` say what could not be kept of the request (a glossary term, say); they become warnings.
+    ``notes`` say what could not be kept of the request (a glossary term, say). ``changed`` are the texts, counted from
+    0, of which a number, sign or placeholder is not in the translation. Both become warnings.
     """
 
     texts: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    changed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from speech_service.domain.events import (
     SpokenUnit,
 )
 from speech_service.domain.synthesis import SpeechFinish, SynthesisOptions
+from speech_service.domain.word_times import in_order
 from speech_service.protocols import Observer
 from speech_service.servicers.playback_clock import PlaybackClock
 from speech_service.tasks import keep
@@ -97,6 +98,8 @@ class _Voice:
     asked_s: float = 0.0
     early: list[SpeechTimings] = field(default_factory=list[SpeechTimings])
     """Timings that wait for the first bytes."""
+    told_ms: int = 0
+    """End of the last word whose time went out."""
 
     @property
     def coded_ms(self) -> int:
@@ -270,7 +273,7 @@ class SpeechOutput:
                 self._note_first_audio()
             self._sink.put(chunk)
         for timings in voice.early:
-            self._sink.put(_shifted(timings, voice))
+            self._sink.put(_placed(timings, voice))
         voice.early.clear()
 
     def _note_first_audio(self) -> None:
@@ -286,7 +289,7 @@ class SpeechOutput:
         if voice is None or timings.turn in self._dropped:
             return
         if voice.sequence:
-            self._sink.put(_shifted(timings, voice))
+            self._sink.put(_placed(timings, voice))
         else:
             voice.early.append(timings)
 
@@ -367,16 +370,19 @@ def _slices(samples: Samples, sample_rate_hz: int) -> Iterator[Samples]:
         yield samples[at : at + step]
 
 
-def _shifted(timings: SpeechTimings, voice: _Voice) -> SpeechTimings:
-    """Times of the model's audio as they are in the encoded audio."""
-    dropped_ms = voice.encoder.dropped_at_start * 1000 / voice.model_rate_hz
+def _placed(timings: SpeechTimings, voice: _Voice) -> SpeechTimings:
+    """Times of the model's audio as they are in the encoded audio: none outside it, none reaching into the next."""
+    per_ms = voice.model_rate_hz / 1000
+    dropped_ms = voice.encoder.dropped_at_start / per_ms
     tempo = voice.options.tempo
-
-    def moved(time_ms: int) -> int:
-        return max(0, round(time_ms / tempo - dropped_ms))
-
-    units = tuple(
-        SpokenUnit(u.text, u.char_start, u.char_end, moved(u.start_ms), moved(u.end_ms))
+    moved = [
+        (round(u.start_ms / tempo - dropped_ms), round(u.end_ms / tempo - dropped_ms))
         for u in timings.units
+    ]
+    times = in_order(moved, voice.told_ms, int(voice.encoder.kept_samples / per_ms))
+    units = tuple(
+        SpokenUnit(u.text, u.char_start, u.char_end, *at)
+        for u, at in zip(timings.units, times, strict=True)
     )
+    voice.told_ms = times[-1][1] if times else voice.told_ms
     return replace(timings, units=units)

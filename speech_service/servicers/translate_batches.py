@@ -14,7 +14,7 @@ from speech_service.domain.translation import Translation
 from speech_service.servicers.convert_translation import TranslationRequest
 from speech_service.servicers.desk import WorkDesk
 from speech_service.text import bcp47
-from speech_service.text.clean import is_speakable
+from speech_service.text.clean import has_words
 from speech_service.text.sentences import SentenceSplitter
 
 MAX_PIECE_CHARACTERS = 1_500
@@ -56,6 +56,9 @@ class TextBatches:
     async def run(self, texts: Sequence[str], source: str, target: str) -> TextsInTarget:
         """Translate each of ``texts``."""
         result = TextsInTarget([None] * len(texts))
+        if not any(map(has_words, texts)):
+            result.texts[:] = texts
+            return result
         if already_there(self._request, source, target):
             result.texts[:] = texts
             problem = f"the text is in {target} already and stays as it is"
@@ -67,7 +70,7 @@ class TextBatches:
             result.errors = dict.fromkeys(range(len(texts)), error)
             return result
         pieces = await asyncio.to_thread(_all_pieces, texts)
-        wordy = [place for place, piece in enumerate(pieces) if is_speakable(piece.core)]
+        wordy = [place for place, piece in enumerate(pieces) if has_words(piece.core)]
         done: dict[int, str] = {}
         batches = _batches(pieces, wordy)
         await asyncio.gather(
@@ -109,6 +112,8 @@ class TextBatches:
             if text.strip():
                 done[place] = text
                 result.warnings += lost_terms(notes.get(at, []), index)
+                if at in answer.changed:
+                    result.warnings.append(changed_warning(f"text {index}", target))
             else:
                 why = "; ".join(notes.get(at, [])) or "the translator gave no usable answer"
                 result.errors.setdefault(index, untranslated(why))
@@ -138,6 +143,12 @@ def lost_terms(notes: Sequence[str], index: int) -> list[StreamWarning]:
         for match, note in found
         if match
     ]
+
+
+def changed_warning(what: str, target: str) -> StreamWarning:
+    """What a client is told of a translation that does not keep everything that is the same in every language."""
+    message = f"{what}: not every number, sign or placeholder is in the translation into {target}"
+    return StreamWarning("CONTENT_CHANGED", "", message)
 
 
 def untranslated(why: str) -> SpeechError:

@@ -26,6 +26,10 @@ _MAX_LISTED_CUES = 20
 _REASONS = {
     ProblemKind.NOT_TRANSLATED: ("CUES_NOT_TRANSLATED", "keep their words"),
     ProblemKind.TAGS_DROPPED: ("CUE_TAGS_DROPPED", "lost the tags inside their lines"),
+    ProblemKind.CONTENT_CHANGED: (
+        "CONTENT_CHANGED",
+        "do not keep every number, sign or placeholder",
+    ),
 }
 
 
@@ -73,8 +77,10 @@ class SubtitleTranslator:
             same = TranslatedFile(file.render({}), file.cue_count, 0, ())
             problem = f"the file is in {target} already and stays as it is"
             return same, [StreamWarning("ALREADY_IN_TARGET", "", problem)]
-        self._request.route(source, target)
         translation = await asyncio.to_thread(SubtitleTranslation, file)
+        if translation.is_done:  # it has no words
+            return translation.result(), []
+        self._request.route(source, target)
         await self._all(translation, source, target)
         result = await asyncio.to_thread(translation.result)
         if result.translated_count == 0 and translation.error is not None:
@@ -120,7 +126,7 @@ class SubtitleTranslator:
                 raise
             translation.fail(batch.batch_id, error)
             return
-        translation.answer(batch.batch_id, [text or None for text in answer.texts])
+        translation.answer(batch.batch_id, [text or None for text in answer.texts], answer.changed)
 
 
 def _warnings(

@@ -24,6 +24,7 @@ from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.translate_batches import TextBatches, TextsInTarget, failed_warning
 from speech_service.servicers.translate_subtitles import SubtitleTranslator, file_kind, words_of
 from speech_service.text import subtitle_file
+from speech_service.text.clean import has_words
 
 ServicerContext = aio.ServicerContext[Any, Any]
 _REFUSED = (
@@ -80,10 +81,8 @@ class TextTranslation:
         self._check_texts(texts, paths)
         sources = [request.source] * len(texts)
         if not request.source:
-            found = await languages.identify(self._parts, desk, texts)
-            prevailing = languages.overall(texts, found)
-            sources = [_source(guesses, prevailing) for guesses in found]
-            self._reply.languages.extend(map(convert_translation.guess, prevailing))
+            worded = [index for index, text in enumerate(texts) if has_words(text)]
+            sources = await self._identify(desk, texts, worded)
         batches = TextBatches(request, desk)
         groups = [
             (source, [i for i, s in enumerate(sources) if s == source], target)
@@ -111,6 +110,21 @@ class TextTranslation:
                         index, target, ResultKind.FINAL, translated[index, target], source
                     )
                     self._reply.translations.append(convert_translation.translation(segment))
+
+    async def _identify(
+        self, desk: WorkDesk, texts: Sequence[str], worded: Sequence[int]
+    ) -> list[str]:
+        """The language of each text; "" for those without words, which stay as they are."""
+        sources = [""] * len(texts)
+        if not worded:
+            return sources
+        asked = [texts[index] for index in worded]
+        found = await languages.identify(self._parts, desk, asked)
+        prevailing = languages.overall(asked, found)
+        self._reply.languages.extend(map(convert_translation.guess, prevailing))
+        for index, guesses in zip(worded, found, strict=True):
+            sources[index] = _source(guesses, prevailing)
+        return sources
 
     def _gather(
         self,
@@ -163,8 +177,8 @@ class TextTranslation:
             limit,
         )
         source = request.source
-        if not source:
-            words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
+        words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
+        if not source and has_words(words):
             found = (await languages.identify(self._parts, desk, [words]))[0]
             self._reply.languages.extend(map(convert_translation.guess, found))
             source = _source(found, found)

@@ -45,10 +45,11 @@ from speech_service.sessions.translation_work import (
     WorkMaker,
     already_there,
     failure,
+    is_changed,
     notes_of,
     text_of,
 )
-from speech_service.text.clean import is_speakable
+from speech_service.text.clean import has_words
 from speech_service.text.script import guess_by_script
 from speech_service.text.sentences import SentenceSplitter
 
@@ -315,7 +316,7 @@ class TranslationSession:
     def _close(self, segment_id: int, text: str, source: str) -> list[Action]:
         segment = SegmentInTargets(segment_id, text, source, self._clock())
         self._order.add(segment)
-        if is_speakable(text):
+        if has_words(text):
             self._waiting.append(segment)
         else:
             segment.outcomes = dict.fromkeys(self._options.targets, text)
@@ -368,10 +369,16 @@ class TranslationSession:
         segment.outcomes[target] = text if text else failure(event)
         what = f"segment {segment.segment_id}"
         notes = notes_of(event) if text else ()
-        return [
+        actions: list[Action] = [
             Emit(StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1)))
             for note in notes
         ]
+        if text and is_changed(event):
+            problem = (
+                f"{what}: not every number, sign or placeholder is in the translation into {target}"
+            )
+            actions.append(Emit(StreamWarning("CONTENT_CHANGED", "", problem)))
+        return actions
 
     def _show_open(self) -> list[Action]:
         pending = self._splitter.pending.strip()

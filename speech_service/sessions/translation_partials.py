@@ -12,7 +12,7 @@ from speech_service.sessions.translation_work import (
     already_there,
     text_of,
 )
-from speech_service.text.clean import is_speakable
+from speech_service.text.clean import has_words
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +66,7 @@ class GrowingTranslations:
     def _show(self, opened: _OpenSegment) -> list[Action]:
         """Translate what there is now, unless the last version is still under way."""
         source, text = opened.source, opened.text
-        if not source or opened.jobs or text == opened.submitted or not is_speakable(text):
+        if not source or opened.jobs or text == opened.submitted or not has_words(text):
             return []
         opened.submitted = text
         actions: list[Action] = []

@@ -117,6 +117,15 @@ def text_of(event: WorkEvent) -> str:
     return ""
 
 
+def is_changed(event: WorkEvent) -> bool:
+    """True where the translation of a work item of one text lacks a number, a sign or a placeholder."""
+    return (
+        isinstance(event, WorkDone)
+        and isinstance(event.outcome, Translation)
+        and bool(event.outcome.changed)
+    )
+
+
 def notes_of(event: WorkEvent) -> tuple[str, ...]:
     """What could not be kept of the request."""
     if isinstance(event, WorkDone) and isinstance(event.outcome, Translation):

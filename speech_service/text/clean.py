@@ -38,6 +38,11 @@ def is_speakable(text: str) -> bool:
     return any(char.isalnum() for char in text)
 
 
+def has_words(text: str) -> bool:
+    """Whether there is a letter, in any script: what has none is the same in every language."""
+    return any(char.isalpha() for char in text)
+
+
 def check_speakable(text: str, field: str = "text") -> None:
     """Refuse text that holds nothing to say.
 

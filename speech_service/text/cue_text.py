@@ -6,6 +6,7 @@ Every function takes time in proportion to its text: repetitions give nothing ba
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -23,12 +24,23 @@ _NOTES = "\u266a\u266b\u266c\u266d\u266e\u266f"
 _DASH = re.compile(r"\s*+(?:[-\u2010-\u2015\u2022]|>>)\s*+(?=\S)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*+>|</?\d[\d:.]*+>|\{\\[^{}]*+\}")
 _TAG_KEPT = re.compile(f"({_TAG.pattern})")
-_AMPERSAND = re.compile(r"&(?!(?:lt|gt|lrm|rlm);)")
-_TIME_TAG = re.compile(r"<\d[\d:.]*+>")
+_ENTITY = r"(?:[A-Za-z]{2,31}\d?|#\d{1,7}|#[xX][\da-fA-F]{1,6});"
+_AMPERSAND = re.compile(f"&(?!{_ENTITY})")
+_PLAIN_AMPERSAND = re.compile(f"&amp;(?!{_ENTITY})")
+_TIME_TAG = re.compile(r"(<\d[\d:.]*+>)")
+_WORD = re.compile(r"(?:<[^<>]*+>|[^\s<]|<)++")
 _LEADING = re.compile(
     rf"\s*+(?:\{{\\[^{{}}]*+\}}|(?P<voice><v(?:\.[^<>\s]*+)?\s[^<>]*+>)|[{_NOTES}#]++(?=\s))\s*+"
 )
 _OPENING = re.compile(r"\s*+<([A-Za-z]++)[^<>]*+>")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTag:
+    """A time inside the words of a WebVTT cue (karaoke); ``share`` of their letters, from 0 to 1, is before it."""
+
+    tag: str
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class Unit:
     words: str
     after: str
     line_count: int
+    times: tuple["TimeTag", ...] = ()
 
     @property
     def tags(self) -> list[str]:
@@ -52,9 +65,7 @@ class Unit:
 
 
 def undress(lines: Sequence[str], kind: FileKind) -> list[Unit]:
-    """The texts of a block of lines. Karaoke times inside the words are left out: they fit no other words."""
-    if kind is FileKind.WEBVTT:
-        lines = [_TIME_TAG.sub("", line) for line in lines]
+    """The texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
     lines = [" ".join(line.split()) for line in lines]
     if len(lines) > 1 and sum(bool(_DASH.match(_TAG.sub("", line))) for line in lines) > 1:
         return [_unit(line, 1, kind) for line in lines]
@@ -74,7 +85,7 @@ def dress(unit: Unit, translation: str, kind: FileKind, with_tags: bool = True) 
     if not with_tags or not keeps_tags(unit, words):
         words = " ".join(_TAG.sub(" ", words).split())
     if kind is FileKind.WEBVTT:
-        words = _escaped(words)
+        words = _timed(_escaped(words), unit.times)
     rows = wrap(words, unit.line_count)
     rows[0] = unit.before + rows[0]
     rows[-1] += unit.after
@@ -112,6 +123,9 @@ def _char_width(char: str) -> int:
 
 def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
     before, after = "", ""
+    times: tuple[TimeTag, ...] = ()
+    if kind is FileKind.WEBVTT:
+        text, times = _without_times(text)
     for _ in range(_MAX_LAYERS):
         begin, end = _dress_of(text)
         if begin == 0 and end == len(text):
@@ -121,7 +135,51 @@ def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
     if core:
         lead = len(text) - len(text.lstrip())
         before, after = before + text[:lead], text[lead + len(core) :] + after
-    return Unit(before, _unescaped(core) if kind is FileKind.WEBVTT else core, after, line_count)
+    words = _unescaped(core) if kind is FileKind.WEBVTT else core
+    return Unit(before, words, after, line_count, times)
+
+
+def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:
+    """The text without the times inside it, and where they stood."""
+    parts = _TIME_TAG.split(text)
+    total = max(1, sum(map(_letters, parts[::2])))
+    times: list[TimeTag] = []
+    seen = 0
+    for words, tag in zip(parts[::2], parts[1::2], strict=False):
+        seen += _letters(words)
+        times.append(TimeTag(tag, seen / total))
+    return " ".join("".join(parts[::2]).split()), tuple(times)
+
+
+def _timed(words: str, times: Sequence[TimeTag]) -> str:
+    """The words with each time before the word that has about as many letters before it."""
+    if not times:
+        return words
+    total = max(1, _letters(words))
+    places: list[int] = []
+    shares: list[float] = []
+    seen = last = 0
+    for match in _WORD.finditer(words):
+        seen += _letters(words[last : match.start()])
+        last = match.start()
+        places.append(last)
+        shares.append(seen / total)
+    places.append(len(words))
+    shares.append(1.0)
+    tags_at: dict[int, str] = {}
+    for time in times:
+        at = min(bisect_left(shares, time.share), len(shares) - 1)
+        is_nearer = at > 0 and time.share - shares[at - 1] <= shares[at] - time.share
+        place = places[at - 1 if is_nearer else at]
+        tags_at[place] = tags_at.get(place, "") + time.tag
+    for place in sorted(tags_at, reverse=True):
+        words = words[:place] + tags_at[place] + words[place:]
+    return words
+
+
+def _letters(text: str) -> int:
+    """Characters of the text without its tags and spaces."""
+    return len("".join(_TAG.sub("", text).split()))
 
 
 def _dress_of(text: str) -> tuple[int, int]:
@@ -181,10 +239,10 @@ def _break_near(words: str, parts: int) -> int | None:
 
 
 def _unescaped(words: str) -> str:
-    """Words of WebVTT as they read; ``&lt;`` and ``&gt;`` stay, or they would make tags."""
-    for entity, char in (("&nbsp;", " "), ("&lrm;", "\u200e"), ("&rlm;", "\u200f"), ("&amp;", "&")):
+    """Words of WebVTT as they read. ``&lt;`` and ``&gt;`` stay, or they would make tags; so do other entities."""
+    for entity, char in (("&nbsp;", " "), ("&lrm;", "\u200e"), ("&rlm;", "\u200f")):
         words = words.replace(entity, char)
-    return words
+    return _PLAIN_AMPERSAND.sub("&", words)
 
 
 def _escaped(words: str) -> str:

@@ -4,7 +4,7 @@ Not for speech: it has no notion of what is pronounced. It only keeps sentences 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _LINE = re.compile(r"[^\r\n]+|[\r\n]+")
@@ -22,6 +22,8 @@ _ABBREVIATION_CHARS = 12
 _CLAUSE = re.compile(r"[,;:\u2013\u2014)\uff0c\uff1b\uff1a\u3001]\s*|\s[-\u2013\u2014]\s")
 _SPACE = re.compile(r"\s+")
 _LEAD = re.compile(r"\s*+")
+_PRIVATE = range(0xE000, 0xF8FF)
+"""Characters that no rule above knows; texts have none of them, or a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,29 @@ def cut(text: str, max_chars: int) -> list[Piece]:
     """
     spans = (span for line in _LINE.findall(text) for span in _cut_line(line, max_chars))
     return [_piece(span) for span in spans]
+
+
+def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> list[Piece]:
+    """As :func:`cut`, but never inside one of ``spans``, which count as a short word each.
+
+    Args:
+        text: anything.
+        spans: code points ``[begin, end)`` in order, apart from each other.
+        max_chars: longest ``core``, with spans counted as short words.
+    """
+    stand_in = next(char for char in map(chr, _PRIVATE) if char not in text)
+    shadow: list[str] = []
+    at = 0
+    for begin, end in spans:
+        shadow += [text[at:begin], stand_in]
+        at = end
+    found = iter([text[begin:end] for begin, end in spans])
+
+    def whole(part: str) -> str:
+        return "".join(next(found) if char == stand_in else char for char in part)
+
+    pieces = cut("".join([*shadow, text[at:]]), max_chars)
+    return [Piece(whole(p.before), whole(p.core), whole(p.after)) for p in pieces]
 
 
 def chunks(text: str, max_chars: int) -> list[Piece]:

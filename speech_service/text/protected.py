@@ -1,4 +1,4 @@
-"""Keeps things out of a translation model's hands: terms, tags, addresses and emoji travel as placeholders.
+"""Keeps things out of a translation model's hands: terms, and what ``signs.py`` finds, travel as placeholders.
 
 Which form survives was tried on 30 sentences each way of the embedded English-Portuguese model: ``XQ1Z`` 60 of 60,
 four digits 60 of 60, ``__1__`` 50, ``[1]`` 58, ``#1`` 28, ``{1}``, ``@1``, an e-mail address or an emoji itself 0.
@@ -10,13 +10,8 @@ from dataclasses import dataclass
 
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.text import bcp47
+from speech_service.text.signs import Span
 
-_EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\u266a-\u266f"
-_VERBATIM = re.compile(
-    r"</?[A-Za-z][^<>]*+>|<\d[\d:.]*+>|\{\\[^{}]*+\}|https?://(?:[.,;:!?)\]]*+[^\s<>\".,;:!?)\]])++|"
-    r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++|"
-    rf"[{_EMOJI}][{_EMOJI}\u200d\ufe0f]*|[!-\u024f]{{80,}}"  # no word is that long
-)
 Form = Callable[[int], str]
 FORMS: Sequence[Form] = (lambda n: f"XQ{n}Z", lambda n: str(7340 + 97 * n))
 """Placeholders by number, best first."""
@@ -37,6 +32,20 @@ class Term:
     def rendering(self, found: str) -> str:
         """What ``found`` becomes."""
         return found if self.entry.do_not_translate else self.entry.target
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """Code points ``[begin, end)`` of a text that the model does not get; a term, or what stays as it is."""
+
+    begin: int
+    end: int
+    term: Term | None = None
+
+    def within(self, begin: int, end: int) -> "Protected | None":
+        """The same in the part ``[begin, end)`` of the text; None where it is not in there."""
+        inside = begin <= self.begin and self.end <= end
+        return Protected(self.begin - begin, self.end - begin, self.term) if inside else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +82,78 @@ def is_kept(term: Term, source: str, translation: str) -> bool:
     return len(re.findall(_whole(rendering), translation)) >= len(found) if rendering else True
 
 
-def mask(text: str, terms: Sequence[Term], form: Form) -> tuple[str, list[Mark]]:
-    """The text with placeholders for its terms, tags, addresses and emoji, and what they stand for.
+def without_terms(text: str, terms: Sequence[Term], *, is_source: bool) -> str:
+    """A source without its terms, or a translation without what they became."""
+    for term in terms:
+        is_same = is_source or term.entry.do_not_translate
+        text = (term.pattern if is_same else _whole(term.entry.target)).sub(" ", text)
+    return text
+
+
+def protected(text: str, terms: Sequence[Term], spans: Sequence[Span]) -> list[Protected]:
+    """Terms of the text and what of ``spans`` is in no term, in order.
+
+    Args:
+        text: anything.
+        terms: longest first, as ``terms_for`` gives them.
+        spans: what else stays as it is; may overlap.
+    """
+    kept: list[Protected] = []
+    taken = bytearray(len(text))
+    for term in terms:  # longest first: what was taken stays taken
+        for match in term.pattern.finditer(text):
+            begin, end = match.span()
+            if not any(taken[begin:end]):
+                taken[begin:end] = b"\1" * (end - begin)
+                kept.append(Protected(begin, end, term))
+    return widened(text, kept, spans)
+
+
+def widened(text: str, spans: Sequence[Protected], more: Sequence[Span]) -> list[Protected]:
+    """``spans`` and what of ``more`` is in none of them, in order; what touches is one, but for terms."""
+    taken = bytearray(len(text))
+    for span in spans:
+        taken[span.begin : span.end] = b"\1" * (span.end - span.begin)
+    found = list(spans)
+    for begin, end in more:
+        while (free := taken.find(b"\0", begin, end)) >= 0:
+            stop = taken.find(b"\1", free, end)
+            begin = end if stop < 0 else stop
+            taken[free:begin] = b"\1" * (begin - free)
+            found.append(Protected(free, begin))
+    joined: list[Protected] = []
+    for span in sorted(found, key=lambda span: span.begin):
+        last = joined[-1] if joined else None
+        if last and last.end == span.begin and last.term is None and span.term is None:
+            joined[-1] = Protected(last.begin, span.end)
+        else:
+            joined.append(span)
+    return joined
+
+
+def mask(text: str, spans: Sequence[Protected], form: Form) -> tuple[str, list[Mark]]:
+    """The text with a placeholder for each of ``spans``, and what they stand for.
 
     A placeholder of this form that the text itself has is left alone: its number is not used.
     """
-    spans = _spans(text, terms)
     held = _Held(text)
     parts: list[str] = []
     marks: list[Mark] = []
     at, number = 0, 0
-    for begin, end, term in spans:
+    for place, span in enumerate(spans):
         number += 1
         while form(number) in held:
             number += 1
-        parts.append(text[at:begin])
-        before = begin > 0 and text[begin - 1].isalnum()
-        after = end < len(text) and text[end].isalnum()
-        found = text[begin:end]
-        rendering = term.rendering(found) if term else found
-        marks.append(Mark(form(number), rendering, term, before, after))
+        parts.append(text[at : span.begin])
+        touched = place > 0 and spans[place - 1].end == span.begin
+        before = not touched and span.begin > 0 and text[span.begin - 1].isalnum()
+        touches = place + 1 < len(spans) and spans[place + 1].begin == span.end
+        after = touches or (span.end < len(text) and text[span.end].isalnum())
+        found = text[span.begin : span.end]
+        rendering = span.term.rendering(found) if span.term else found
+        marks.append(Mark(form(number), rendering, span.term, before, after))
         parts.append(f"{' ' * before}{form(number)}{' ' * after}")
-        at = end
+        at = span.end
     return "".join([*parts, text[at:]]), marks
 
 
@@ -118,14 +177,15 @@ def unmask(translation: str, marks: Sequence[Mark]) -> str | None:
     return "".join([*parts, translation[at:]])
 
 
-def fragments(text: str, terms: Sequence[Term]) -> list[tuple[str, str]]:
+def fragments(text: str, spans: Sequence[Protected]) -> list[tuple[str, str]]:
     """The text as pairs: what the model may translate, and what follows it and is kept as it will stand (or "")."""
     pairs: list[tuple[str, str]] = []
     at = 0
-    for begin, end, term in _spans(text, terms):
-        found = text[begin:end]
-        pairs.append((text[at:begin], term.rendering(found) if term else found))
-        at = end
+    for span in spans:
+        found = text[span.begin : span.end]
+        kept = span.term.rendering(found) if span.term else found
+        pairs.append((text[at : span.begin], kept))
+        at = span.end
     return [*pairs, (text[at:], "")]
 
 
@@ -154,20 +214,6 @@ class _Held:
             ends = range(length, len(self._text) + 1)
             self._by_length[length] = {self._text[end - length : end] for end in ends}
         return wanted in self._by_length[length]
-
-
-def _spans(text: str, terms: Sequence[Term]) -> list[tuple[int, int, Term | None]]:
-    found: list[tuple[int, int, Term | None]] = [
-        (*match.span(), term) for term in terms for match in term.pattern.finditer(text)
-    ]
-    found += [(*match.span(), None) for match in _VERBATIM.finditer(text)]
-    kept: list[tuple[int, int, Term | None]] = []
-    taken = bytearray(len(text))
-    for begin, end, term in found:  # terms come first, longest first: what was taken stays taken
-        if not any(taken[begin:end]):
-            taken[begin:end] = b"\1" * (end - begin)
-            kept.append((begin, end, term))
-    return sorted(kept, key=lambda span: span[0])
 
 
 def _whole(term: str) -> re.Pattern[str]:

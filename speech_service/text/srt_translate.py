@@ -7,7 +7,7 @@ them, and is reported.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -45,11 +45,12 @@ class ProblemKind(Enum):
 
     NOT_TRANSLATED = "not_translated"
     TAGS_DROPPED = "tags_dropped"
+    CONTENT_CHANGED = "content_changed"
 
 
 @dataclass(frozen=True, slots=True)
 class CueProblem:
-    """A cue, counted from 0, that keeps its words or lost the tags inside them."""
+    """A cue, counted from 0, that keeps its words, or lost tags, numbers or signs inside them."""
 
     cue: int
     kind: ProblemKind
@@ -85,6 +86,8 @@ class SubtitleTranslation:
                 self._units[number] = unit
                 self._places.setdefault(place, []).append(number)
         self._translations: dict[int, str] = {}
+        self._changed: set[int] = set()
+        """Units whose translation lacks a number, a sign or a placeholder."""
         self._attempts: dict[int, int] = {}
         self._waiting: deque[list[int]] = deque(self._first_batches())
         self._asked: dict[int, Batch] = {}
@@ -110,13 +113,19 @@ class SubtitleTranslation:
         self._asked[batch.batch_id] = batch
         return batch
 
-    def answer(self, batch_id: int, answer: Mapping[int, str] | Sequence[str | None]) -> None:
+    def answer(
+        self,
+        batch_id: int,
+        answer: Mapping[int, str] | Sequence[str | None],
+        changed: Collection[int] = (),
+    ) -> None:
         """Take the translations of a batch.
 
         Args:
             batch_id: of the batch; one that is not waited for is ignored.
             answer: texts by number; or in order, in which case it must have as many as the batch, None where there is
                 no translation.
+            changed: texts, counted from 0, whose translation lacks a number, a sign or a placeholder.
         """
         batch = self._asked.pop(batch_id, None)
         if batch is None:
@@ -126,6 +135,8 @@ class SubtitleTranslation:
             found = dict(zip(numbers, answer, strict=True)) if len(answer) == len(numbers) else {}
         else:
             found = {number: answer.get(number) for number in numbers}
+        self._changed.difference_update(numbers)
+        self._changed.update(number for at, number in enumerate(numbers) if at in changed)
         missing = [number for number in numbers if not self._take(number, found.get(number))]
         if len(missing) < len(numbers):
             self._useless = 0
@@ -151,6 +162,7 @@ class SubtitleTranslation:
         words: dict[int, Sequence[str]] = {}
         untranslated: set[int] = set()
         dropped: set[int] = set()
+        changed: set[int] = set()
         worded: set[int] = set()
         for place, numbers in self._places.items():
             cue = self._file.blocks[place].cue
@@ -164,12 +176,14 @@ class SubtitleTranslation:
                 if number in self._translations
             )
             dropped |= set() if with_tags else {cue}
+            changed |= {cue} if self._changed.intersection(numbers) else set()
             words[place] = [line for n in numbers for line in self._dressed(n, with_tags)]
         for place in self._places:  # a cue is translated as a whole or not at all
             if self._file.blocks[place].cue in untranslated or not self._is_asked(place):
                 del words[place]
         problems = [CueProblem(cue, ProblemKind.NOT_TRANSLATED) for cue in untranslated]
         problems += [CueProblem(cue, ProblemKind.TAGS_DROPPED) for cue in dropped - untranslated]
+        problems += [CueProblem(cue, ProblemKind.CONTENT_CHANGED) for cue in changed - untranslated]
         return TranslatedFile(
             self._file.render(words),
             self._file.cue_count,

@@ -14,6 +14,7 @@ from speech_service.domain.models import ModelKind
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translators import fake, marian
+from speech_service.engines.translators.piece import LoadedDirection
 from speech_service.protocols import Engine
 from tests.contract.translation_server import (
     ScriptedServer,
@@ -191,7 +192,7 @@ class Stubborn:
 
 
 def test_marian_keeps_terms_even_of_a_model_that_keeps_nothing() -> None:
-    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): Stubborn()})
+    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): LoadedDirection(Stubborn())})
     glossary = [GlossaryEntry("dog", target="cão"), GlossaryEntry("iPhone", do_not_translate=True)]
     result = engine.translate(["the dog has an iPhone here."], "en", "pt", glossary)
     assert result.texts == ("THE cão HAS AN iPhone HERE.",)
@@ -205,7 +206,7 @@ class Looping:
 
 
 def test_marian_says_so_when_the_model_answers_nonsense() -> None:
-    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): Looping()})
+    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): LoadedDirection(Looping())})
     result = engine.translate(["this is fine", "this is not"], "en", "pt")
     assert result.texts == ("this is fine", "")
     assert result.failed[0].error.reason == "UNTRANSLATABLE_TEXT"

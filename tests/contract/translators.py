@@ -25,6 +25,7 @@ class Result:
     texts: tuple[str, ...]
     failed: Mapping[int, str]
     lost_terms: Sequence[tuple[int, int]]
+    changed: tuple[int, ...] = ()
 
 
 def work_of(
@@ -82,6 +83,7 @@ def result_of(event: WorkEvent) -> Result:
         event.outcome.texts,
         {int(index): reason for index, reason in failed},
         [(int(index), int(entry)) for index, entry in lost],
+        event.outcome.changed,
     )
 
 

@@ -52,9 +52,19 @@ async def test_a_pair_that_is_not_there(channel: aio.Channel) -> None:
     assert "from de to en" in failure.message
 
 
-async def test_a_text_that_does_not_tell_its_language(channel: aio.Channel) -> None:
-    failure = await fails(translate(channel, "12 345", config("pt")))
-    failure.is_("INVALID_ARGUMENT", "SOURCE_LANGUAGE_UNKNOWN", "BadRequest")
+@pytest.mark.parametrize("text", ["123", "12 345", "50 % + 3", "£7", "???", "\U0001f600"])
+async def test_a_text_without_words_needs_no_language(channel: aio.Channel, text: str) -> None:
+    reply = await translate(channel, text, config("pt"))
+    assert [t.text for t in reply.translations] == [text]
+    assert not reply.warnings
+
+
+async def test_signs_survive_and_what_does_not_is_told(channel: aio.Channel) -> None:
+    text = "Hello {name}, it costs £7 and is 10 µm wide. If x < 5, press the 日本語 key."
+    reply = await translate(channel, text, config("pt", source_language="en"))
+    for kept in ("{name}", "£7", "10 µm", "<", "5", "日本語"):
+        assert kept in reply.translations[0].text
+    assert not reply.warnings
 
 
 async def test_a_file(channel: aio.Channel) -> None:

@@ -5,16 +5,25 @@ punctuation around it. Numbers and symbols have several readings ("1990" is a ye
 aligner chooses by ear. This module knows nothing of pronunciation.
 """
 
+import heapq
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from speech_service.engines.aligners.spoken_numbers import number_readings
+from speech_service.engines.aligners.spoken_forms import (
+    MAX_FORM_CHARS,
+    Around,
+    form_readings,
+    is_roman,
+    with_signs,
+)
+from speech_service.engines.aligners.spoken_numbers import cardinal, number_readings, ordinal
+from speech_service.engines.aligners.spoken_words import ABBREVIATIONS, Reading
 from speech_service.text.normal_form import normal_form
 
-MAX_READINGS = 12
+MAX_READINGS = 24
 """Readings that one unit may have; more would slow the search and help nobody."""
 MAX_WORDS_PER_UNIT = 40
 """Longer readings (a pasted key, a base64 blob) are not spoken."""
@@ -23,47 +32,64 @@ MAX_WORDS_OF_READINGS = 160
 MAX_UNIT_CHARACTERS = 400
 """A longer unit is not spoken."""
 
-Reading = tuple[str, ...]
-
 _CHUNK = re.compile(r"\S+")
 _BREAK = re.compile(r"[—\u2013―…‥]+|\.{2,}|-{2,}|(?<=[^\W\d_]),(?=[^\W\d_])")
+_LETTER = r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209f\u2150-\u215f]"
+"""Letters; raised and lowered digits and fractions count as letters for ``re``."""
 _PIECE = re.compile(
-    r"(?P<number>[$£€¥]?\d[\d,]*(?:\.\d+)?(?::\d\d)?(?:st|nd|rd|th|s)?%?(?![^\W\d_]))"
+    rf"(?P<number>\d[\d,]*(?:\.\d+)?(?:st|nd|rd|th|s)?%?(?!{_LETTER}))"
     r"|(?P<digits>\d+)"
-    r"|(?P<initials>(?:[^\W\d_]\.){2,}+[^\W\d_]?)"
-    r"|(?P<word>[^\W\d_\u0300-\u036f](?:[^\W\d_]|[\u0300-\u036f]|['\u2019](?=[^\W\d_]))*+)"
+    rf"|(?P<initials>(?:{_LETTER}\.){{2,}}+{_LETTER}?)"
+    rf"|(?P<word>(?![\u0300-\u036f]){_LETTER}(?:{_LETTER}|[\u0300-\u036f]|['\u2019](?={_LETTER}))*+)"
     r"|(?P<symbol>\S)"
 )
-_SYMBOLS = {
-    "&": "and",
-    "%": "percent",
-    "+": "plus",
-    "=": "equals",
-    "@": "at",
-    "#": "number",
-    "$": "dollar",
-    "£": "pound",
-    "€": "euro",
-    "°": "degrees",
-    "\u00d7": "times",
-    "/": "slash",
-    ".": "dot",
+_SYMBOLS: Mapping[str, tuple[str, ...]] = {
+    "&": ("and",),
+    "%": ("percent",),
+    "+": ("plus", "and"),
+    "=": ("equals", "is", "is equal to"),
+    "@": ("at",),
+    "#": ("number", "hash", "hashtag", "pound"),
+    "$": ("dollar", "dollars"),
+    "\u00a3": ("pound", "pounds"),
+    "\u20ac": ("euro", "euros"),
+    "\u00b0": ("degrees", "degree"),
+    "\u00d7": ("times", "by", "x"),
+    "\u00f7": ("divided by", "over"),
+    "\u2212": ("minus", "negative"),
+    "\u00b1": ("plus or minus", "plus minus"),
+    "\u2264": ("less than or equal to", "is less than or equal to"),
+    "\u2265": ("greater than or equal to", "is greater than or equal to"),
+    "\u2260": ("not equal to", "is not equal to", "does not equal"),
+    "\u2248": ("approximately", "is approximately", "about"),
+    "<": ("less than", "is less than"),
+    ">": ("greater than", "is greater than"),
+    "^": ("to the power of", "to the"),
+    "*": ("times", "star", "asterisk"),
+    "/": ("slash", "or", "per", "over", "and"),
+    ".": ("dot", "point"),
+    ":": ("colon", "to"),
+    "-": ("dash", "to", "minus", "hyphen"),
+    "_": ("underscore",),
+    "\u00b2": ("squared",),
+    "\u00b3": ("cubed",),
+    "\u00bd": ("and a half", "one half", "a half"),
+    "\u00bc": ("and a quarter", "one quarter", "a quarter"),
+    "\u00be": ("and three quarters", "three quarters"),
+    "\u2122": ("trademark",),
+    "\u00a9": ("copyright",),
+    "\u00a7": ("section",),
+    "\u03c0": ("pi",),
+    "\u221a": ("square root of", "the square root of"),
+    "\u221e": ("infinity",),
 }
-_SPOKEN_ALONE = frozenset("&%+=@#$£€°\u00d7")
-_MAY_BE_SILENT = frozenset("#/.+=@")
-_ABBREVIATIONS: dict[str, tuple[Reading, ...]] = {
-    "mr": (("mister",),),
-    "mrs": (("misses",),),
-    "ms": (("miz",), ("miss",)),
-    "dr": (("doctor",), ("drive",)),
-    "st": (("saint",), ("street",)),
-    "prof": (("professor",),),
-    "vs": (("versus",),),
-    "etc": (("et", "cetera"),),
-    "jr": (("junior",),),
-    "sr": (("senior",),),
-    "no": (("no",), ("number",)),
-}
+_SPOKEN_ALONE = frozenset("&%+=@#$\u00a3\u20ac\u00b0\u00d7\u00a7")
+_COMPARISONS = frozenset("<>*^")
+"""Spoken where they stand alone; elsewhere they dress words."""
+_MAY_BE_SILENT = frozenset("#/.+=@:-_*^\u2122\u00a9")
+_EXPONENTS = str.maketrans("\u2070\u00b9\u2074\u2075\u2076\u2077\u2078\u2079", "01456789")
+_EXPONENT_CHARS = frozenset("\u2070\u00b9\u2074\u2075\u2076\u2077\u2078\u2079")
+_VOWELS = frozenset("aeiouy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +102,8 @@ class SpokenUnit:
     char_start: int
     char_end: int
     readings: tuple[Reading, ...]
+    may_differ: bool = False
+    """It holds digits or signs, so it may be read in yet another way."""
 
 
 def spoken_units(text: str) -> list[SpokenUnit]:
@@ -85,18 +113,31 @@ def spoken_units(text: str) -> list[SpokenUnit]:
     an arrow) makes a unit without readings. Words keep their case in the readings' letters only where it tells
     how they are said ("FBI"); everything else is lower case.
     """
-    units: list[SpokenUnit] = []
+    spans: list[tuple[int, int]] = []
     for chunk in _CHUNK.finditer(text):
         begin = chunk.start()
         for gap in _BREAK.finditer(text, chunk.start(), chunk.end()):
-            _add_unit(text, begin, gap.start(), units)
+            spans.append((begin, gap.start()))
             begin = gap.end()
-        _add_unit(text, begin, chunk.end(), units)
+        spans.append((begin, chunk.end()))
+    units: list[SpokenUnit] = []
+    for at, (begin, end) in enumerate(spans):
+        following = _neighbour(text, *spans[at + 1]) if at + 1 < len(spans) else ""
+        _add_unit(text, begin, end, following, units)
     return units
 
 
-def _add_unit(text: str, begin: int, end: int, units: list[SpokenUnit]) -> None:
-    full_stop = end
+def _neighbour(text: str, begin: int, end: int) -> str:
+    """A word beside another, without the punctuation at its end; a long one is none."""
+    return text[begin:end].rstrip(".,;:!?)\"'").lower() if end - begin <= MAX_FORM_CHARS else ""
+
+
+def _add_unit(text: str, begin: int, end: int, following: str, units: list[SpokenUnit]) -> None:
+    full_stop, first = end, begin
+    if end - begin == 1 and text[begin] in _COMPARISONS:
+        readings = tuple(tuple(said.split()) for said in _SYMBOLS[text[begin]])
+        units.append(SpokenUnit(begin, end, readings))
+        return
     while begin < end and _is_edge(text[begin]):
         begin += 1
     while begin < end and _is_edge(text[end - 1]):
@@ -105,7 +146,24 @@ def _add_unit(text: str, begin: int, end: int, units: list[SpokenUnit]) -> None:
         return
     if end < full_stop and text[end] == "." and _ends_with_initials(text, begin, end):
         end += 1
-    units.append(SpokenUnit(begin, end, _readings(text[begin:end], text[end:full_stop][:1] == ".")))
+    last = units[-1] if units else None
+    around = Around(
+        before=text[max(first, begin - 2) : begin] or text[max(0, begin - 1) : begin].strip(),
+        after=text[end : min(full_stop, end + 2)],
+        previous=_neighbour(text, last.char_start, last.char_end) if last else "",
+        following=following,
+        is_range=last is not None and bool(_RANGE.fullmatch(text, last.char_end - 1, begin + 1)),
+    )
+    word = text[begin:end]
+    units.append(SpokenUnit(begin, end, _readings(word, around), _may_differ(word)))
+
+
+def _may_differ(word: str) -> bool:
+    return not all(char.isalpha() or char in _OF_WORDS for char in word) or is_roman(word)
+
+
+_OF_WORDS = frozenset("'\u2019-.\u2010\u2011")
+_RANGE = re.compile(r"\d[\u2012-\u2014]\d")
 
 
 def _ends_with_initials(text: str, begin: int, end: int) -> bool:
@@ -128,21 +186,42 @@ def _is_edge(char: str) -> bool:
     return kind[0] in "PZC" or kind in ("Mn", "Sk") or char in "_|~<>"
 
 
-def _readings(word: str, before_full_stop: bool) -> tuple[Reading, ...]:
-    if before_full_stop or word.endswith("."):
-        known = _ABBREVIATIONS.get(word.rstrip(".").lower())
+def _readings(word: str, around: Around) -> tuple[Reading, ...]:
+    if around.after[:1] == "." or word.endswith("."):
+        known = ABBREVIATIONS.get(word.rstrip(".").lower())
         if known:
-            return known
+            found = [tuple(said.split()) for said in known]
+            return tuple(dict.fromkeys([*found, *form_readings(word, around)]))[:MAX_READINGS]
     if len(word) > MAX_UNIT_CHARACTERS:
         return ()
+    forms = form_readings(word, around)
     pieces = [_piece_readings(match, word) for match in _PIECE.finditer(word)]
     pieces = [piece for piece in pieces if piece]
-    if not any(reading for piece in pieces for reading in piece):
-        return ()
-    product = itertools.islice(itertools.product(*pieces), MAX_READINGS)
-    joined = (tuple(itertools.chain.from_iterable(parts)) for parts in product)
-    unique = dict.fromkeys(r for r in joined if 0 < len(r) <= MAX_WORDS_PER_UNIT)
-    return tuple(_few(tuple(unique)))
+    readings = [*forms, *_together(pieces)]
+    if word[:1].isdigit():
+        readings = with_signs(word, readings, around)
+    unique = dict.fromkeys(r for r in readings if 0 < len(r) <= MAX_WORDS_PER_UNIT)
+    return tuple(_few(tuple(unique)[:MAX_READINGS]))
+
+
+def _together(pieces: Sequence[list[Reading]]) -> Iterator[Reading]:
+    """Readings of the whole, of the first of each piece first: the sum of the places of its parts grows."""
+    if len(pieces) > MAX_WORDS_PER_UNIT:
+        return
+    start = tuple(0 for _ in pieces)
+    waiting, seen = [(0, start)], {start}
+    for _ in range(MAX_READINGS):
+        if not waiting:
+            return
+        rank, places = heapq.heappop(waiting)
+        yield tuple(
+            itertools.chain.from_iterable(p[at] for p, at in zip(pieces, places, strict=True))
+        )
+        for piece, at in enumerate(places):
+            more = (*places[:piece], at + 1, *places[piece + 1 :])
+            if at + 1 < len(pieces[piece]) and more not in seen:
+                seen.add(more)
+                heapq.heappush(waiting, (rank + 1, more))
 
 
 def _few(readings: tuple[Reading, ...]) -> Iterator[Reading]:
@@ -163,20 +242,36 @@ def _piece_readings(match: re.Match[str], word: str) -> list[Reading]:
         return [tuple(letter.lower() for letter in found if letter.isalpha())]
     if match.lastgroup == "word":
         return _word_readings(found)
-    spoken = _SYMBOLS.get(found)
-    if spoken is None:
+    spoken = [tuple(said.split()) for said in _SYMBOLS.get(found, ())]
+    if found in _EXPONENT_CHARS and match.start():
+        power = cardinal(int(found.translate(_EXPONENTS)))
+        return [
+            ("to", "the", *power),
+            ("to", "the", "power", "of", *power),
+            ("to", "the", *ordinal(power)),
+            power,
+        ]
+    if not spoken:
         return []
     inside = match.start() > 0 and match.end() < len(word)
-    if found == "." and not inside:
+    if found in ".:-" and not inside:
         return []
     if found in _MAY_BE_SILENT and len(word) > 1:
-        return [(spoken,), ()]
-    return [(spoken,)]
+        around = word[match.start() - 1 : match.end() + 1]
+        if found == "-" and not (around[0].isdigit() and around[-1].isdigit()):
+            return [(), spoken[0]]
+        return [spoken[0], (), *spoken[1:]] if found != "-" else [(), *spoken]
+    return spoken
 
 
 def _word_readings(word: str) -> list[Reading]:
     plain = normal_form("NFKC", word).replace("\u2019", "'")
     lower = plain.lower()
-    if 2 <= len(plain) <= 6 and plain.isupper() and plain.isalpha() and plain.isascii():
-        return [(lower,), tuple(lower)]
+    letters = plain.removesuffix("s").removesuffix("'")
+    is_spelled = 2 <= len(letters) <= 6 and letters.isalpha() and letters.isascii()
+    if is_spelled and (letters.isupper() or not _VOWELS.intersection(lower)):
+        last = f"{letters[-1].lower()}'s" if len(letters) < len(plain) else letters[-1].lower()
+        return [(lower,), (*letters[:-1].lower(), last)]
+    if is_spelled and sum(map(str.isupper, letters)) > 1:
+        return [(lower,), tuple(letters.lower())]
     return [(lower,)]

@@ -1,8 +1,9 @@
 """How a number may be read aloud in English: several readings, the most usual first."""
 
 import re
+from collections.abc import Iterator
 
-Reading = tuple[str, ...]
+from speech_service.engines.aligners.spoken_words import Reading
 
 _ONES = [
     "zero",
@@ -37,40 +38,94 @@ _ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-_MONEY = {
-    "$": ("dollar", "dollars", "cent", "cents"),
-    "£": ("pound", "pounds", "penny", "pence"),
-    "€": ("euro", "euros", "cent", "cents"),
-    "¥": ("yen", "yen", "sen", "sen"),
-}
 _NUMBER = re.compile(
-    r"(?P<money>[$£€¥])?(?P<whole>\d[\d,]*)(?:\.(?P<part>\d+))?(?::(?P<minute>\d\d))?"
-    r"(?P<tail>st|nd|rd|th|s)?(?P<percent>%)?"
+    r"(?P<whole>\d[\d,]*)(?:\.(?P<part>\d+))?(?P<tail>st|nd|rd|th|s)?(?P<percent>%)?"
 )
+_COMMA_DECIMAL = re.compile(r"\d+,\d{1,2}")
 _MAX_DIGITS = 18
 """A longer number is read digit by digit."""
 
 
 def number_readings(text: str) -> list[Reading]:
-    """Readings of "7", "1,250", "3.14", "$9.99", "10:30", "3rd", "1990s" or "5%"; never empty for digits."""
+    """Readings of "7", "1,250", "3.14", "0042", "3rd", "1990s" or "5%"; never empty for digits."""
     match = _NUMBER.fullmatch(text)
     if match is None:
-        return [_digits(re.sub(r"\D", "", text))]
+        return digit_readings(re.sub(r"\D", "", text))
     whole = match["whole"].replace(",", "")
-    if match["money"]:
-        readings = _money(match["money"], whole, match["part"])
-    elif match["minute"]:
-        readings = _clock(whole, match["minute"])
-    elif match["part"]:
-        point = ("point", *_digits(match["part"]))
-        readings = [(*reading, *point) for reading in _whole(whole)[:2]]
+    is_grouped = "," in match["whole"]
+    if match["part"]:
+        readings = list(_decimals(whole, match["part"], is_grouped))
     elif match["tail"]:
         readings = _with_tail(whole, match["tail"])
+    elif _COMMA_DECIMAL.fullmatch(match["whole"]):  # "3,5", as much of the world writes it
+        whole, _, part = match["whole"].partition(",")
+        readings = list(_decimals(whole, part))
     else:
-        readings = _whole(whole, grouped="," in match["whole"])
+        readings = _whole(whole, is_grouped)
     if match["percent"]:
         readings = [(*reading, "percent") for reading in readings]
     return list(dict.fromkeys(readings))
+
+
+def digit_readings(digits: str) -> list[Reading]:
+    """Digit by digit, with both names of 0."""
+    named = [_digits(digits), _digits(digits, "oh")]
+    return named if "0" in digits else named[:1]
+
+
+def amounts(digits: str, is_grouped: bool = False) -> list[Reading]:
+    """Readings of a count of something: never digit by digit, unless it begins with 0."""
+    if len(digits) > _MAX_DIGITS or (digits[0] == "0" and digits != "0"):
+        return digit_readings(digits)
+    value = int(digits)
+    found = [cardinal(value), cardinal(value, "and")]
+    if 1100 <= value <= 9999 and value % 1000 >= 100:
+        rest = value % 100
+        found.append((*cardinal(value // 100), "hundred", *(cardinal(rest) if rest else ())))
+        if not is_grouped or rest:
+            found.append(_year(value))
+    if digits[0] == "1" and len(digits) in (3, 4, 7):
+        found += [("a", *reading[1:]) for reading in found[:2]]
+    return list(dict.fromkeys(found))
+
+
+def years(digits: str) -> list[Reading]:
+    """Readings of a year of two or four digits."""
+    value = int(digits)
+    if len(digits) != 4 or value < 1000:
+        return (
+            [cardinal(value), *digit_readings(digits)]
+            if digits[0] != "0"
+            else digit_readings(digits)[::-1]
+        )
+    said = [
+        _year(value),
+        cardinal(value),
+        (*_pair(digits[:2]), *_pair(digits[2:])),
+        cardinal(value, "and"),
+    ]
+    return list(dict.fromkeys(said))
+
+
+def ordinal(number: Reading) -> Reading:
+    """The number as a place in a row."""
+    return (*number[:-1], _ordinal(number[-1]))
+
+
+def _decimals(whole: str, part: str, is_grouped: bool = False) -> Iterator[Reading]:
+    """ "3.14": digit by digit behind the point, and as a number where it is short."""
+    tails = digit_readings(part)[:2]
+    if len(part) == 2 and part[0] != "0":
+        tails.append(cardinal(int(part)))
+    for tail in tails:
+        for reading in _whole(whole, is_grouped)[:2]:
+            yield (*reading, "point", *tail)
+    if not int(whole):
+        yield from (
+            ("oh", "point", *tails[0]),
+            ("point", *tails[0]),
+            ("nought", "point", *tails[0]),
+        )
 
 
 def _digits(digits: str, zero: str = "zero") -> Reading:
@@ -79,20 +134,47 @@ def _digits(digits: str, zero: str = "zero") -> Reading:
 
 def _whole(digits: str, grouped: bool = False) -> list[Reading]:
     """``grouped``: it is written with commas, so it is an amount and no year."""
-    one_by_one = [_digits(digits), _digits(digits, "oh")]
+    one_by_one = digit_readings(digits)
     if len(digits) > _MAX_DIGITS:
         return one_by_one
+    if digits[0] == "0" and digits != "0":
+        return _code(digits)
     readings: list[Reading] = []
-    if digits[0] != "0" or digits == "0":
-        value = int(digits)
-        if len(digits) == 4 and 1100 <= value <= 2099 and not grouped:
-            readings.append(_year(value))
-        readings += [cardinal(value), cardinal(value, "and")]
+    value = int(digits)
+    if len(digits) == 4 and 1100 <= value <= 2099 and not grouped:
+        readings.append(_year(value))
+    readings += [cardinal(value), cardinal(value, "and")]
     if len(digits) == 3:
         readings.append((*_ones(digits[0]), *_pair(digits[1:])))
     if len(digits) == 4:
         readings.append((*_pair(digits[:2]), *_pair(digits[2:])))
-    return readings + one_by_one
+    readings += one_by_one
+    readings += amounts(digits, grouped)
+    if len(digits) in (5, 6) and not grouped:
+        pairs = [digits[at : at + 2] for at in range(len(digits) % 2, len(digits), 2)]
+        lead = _ones(digits[0]) if len(digits) % 2 else ()
+        readings.append((*lead, *(word for pair in pairs for word in _pair(pair))))
+    return readings
+
+
+def _code(digits: str) -> list[Reading]:
+    """A number that begins with 0 is a code: "0042"."""
+    rest = digits.lstrip("0")
+    zeros = len(digits) - len(rest)
+    readings = digit_readings(digits)
+    if zeros == 2:
+        readings.append(("double", "oh", *_digits(rest)))
+    if zeros == 3:
+        readings.append(("triple", "zero", *_digits(rest)))
+    if rest:
+        readings += [
+            (*(name,) * zeros, *cardinal(int(rest))) for name in ("zero", "oh") if len(rest) < 4
+        ]
+        readings.append(cardinal(int(rest)))
+        readings += [
+            (*said, *part) for said in ((), ("oh",)) for part in _whole(rest)[2:3] if len(rest) == 3
+        ]
+    return readings
 
 
 def cardinal(value: int, joiner: str = "") -> Reading:
@@ -131,7 +213,7 @@ def _ones(digit: str) -> Reading:
 
 def _pair(two: str) -> Reading:
     if two == "00":
-        return ("hundred",)
+        return ("hundred",)  # as the second pair; numbers that begin with 0 are codes
     if two[0] == "0":
         return ("oh", _ONES[int(two[1])])
     return cardinal(int(two))
@@ -143,37 +225,8 @@ def _year(value: int) -> Reading:
     return (*cardinal(value // 100), *_pair(f"{value % 100:02}"))
 
 
-def _clock(hour: str, minute: str) -> list[Reading]:
-    hours = _whole(hour)[0]
-    if minute == "00":
-        return [hours, (*hours, "o'clock"), (*hours, "hundred")]
-    return [(*hours, *_pair(minute)), (*hours, *cardinal(int(minute)))]
-
-
-def _money(sign: str, whole: str, part: str | None) -> list[Reading]:
-    one, many, small_one, small_many = _MONEY[sign]
-    unit = one if whole == "1" else many
-    amounts = [reading for reading in _whole(whole)[:3] if len(whole) <= _MAX_DIGITS]
-    if not amounts:
-        return [_digits(whole)]
-    if part is None:
-        return [(*amount, unit) for amount in amounts] + amounts[:1]
-    if len(part) != 2:
-        return [(*amounts[0], "point", *_digits(part), many)]
-    cents = cardinal(int(part))
-    small = small_one if part == "01" else small_many
-    if part == "00":
-        return [(*amounts[0], unit)]
-    return [
-        (*amounts[0], unit, *cents, small),
-        (*amounts[0], unit, "and", *cents, small),
-        (*amounts[0], *cents),
-        (*amounts[0], unit, *cents),
-    ]
-
-
 def _with_tail(whole: str, tail: str) -> list[Reading]:
-    readings = _whole(whole)[:3]
+    readings = _whole(whole)[:4]
     if tail == "s":
         return [(*reading[:-1], _plural(reading[-1])) for reading in readings]
     return [(*reading[:-1], _ordinal(reading[-1])) for reading in readings]

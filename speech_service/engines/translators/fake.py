@@ -20,7 +20,8 @@ from speech_service.engines.translators.job import (
     check_text,
     finished,
 )
-from speech_service.text.protected import fragments, terms_for
+from speech_service.text import signs
+from speech_service.text.protected import fragments, protected, terms_for
 
 _MARK = "·"
 _RUBBISH = (
@@ -162,9 +163,10 @@ class FakeTranslator:
 
 def translate(text: str, target: str, glossary: Sequence[GlossaryEntry] = ()) -> str:
     """Every word that is no term of the glossary, marked with the target."""
+    spans = protected(text, terms_for(glossary, target), signs.tells(text))
     return "".join(
         _WORD.sub(lambda word: _marked(word.group(), target), between) + kept
-        for between, kept in fragments(text, terms_for(glossary, target))
+        for between, kept in fragments(text, spans)
     )
 
 

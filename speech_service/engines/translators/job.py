@@ -35,6 +35,8 @@ class TranslatedTexts:
     texts: tuple[str, ...]
     failed: tuple[FailedText, ...] = ()
     lost_terms: tuple[LostTerm, ...] = ()
+    changed: tuple[int, ...] = ()
+    """Texts whose translation does not keep every number, sign or placeholder."""
 
 
 def check_text(text: str, index: int) -> SpeechError | None:
@@ -54,7 +56,7 @@ def finished(
     if failed and not translated:
         return WorkFailed(work.work_id, result.failed[0].error)
     timing = WorkTiming(decode_ms=busy_ms, decode_steps=steps)
-    return WorkDone(work.work_id, Translation(result.texts, _notes(result)), timing)
+    return WorkDone(work.work_id, Translation(result.texts, _notes(result), result.changed), timing)
 
 
 def _notes(result: TranslatedTexts) -> tuple[str, ...]:

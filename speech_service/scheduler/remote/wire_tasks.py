@@ -274,8 +274,9 @@ def put_outcome(message: pb.WorkDone, outcome: Outcome) -> None:
         case Alignment(units, unaligned):
             aligned = pb.Aligned(units=map(_unit, units), unaligned=map(_span, unaligned))
             message.aligned.CopyFrom(aligned)
-        case Translation(texts, notes):
-            message.translated.CopyFrom(pb.Translated(texts=texts, notes=notes))
+        case Translation(texts, notes, changed):
+            translated = pb.Translated(texts=texts, notes=notes, changed=changed)
+            message.translated.CopyFrom(translated)
         case LanguagesFound(guesses):
             message.identified.CopyFrom(pb.Identified(texts=map(_guesses, guesses)))
 
@@ -303,7 +304,8 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
             units = tuple(map(_take_unit, message.aligned.units))
             return Alignment(units, tuple(map(_take_span, message.aligned.unaligned)))
         case "translated":
-            return Translation(tuple(message.translated.texts), tuple(message.translated.notes))
+            done = message.translated
+            return Translation(tuple(done.texts), tuple(done.notes), tuple(done.changed))
         case "identified":
             return LanguagesFound(tuple(map(_take_guesses, message.identified.texts)))
         case None:

@@ -211,3 +211,28 @@ async def test_chunks_are_at_most_64_kib(encoding: OutputEncoding) -> None:
     assert max(len(c.data) for c in chunks) <= 65_536
     assert sum(c.duration_ms for c in chunks) in (2_999, 3_000)
     await bench.output.close()
+
+
+@pytest.mark.parametrize(
+    "encoding", [OutputEncoding.PCM_S16LE, OutputEncoding.WAV, OutputEncoding.MULAW]
+)
+@pytest.mark.parametrize("trims", [True, False])
+@pytest.mark.parametrize("tail_ms", [0, 20, 200, 1_500])
+async def test_no_word_ends_behind_the_audio_or_in_the_next(
+    encoding: OutputEncoding, trims: bool, tail_ms: int
+) -> None:
+    bench = Bench()
+    options = replace(OPTIONS, output=OutputFormat(encoding, RATE, trims))
+    silence, sound = np.zeros(RATE // 2, np.float32), np.full(RATE, 0.25, np.float32)
+    samples = np.concatenate((silence, sound, np.zeros(tail_ms * RATE // 1000, np.float32)))
+    bench.output.put(SpeechSamples(1, "1", samples, RATE, options))
+    end_ms = 1_500 + tail_ms
+    units = (SpokenUnit("a", 0, 1, 480, 1_025), SpokenUnit("b", 2, 3, 1_000, end_ms + 20))
+    bench.output.put(SpeechTimings("1", units, turn=1))
+    bench.end(1)
+    events = await bench.read()
+    audio_ms = sum(e.duration_ms for e in events if isinstance(e, SpeechChunk))
+    (told,) = [e for e in events if isinstance(e, SpeechTimings)]
+    first, second = told.units
+    assert 0 <= first.start_ms < first.end_ms <= second.start_ms < second.end_ms <= audio_ms
+    assert second.end_ms >= audio_ms - 1

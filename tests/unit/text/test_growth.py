@@ -28,7 +28,6 @@ from speech_service.text import (
     bcp47,
     clean,
     cue_text,
-    currency,
     display,
     normal_form,
     normalize,
@@ -39,6 +38,7 @@ from speech_service.text import (
     script,
     sentence_rules,
     sentences,
+    signs,
     srt_translate,
     subtitle_atoms,
     subtitle_file,
@@ -104,7 +104,8 @@ def in_cues(text: str) -> None:
 
 def in_masks(text: str) -> None:
     for form in protected.FORMS:
-        masked, marks = protected.mask(text, TERMS, form)
+        spans = protected.protected(text, TERMS, signs.tells(text))
+        masked, marks = protected.mask(text, spans, form)
         protected.without_marks(masked, marks)
         protected.unmask(masked, marks)
 
@@ -148,7 +149,6 @@ CALLS: dict[str, Callable[[str], object]] = {
     "cue_text.undress, dress, keeps_tags": in_cues,
     "cue_text.wrap": lambda text: cue_text.wrap(text, 10),
     "cue_text.display_width": cue_text.display_width,
-    "currency.spoken_amounts": currency.spoken_amounts,
     "display.width": display.width,
     "display.is_unspaced": lambda text: [display.is_unspaced(char) for char in text],
     "display.pieces": display.pieces,
@@ -165,7 +165,7 @@ CALLS: dict[str, Callable[[str], object]] = {
     "protected.terms_for": lambda text: protected.terms_for([GlossaryEntry(text[:200], text)], "pt"),
     "protected.occurring": lambda text: protected.occurring(text, TERMS),
     "protected.is_kept": lambda text: protected.is_kept(TERMS[0], text, text),
-    "protected.fragments": lambda text: protected.fragments(text, TERMS),
+    "protected.fragments": lambda text: protected.fragments(text, protected.protected(text, TERMS, [])),
     "repetition.collapse_repetitions": repetition.collapse_repetitions,
     "script.scripts": script.scripts,
     "script.letter_count": script.letter_count,

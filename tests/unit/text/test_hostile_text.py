@@ -7,21 +7,37 @@ import pytest
 
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.translation import GlossaryEntry
-from speech_service.text import numbered
+from speech_service.text import numbered, signs
 from speech_service.text.cue_text import dress, undress
-from speech_service.text.pieces import chunks, cut
-from speech_service.text.protected import FORMS, fragments, mask, terms_for
+from speech_service.text.pieces import chunks, cut, cut_around
+from speech_service.text.protected import (
+    FORMS,
+    Protected,
+    fragments,
+    mask,
+    protected,
+    terms_for,
+)
 from speech_service.text.script import guess_by_script
 from speech_service.text.srt_translate import SubtitleTranslation
 from speech_service.text.subtitle_file import FileKind, parse
+from speech_service.text.typography import write_plainly
 
 LENGTH = 100_000
 HOSTILE = (
     "a", " ", ".", "-", "<", ">",
     "<a", "a.", "Dr. ", "a@", '"', "\\", "[", "{", '{"1":', "1.", "1\n", "\n", "\r", "\ufeff",
     "♪", "♪ ", "😀", "世", "```", "<think>", "-->", "00:00:01,000 --> ", "! ", ", ", "http://",
+    "{ {} ", "&#", "%(", "`", "a/", "12 ", "\u2014", "a_", "--a ", "1.a", "\xf1 ", "aa.a",
 )  # fmt: skip
 TERMS = terms_for([GlossaryEntry("a b", target="c"), GlossaryEntry("世", target="d")], "pt")
+
+
+KNOWN = frozenset("abc .1")
+
+
+def spans(text: str) -> list[Protected]:
+    return protected(text, TERMS, signs.tells(text, KNOWN))
 
 
 def subtitles(text: str) -> None:
@@ -48,8 +64,13 @@ def cues(text: str) -> None:
 READERS: tuple[Callable[[str], object], ...] = (
     lambda text: cut(text, 250),
     lambda text: chunks(text, 3000),
-    lambda text: mask(text[:3000], TERMS, FORMS[0]),
-    lambda text: fragments(text[:20_000], TERMS),
+    lambda text: mask(text[:3000], spans(text[:3000]), FORMS[0]),
+    lambda text: fragments(text[:20_000], spans(text[:20_000])),
+    lambda text: signs.tells(text, KNOWN),
+    signs.loose,
+    lambda text: signs.comes_through(text[:20_000], text[:20_000]),
+    write_plainly,
+    lambda text: cut_around(text, signs.tells(text), 250),
     lambda text: numbered.answers(text, 20),
     lambda text: numbered.single(text, "hello"),
     guess_by_script,

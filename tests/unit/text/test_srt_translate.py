@@ -88,8 +88,62 @@ def test_webvtt_keeps_everything_else() -> None:
 
 def test_karaoke_times_never_reach_the_model() -> None:
     source = "WEBVTT\n\n00:01.000 --> 00:02.000\n<00:01.200>One <00:01.500>two\n"
-    result = translate(source, perfect, FileKind.WEBVTT)
-    assert result.text == "WEBVTT\n\n00:01.000 --> 00:02.000\nOnex twox\n"
+    asked: list[str] = []
+
+    def noting(batch: Batch) -> Answer:
+        asked.extend(batch.texts.values())
+        return perfect(batch)
+
+    result = translate(source, noting, FileKind.WEBVTT)
+    assert asked == ["One two"]
+    assert result.text == source.replace("One", "Onex").replace("two", "twox")
+
+
+@pytest.mark.parametrize(
+    ("words", "translation", "expected"),
+    [
+        ("<00:01.000>a <00:02.000>b", "c d", "<00:01.000>c <00:02.000>d"),
+        ("a <00:02.000>b", "c", "<00:02.000>c"),
+        ("one <00:02.000>two three", "uns dois tres", "uns <00:02.000>dois tres"),
+        ("one two <00:02.000>three four", "um", "<00:02.000>um"),
+        ("<00:01.000>a<00:02.000>", "cc dd", "<00:01.000>cc dd<00:02.000>"),
+        (
+            "a <00:01.000>b <00:01.500>c <00:02.000>d",
+            "ee ff",
+            "<00:01.000>ee <00:01.500><00:02.000>ff",
+        ),
+        (
+            "<c.x>a</c> <00:02.000><c.y>b</c>",
+            "<c.x>c</c> <c.y>d</c>",
+            "<c.x>c</c> <00:02.000><c.y>d</c>",
+        ),
+        ("<b>a <00:02.000>b</b>", "c d", "<b>c <00:02.000>d</b>"),
+        ("<v Bob>a <00:02.000>b", "c d", "<v Bob>c <00:02.000>d"),
+        ("a &amp; <00:02.000>b", "c & d", "c &amp; <00:02.000>d"),
+        ("Tom &#38; <00:02.000>Jerry", "Tom &#38; Jerry", "Tom &#38; <00:02.000>Jerry"),
+    ],
+)
+def test_times_inside_a_cue_stay_near_their_words(
+    words: str, translation: str, expected: str
+) -> None:
+    head = "WEBVTT\n\n00:00.500 --> 00:03.000\n"
+    result = translate(head + words, lambda b: dict.fromkeys(b.texts, translation), FileKind.WEBVTT)
+    found = re.findall(r"<\d[^>]*>", result.text)
+    assert found == re.findall(r"<\d[^>]*>", words), "each once, in order"
+    assert result.text.removeprefix(head).strip() == expected
+
+
+def test_what_a_translation_does_not_keep_is_told_by_cue() -> None:
+    source = (
+        "1\n00:00:01,000 --> 00:00:02,000\nIt costs 5.\n\n2\n00:00:03,000 --> 00:00:04,000\nHi.\n"
+    )
+    translation = SubtitleTranslation(parse(source, FileKind.SRT))
+    batch = translation.next_batch()
+    assert batch is not None
+    translation.answer(batch.batch_id, ["Custa.", "Oi."], changed=(0,))
+    assert [(p.cue, p.kind) for p in translation.result().problems] == [
+        (0, ProblemKind.CONTENT_CHANGED)
+    ]
 
 
 def test_tags_that_the_answer_loses_are_left_out_and_told() -> None:

@@ -140,7 +140,7 @@ class PocketSphinxAligner:
             known = dict.fromkeys(r for r in readings if all(r))
             if known:
                 letters = unit.char_end - unit.char_start
-                candidates.append(Candidate(index, letters, tuple(known)))
+                candidates.append(Candidate(index, letters, tuple(known), unit.may_differ))
             else:
                 silent[index] = (
                     UnalignedReason.NO_PRONUNCIATION

@@ -36,6 +36,9 @@ _BEAM = 1e-52
 _WIDE_BEAM = 1e-120
 """Ended all failures on voices that the model handles badly."""
 _STRICT = Freedom(Jumps(100, 100, 2), ending=Jumps(100, 20, 4))
+_STRICT_BUT_FOR_NUMBERS = replace(_STRICT, other_readings=True)
+"""For audio that the first explains badly: numbers may be read in ways of their own. Not from the start: scores count
+from the best state of a frame, and with any phones among the states those of all words would be lower."""
 _NO_FILLER = 700.0
 """In the first pass a word may be left out at a high price, and no phones stand between words: text is nearly always
 what was said, and more freedom would lead astray where it repeats itself, as digits do."""
@@ -66,6 +69,8 @@ _WORTH_FILLING = 0.4
 """Share of the words between the first and the last place that must be found before gaps are filled."""
 _SLACK = 8
 """Frames that a word in a gap may reach into its neighbours."""
+_OTHER_SHARE = 0.5
+"""Of the confidence of a word of which no reading was heard."""
 _CERTAIN_SCORE = 10.0
 _EVEN_SCORE = -32.0
 """Scores of a word's neighbourhood that make it certain, or as likely wrong as right; confidence lies between."""
@@ -126,6 +131,11 @@ def search_window(
         yield search.heard(strict)
         return
     kept = search.believed(strict)
+    if any(candidate.may_differ for candidate in candidates):
+        yield None
+        others = search.believed(search.places(_STRICT_BUT_FOR_NUMBERS, _NO_FILLER, _WIDE_BEAM))
+        if _worth(candidates, others) > _worth(candidates, kept):
+            kept = others
     for freedom in _freer(kept, candidates):
         if not _is_poor(kept, search.listened.sound):
             break
@@ -314,7 +324,9 @@ def _merged(
 def _confidence(places: Sequence[Placed], scores: dict[int, float]) -> dict[int, float]:
     blended = blended_scores(places, scores)
     width = _CERTAIN_SCORE - _EVEN_SCORE
+    others = {place.unit for place in places if place.is_other}
+    certain = {unit: 0.5 + 0.5 * (score - _EVEN_SCORE) / width for unit, score in blended.items()}
     return {
-        unit: round(min(1.0, max(0.05, 0.5 + 0.5 * (score - _EVEN_SCORE) / width)), 3)
-        for unit, score in blended.items()
+        unit: round(min(1.0, max(0.05, value * (_OTHER_SHARE if unit in others else 1.0))), 3)
+        for unit, value in certain.items()
     }

@@ -325,7 +325,11 @@ class TranslateTextResponse(_message.Message):
 
     @_builtins.property
     def warnings(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Warning]:
-        """Options left out because of OPTION_HANDLING_LENIENT, and other advice."""
+        """Options left out because of OPTION_HANDLING_LENIENT, and other advice. CONTENT_CHANGED: a number, sign,
+        placeholder or piece of code of a text is not in its translation, though the translator was asked again. Numbers
+        may be grouped and pointed as the other language does it; their digits are the same. A text without any letter is
+        returned as it is.
+        """
 
     def __init__(
         self,

@@ -1,0 +1,146 @@
+"""300 English and Portuguese texts with what must come through their translation: 15 kinds of 20."""
+
+# ruff: noqa: E501, RUF001 - signs of all kinds are the data of this module
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A text and the pieces of it that its translation must have."""
+
+    kind: str
+    source: str
+    target: str
+    text: str
+    keeps: tuple[str, ...]
+
+
+_VALUES: dict[str, Sequence[str]] = {
+    "placeholder": (
+        "{name}", "{0}", "{user_id}", "${VAR}", "${HOME}", "{{name}}", "{{ user.name }}", "%s", "%d", "%1$s",
+        "%(count)d", "%2$d", "#{total}", "%{size}", "[[topic]]", "{count:,}", "{0:.2f}", "%05.1f", "$HOME", "%@",
+    ),
+    "plural form": (
+        "{n, plural, one {# file} other {# files}}", "{count, number}", "{day, date, short}",
+        "{g, select, male {he} female {she} other {they}}", "{n, plural, =0 {none} other {#}}", "{price, number, currency}",
+        "{x, selectordinal, one {#st} other {#th}}", "{time, time, medium}", "{n, plural, offset:1 one {# guest} other {# guests}}",
+        "{kind, select, a {A} other {B}}",
+    ),
+    "mark-up": (
+        "<b>now</b>", "<br/>", "&amp;", "&#39;", "&quot;", "<a href=\"x.html\">here</a>", "&nbsp;", "&lt;", "&#x27;",
+        "<img src='a.png'>", "&copy;", "<code>x</code>", "&euro;", "<i>this</i>", "&hellip;",
+    ),
+    "code": (
+        "`make test`", "`x = 1`", "C#", "C++", "F#", "/usr/local/bin", "~/notes.txt", "C:\\Temp\\a.txt", "src/main.py",
+        "v1.2.3", "2.0.1", "my_variable", "get_user()", "--verbose", "Node.js", "README.md", "a != b", "x >= 4", "0x1F",
+        "config.yaml",
+    ),
+    "handle": (
+        "#1", "@user", "#travel", "@ana_lima", "#2026", "@dev-team", "#OpenSource", "@maria", "#42", "bob@example.org",
+        "https://example.org/a?b=1", "www.example.com", "ana.b@mail.example.pt", "#python", "@support",
+    ),
+    "money": (
+        "£7", "¥500", "€1.199,00", "$1,199.00", "£1,250.75", "₹2,000", "₩10,000", "€ 35", "7 €", "$0.99", "₿0.5", "¢50",
+        "£3.5", "€9,99", "$12", "¥1,000", "₽300", "₺45", "£20", "$1,000,000",
+    ),
+    "measure": (
+        "10 µm", "20 °C", "½", "¼", "2½", "5 Ω", "m²", "10⁶", "3 kΩ", "25 m³", "90°", "5′4″", "1.5 µg", "⅔", "¾", "50 %",
+        "0.5 ‰", "12.5%", "100 km/h", "98.6°F",
+    ),
+    "mathematics": (
+        "x < 5", "y > 3", "20 ± 2", "a ≤ b", "3 × 4", "12 ÷ 4", "a ≠ b", "√2", "π", "∞", "x² + y²", "∑", "A ∪ B", "p ≈ 0.5",
+        "α", "Δt", "2 + 2 = 4", "7 − 3", "f → g", "a ≡ b",
+    ),
+    "dash and quotes": ("—", "—", "–", "“", "”", "«", "»", "„", "—", "“"),
+    "other script": (
+        "日本語", "東京", "Привет", "Ελλάδα", "한국어", "שלום", "العربية", "ไทย", "Dvořák", "Łódź", "Škoda", "Müller", "Žižek",
+        "Ångström", "Erdoğan", "北京", "こんにちは", "Владимир", "Gdańsk", "Zürich",
+    ),
+    "symbol": (
+        "©", "®", "™", "§", "¶", "†", "•", "→", "⌘", "✓", "№", "★", "♥", "|", "~", "^", "\\", "*", "_", "&",
+    ),
+    "emoji": (
+        "😀", "👍🏽", "❤️", "👩‍💻", "🎉", "🇵🇹", "🚀", "☀️", "🐶", "✅", "🔥", "😂", "🙏", "👨‍👩‍👧", "⚠️",
+    ),
+    "number": (
+        "42", "1,199.00", "3.14", "1,000,000", "0042", "2024-03-04", "3/4/2024", "14:30", "9:05", "1/2", "1914–1918", "5-10",
+        "007", "1.5", "10,000", "99.9", "2,024", "12", "365", "8.75",
+    ),
+    "long number": (
+        "4111 1111 1111 1111", "+44 20 7946 0958", "555-1234", "(212) 555-0187", "978-3-16-148410-0", "1234567890",
+        "5500 0000 0000 0004", "+351 912 345 678", "PT50 0002 0123 1234 5678 9015 4", "192.168.0.1", "123-45-6789",
+        "3782 822463 10005", "AB-1234-567", "0800 123 456", "10.0.0.255",
+    ),
+    "several": (
+        "{name} £7", "½ {x}", "#1 €9,99", "`a` 10 µm", "@user {{x}}", "C# v1.2.3", "{a} 42 {b}", "20 ± 2 %s", "😀 {n}", "日本語 #2",
+    ),
+}  # fmt: skip
+_SENTENCES = {
+    "en": (
+        "Please write {} in the box and then send it back to me.",
+        "I think that {} is what they meant when we talked yesterday.",
+        "She showed us {} before the meeting began.",
+        "The answer is {}, but nobody knows why.",
+        "We found {} on the first page of the book.",
+    ),
+    "pt": (
+        "Por favor, escreva {} na caixa e depois envie de volta para mim.",
+        "Eu acho que {} é o que eles queriam dizer ontem.",
+        "Ela nos mostrou {} antes da reunião.",
+        "A resposta é {}, mas ninguém sabe por quê.",
+        "Encontramos {} na primeira página do livro.",
+    ),
+}
+_MARKED = {
+    "en": {
+        "—": "She said—very quietly—that it was over.", "–": "He came back – at last – with the keys.",
+        "“": "“Come in,” she said to the child.", "”": "He called it “a good day” for the town.",
+        "«": "The sign said «closed» all week.", "»": "They read «the news» every morning.",
+        "„": "The word „garden“ was on the wall.",
+    },
+    "pt": {
+        "—": "Ela disse—muito baixo—que tinha acabado.", "–": "Ele voltou – finalmente – com as chaves.",
+        "“": "“Entre”, disse ela à criança.", "”": "Ele chamou isso de “um bom dia” para a cidade.",
+        "«": "A placa dizia «fechado» a semana toda.", "»": "Eles leem «as notícias» todas as manhãs.",
+        "„": "A palavra „jardim“ estava na parede.",
+    },
+}  # fmt: skip
+
+
+def cases() -> list[Case]:
+    """20 of each kind: every value in turn, in English sentences, then in Portuguese ones."""
+    found: list[Case] = []
+    for kind, values in _VALUES.items():
+        for number in range(20):
+            value = values[number % len(values)]
+            source, target = ("en", "pt") if number % 4 != 3 else ("pt", "en")
+            if kind == "dash and quotes":
+                text, keeps = _MARKED[source][value], (value,)
+            else:
+                text = _SENTENCES[source][number % 5].replace("{}", value, 1)
+                keeps = _parts(kind, value)
+            found.append(Case(kind, source, target, text, keeps))
+    return found
+
+
+def _parts(kind: str, value: str) -> tuple[str, ...]:
+    """What of a value must come through: the words between tags are translated."""
+    if kind == "several":
+        return tuple(value.split(" "))
+    tags = tuple(re.findall(r"<[^>]*>", value)) if kind == "mark-up" else ()
+    return tags or (value,)
+
+
+def is_kept(keep: str, translation: str) -> bool:
+    """Whether a translation has it: as it stands, or with its digits grouped and pointed in another way."""
+    if keep in translation:
+        return True
+    if not any(char.isdigit() for char in keep):
+        return False
+    signs = [char for char in keep if not char.isdigit() and char not in ".,: "]
+    digits = "".join(filter(str.isdigit, keep))
+    written = "".join(char for char in translation if char not in "., \u00a0")
+    return all(sign in translation for sign in signs) and digits in written
