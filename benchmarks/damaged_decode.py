@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from speech_service.audio.containers import DecoderPool, decode_file
 from speech_service.domain.errors import SpeechError
+from speech_service.media.decode.pool import DecoderPool, decode_file
 
 
 async def decode_all(files: Sequence[Path]) -> dict[str, dict[str, Any]]:

@@ -50,7 +50,7 @@ class PackagedGraphs:
         import onnxruntime
 
         from speech_service.engines.model_files import package_folder
-        from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
+        from speech_service.engines.moonshine import DECODER, ENCODER
 
         package = package_folder("moonshine_voice")
         if package is None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.asr_config import AsrConfig, tensor_shapes
-from speech_service.engines.qwen3.shapes import AudioShape, DecoderShape
+from speech_service.engines.qwen3.nn.shapes import AudioShape, DecoderShape
 from tests.qwen_tiny.checkpoints import Checkpoint, Storage, write_checkpoint
 from tests.qwen_tiny.folder import aligner_checkpoint, asr_checkpoint, vocabulary
 from tests.qwen_tiny.vocabulary import write_vocabulary

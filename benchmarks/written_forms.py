@@ -15,10 +15,10 @@ from collections import Counter
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 from benchmarks.written_texts import sentences
-from speech_service.engines.synthesizers import hibari
-from speech_service.engines.synthesizers.hibari.phonemes import SYMBOLS
-from speech_service.engines.synthesizers.hibari.reading import Reader, load_g2p
-from speech_service.text.normalize import normalize
+from speech_service.engines import hibari
+from speech_service.engines.hibari.phonemes import SYMBOLS
+from speech_service.engines.hibari.reading import Reader, load_g2p
+from speech_service.text.english.normalize import normalize
 
 WRONG_TARGET = 2.0
 BEFORE_WRONG, BEFORE_COMMIT = 89, "76ad801"

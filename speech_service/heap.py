@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any, cast
 
-from speech_service.config import child_environment
+from speech_service.config.tree import child_environment
 
 HEAP_ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1",

@@ -11,9 +11,9 @@ from benchmarks.digits import SAMPLE_RATE_HZ
 from benchmarks.digits.mixing import DigitString, Mixer
 from benchmarks.digits.model import Heard
 from benchmarks.digits.tokens import CONTEXT_WORDS, Example, Prompter
-from speech_service.engines.qwen3.audio_encoder import Window, stack_windows
-from speech_service.engines.qwen3.mel import MelFloor, log_mel
-from speech_service.engines.qwen3.shapes import AudioShape
+from speech_service.engines.qwen3.encoder.mel import MelFloor, log_mel
+from speech_service.engines.qwen3.encoder.network import Window, stack_windows
+from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 IGNORED = -100
 _POOL_BATCHES = 8

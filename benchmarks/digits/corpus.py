@@ -15,8 +15,8 @@ import soxr
 
 from benchmarks.corpus import DataMissingError
 from benchmarks.digits import DEFAULT_DATA, DIGITS, SAMPLE_RATE_HZ
+from speech_service.engines import hibari
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import hibari
 
 Samples = npt.NDArray[np.float32]
 

@@ -17,7 +17,7 @@ from speech_service.domain.work import (
     WorkDone,
     WorkEvent,
 )
-from speech_service.engines.recognizers import qwen3
+from speech_service.engines.qwen3.asr import options as qwen3
 from speech_service.engines.shared import SharedModels
 
 UPDATE_S = 0.5

@@ -13,10 +13,10 @@ from torch.nn.functional import linear
 
 from benchmarks.digits import DIGITS
 from benchmarks.digits.tokens import AUDIO_END, AUDIO_START, Prompter
-from speech_service.engines.qwen3.attention import PaddedPlan
-from speech_service.engines.qwen3.audio_encoder import AudioEncoder
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.shapes import AudioShape, DecoderShape
+from speech_service.engines.qwen3.encoder.network import AudioEncoder
+from speech_service.engines.qwen3.nn.attention import PaddedPlan
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.shapes import AudioShape, DecoderShape
 
 MAX_POSITIONS = 2048
 _HEAD_DIM = 32

@@ -11,7 +11,7 @@ from benchmarks.digits.batches import features, heard_of
 from benchmarks.digits.corpus import Samples
 from benchmarks.digits.model import DigitsModel
 from benchmarks.digits.tokens import Example, Prompter
-from speech_service.engines.qwen3.mel import MelFloor
+from speech_service.engines.qwen3.encoder.mel import MelFloor
 
 _TOGETHER = 32
 _MOST_TOKENS = 32

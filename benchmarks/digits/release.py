@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from benchmarks.digits import SAMPLE_RATE_HZ
 from benchmarks.digits.model import DigitsModel
 from benchmarks.digits.tokens import AUDIO_END, AUDIO_PAD, AUDIO_START, PADDING, TURN_END
-from speech_service.engines.qwen3.audio_encoder import AudioEncoder, EncoderLayer
-from speech_service.engines.qwen3.block import DecoderLayer, DecoderStack
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, EncoderLayer
+from speech_service.engines.qwen3.nn.block import DecoderLayer, DecoderStack
 
 Tensors = dict[str, Tensor]
 

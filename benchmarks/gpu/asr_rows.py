@@ -112,7 +112,7 @@ def decode_step(bench: Bench) -> list[Figure]:
 def _decoder_bytes(bench: Bench, size: str) -> float:
     """Weights that a decode step reads: layers and head."""
     from speech_service.engines.qwen3.asr_config import MODEL_TYPE, read_asr_config
-    from speech_service.engines.qwen3.checkpoint import open_checkpoint
+    from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 
     shape = read_asr_config(open_checkpoint(str(bench.checkpoint("asr", size)), MODEL_TYPE)).decoder
     projections = shape.hidden_size * shape.head_dim * 2 * (shape.heads + shape.kv_heads)

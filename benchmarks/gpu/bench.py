@@ -17,10 +17,10 @@ from benchmarks.random_qwen import write_aligner, write_asr
 from benchmarks.random_tts import write_tts
 from benchmarks.stats import Figure
 from speech_service.domain.work import Work, WorkDone, WorkEvent
-from speech_service.engines.aligners import qwen3 as aligner
-from speech_service.engines.recognizers import qwen3 as recognizer
+from speech_service.engines.qwen3.aligner import options as aligner
+from speech_service.engines.qwen3.asr import options as recognizer
+from speech_service.engines.qwen3.tts import options as synthesizer
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import qwen3 as synthesizer
 from speech_service.protocols import Engine
 from tests.qwen_tiny.folder import TinyModels
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from speech_service.app import compose
 from speech_service.cli import run
-from speech_service.scheduler.remote import RemoteSubmitter
+from speech_service.dispatch.workers import RemoteSubmitter
 
 if __name__ == "__main__":
     command = (sys.executable, "-m", "benchmarks.gpu.worker", sys.argv[1])

@@ -75,8 +75,8 @@ def frame(bench: Bench) -> list[Figure]:
 
 def _bytes_per_frame(bench: Bench, size: str) -> float:
     """Weights that a frame reads: the talker once, the predictor's layers 15 times, its heads once each."""
-    from speech_service.engines.qwen3.checkpoint_files import read_files
-    from speech_service.engines.qwen3.shapes import DecoderShape
+    from speech_service.engines.qwen3.checkpoint.files import read_files
+    from speech_service.engines.qwen3.nn.shapes import DecoderShape
     from speech_service.engines.qwen3.tts.config import read_tts_config
 
     config = read_tts_config(read_files("checkpoint", bench.checkpoint("tts", size)))

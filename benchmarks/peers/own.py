@@ -20,7 +20,7 @@ from speech_service.domain.work import (
     WorkDone,
     WorkEvent,
 )
-from speech_service.engines.recognizers.qwen3 import Options, build
+from speech_service.engines.qwen3.asr.options import Options, build
 from speech_service.engines.shared import SharedModels
 
 

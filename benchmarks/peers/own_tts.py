@@ -13,8 +13,8 @@ from tts_loop import Speak, Spoken, serve
 
 from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ
+from speech_service.engines.qwen3.tts.options import Options, build
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers.qwen3 import Options, build
 from speech_service.protocols import Engine
 
 GREEDY = {"temperature": 0.0, "predictor_temperature": 0.0}

@@ -7,20 +7,20 @@ from typing import Any
 
 from loguru import logger
 
-from speech_service.app.certificates import certificates
 from speech_service.app.compose import Parts, compose
 from speech_service.app.descriptors import make_room
-from speech_service.app.listen import (
+from speech_service.config.tree import Config
+from speech_service.edge.certificates import certificates
+from speech_service.edge.interceptor import CallInterceptor
+from speech_service.edge.message_size import MessageSizes
+from speech_service.edge.ports import (
     admin_server,
     bind_admin,
     bind_metrics,
     bind_public,
     public_server,
 )
-from speech_service.config import Config
-from speech_service.servicers.interceptor import CallInterceptor
-from speech_service.servicers.message_size import MessageSizes
-from speech_service.servicers.services import (
+from speech_service.edge.services import (
     add_admin_services,
     add_public_services,
     make_health,

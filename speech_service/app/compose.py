@@ -5,13 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from speech_service.audio.codec_host import CodecHost
-from speech_service.audio.containers import DecoderPool
-from speech_service.audio.encode import EncoderPool
-from speech_service.config import Config, ConfigError
+from speech_service.calls.admission import Admission
+from speech_service.calls.audio_cache import AudioCache, VoicePromptCache
+from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.calls.voices.store import MadeVoices
+from speech_service.config.tree import Config, ConfigError
+from speech_service.dispatch.workers import RemoteSubmitter
+from speech_service.dispatch.workers.control import RemoteControl
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines import registry
+from speech_service.media.codec.host import CodecHost
+from speech_service.media.decode.pool import DecoderPool
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.observability.logging import AccessLog
 from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.protocols import (
@@ -21,18 +29,10 @@ from speech_service.protocols import (
     Submitter,
     Tracer,
 )
-from speech_service.scheduler.remote import RemoteSubmitter
-from speech_service.scheduler.remote.control import RemoteControl
-from speech_service.servicers.admission import Admission
-from speech_service.servicers.audio_cache import AudioCache, VoicePromptCache
-from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.made_voices import MadeVoices
-from speech_service.servicers.parts import EdgeParts
-from speech_service.servicers.voice_catalog import VoiceCatalog
 
 if TYPE_CHECKING:
-    from speech_service.scheduler.model_host import ModelHost
-    from speech_service.scheduler.scheduler import Scheduler
+    from speech_service.dispatch.models import ModelHost
+    from speech_service.dispatch.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)

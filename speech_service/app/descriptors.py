@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from speech_service.config import ConfigError, ServerConfig
+from speech_service.config.tree import ConfigError, ServerConfig
 
 logger = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ import asyncio
 import os
 from collections.abc import Sequence
 
-from speech_service.config import Config
+from speech_service.config.tree import Config
+from speech_service.dispatch.inline_control import InlineControl
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.scheduler import Scheduler
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine, ModelControl, Observer
-from speech_service.scheduler.inline_control import InlineControl
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.scheduler import Scheduler
 
 
 def build_inline(

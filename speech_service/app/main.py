@@ -10,7 +10,7 @@ from loguru import logger
 
 from speech_service.app.application import Application
 from speech_service.app.descriptors import ShortageLog
-from speech_service.config import Config, ConfigError
+from speech_service.config.tree import Config, ConfigError
 from speech_service.observability.process_log import ProcessLog
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 from speech_service import __version__
 from speech_service.cli import streams
 from speech_service.cli.failure import CommandError, ExitCode, explain
-from speech_service.config import silence_grpc
+from speech_service.config.tree import silence_grpc
 from speech_service.domain.installing import install_extra
 
 if TYPE_CHECKING:
@@ -155,7 +155,9 @@ def _did_you_mean(given: str, known: Iterable[str]) -> str:
 
 
 def _load(name: str) -> _Command:
-    return cast(_Command, importlib.import_module(f"speech_service.cli.{name.replace('-', '_')}"))
+    return cast(
+        _Command, importlib.import_module(f"speech_service.cli.commands.{name.replace('-', '_')}")
+    )
 
 
 def _guarded(command: _Command, given: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from speech_service.cli import ports
 from speech_service.cli.failure import explain
 from speech_service.cli.finding import Check, Verdict
 from speech_service.cli.server_address import Access
-from speech_service.config import Config, ConfigError
+from speech_service.config.tree import Config, ConfigError
 from speech_service.domain.installing import install_extra
 
 _DISTRIBUTION = "speech-service"

@@ -1,4 +1,4 @@
-"""The error tree: one type per meaning. ``servicers/errors.py`` holds the one table to the wire.
+"""The error tree: one type per meaning. ``edge/status.py`` holds the one table to the wire.
 
 SpeechError
 ├── InvalidFieldError            a field is missing, malformed or out of range

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from speech_service.audio.containers import DecoderPool, decode_file
-from speech_service.audio.resample import StreamResampler, downmix
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import SpeechError
+from speech_service.media.decode.pool import DecoderPool, decode_file
+from speech_service.media.resample import StreamResampler, downmix
 
 
 def read_recordings(places: Sequence[Path], most: int) -> list[Samples]:

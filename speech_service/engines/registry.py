@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
-from speech_service.config import ConfigError, ModelConfig, VadConfig, decode_options
+from speech_service.config.tree import ConfigError, ModelConfig, VadConfig, decode_options
 from speech_service.domain.installing import install_extra
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.model_files import ModelFileError
-from speech_service.engines.official_package import RECIPE
+from speech_service.engines.official_qwen.package import RECIPE
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine, Vad
 
@@ -52,28 +52,28 @@ _QWEN_TTS = f"pip install --no-deps qwen-tts==0.1.1 {RECIPE}"
 _ENGINES = "speech_service.engines"
 
 MODELS: Mapping[str, Backend] = {
-    "recognizer/moonshine": Backend(f"{_ENGINES}.recognizers.moonshine", _SERVER),
-    "recognizer/qwen3": Backend(f"{_ENGINES}.recognizers.qwen3", _QWEN),
-    "recognizer/qwen-asr": Backend(f"{_ENGINES}.recognizers.qwen_asr", _QWEN_ASR),
-    "recognizer/vllm": Backend(f"{_ENGINES}.recognizers.vllm", _VLLM),
-    "recognizer/fake": Backend(f"{_ENGINES}.recognizers.fake", _SERVER),
-    "synthesizer/hibari": Backend(f"{_ENGINES}.synthesizers.hibari", _SERVER),
-    "synthesizer/qwen3": Backend(f"{_ENGINES}.synthesizers.qwen3", _QWEN),
-    "synthesizer/qwen-tts": Backend(f"{_ENGINES}.synthesizers.qwen_tts", _QWEN_TTS),
-    "synthesizer/vllm-omni": Backend(f"{_ENGINES}.synthesizers.vllm_omni", _VLLM),
-    "synthesizer/fake": Backend(f"{_ENGINES}.synthesizers.fake", _SERVER),
-    "aligner/pocketsphinx": Backend(f"{_ENGINES}.aligners.pocketsphinx", _SERVER),
-    "aligner/qwen3": Backend(f"{_ENGINES}.aligners.qwen3", _QWEN),
-    "aligner/fake": Backend(f"{_ENGINES}.aligners.fake", _SERVER),
-    "translator/marian": Backend(f"{_ENGINES}.translators.marian", _SERVER),
-    "translator/openai": Backend(f"{_ENGINES}.translators.openai", _SERVER),
-    "translator/fake": Backend(f"{_ENGINES}.translators.fake", _SERVER),
-    "language/fasttext": Backend(f"{_ENGINES}.language.fasttext", _SERVER),
-    "language/fake": Backend(f"{_ENGINES}.language.fake", _SERVER),
+    "recognizer/moonshine": Backend(f"{_ENGINES}.moonshine", _SERVER),
+    "recognizer/qwen3": Backend(f"{_ENGINES}.qwen3.asr.options", _QWEN),
+    "recognizer/qwen-asr": Backend(f"{_ENGINES}.official_qwen.recognizer", _QWEN_ASR),
+    "recognizer/vllm": Backend(f"{_ENGINES}.vllm.recognizer", _VLLM),
+    "recognizer/fake": Backend(f"{_ENGINES}.fake.recognizer", _SERVER),
+    "synthesizer/hibari": Backend(f"{_ENGINES}.hibari", _SERVER),
+    "synthesizer/qwen3": Backend(f"{_ENGINES}.qwen3.tts.options", _QWEN),
+    "synthesizer/qwen-tts": Backend(f"{_ENGINES}.official_qwen.synthesizer", _QWEN_TTS),
+    "synthesizer/vllm-omni": Backend(f"{_ENGINES}.vllm.synthesizer", _VLLM),
+    "synthesizer/fake": Backend(f"{_ENGINES}.fake.synthesizer", _SERVER),
+    "aligner/pocketsphinx": Backend(f"{_ENGINES}.pocketsphinx", _SERVER),
+    "aligner/qwen3": Backend(f"{_ENGINES}.qwen3.aligner.options", _QWEN),
+    "aligner/fake": Backend(f"{_ENGINES}.fake.aligner", _SERVER),
+    "translator/marian": Backend(f"{_ENGINES}.marian.engine", _SERVER),
+    "translator/openai": Backend(f"{_ENGINES}.openai", _SERVER),
+    "translator/fake": Backend(f"{_ENGINES}.fake.translator", _SERVER),
+    "language/fasttext": Backend(f"{_ENGINES}.fasttext.identifier", _SERVER),
+    "language/fake": Backend(f"{_ENGINES}.fake.language", _SERVER),
 }
 VADS: Mapping[str, Backend] = {
-    "silero": Backend("speech_service.engines.vad.silero", _SERVER),
-    "fake": Backend("speech_service.engines.vad.fake", _SERVER),
+    "silero": Backend("speech_service.engines.silero.detector", _SERVER),
+    "fake": Backend("speech_service.engines.fake.vad", _SERVER),
 }
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from speech_service.config import ObservabilityConfig
+from speech_service.config.tree import ObservabilityConfig
 from speech_service.domain.call import Call
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from loguru import logger
 
-from speech_service.config import ObservabilityConfig
+from speech_service.config.tree import ObservabilityConfig
 from speech_service.observability.log_output import LogOutput, StandardStreams, say
 from speech_service.observability.logging import configure, is_json_line, json_line
 

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from speech_service import __version__
-from speech_service.config import Config
+from speech_service.config.tree import Config
 from speech_service.domain.call import Call
 from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
 from speech_service.observability.metrics import LOG_LINES_DROPPED, METRICS, Metric, MetricKind

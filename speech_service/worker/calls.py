@@ -9,11 +9,11 @@ from pathlib import Path
 
 from speech.internal.v1 import worker_pb2 as pb
 from speech.v1 import model_service_pb2
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.scheduler import Scheduler
+from speech_service.dispatch.workers import wire, wire_errors
 from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.models import ModelState
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.remote import wire, wire_errors
-from speech_service.scheduler.scheduler import Scheduler
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.telemetry import BufferingObserver
 

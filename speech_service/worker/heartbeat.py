@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from speech_service.dispatch.effort import Effort
+from speech_service.dispatch.lane import LanePulse
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.scheduler import Scheduler
 from speech_service.domain.audio import MODEL_RATE_HZ, Samples
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind, ModelState
@@ -31,10 +35,6 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import OnWorkEvent
-from speech_service.scheduler.device_thread import LanePulse
-from speech_service.scheduler.effort import Effort
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.scheduler import Scheduler
 
 CLIP_MS = 100
 NOISE_LEVEL = 0.001

@@ -8,10 +8,10 @@ eight bytes and needs no flush, as the system keeps the page when the process is
 import weakref
 from collections.abc import Sequence
 
+from speech_service.dispatch.record import NUMBER_BYTES, WorkerRecord
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import Work, WorkAudio, WorkEvent
 from speech_service.protocols import Engine
-from speech_service.scheduler.record import NUMBER_BYTES, WorkerRecord
 
 
 def wire_id(work_id: str) -> int:

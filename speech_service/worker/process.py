@@ -15,23 +15,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from speech_service.config import (
+from speech_service.config.tree import (
     Config,
     ConfigError,
     ModelConfig,
     SchedulerConfig,
     from_mapping,
 )
+from speech_service.dispatch import metrics
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.record import WorkerRecord
+from speech_service.dispatch.scheduler import Scheduler
+from speech_service.dispatch.workers.frames import Frames
 from speech_service.domain.models import ModelState
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
 from speech_service.observability.process_log import ProcessLog
 from speech_service.protocols import Engine
-from speech_service.scheduler import metrics
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.record import WorkerRecord
-from speech_service.scheduler.remote.frames import Frames
-from speech_service.scheduler.scheduler import Scheduler
 from speech_service.signals import leave_the_end_to_the_parent
 from speech_service.tasks import log_failure
 from speech_service.worker.calls import Calls

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from speech.internal.v1 import work_pb2
 from speech.internal.v1 import worker_pb2 as pb
+from speech_service.dispatch.workers import wire, wire_tasks
 from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.work import (
     DropReason,
@@ -15,7 +16,6 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import Submitter
-from speech_service.scheduler.remote import wire, wire_tasks
 from speech_service.worker.audio_store import AudioStore
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ import logging
 from collections.abc import AsyncIterator
 
 from speech.internal.v1 import worker_pb2 as pb
+from speech_service.dispatch.workers.frames import Frames
 from speech_service.protocols import Submitter
-from speech_service.scheduler.remote.frames import Frames
 from speech_service.worker.audio_store import AudioStore
 from speech_service.worker.calls import Calls
 from speech_service.worker.run_stream import RunStream

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from speech_service.config import Config, load_config
+from speech_service.config.tree import Config, load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = re.compile(r"(?i)(password|passwd|secret|token|api_?key|credential)s?\s*[=:]\s*\S")

@@ -22,8 +22,8 @@ ALLOWED = {
 MADE_OF_DATA = {
     "benchmarks/harness.py": "names of ports of our own",
     "benchmarks/results.py": "keys of /proc/cpuinfo",
-    "speech_service/engines/synthesizers/hibari/reading.py": "escaped terms of a lexicon, 1,000 at most",
-    "speech_service/text/protected.py": "the escaped words of a term, 200 characters at most",
+    "speech_service/engines/hibari/reading.py": "escaped terms of a lexicon, 1,000 at most",
+    "speech_service/text/placeholders.py": "the escaped words of a term, 200 characters at most",
 }
 """Files that make patterns while they run, and what of."""
 PATTERNS = compiled_patterns(SOURCES)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.registry import build_engine

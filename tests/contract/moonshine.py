@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from speech_service.engines.model_files import package_folder
-from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
-from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
+from speech_service.engines.moonshine import DECODER, ENCODER
+from speech_service.engines.moonshine.network import MoonshineNetwork
 
 
 def model_folder() -> Path:

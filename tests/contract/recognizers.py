@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.engines.registry import MODELS
 from tests.contract import speech_server
 

@@ -8,9 +8,9 @@ import soxr
 
 from speech_service.domain.alignment import Alignment
 from speech_service.domain.work import WorkDone
+from speech_service.engines import hibari
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import hibari
-from speech_service.engines.synthesizers.speaking import Speaker
+from speech_service.engines.speaking import Speaker
 from tests.contract.aligners import loaded
 from tests.contract.test_aligners import run, work
 

@@ -22,9 +22,9 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
+from speech_service.engines import hibari
 from speech_service.engines.registry import describe
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import hibari
 from speech_service.protocols import Engine
 from tests.contract.aligners import clip, config_of, loaded
 from tests.contract.driving import run_to_end

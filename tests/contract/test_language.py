@@ -9,8 +9,9 @@ import pytest
 
 from speech_service.domain.models import ModelKind
 from speech_service.domain.work import IdentifyWork, LanguagesFound, WorkClass, WorkDone
-from speech_service.engines.language import fake, fasttext
-from speech_service.engines.language.engine import LanguageIdentifier
+from speech_service.engines.fake import language as fake
+from speech_service.engines.fasttext import identifier as fasttext
+from speech_service.engines.language_engine import LanguageIdentifier
 from speech_service.engines.model_files import ModelFileError
 from speech_service.engines.shared import SharedModels
 from speech_service.text import bcp47

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import RecognizeKind
-from speech_service.engines.recognizers.moonshine.network import MoonshineDecoder, MoonshineNetwork
+from speech_service.engines.moonshine.network import MoonshineDecoder, MoonshineNetwork
 from speech_service.engines.registry import build_engine
 from speech_service.protocols import Engine
 

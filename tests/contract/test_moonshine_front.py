@@ -7,8 +7,9 @@ import pytest
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass, WorkDone
-from speech_service.engines.recognizers.moonshine import DECODER, ENCODER, Options, build
-from speech_service.engines.recognizers.moonshine.front import (
+from speech_service.engines.formats.ort import OrtFile, read_ort_file
+from speech_service.engines.moonshine import DECODER, ENCODER, Options, build
+from speech_service.engines.moonshine.front import (
     NO_FRAMES,
     WIDTH,
     Front,
@@ -17,15 +18,14 @@ from speech_service.engines.recognizers.moonshine.front import (
     frame_count,
     front_graph,
 )
-from speech_service.engines.recognizers.moonshine.graphs import growing_graph
-from speech_service.engines.recognizers.moonshine.growing import (
+from speech_service.engines.moonshine.graphs import growing_graph
+from speech_service.engines.moonshine.growing import (
     NOTHING_SETTLED,
     GrowingEncoder,
     Settled,
     state_count,
 )
-from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
-from speech_service.engines.recognizers.moonshine.settled_audio import SettledAudio
+from speech_service.engines.moonshine.settled_audio import SettledAudio
 from speech_service.engines.shared import SharedModels
 
 from .moonshine import model_folder

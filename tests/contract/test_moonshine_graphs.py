@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.offline_pass import PackagedGraphs
 from speech_service.domain.audio import Samples
-from speech_service.engines.recognizers.moonshine import DECODER, ENCODER
-from speech_service.engines.recognizers.moonshine import network as moonshine_network
-from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
-from speech_service.engines.recognizers.moonshine.ort_file import read_ort_file
-from speech_service.engines.recognizers.moonshine.signed_weights import (
+from speech_service.engines.formats.ort import read_ort_file
+from speech_service.engines.moonshine import DECODER, ENCODER
+from speech_service.engines.moonshine import network as moonshine_network
+from speech_service.engines.moonshine.network import MoonshineNetwork
+from speech_service.engines.moonshine.signed_weights import (
     signed,
     signed_products_are_exact,
 )

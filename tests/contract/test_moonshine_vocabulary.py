@@ -8,13 +8,13 @@ import pytest
 
 from benchmarks import corpus
 from speech_service.domain.audio import Samples
-from speech_service.engines.recognizers.moonshine import DECODER, TOKENIZER
-from speech_service.engines.recognizers.moonshine import network as moonshine_network
-from speech_service.engines.recognizers.moonshine.network import MoonshineNetwork
-from speech_service.engines.recognizers.moonshine.ort_file import OrtFile, read_ort_file
-from speech_service.engines.recognizers.moonshine.signed_weights import signed
-from speech_service.engines.recognizers.moonshine.tokenizer import END_TOKEN, MoonshineTokenizer
-from speech_service.engines.recognizers.moonshine.vocabulary import (
+from speech_service.engines.formats.ort import OrtFile, read_ort_file
+from speech_service.engines.moonshine import DECODER, TOKENIZER
+from speech_service.engines.moonshine import network as moonshine_network
+from speech_service.engines.moonshine.network import MoonshineNetwork
+from speech_service.engines.moonshine.signed_weights import signed
+from speech_service.engines.moonshine.tokenizer import END_TOKEN, MoonshineTokenizer
+from speech_service.engines.moonshine.vocabulary import (
     LOGITS,
     VOCABULARY,
     output_layer,

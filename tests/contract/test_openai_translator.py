@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.errors import (
     DeadlineError,
     PreconditionError,

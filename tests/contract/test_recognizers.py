@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelKind

@@ -14,9 +14,10 @@ from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import LexiconEntry
+from speech_service.engines import hibari
+from speech_service.engines.fake import synthesizer as fake
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import fake, hibari
-from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
+from speech_service.engines.speaking import Speaker, SpokenPiece
 
 TEXT = "Hello there, my friend. How are you today? It is late; we should go."
 BACKENDS: dict[str, ModuleType] = {"fake": fake, "hibari": hibari}

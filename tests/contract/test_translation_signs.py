@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks.translation_texts import Case, cases, is_kept
 from speech_service.domain.translation import GlossaryEntry
+from speech_service.engines.marian import engine as marian
+from speech_service.engines.marian.piece import LoadedDirection
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.translators import marian
-from speech_service.engines.translators.piece import LoadedDirection
 from tests.contract.translation_server import (
     Behaviour,
     Question,

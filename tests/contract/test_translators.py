@@ -12,9 +12,10 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.models import ModelKind
 from speech_service.domain.translation import GlossaryEntry
+from speech_service.engines.fake import translator as fake
+from speech_service.engines.marian import engine as marian
+from speech_service.engines.marian.piece import LoadedDirection
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.translators import fake, marian
-from speech_service.engines.translators.piece import LoadedDirection
 from speech_service.protocols import Engine
 from tests.contract.translation_server import (
     ScriptedServer,

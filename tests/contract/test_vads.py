@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_service.config import VadConfig
+from speech_service.config.tree import VadConfig
 from speech_service.domain.audio import Samples
+from speech_service.engines.formats.onnx_weights import read_float_constants
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.registry import VADS, build_vad
-from speech_service.engines.vad import silero
-from speech_service.engines.vad.onnx_weights import read_float_constants
-from speech_service.engines.vad.silero_network import SileroNetwork
+from speech_service.engines.silero import detector as silero
+from speech_service.engines.silero.network import SileroNetwork
 from speech_service.protocols import Vad
 
 from .test_recognizers import clip

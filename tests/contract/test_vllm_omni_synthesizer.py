@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import (
     DeadlineError,
@@ -25,9 +25,9 @@ from speech_service.domain.work import (
     WorkDone,
     WorkFailed,
 )
-from speech_service.engines.server.engine import ServerEngine
+from speech_service.engines.model_server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import vllm_omni
+from speech_service.engines.vllm import synthesizer as vllm_omni
 from tests.contract.speech_server import MODEL, SECRET, Reply, Request, serving, speech
 
 TIMEOUT_S = 20.0

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.domain.errors import UnavailableError, UnsupportedOptionError
 from speech_service.domain.models import Capability
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import WorkDone
-from speech_service.engines.recognizers import vllm
 from speech_service.engines.registry import build_engine
+from speech_service.engines.vllm import recognizer as vllm
 from tests.contract.speech_server import MODEL
 from tests.contract.vllm import (
     abort_many_and_run_a_full_batch,
@@ -104,7 +104,7 @@ def test_realtime_aborts_leave_nothing_behind(realtime: "RealtimeServer") -> Non
 def test_realtime_without_its_library_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    name = "speech_service.engines.recognizers.vllm.realtime"
+    name = "speech_service.engines.vllm.recognizer.realtime"
     monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "websockets.asyncio.client", None)
     monkeypatch.setitem(sys.modules, "websockets", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.errors import DeadlineError, PreconditionError, UnavailableError
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import WorkDone

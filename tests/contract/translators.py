@@ -10,9 +10,9 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.translation import GlossaryEntry, Translation
 from speech_service.domain.work import TranslateWork, WorkClass, WorkDone, WorkEvent, WorkFailed
-from speech_service.engines.server.engine import ServerEngine
+from speech_service.engines import openai
+from speech_service.engines.model_server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.translators import openai
 from speech_service.protocols import Engine
 
 TIMEOUT_S = 20.0

@@ -18,9 +18,9 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.engines.recognizers import vllm
-from speech_service.engines.server.engine import ServerEngine
+from speech_service.engines.model_server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
+from speech_service.engines.vllm import recognizer as vllm
 from tests.contract.speech_server import MODEL, SECRET
 
 TIMEOUT_S = 20.0

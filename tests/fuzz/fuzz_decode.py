@@ -11,16 +11,16 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from speech_service.audio.decode_sources import (
+from speech_service.domain.errors import SpeechError
+from speech_service.media.decode.sniff import identify
+from speech_service.media.decode.sources import (
     GiveUpError,
     PipeReader,
     open_caf,
     open_mp4,
     skip_id3,
 )
-from speech_service.audio.decode_wav import read_wav_header
-from speech_service.audio.sniff import identify
-from speech_service.domain.errors import SpeechError
+from speech_service.media.decode.wav import read_wav_header
 from tests.unit.audio.encode import KINDS, encoded
 
 

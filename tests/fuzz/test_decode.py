@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speech_service.audio.containers import DecoderPool, decode_file
-from speech_service.audio.limits import DecodeLimits
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.media.decode.limits import DecodeLimits
+from speech_service.media.decode.pool import DecoderPool, decode_file
 from tests.fuzz.fuzz_decode import damaged, one_input
 from tests.unit.audio.encode import KINDS, encoded
 

@@ -9,9 +9,9 @@ import torch
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeWork
+from speech_service.engines.qwen3.asr.options import Options, build
 from speech_service.engines.qwen3.asr.tools import export_encoder
-from speech_service.engines.qwen3.quantize import quantiser
-from speech_service.engines.recognizers.qwen3 import Options, build
+from speech_service.engines.qwen3.nn.quantize import quantiser
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import clips, greedy, limit, make_work, run, tokens_of

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 
 from speech_service.domain.work import RecognizeWork, Work, WorkEvent
-from speech_service.engines.recognizers import fake
+from speech_service.engines.fake import recognizer as fake
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 from speech_service.worker.process import main

@@ -39,14 +39,14 @@ def speech(*ms: float, rate: int = RATE) -> bytes:
 
 def linear_to_mulaw(samples: NDArray[np.float32]) -> bytes:
     """G.711 mu-law, by looking for the nearest code."""
-    from speech_service.audio.pcm import MULAW_TO_FLOAT
+    from speech_service.media.pcm import MULAW_TO_FLOAT
 
     return _nearest(MULAW_TO_FLOAT, samples)
 
 
 def linear_to_alaw(samples: NDArray[np.float32]) -> bytes:
     """G.711 A-law, by looking for the nearest code."""
-    from speech_service.audio.pcm import ALAW_TO_FLOAT
+    from speech_service.media.pcm import ALAW_TO_FLOAT
 
     return _nearest(ALAW_TO_FLOAT, samples)
 

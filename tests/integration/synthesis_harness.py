@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2_grpc, voice_service_pb2_grpc
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import WAIT_S, Failure, rpc_error, send
 from tests.integration.harness import Server
 

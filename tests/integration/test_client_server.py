@@ -27,8 +27,8 @@ from speech_client import (
     TranslationChunk,
     VoiceSample,
 )
-from speech_service.cli import wav_file
-from speech_service.config import ModelConfig
+from speech_service.cli.ui import wav_file
+from speech_service.config.tree import ModelConfig
 from tests.integration.harness import FAKE, running
 
 TEXT = "Hello there. All is well."

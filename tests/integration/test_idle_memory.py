@@ -17,7 +17,7 @@ NEVER_AT_START = {
     "wcwidth",
     # Our own services that many installations are never asked for, and the scheduler, which is the worker's.
     *(f"speech_service.servicers.{name}" for name in ("alignment", "synthesis", "translation")),
-    *("speech_service.servicers.model_admin", "speech_service.scheduler.scheduler"),
+    *("speech_service.edge.admin_v1.models", "speech_service.dispatch.scheduler"),
 }
 MAX_RSS_KB = 100_000
 """Generous: a page more or less is the system's affair. The benchmark of memory holds the service to the same."""
@@ -44,7 +44,7 @@ def test_a_waiting_front_end_has_imported_nothing_that_only_some_requests_need(
 ) -> None:
     imported = front_end["modules"]
     assert isinstance(imported, list)
-    assert "speech_service.servicers.recognition" in imported
+    assert "speech_service.edge.v1.recognition.servicer" in imported
     assert NEVER_AT_START & set(imported) == set()
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from speech_service.dispatch.workers import WorkerState
+from speech_service.dispatch.workers.frames import Frames
+from speech_service.dispatch.workers.lifecycle import Lifecycle
+from speech_service.dispatch.workers.link import WorkerLink
+from speech_service.dispatch.workers.outbox import Outbox
+from speech_service.dispatch.workers.process import WorkerProcess
 from speech_service.domain.errors import InternalError
-from speech_service.scheduler.remote import WorkerState
-from speech_service.scheduler.remote.frames import Frames
-from speech_service.scheduler.remote.lifecycle import Lifecycle
-from speech_service.scheduler.remote.link import WorkerLink
-from speech_service.scheduler.remote.outbox import Outbox
-from speech_service.scheduler.worker_process import WorkerProcess
 from tests.integration.starving import busy_machine, slowed
 from tests.integration.workers import (
     HOSTILE_COMMAND,

@@ -8,7 +8,7 @@ from loguru import logger
 
 from speech.v1 import common_pb2
 from speech.v1 import recognition_service_pb2 as pb
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import WAIT_S
 from tests.integration.harness import Server, fake_model, raw_config, recognize, running
 from tests.integration.sound import speech

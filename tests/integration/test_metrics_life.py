@@ -18,7 +18,7 @@ from speech.v1 import synthesis_service_pb2 as speech_pb
 from speech.v1 import translation_service_pb2 as translate_pb
 from speech.v1 import voice_service_pb2 as voice_pb
 from speech_service import __version__
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.models import ModelState
 from speech_service.observability.metrics import METRICS
 from tests.integration.failures import WAIT_S, failure_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.harness import FAKE, running
 
 NODE_CLIENT = Path(__file__).resolve().parents[2] / "clients" / "node"

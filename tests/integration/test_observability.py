@@ -11,7 +11,7 @@ import grpc
 from loguru import logger
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from speech_service.config import ObservabilityConfig
+from speech_service.config.tree import ObservabilityConfig
 from speech_service.observability.logging import configure
 from tests.integration.failures import failure_of
 from tests.integration.harness import chunk, fake_model, pb, raw_config, running, until

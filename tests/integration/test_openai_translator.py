@@ -18,10 +18,10 @@ import pytest
 
 from speech_service.domain.translation import Translation
 from speech_service.domain.work import TranslateWork, WorkClass, WorkDone, WorkEvent, WorkFailed
+from speech_service.engines import openai
 from speech_service.engines.model_files import package_folder
-from speech_service.engines.server.engine import ServerEngine
+from speech_service.engines.model_server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.translators import openai
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 TIMEOUT_S = 90.0

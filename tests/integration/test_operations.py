@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as reflection
 from speech.admin.v1 import model_admin_service_pb2 as admin_pb
 from speech.admin.v1 import model_admin_service_pb2_grpc
 from speech.v1 import model_service_pb2 as models_pb
-from speech_service.engines.vad.fake import LoudnessVad
+from speech_service.engines.fake.vad import LoudnessVad
 from speech_service.protocols import VadStream
 from tests.integration.failures import WAIT_S, Failure, failure_of
 from tests.integration.harness import Server, Talk, fake_model, raw_config, running, until

@@ -18,7 +18,7 @@ from speech.v1 import (
 )
 from speech.v1 import synthesis_service_pb2 as synthesis_pb
 from speech.v1 import translation_service_pb2 as translation_pb
-from speech_service.config import LIBRARY_ENVIRONMENT, set_environment_defaults
+from speech_service.config.tree import LIBRARY_ENVIRONMENT, set_environment_defaults
 from tests.integration.harness import pb, raw_config, recognition_stub
 from tests.integration.processes import FREE_PORTS, ROOT, START_S, environment
 from tests.integration.sound import moonshine_asset, recording
@@ -112,7 +112,7 @@ def outward(trace: Path) -> list[str]:
     "program",
     [
         "import speech_service.worker.process",
-        "import speech_service.audio.codec_zygote",
+        "import speech_service.media.codec.zygote",
         "import speech_service.cli",
         "import speech_client, speech_service",
         "import benchmarks",

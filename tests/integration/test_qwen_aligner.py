@@ -12,7 +12,7 @@ from grpc import aio
 
 from speech.v1 import alignment_service_pb2 as align_pb
 from speech.v1 import common_pb2
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.harness import FAKE, pb, raw_config, recognition_stub, recognize, running
 from tests.integration.processes import FAKE_TOML, run_serve, serving
 from tests.integration.sound import speech

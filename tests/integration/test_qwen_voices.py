@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import voice_service_pb2 as voice_pb
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import failure_of
 from tests.integration.harness import Server, running
 from tests.integration.synthesis_harness import (

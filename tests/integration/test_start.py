@@ -11,7 +11,7 @@ import psutil
 import pytest
 from grpc import aio
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.heap import HEAP_ENVIRONMENT
 from tests.integration.harness import FAKE, pb, raw_config, recognition_stub, running
 from tests.integration.processes import FAKE_TOML, run_serve, serving

@@ -11,7 +11,7 @@ import webvtt
 from grpc import aio
 
 from speech.v1 import alignment_service_pb2, audio_pb2, common_pb2
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import WAIT_S, Failure
 from tests.integration.harness import FAKE, Server, pb, raw_config, running
 from tests.integration.sound import RATE, speech

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.harness import Server, running
 from tests.integration.synthesis_harness import HUM, config, gather, hum, speech_stub
 

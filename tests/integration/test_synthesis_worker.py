@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.harness import running
 from tests.integration.synthesis_harness import FLAC, SpeechTalk, config, gather, pcm, speech_stub
 

@@ -13,7 +13,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from tests.integration.harness import running
 from tests.integration.processes import FAKE_TOML, run_serve, serving
 

@@ -8,7 +8,7 @@ from grpc import aio
 
 from speech.v1 import common_pb2
 from speech.v1 import translation_service_pb2 as pb
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.contract.translation_server import (
     SECRET,
     Behaviour,

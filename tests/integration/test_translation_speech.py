@@ -8,7 +8,7 @@ import pytest
 
 from speech.v1 import common_pb2
 from speech.v1 import translation_service_pb2 as pb
-from speech_service.engines.translators.fake import original
+from speech_service.engines.fake.translator import original
 from tests.integration.failures import WAIT_S
 from tests.integration.harness import Server, auto_config, raw_config
 from tests.integration.sound import speech

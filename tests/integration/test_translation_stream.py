@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from speech_service.engines.translators.fake import original
+from speech_service.engines.fake.translator import original
 from tests.integration.harness import Server, fake_model, raw_config, until
 from tests.integration.sound import speech
 from tests.integration.translating import (

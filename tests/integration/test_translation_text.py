@@ -13,8 +13,8 @@ from grpc import aio
 from speech.v1 import common_pb2
 from speech.v1 import translation_service_pb2 as pb
 from speech.v1.model_service_pb2 import GetModelRequest
-from speech_service.config import ConfigError
-from speech_service.engines.translators.fake import original
+from speech_service.config.tree import ConfigError
+from speech_service.engines.fake.translator import original
 from tests.integration.harness import Server, raw_config
 from tests.integration.translating import (
     MARIAN,

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import voice_service_pb2 as voice_pb
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from tests.integration.failures import failure_of
 from tests.integration.harness import Server, running
 from tests.integration.sound import speech

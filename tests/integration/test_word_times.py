@@ -7,7 +7,7 @@ import pytest
 from grpc import aio
 
 from speech.v1 import common_pb2, model_service_pb2
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import WAIT_S, Failure
 from tests.integration.harness import FAKE, Server, Talk, pb, raw_config, recognize, running
 from tests.integration.sound import speech

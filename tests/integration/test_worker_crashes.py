@@ -11,11 +11,11 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
+from speech_service.dispatch.workers import WorkerState
 from speech_service.domain.errors import (
     InternalError,
     UnavailableError,
 )
-from speech_service.scheduler.remote import WorkerState
 from tests.integration.workers import (
     BACKGROUND,
     FINAL,

@@ -9,7 +9,11 @@ import psutil
 import pytest
 
 from speech.internal.v1 import worker_pb2 as pb
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.scheduler import Scheduler
+from speech_service.dispatch.workers import WorkerState
+from speech_service.dispatch.workers.link import WorkerLink
+from speech_service.dispatch.workers.outbox import Item
 from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
@@ -23,14 +27,10 @@ from speech_service.domain.work import (
     WorkDropped,
     WorkFailed,
 )
-from speech_service.engines.recognizers import fake
+from speech_service.engines.fake import recognizer as fake
 from speech_service.engines.shared import SharedModels
 from speech_service.heap import HEAP_ENVIRONMENT
 from speech_service.protocols import NullObserver
-from speech_service.scheduler.remote import WorkerState
-from speech_service.scheduler.remote.link import WorkerLink
-from speech_service.scheduler.remote.outbox import Item
-from speech_service.scheduler.scheduler import Scheduler
 from tests.integration.workers import (
     FINAL,
     PARTIAL,
@@ -85,7 +85,7 @@ async def test_starts_on_need_and_gives_what_an_inline_scheduler_gives() -> None
 
 
 async def test_only_new_audio_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = count_calls(monkeypatch, "speech_service.scheduler.remote.wire.encode_audio")
+    sent = count_calls(monkeypatch, "speech_service.dispatch.workers.wire.encode_audio")
     async with remote(config()) as (submitter, outcomes):
         for number, ms in enumerate((500, 1000, 1500)):
             outcomes.submit(work(f"p{number}", PARTIAL, ms=ms, stream="a"))
@@ -153,7 +153,7 @@ async def test_what_waits_together_travels_together(monkeypatch: pytest.MonkeyPa
 
 
 async def test_lost_audio_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    resent = count_calls(monkeypatch, "speech_service.scheduler.remote.wire.encode_submit")
+    resent = count_calls(monkeypatch, "speech_service.dispatch.workers.wire.encode_submit")
     resends: list[str] = []
     plain = WorkerLink._resend
 

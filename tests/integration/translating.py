@@ -11,7 +11,7 @@ from grpc import aio
 
 from speech.v1 import translation_service_pb2 as pb
 from speech.v1 import translation_service_pb2_grpc
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from tests.integration.failures import WAIT_S, Failure, rpc_error, send
 from tests.integration.harness import FAKE, Server, running
 

@@ -14,7 +14,9 @@ import numpy as np
 import psutil
 import pytest
 
-from speech_service.config import Config, ModelConfig, SchedulerConfig, WorkerConfig
+from speech_service.config.tree import Config, ModelConfig, SchedulerConfig, WorkerConfig
+from speech_service.dispatch.workers import RemoteSubmitter
+from speech_service.dispatch.workers.process import WORKER_COMMAND
 from speech_service.domain.errors import (
     SpeechError,
 )
@@ -27,8 +29,6 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import NullObserver
-from speech_service.scheduler.remote import RemoteSubmitter
-from speech_service.scheduler.worker_process import WORKER_COMMAND
 from tests.unit.scheduler.builders import Outcomes
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass

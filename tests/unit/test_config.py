@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.config import (
+from speech_service.config.tree import (
     Config,
     ConfigError,
     ModelConfig,

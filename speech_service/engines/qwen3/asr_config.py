@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, cast
 
-from speech_service.engines.qwen3.checkpoint import Checkpoint
-from speech_service.engines.qwen3.shapes import AudioShape, DecoderShape, conv_length
+from speech_service.engines.qwen3.checkpoint.reading import Checkpoint
+from speech_service.engines.qwen3.nn.shapes import AudioShape, DecoderShape, conv_length
 
 MODEL_TYPE = "qwen3_asr"
 DECODER_PREFIX = "thinker.model."

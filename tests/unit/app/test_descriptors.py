@@ -9,7 +9,7 @@ import pytest
 
 from speech_service.app import descriptors
 from speech_service.app.descriptors import OWN, WORKER, ShortageLog, make_room, share
-from speech_service.config import ConfigError, ServerConfig
+from speech_service.config.tree import ConfigError, ServerConfig
 
 
 @pytest.mark.parametrize("limit", [64, 100, 256, 512, 1024, 4096, 65_536])

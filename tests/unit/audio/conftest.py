@@ -8,8 +8,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from speech_service.audio.codec_host import CodecHost
-from speech_service.audio.containers import DecoderPool
+from speech_service.media.codec.host import CodecHost
+from speech_service.media.decode.pool import DecoderPool
 
 HERE = Path(__file__).parent
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from speech_service.audio.codec_host import CodecHost
-from speech_service.audio.containers import AudioBlock, DecoderPool, decode_file
-from speech_service.audio.limits import STREAM_LIMITS, UNARY_LIMITS, DecodeLimits
 from speech_service.domain.audio import AudioLoss, ContainerFormat, LossKind
 from speech_service.domain.errors import AudioLimitError, InvalidAudioError, SpeechError
+from speech_service.media.codec.host import CodecHost
+from speech_service.media.decode.limits import STREAM_LIMITS, UNARY_LIMITS, DecodeLimits
+from speech_service.media.decode.pool import AudioBlock, DecoderPool, decode_file
 from tests.unit.audio.encode import KINDS, encode, encoded, ogg_silence, speechlike, wav
 
 pytestmark = pytest.mark.integration

@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
-from speech_service.audio.containers import ContainerDecoder, DecoderPool, decode_file
-from speech_service.audio.limits import STREAM_LIMITS
 from speech_service.domain.audio import Container, ContainerFormat, OpusPacketsFormat
 from speech_service.domain.errors import InvalidAudioError, UnavailableError
+from speech_service.media.decode.limits import STREAM_LIMITS
+from speech_service.media.decode.pool import ContainerDecoder, DecoderPool, decode_file
 from tests.unit.audio.encode import KINDS, encode, encoded, opus_packets, speechlike, wav
 
 pytestmark = pytest.mark.integration
@@ -338,6 +338,6 @@ async def test_recordings(pool: DecoderPool) -> None:
 
 
 def test_wire_header_is_packed() -> None:
-    from speech_service.audio import decode_wire
+    from speech_service.media.decode import wire as decode_wire
 
     assert decode_wire.HEADER.size == struct.calcsize("<BIHI") == 11

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.damage import WAYS, damaged
-from speech_service.audio.containers import DecoderPool, decode_file
 from speech_service.domain.audio import LossKind
 from speech_service.domain.errors import InvalidAudioError
+from speech_service.media.decode.pool import DecoderPool, decode_file
 from tests.unit.audio.encode import KINDS, encode, encoded, speechlike
 from tests.unit.audio.test_bad_containers import decoded, seconds
 

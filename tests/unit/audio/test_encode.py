@@ -12,21 +12,21 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from speech_service.audio.codec_host import CodecHost
-from speech_service.audio.containers import DecoderPool, decode_file
-from speech_service.audio.encode import (
+from speech_service.domain.audio import Samples
+from speech_service.domain.errors import InvalidFieldError, OverloadedError, UnavailableError
+from speech_service.domain.synthesis import OutputEncoding, OutputFormat
+from speech_service.media.codec.host import CodecHost
+from speech_service.media.decode.pool import DecoderPool, decode_file
+from speech_service.media.encode.encoder import (
     EncoderPool,
     OutputEncoder,
     bit_rate_bps,
     check_output,
     coded_rate_hz,
 )
-from speech_service.audio.encode_length import whole_file
-from speech_service.audio.encode_pcm import to_s16
-from speech_service.audio.resample import StreamResampler
-from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InvalidFieldError, OverloadedError, UnavailableError
-from speech_service.domain.synthesis import OutputEncoding, OutputFormat
+from speech_service.media.encode.length import whole_file
+from speech_service.media.encode.pcm import to_s16
+from speech_service.media.resample import StreamResampler
 from tests.unit.audio.encode import encoded, speechlike
 
 pytestmark = pytest.mark.integration

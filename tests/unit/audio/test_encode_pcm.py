@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from speech_service.audio import encode_pcm
-from speech_service.audio.pcm import ALAW_TO_FLOAT, MULAW_TO_FLOAT, RawDecoder
 from speech_service.domain.audio import AudioEncoding, RawFormat
+from speech_service.media.encode import pcm as encode_pcm
+from speech_service.media.pcm import ALAW_TO_FLOAT, MULAW_TO_FLOAT, RawDecoder
 
 EVERY_INT16 = np.arange(-32768, 32768).astype("<i2")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_service.audio.encode_shape import SilenceTrimmer, amplify
 from speech_service.domain.audio import Samples
+from speech_service.media.encode.shape import SilenceTrimmer, amplify
 
 RATE = 8_000
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.audio.framing import FrameBuffer
+from speech_service.media.framing import FrameBuffer
 
 pytestmark = pytest.mark.unit
 

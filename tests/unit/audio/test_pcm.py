@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.audio.pcm import ALAW_TO_FLOAT, MULAW_TO_FLOAT, RawDecoder
 from speech_service.domain.audio import AudioEncoding, RawFormat
 from speech_service.domain.errors import InvalidAudioError
+from speech_service.media.pcm import ALAW_TO_FLOAT, MULAW_TO_FLOAT, RawDecoder
 
 pytestmark = pytest.mark.unit
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from speech_service.audio.containers import DecoderPool
 from speech_service.domain.audio import ContainerFormat
 from speech_service.domain.errors import OverloadedError
+from speech_service.media.decode.pool import DecoderPool
 
 
 async def test_one_decoder_above_the_limit_is_refused_and_a_closed_one_makes_room() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_service.audio.resample import StreamResampler, downmix, select_channel
+from speech_service.media.resample import StreamResampler, downmix, select_channel
 from tests.unit.audio.encode import speechlike
 
 pytestmark = pytest.mark.unit
@@ -52,7 +52,7 @@ def test_a_tone_stays_where_it_was() -> None:
 
 def test_soxr_is_not_loaded_before_it_is_needed() -> None:
     code = (
-        "import sys; from speech_service.audio.resample import StreamResampler as S;"
+        "import sys; from speech_service.media.resample import StreamResampler as S;"
         "S(16000); assert 'soxr' not in sys.modules; S(8000); assert 'soxr' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

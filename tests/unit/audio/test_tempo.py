@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_service.audio.tempo import TempoChanger
 from speech_service.domain.audio import Samples
+from speech_service.media.tempo import TempoChanger
 
 RATE = 16_000
 RATES = [0.5, 0.8, 1.25, 2.0]

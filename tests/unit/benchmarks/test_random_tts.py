@@ -9,8 +9,8 @@ pytest.importorskip("torch")
 
 from benchmarks import random_tts
 from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone
+from speech_service.engines.qwen3.tts.options import Options, build
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers.qwen3 import Options, build
 
 _HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
 SMALL = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, **_HEADS}

@@ -20,12 +20,13 @@ from speech_client import (
     Usage,
 )
 from speech_client.errors import from_status
-from speech_service.cli import COMMANDS, build_parser, checks, inputs, ports, run, serve
+from speech_service.cli import COMMANDS, build_parser, checks, inputs, ports, run
+from speech_service.cli.commands import serve
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.finding import Verdict
-from speech_service.cli.live_view import LiveView, clock
 from speech_service.cli.server_address import Access
-from speech_service.config import (
+from speech_service.cli.ui.live_view import LiveView, clock
+from speech_service.config.tree import (
     Config,
     ConfigError,
     ModelConfig,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.cli import synthesize
+from speech_service.cli.commands import synthesize
 from speech_service.cli.failure import CommandError, ExitCode
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.cli import serve
-from speech_service.config import ConfigError, ServerConfig, load_config, local_address
+from speech_service.cli.commands import serve
+from speech_service.config.tree import ConfigError, ServerConfig, load_config, local_address
 
 
 def test_a_second_server_needs_one_argument(capsys: pytest.CaptureFixture[str]) -> None:

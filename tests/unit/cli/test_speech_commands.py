@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from speech_client import AlignedUnit, Model, UnitKind
-from speech_service.cli import inputs, playback, wav_file, word_plot
+from speech_service.cli import inputs
+from speech_service.cli.commands.languages import by_language
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.cli.languages import by_language
 from speech_service.cli.texts import read_argument, read_file, write_file
+from speech_service.cli.ui import playback, wav_file, word_plot
 
 
 def wav(

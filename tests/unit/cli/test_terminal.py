@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from speech_service.cli import streams, tables
-from speech_service.cli.progress import ProgressScreen, audio_length_ms, clock, status
-from speech_service.cli.tables import Column, show
+from speech_service.cli import streams
+from speech_service.cli.ui import tables
+from speech_service.cli.ui.progress import ProgressScreen, audio_length_ms, clock, status
+from speech_service.cli.ui.tables import Column, show
 from tests.unit.cli.test_speech_commands import wav
 
 COLUMNS = [Column("Name"), Column("Kind"), Column("Languages", wraps=True)]

@@ -171,7 +171,7 @@ def test_only_unary_methods_are_retried() -> None:
 
 def test_the_longest_silence_is_documented_as_the_server_has_it() -> None:
     from speech_client import RecognizeStream
-    from speech_service.sessions.recognition import MAX_SILENCE_MS
+    from speech_service.sessions.recognition.session import MAX_SILENCE_MS
 
     assert f"at most {MAX_SILENCE_MS // 60_000} minutes" in (
         RecognizeStream.send_silence.__doc__ or ""

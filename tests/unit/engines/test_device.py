@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from speech_service.config import ConfigError
-from speech_service.engines.device import HOST, Compiled, as_it_is, open_device
+from speech_service.config.tree import ConfigError
+from speech_service.engines.runtimes.torch import HOST, Compiled, as_it_is, open_device
 
 
 def test_the_cpu_copies_nothing_that_is_right_already() -> None:

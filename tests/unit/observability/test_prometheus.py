@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from speech_service.config import load_config
+from speech_service.config.tree import load_config
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.events import LatencySummary, Usage
 from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
@@ -32,7 +32,7 @@ KINDS = {
     "gauge": MetricKind.GAUGE,
 }
 # Passes on what a worker measured, under names that the worker's own code reports.
-DYNAMIC = {"scheduler/remote/health.py"}
+DYNAMIC = {"dispatch/workers/health.py"}
 REPORTERS = {"observer", "_observer"}
 
 

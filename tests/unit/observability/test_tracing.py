@@ -13,6 +13,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from speech_service.calls.call import make_call
+from speech_service.calls.trace import SessionTrace
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError
 from speech_service.domain.events import LatencySummary, SessionEnded, SessionStarted, Usage
@@ -32,8 +34,6 @@ from speech_service.domain.work import (
 from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.observability.tracing import OtelTracer
 from speech_service.protocols import NullTracer
-from speech_service.servicers.call import make_call
-from speech_service.servicers.session_trace import SessionTrace
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"

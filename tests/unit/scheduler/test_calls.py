@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from speech.internal.v1 import worker_pb2 as pb
+from speech_service.dispatch.workers import wire_errors
+from speech_service.dispatch.workers.calls import Calls
 from speech_service.domain.errors import UnavailableError
-from speech_service.scheduler.remote import wire_errors
-from speech_service.scheduler.remote.calls import Calls
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from speech_service.scheduler.remote.frames import Frames
+from speech_service.dispatch.workers.frames import Frames
 
 
 @asynccontextmanager

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch import models as model_host
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.scheduler import Scheduler
 from speech_service.domain.errors import ResourceNotFoundError, UnavailableError
 from speech_service.domain.models import ModelState
 from speech_service.domain.work import WorkDone, WorkFailed
 from speech_service.protocols import Engine, NullObserver
-from speech_service.scheduler import model_host
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.scheduler import Scheduler
 from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work
 
 

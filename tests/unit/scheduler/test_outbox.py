@@ -2,7 +2,9 @@
 
 import pytest
 
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.workers.lifecycle import MAX_BACKOFF_S, Lifecycle
+from speech_service.dispatch.workers.outbox import MAX_IN_FLIGHT, Item, Outbox
 from speech_service.domain.errors import DeadlineError, InternalError, OverloadedError
 from speech_service.domain.models import WorkerState
 from speech_service.domain.work import (
@@ -13,8 +15,6 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.scheduler.remote.lifecycle import MAX_BACKOFF_S, Lifecycle
-from speech_service.scheduler.remote.outbox import MAX_IN_FLIGHT, Item, Outbox
 from tests.unit.scheduler.builders import make_work
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass

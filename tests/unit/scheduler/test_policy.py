@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from speech_service.dispatch.policy import PRIORITY_FLOOR, Waiting, choose, effective_class
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.work import WorkClass
-from speech_service.scheduler.policy import PRIORITY_FLOOR, Waiting, choose, effective_class
 
 STARVATION_MS = 1000.0
 CLASSES = st.sampled_from(WorkClass)

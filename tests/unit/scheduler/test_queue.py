@@ -5,10 +5,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.queue import WorkQueue
 from speech_service.domain.errors import DeadlineError, OverloadedError
 from speech_service.domain.work import DropReason, WorkClass, WorkDropped
-from speech_service.scheduler.queue import WorkQueue
 from tests.unit.scheduler.builders import MODEL, make_work
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass

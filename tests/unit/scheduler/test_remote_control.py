@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
+from speech_service.dispatch.workers import RemoteSubmitter, WorkerState
+from speech_service.dispatch.workers.control import RemoteControl
+from speech_service.dispatch.workers.submitter import RemoteStats
 from speech_service.domain.models import ModelState
-from speech_service.scheduler.remote import RemoteSubmitter, WorkerState
-from speech_service.scheduler.remote.control import RemoteControl
-from speech_service.scheduler.remote.submitter import RemoteStats
 
 
 class SilentWorker:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.scheduler import Scheduler
 from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
@@ -29,7 +30,6 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import NullObserver
-from speech_service.scheduler.scheduler import Scheduler
 from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
@@ -336,7 +336,7 @@ async def test_a_lane_survives_whatever_fails_around_its_engine(
                 raise OSError("no")
 
     observer, engine = Broken(), ScriptedEngine()
-    monkeypatch.setattr("speech_service.scheduler.device_thread.FAILURE_PAUSE_S", 0.0)
+    monkeypatch.setattr("speech_service.dispatch.lane.FAILURE_PAUSE_S", 0.0)
     async with running(engine, observer=observer) as (scheduler, outcomes):
         outcomes.submit(make_work("a"))
         (event,) = await outcomes.wait("a")

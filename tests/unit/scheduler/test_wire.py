@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speech_service.dispatch.workers import wire, wire_tasks
 from speech_service.domain.alignment import (
     AlignedUnit,
     Alignment,
@@ -49,7 +50,6 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.scheduler.remote import wire, wire_tasks
 
 
 def test_work_comes_back_as_it_was() -> None:

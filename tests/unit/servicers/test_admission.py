@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from speech_service.config import ServerConfig
+from speech_service.calls.admission import Admission
+from speech_service.config.tree import ServerConfig
 from speech_service.domain.errors import OverloadedError, UnavailableError
-from speech_service.servicers.admission import Admission
 
 
 class Pump:

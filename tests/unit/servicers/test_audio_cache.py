@@ -2,6 +2,15 @@
 
 from dataclasses import replace
 
+from speech_service.calls.audio_cache import (
+    AudioCache,
+    CacheStats,
+    FinishedAudio,
+    LruCache,
+    VoicePromptCache,
+    audio_key,
+    prompt_key,
+)
 from speech_service.domain.events import SpeechChunk, SpeechTimings, SpokenUnit, StreamWarning
 from speech_service.domain.synthesis import (
     WORD_TIMINGS_UNAVAILABLE,
@@ -10,15 +19,6 @@ from speech_service.domain.synthesis import (
     OutputFormat,
     Segmentation,
     SynthesisOptions,
-)
-from speech_service.servicers.audio_cache import (
-    AudioCache,
-    CacheStats,
-    FinishedAudio,
-    LruCache,
-    VoicePromptCache,
-    audio_key,
-    prompt_key,
 )
 
 OPTIONS = SynthesisOptions("m", "v", OutputFormat(OutputEncoding.PCM_S16LE, 24_000))

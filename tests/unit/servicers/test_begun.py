@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from speech_service.servicers.begun import Begun
+from speech_service.edge.begun import Begun
 
 
 async def test_it_runs_up_to_where_it_waits_and_goes_on_when_awaited() -> None:

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from speech_service.calls.model_catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
-from speech_service.servicers.catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
 
 HEARS, HEARS_TOO = (
     ModelCapabilities(name, ModelKind.RECOGNIZER, ("en",), 16_000, 20_000) for name in ("a", "b")

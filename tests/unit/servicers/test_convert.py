@@ -15,7 +15,7 @@ from speech_service.domain.audio import (
     RawFormat,
 )
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.servicers import convert
+from speech_service.edge.v1 import common as convert
 
 
 def audio(**fields: Any) -> audio_pb2.AudioFormat:

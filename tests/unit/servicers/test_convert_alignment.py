@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import audio_pb2, common_pb2
+from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.domain.alignment import AlignedUnit, Granularity, UnalignedReason, UnalignedSpan
 from speech_service.domain.errors import (
     InvalidFieldError,
@@ -17,10 +18,10 @@ from speech_service.domain.errors import (
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import ResultKind, TranscriptResult, Word
-from speech_service.servicers import convert_alignment, convert_subtitles
-from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.convert_alignment import AlignmentConverter, AlignmentRequest
-from speech_service.text.subtitle_rules import SubtitleRules
+from speech_service.edge.v1 import subtitles as convert_subtitles
+from speech_service.edge.v1.alignment import config as convert_alignment
+from speech_service.edge.v1.alignment.config import AlignmentConverter, AlignmentRequest
+from speech_service.text.subtitles.rules import SubtitleRules
 
 
 def aligner(name: str, *languages: str, rich: bool = True) -> ModelCapabilities:

@@ -8,7 +8,8 @@ from google.protobuf.duration_pb2 import Duration
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
-from speech_service.config import RecognitionConfig
+from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.config.tree import RecognitionConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
@@ -18,9 +19,8 @@ from speech_service.domain.errors import (
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
-from speech_service.servicers import convert_result
-from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition import results as convert_result
+from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
 from tests.integration.harness import raw_config
 
 POOR = ModelCapabilities(

@@ -7,7 +7,11 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.config import SynthesisConfig
+from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.calls.voices.files import MadeVoice
+from speech_service.calls.voices.store import MadeVoices
+from speech_service.config.tree import SynthesisConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -24,12 +28,8 @@ from speech_service.domain.synthesis import (
     Voice,
     VoiceGender,
 )
-from speech_service.servicers import convert_speech
-from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.convert_synthesis import SynthesisConverter, SynthesisRequest
-from speech_service.servicers.made_voices import MadeVoices
-from speech_service.servicers.voice_catalog import VoiceCatalog
-from speech_service.servicers.voice_files import MadeVoice
+from speech_service.edge.v1.synthesis import results as convert_speech
+from speech_service.edge.v1.synthesis.config import SynthesisConverter, SynthesisRequest
 
 
 def voice(name: str, model: str, *languages: str) -> Voice:

@@ -7,7 +7,9 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import translation_service_pb2 as pb
-from speech_service.config import TranslationConfig
+from speech_service.calls import language_guess as languages
+from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     LimitExceededError,
@@ -17,9 +19,8 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess
-from speech_service.servicers import convert_translation, languages
-from speech_service.servicers.catalog import ModelCatalog
-from speech_service.servicers.convert_translation import TranslationConverter, TranslationRequest
+from speech_service.edge.v1.translation import config as convert_translation
+from speech_service.edge.v1.translation.config import TranslationConverter, TranslationRequest
 
 PAIRS = ModelCapabilities(
     "pairs", ModelKind.TRANSLATOR, (), 0, 0, language_pairs=(("en", "pt"), ("pt", "en"))

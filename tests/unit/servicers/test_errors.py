@@ -7,7 +7,7 @@ from google.rpc import error_details_pb2 as details
 from google.rpc import status_pb2
 
 from speech_service.domain import errors
-from speech_service.servicers.errors import (
+from speech_service.edge.status import (
     MAX_TEXT_BYTES,
     PUSHBACK_KEY,
     STATUS_DETAILS_KEY,

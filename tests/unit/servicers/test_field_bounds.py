@@ -20,9 +20,9 @@ from speech.v1 import (
     translation_service_pb2,
     voice_service_pb2,
 )
-from speech_service.config import Config
+from speech_service.config.tree import Config
 from speech_service.domain.errors import LimitExceededError
-from speech_service.servicers.field_bounds import (
+from speech_service.edge.v1.field_bounds import (
     CHARACTERS,
     COUNTS,
     OWN,

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from loguru import logger
 
+from speech_service.calls.voices.files import MadeVoice
+from speech_service.calls.voices.store import MadeVoices
 from speech_service.domain.errors import OverloadedError, ResourceExistsError, UnavailableError
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind, VoicePrompt
-from speech_service.servicers.made_voices import MadeVoices
-from speech_service.servicers.voice_files import MadeVoice
 
 SAMPLES = np.linspace(-1, 1, 24_000, dtype=np.float32)
 

@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 
 from benchmarks.faults.messages import empty_strings, field, number
 from speech.v1 import recognition_service_pb2, synthesis_service_pb2, translation_service_pb2
-from speech_service.config import Config
+from speech_service.config.tree import Config
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
-from speech_service.servicers.message_size import MAX_FIELDS, REST_BYTES, MessageSizes
+from speech_service.edge.message_size import MAX_FIELDS, REST_BYTES, MessageSizes
 
 SIZES = MessageSizes(Config())
 RECOGNIZE = recognition_service_pb2.RecognizeRequest

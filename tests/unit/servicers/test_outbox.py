@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from speech_service.calls import outbox as module
+from speech_service.calls.outbox import Outbox
 from speech_service.domain.events import (
     ControlAck,
     ControlKind,
@@ -13,8 +15,6 @@ from speech_service.domain.events import (
     TranslatedSegment,
 )
 from speech_service.domain.transcript import ResultKind, TranscriptResult
-from speech_service.servicers import outbox as module
-from speech_service.servicers.outbox import Outbox
 
 
 def result(

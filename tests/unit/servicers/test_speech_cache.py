@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from speech_service.calls.audio_cache import AudioCache, work_key
+from speech_service.calls.caching_submitter import CachedSpeech
 from speech_service.domain.errors import InternalError, OverloadedError
 from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.work import (
@@ -22,8 +24,6 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.protocols import OnWorkEvent
-from speech_service.servicers.audio_cache import AudioCache, work_key
-from speech_service.servicers.speech_cache import CachedSpeech
 
 WORK = SynthesizeWork(
     work_id="s:1",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_service.audio.encode import EncoderPool
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.speech_output import SpeechOutput
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.events import (
     ContextEnded,
@@ -24,9 +25,8 @@ from speech_service.domain.events import (
     Usage,
 )
 from speech_service.domain.synthesis import OutputEncoding, OutputFormat, SynthesisOptions
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.protocols import NullObserver
-from speech_service.servicers.outbox import Outbox
-from speech_service.servicers.speech_output import SpeechOutput
 
 RATE = 8_000
 OPTIONS = SynthesisOptions("m", "v", OutputFormat(OutputEncoding.PCM_S16LE, RATE))

@@ -28,7 +28,7 @@ from speech_service.domain.work import (
     RecognizeWork,
     WorkClass,
 )
-from speech_service.sessions.recognition import (
+from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
     SessionLimits,

@@ -37,8 +37,8 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.sessions.speech_context import SynthesisIdentity, SynthesisLimits
-from speech_service.sessions.synthesis import MAX_ON_DEVICE, SynthesisSession
+from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
+from speech_service.sessions.synthesis.session import MAX_ON_DEVICE, SynthesisSession
 
 RATE = 1_000
 """One sample is one millisecond."""

@@ -43,7 +43,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.sessions.alignment import (
+from speech_service.sessions.alignment.session import (
     MAX_TEXT_CHARACTERS,
     WHOLE,
     AlignmentIdentity,

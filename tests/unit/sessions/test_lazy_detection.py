@@ -10,8 +10,8 @@ from speech_service.domain.events import Action, Cancel, Detect, Emit, Finish, S
 from speech_service.domain.recognition import Endpointing, EndpointingMode, RecognitionOptions
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import RecognizeWork, WorkDone, WorkTiming
-from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
-from speech_service.sessions.segmenter import Segmenter
+from speech_service.sessions.recognition.segmenter import Segmenter
+from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
 
 FRAME = 512
 SCORES = (0.02, 0.4, 0.95)

@@ -19,7 +19,7 @@ from speech_service.domain.events import (
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause
 from speech_service.domain.work import DropReason, RecognizeKind
-from speech_service.sessions.recognition import (
+from speech_service.sessions.recognition.session import (
     MAX_OPEN_CONTROLS,
     MAX_SILENCE_MS,
 )

@@ -25,12 +25,12 @@ from speech_service.domain.events import (
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import RecognizeKind, RecognizeWork, WorkDone, WorkTiming
-from speech_service.sessions.recognition import (
+from speech_service.sessions.recognition.segmenter import Segmenter, SegmentEvent
+from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
     SessionLimits,
 )
-from speech_service.sessions.segmenter import Segmenter, SegmentEvent
 from tests.unit.sessions.checked_session import ENDPOINTING, OPTIONS, QUIET, SPEECH
 from tests.unit.sessions.drive import Drive
 

@@ -26,7 +26,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.sessions.latency import LatencyMeter
-from speech_service.sessions.refinement import Refinement, words_of
+from speech_service.sessions.recognition.refinement import Refinement, words_of
 
 OPTIONS = RecognitionOptions("m", "en", aligner="a", aligner_languages=("en",))
 AUDIO = np.zeros(16_000, np.float32)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speech_service.domain.recognition import Endpointing, EndpointingMode
 from speech_service.domain.transcript import EndCause
-from speech_service.sessions.segmenter import (
+from speech_service.sessions.recognition.segmenter import (
     PAUSE_MS,
     TAIL_MS,
     PauseBegan,

@@ -13,7 +13,7 @@ from speech_service.domain.alignment import (
 )
 from speech_service.domain.errors import InternalError
 from speech_service.domain.work import AlignWork
-from speech_service.sessions.spoken_words import MAX_WAITING
+from speech_service.sessions.synthesis.word_times import MAX_WAITING
 from tests.unit.sessions.speech_drive import OPTIONS, SpeechDrive
 
 ALIGNED = replace(OPTIONS, word_timings=True, aligner="hears")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.sessions.stability import StablePrefix
+from speech_service.sessions.recognition.stability import StablePrefix
 
 WORDS = st.sampled_from(["a", "b", "wörld", "日本", "ab"])
 HYPOTHESES = st.lists(st.lists(WORDS, max_size=6).map(" ".join), max_size=15)

@@ -14,7 +14,7 @@ from speech_service.domain.errors import (
 from speech_service.domain.events import ContextEnded, ControlAck, SessionEnded, SpeechSamples
 from speech_service.domain.synthesis import Segmentation, SpokenWord
 from speech_service.domain.work import DropReason, WorkAudio, WorkDropped
-from speech_service.sessions.speech_context import SynthesisLimits
+from speech_service.sessions.synthesis.context import SynthesisLimits
 from tests.unit.sessions.speech_drive import OPTIONS, RATE, SpeechDrive
 
 THREE = "First one here. Second one here. Third one here. "

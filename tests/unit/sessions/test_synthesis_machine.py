@@ -6,7 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from speech_service.domain.errors import InternalError
 from speech_service.domain.events import ContextOutcome
-from speech_service.sessions.speech_context import SynthesisLimits
+from speech_service.sessions.synthesis.context import SynthesisLimits
 from tests.unit.sessions.speech_drive import SpeechDrive
 
 IDS = st.sampled_from(["", "a", "b"])

@@ -26,10 +26,10 @@ from speech_service.domain.work import (
     TranslateWork,
     WorkDropped,
 )
-from speech_service.sessions.recognition import (
+from speech_service.sessions.recognition.session import (
     MAX_OPEN_CONTROLS,
 )
-from speech_service.sessions.translation import MAX_OPEN_SEGMENTS
+from speech_service.sessions.translation.session import MAX_OPEN_SEGMENTS
 from tests.unit.sessions.translation_drive import DOWN, TARGETS, VOICE, Drive
 
 

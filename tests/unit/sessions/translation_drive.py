@@ -35,9 +35,9 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.sessions.recognition import RecognitionSession, SessionIdentity
-from speech_service.sessions.translation import TranslationSession
-from speech_service.sessions.translation_work import TranslationOptions
+from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
+from speech_service.sessions.translation.session import TranslationSession
+from speech_service.sessions.translation.work import TranslationOptions
 
 TARGETS = ("pt", "de")
 VOICE = SynthesisOptions("hum", "hum", OutputFormat(OutputEncoding.PCM_S16LE, 24_000))

@@ -19,35 +19,27 @@ import speech_service.text
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import Segmentation
 from speech_service.domain.translation import GlossaryEntry, SubtitleCue
-from speech_service.engines.aligners.spoken import spoken_units
-from speech_service.engines.aligners.spoken_numbers import number_readings
+from speech_service.engines.fake.translator import translate
+from speech_service.engines.pocketsphinx.spoken_text.numbers import number_readings
+from speech_service.engines.pocketsphinx.spoken_text.reading import spoken_units
 from speech_service.engines.qwen3.aligner.words import korean_words, spaced_words
-from speech_service.engines.translators.fake import translate
-from speech_service.sessions.stability import StablePrefix
-from speech_service.text import (
-    bcp47,
-    clean,
-    cue_text,
-    display,
-    normal_form,
-    normalize,
-    numbered,
-    pieces,
-    protected,
-    repetition,
-    script,
-    sentence_rules,
-    sentences,
-    signs,
-    srt_translate,
-    subtitle_atoms,
-    subtitle_file,
-    subtitle_layout,
-    subtitle_share,
-    subtitles,
-)
-from speech_service.text.subtitle_file import FileKind
-from speech_service.text.subtitle_rules import SubtitleRules
+from speech_service.sessions.recognition.stability import StablePrefix
+from speech_service.text import bcp47, clean, normal_form, repetition, script, signs
+from speech_service.text import llm_answers as numbered
+from speech_service.text import placeholders as protected
+from speech_service.text.english import normalize
+from speech_service.text.sentences import cutter as sentences
+from speech_service.text.sentences import pieces
+from speech_service.text.sentences import rules as sentence_rules
+from speech_service.text.subtitles import atoms as subtitle_atoms
+from speech_service.text.subtitles import cue_text, display
+from speech_service.text.subtitles import file as subtitle_file
+from speech_service.text.subtitles import layout as subtitle_layout
+from speech_service.text.subtitles import share as subtitle_share
+from speech_service.text.subtitles import translate as srt_translate
+from speech_service.text.subtitles import writing as subtitles
+from speech_service.text.subtitles.file import FileKind
+from speech_service.text.subtitles.rules import SubtitleRules
 
 SIZES = (3_000, 12_000)
 """Characters."""

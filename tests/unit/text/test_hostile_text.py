@@ -7,10 +7,9 @@ import pytest
 
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.translation import GlossaryEntry
-from speech_service.text import numbered, signs
-from speech_service.text.cue_text import dress, undress
-from speech_service.text.pieces import chunks, cut, cut_around
-from speech_service.text.protected import (
+from speech_service.text import llm_answers as numbered
+from speech_service.text import signs
+from speech_service.text.placeholders import (
     FORMS,
     Protected,
     fragments,
@@ -19,8 +18,10 @@ from speech_service.text.protected import (
     terms_for,
 )
 from speech_service.text.script import guess_by_script
-from speech_service.text.srt_translate import SubtitleTranslation
-from speech_service.text.subtitle_file import FileKind, parse
+from speech_service.text.sentences.pieces import chunks, cut, cut_around
+from speech_service.text.subtitles.cue_text import dress, undress
+from speech_service.text.subtitles.file import FileKind, parse
+from speech_service.text.subtitles.translate import SubtitleTranslation
 from speech_service.text.typography import write_plainly
 
 LENGTH = 100_000

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.text.normalize import normalize, spoken
+from speech_service.text.english.normalize import normalize, spoken
 
 # ruff: noqa: RUF001 - typographic signs are what is tested
 

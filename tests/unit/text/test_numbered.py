@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.text.numbered import answers, plausible, question, single
+from speech_service.text.llm_answers import answers, plausible, question, single
 
 
 @given(st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=9))

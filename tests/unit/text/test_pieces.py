@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.text.pieces import Piece, chunks, cut
+from speech_service.text.sentences.pieces import Piece, chunks, cut
 
 
 def joined(pieces: list[Piece]) -> str:

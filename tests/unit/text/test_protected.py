@@ -4,7 +4,7 @@ import pytest
 
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.text import signs
-from speech_service.text.protected import (
+from speech_service.text.placeholders import (
     FORMS,
     Form,
     Protected,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.domain.synthesis import Segmentation
-from speech_service.text.sentence_rules import LOOK_AHEAD
-from speech_service.text.sentences import MAX_PIECE, Piece, SentenceSplitter
+from speech_service.text.sentences.cutter import MAX_PIECE, Piece, SentenceSplitter
+from speech_service.text.sentences.rules import LOOK_AHEAD
 
 # A bar is where a cut is expected.
 ENGLISH = [

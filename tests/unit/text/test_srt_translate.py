@@ -11,15 +11,15 @@ import srt
 import webvtt
 
 from speech_service.domain.errors import UnavailableError
-from speech_service.text import numbered
-from speech_service.text.srt_translate import (
+from speech_service.text import llm_answers as numbered
+from speech_service.text.subtitles.file import FileKind, parse
+from speech_service.text.subtitles.translate import (
     Batch,
     BatchRules,
     ProblemKind,
     SubtitleTranslation,
     TranslatedFile,
 )
-from speech_service.text.subtitle_file import FileKind, parse
 
 Answer = Mapping[int, str] | Sequence[str | None]
 Backend = Callable[[Batch], Answer]

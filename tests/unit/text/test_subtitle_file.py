@@ -3,7 +3,7 @@
 import pytest
 
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
-from speech_service.text.subtitle_file import FileKind, parse
+from speech_service.text.subtitles.file import FileKind, parse
 
 CUE = "1\n00:00:01,000 --> 00:00:02,000\nHello\n"
 

@@ -3,10 +3,10 @@
 import random
 
 from speech_service.domain.translation import SubtitleCue
-from speech_service.text.subtitle_atoms import TimedText
-from speech_service.text.subtitle_rules import SubtitleRules
-from speech_service.text.subtitle_share import share_out
-from speech_service.text.subtitles import cues_from_segments
+from speech_service.text.subtitles.atoms import TimedText
+from speech_service.text.subtitles.rules import SubtitleRules
+from speech_service.text.subtitles.share import share_out
+from speech_service.text.subtitles.writing import cues_from_segments
 
 RULES = SubtitleRules()
 

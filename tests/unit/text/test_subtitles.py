@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from speech_service.domain.alignment import AlignedUnit, Granularity
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.translation import SubtitleCue
-from speech_service.text.display import fit, pieces, width
-from speech_service.text.subtitle_atoms import TimedText
-from speech_service.text.subtitle_rules import SubtitleRules
-from speech_service.text.subtitles import (
+from speech_service.text.subtitles.atoms import TimedText
+from speech_service.text.subtitles.display import fit, pieces, width
+from speech_service.text.subtitles.rules import SubtitleRules
+from speech_service.text.subtitles.writing import (
     cues_from_segments,
     cues_from_units,
     write_srt,

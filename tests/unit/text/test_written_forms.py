@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_service.text.normalize import normalize
+from speech_service.text.english.normalize import normalize
 
 PAIRS = Path(__file__).parents[2] / "assets" / "written_forms.tsv"
 _INITIALS = re.compile(r"\b(?:[A-Za-z]\.)+[A-Za-z]\b")

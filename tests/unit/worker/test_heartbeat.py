@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from speech_service.config import SchedulerConfig
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.models import ModelHost
+from speech_service.dispatch.record import Record, WorkerRecord
+from speech_service.dispatch.scheduler import Scheduler
 from speech_service.protocols import NullObserver
-from speech_service.scheduler.model_host import ModelHost
-from speech_service.scheduler.record import Record, WorkerRecord
-from speech_service.scheduler.scheduler import Scheduler
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine, wire_id
 from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work, until

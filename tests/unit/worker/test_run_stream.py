@@ -4,6 +4,7 @@ import numpy as np
 
 from speech.internal.v1 import work_pb2
 from speech.internal.v1 import worker_pb2 as pb
+from speech_service.dispatch.workers import wire
 from speech_service.domain.errors import OverloadedError
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import (
@@ -16,7 +17,6 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.protocols import OnWorkEvent
-from speech_service.scheduler.remote import wire
 from speech_service.worker.audio_store import AudioStore
 from speech_service.worker.run_stream import RunStream
 from tests.unit.scheduler.builders import make_work

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from speech_service.domain.models import ModelCapabilities
-from speech_service.engines.aligners.qwen3 import Options
-from speech_service.engines.encoders.torch import TorchEncoder
 from speech_service.engines.qwen3.aligner.engine import AlignerEngine, AlignerParts
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork
+from speech_service.engines.qwen3.aligner.options import Options
 from speech_service.engines.qwen3.aligner.passages import TIMESTAMP, PassageMaker
 from speech_service.engines.qwen3.aligner.rules import word_rules
 from speech_service.engines.qwen3.asr_config import (
@@ -22,11 +21,12 @@ from speech_service.engines.qwen3.asr_config import (
     AsrConfig,
     read_asr_config,
 )
-from speech_service.engines.qwen3.audio_encoder import AudioEncoder
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
-from speech_service.engines.qwen3.packing import pack_linears
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.encoder.network import AudioEncoder
+from speech_service.engines.qwen3.encoder.torch import TorchEncoder
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.shared import SharedModels
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
-from speech_service.engines.qwen3.audio_encoder import Encoder, Window
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.mel import MelFloor, log_mel
-from speech_service.engines.qwen3.shapes import AudioShape
+from speech_service.engines.qwen3.encoder.mel import MelFloor, log_mel
+from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 
 @dataclass(frozen=True, slots=True, eq=False)

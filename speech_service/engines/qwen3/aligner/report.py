@@ -11,7 +11,7 @@ from speech_service.domain.alignment import (
     UnalignedReason,
     UnalignedSpan,
 )
-from speech_service.engines.aligners.character_units import character_units
+from speech_service.engines.character_units import character_units
 from speech_service.engines.qwen3.aligner.pieces import Timed
 from speech_service.engines.qwen3.aligner.words import Word
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from speech_service.engines.device import HOST, Device, Passes, open_device
-from speech_service.engines.encoders.sources import SOURCES, EncoderChoice, EncoderSource
 from speech_service.engines.qwen3.asr.features import FEATURES
 from speech_service.engines.qwen3.asr.listening import MOST_RECORDINGS, SLOT_TOKENS, listen
 from speech_service.engines.qwen3.asr.model import AsrModel
@@ -24,15 +22,17 @@ from speech_service.engines.qwen3.asr_config import (
     AsrConfig,
     read_asr_config,
 )
-from speech_service.engines.qwen3.audio_encoder import Attention, AudioEncoder
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.loading import WithoutInitialValues, linear_layer
-from speech_service.engines.qwen3.mel import HOP, MelFloor
-from speech_service.engines.qwen3.packing import pack_linears
-from speech_service.engines.qwen3.quantize import InputRecorder, quantiser, replace_linears
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.encoder.mel import HOP, MelFloor
+from speech_service.engines.qwen3.encoder.network import Attention, AudioEncoder
+from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice, EncoderSource
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, linear_layer
+from speech_service.engines.qwen3.nn.packing import pack_linears
+from speech_service.engines.qwen3.nn.quantize import InputRecorder, quantiser, replace_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.recordings import read_recordings
+from speech_service.engines.runtimes.torch import HOST, Device, Passes, open_device
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 TORCH_ENCODER = EncoderChoice()

@@ -9,13 +9,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import SAMPLES_PER_MS
 from speech_service.domain.models import ModelCapabilities
-from speech_service.engines.cores import parse_cores
-from speech_service.engines.device import Compiled, Device, Graphs, Passes, as_it_is, open_device
-from speech_service.engines.encoders.sources import EncoderChoice
-from speech_service.engines.placement import PlacedEngine
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr.beginnings import Beginning, KeptText, from_nothing
 from speech_service.engines.qwen3.asr.build import Loaded, Numbers
@@ -23,6 +19,7 @@ from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
 from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
 from speech_service.engines.qwen3.asr.listening import silent_work
 from speech_service.engines.qwen3.asr.model import AsrModel
+from speech_service.engines.qwen3.asr.options import Options
 from speech_service.engines.qwen3.asr.proposing import (
     Combined,
     DraftModel,
@@ -34,9 +31,19 @@ from speech_service.engines.qwen3.asr.reading import Reader
 from speech_service.engines.qwen3.asr.running import Limits
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
-from speech_service.engines.qwen3.hub import CheckpointError
-from speech_service.engines.qwen3.mel import MelFloor
-from speech_service.engines.recognizers.qwen3 import Options
+from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
+from speech_service.engines.qwen3.encoder.mel import MelFloor
+from speech_service.engines.qwen3.encoder.sources import EncoderChoice
+from speech_service.engines.runtimes.cores import parse_cores
+from speech_service.engines.runtimes.placement import PlacedEngine
+from speech_service.engines.runtimes.torch import (
+    Compiled,
+    Device,
+    Graphs,
+    Passes,
+    as_it_is,
+    open_device,
+)
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 

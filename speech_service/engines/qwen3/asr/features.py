@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from speech_service.domain.audio import Samples
-from speech_service.engines.qwen3.audio_encoder import Attention, Window, WindowPast
-from speech_service.engines.qwen3.mel import (
+from speech_service.engines.qwen3.encoder.mel import (
     MelFloor,
     frame_count,
     lifted,
     raw_frames,
     settled_frames,
 )
-from speech_service.engines.qwen3.shapes import AudioShape
+from speech_service.engines.qwen3.encoder.network import Attention, Window, WindowPast
+from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 _MIN_SAMPLES = 400
 """Shorter audio is filled up with silence: one frame needs that many."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.attention import PackedPlan, Span
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.attention import PackedPlan, Span
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 
-from speech_service.engines.qwen3.audio_encoder import Encoder
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.encoder.network import Encoder
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 
 
 class AsrModel:

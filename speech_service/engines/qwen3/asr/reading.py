@@ -19,7 +19,7 @@ from speech_service.domain.work import RecognizeWork, SegmentKey
 from speech_service.engines.qwen3.asr.features import Features, FeaturesFactory, SegmentFeatures
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.asr.prompt import Prompt, Prompter
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 
 
 @dataclass(slots=True)

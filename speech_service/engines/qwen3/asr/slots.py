@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from speech_service.engines.device import Body, Device, Passes
-from speech_service.engines.encoders.torch import fitting, powers_of_two
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, PackedForward
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.attention import SlotPlan
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.encoder.torch import fitting, powers_of_two
+from speech_service.engines.qwen3.nn.attention import SlotPlan
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.runtimes.torch import Body, Device, Passes
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_service.config import ConfigError
-from speech_service.engines.device import open_device
-from speech_service.engines.encoders.graph import EncoderTooLargeError, encoder_graph
+from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.asr.build import (
     Numbers,
     load,
@@ -17,9 +15,11 @@ from speech_service.engines.qwen3.asr.build import (
     read_encoder,
     record,
 )
-from speech_service.engines.qwen3.checkpoint import DTYPES
-from speech_service.engines.qwen3.hub import CheckpointError
-from speech_service.engines.qwen3.quantize import layer_errors, quantiser
+from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES
+from speech_service.engines.qwen3.encoder.graph import EncoderTooLargeError, encoder_graph
+from speech_service.engines.qwen3.nn.quantize import layer_errors, quantiser
+from speech_service.engines.runtimes.torch import open_device
 
 _MAX_POSITIONS = 2048
 _ROWS = 512

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, rms_norm, scaled_dot_product_attention, silu
 
-from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.rotary import rotary_frequencies, rotate, rotation
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streaming import StateTape, StreamingLayer
-from speech_service.engines.qwen3.loading import linear_layer
+from speech_service.engines.qwen3.nn.block import Tensors
+from speech_service.engines.qwen3.nn.loading import linear_layer
 
 
 class WindowedTransformer(nn.Module):

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, embedding
 
-from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
+from speech_service.engines.qwen3.nn.block import Tensors
 
 SEMANTIC_CODEBOOKS = 1
 _LEAST_USAGE = 1e-5

@@ -12,12 +12,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.attention import WindowedTransformer
 from speech_service.engines.qwen3.codec.codebooks import SummedCodebooks
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streaming import CausalConv, StateTape, StreamingLayer
 from speech_service.engines.qwen3.codec.vocoder import LatentUpsampling, Vocoder
+from speech_service.engines.qwen3.nn.block import Tensors
 
 
 class CodecDecoder(nn.Module):

@@ -18,10 +18,10 @@ from torch.nn.functional import (
     scaled_dot_product_attention,
 )
 
-from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.codebooks import SEMANTIC_CODEBOOKS, ResidualQuantizer
 from speech_service.engines.qwen3.codec.rotary import rotary_frequencies, rotate, rotation
 from speech_service.engines.qwen3.codec.shapes import CodecEncoderShape
+from speech_service.engines.qwen3.nn.block import Tensors
 
 
 class CodecEncoder(nn.Module):

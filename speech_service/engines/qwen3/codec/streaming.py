@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, conv_transpose1d
 
-from speech_service.engines.qwen3.block import Tensors
+from speech_service.engines.qwen3.nn.block import Tensors
 
 
 class StateTape:

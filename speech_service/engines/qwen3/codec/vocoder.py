@@ -6,8 +6,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear
 
-from speech_service.engines.qwen3.block import Tensors
 from speech_service.engines.qwen3.codec.streaming import CausalConv, CausalUpsampling, StateTape
+from speech_service.engines.qwen3.nn.block import Tensors
 
 _DILATIONS = (1, 3, 9)
 _NORM_EPS = 1e-6

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import torch
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.models import ModelCapabilities
-from speech_service.engines.codecs.sources import SOURCES, CodecChoice, OpenCodec
-from speech_service.engines.device import Compiled, Device, Graphs, Passes, as_it_is, open_device
-from speech_service.engines.qwen3.checkpoint import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
+from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice, OpenCodec
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.config import (
     CODEC_FOLDER,
@@ -26,11 +25,19 @@ from speech_service.engines.qwen3.tts.config import (
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
 from speech_service.engines.qwen3.tts.model import Numbers, TtsModel, load_tts
+from speech_service.engines.qwen3.tts.options import Options
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
+from speech_service.engines.runtimes.torch import (
+    Compiled,
+    Device,
+    Graphs,
+    Passes,
+    as_it_is,
+    open_device,
+)
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers.qwen3 import Options
 
 _TAIL = 1
 """Place of a slot that no stream grows into; see ``SlotFrames``."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, cast
 
-from speech_service.engines.qwen3.checkpoint_files import CheckpointFiles
-from speech_service.engines.qwen3.shapes import DecoderShape
+from speech_service.engines.qwen3.checkpoint.files import CheckpointFiles
+from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 
 MODEL_TYPE = "qwen3_tts"

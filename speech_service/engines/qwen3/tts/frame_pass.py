@@ -14,9 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from speech_service.engines.device import Body, Passes
-from speech_service.engines.qwen3.attention import PackedPlan, SlotPlan, Span
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.attention import PackedPlan, SlotPlan, Span
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.sampling import (
     Rules,
@@ -25,6 +24,7 @@ from speech_service.engines.qwen3.tts.sampling import (
     penalised,
     uniform,
 )
+from speech_service.engines.runtimes.torch import Body, Passes
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""

@@ -14,8 +14,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
-from speech_service.engines.device import Passes
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.frame_pass import (
     Drawing,
     FramePass,
@@ -26,6 +25,7 @@ from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.prompt import Prompt
 from speech_service.engines.qwen3.tts.sampling import Rule, Rules, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.runtimes.torch import Passes
 
 
 class Ended(Enum):

@@ -11,16 +11,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from speech_service.engines.qwen3.block import DecoderStack, Tensors
-from speech_service.engines.qwen3.checkpoint import Checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import Checkpoint
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.encoder import CodecEncoder
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape, CodecEncoderShape
-from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
-from speech_service.engines.qwen3.packing import pack_linears
-from speech_service.engines.qwen3.quantize import quantiser, replace_linears
-from speech_service.engines.qwen3.shapes import DecoderShape
-from speech_service.engines.qwen3.speaker_encoder import SpeakerEncoder, SpeakerShape
+from speech_service.engines.qwen3.nn.block import DecoderStack, Tensors
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.nn.packing import pack_linears
+from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
+from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.qwen3.tts.config import (
     CODEC_FOLDER,
@@ -32,6 +31,7 @@ from speech_service.engines.qwen3.tts.config import (
 )
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.prompt import Prompter
+from speech_service.engines.qwen3.tts.speaker_encoder import SpeakerEncoder, SpeakerShape
 from speech_service.engines.qwen3.tts.talker import Talker
 
 

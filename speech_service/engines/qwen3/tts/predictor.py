@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, scaled_dot_product_attention
 
-from speech_service.engines.qwen3.block import DecoderStack, Tensors
-from speech_service.engines.qwen3.loading import linear_layer
-from speech_service.engines.qwen3.packing import quick
+from speech_service.engines.qwen3.nn.block import DecoderStack, Tensors
+from speech_service.engines.qwen3.nn.loading import linear_layer
+from speech_service.engines.qwen3.nn.packing import quick
 
 _PREFIX = "talker.code_predictor."
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from speech_service.config import ConfigError
-from speech_service.engines.codecs.graph import CodecTooLargeError, codec_graph
-from speech_service.engines.qwen3.checkpoint import open_checkpoint
-from speech_service.engines.qwen3.hub import CheckpointError
+from speech_service.config.tree import ConfigError
+from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
+from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
+from speech_service.engines.qwen3.codec.runtimes.graph import CodecTooLargeError, codec_graph
 from speech_service.engines.qwen3.tts.config import MODEL_TYPE, read_tts_config
 from speech_service.engines.qwen3.tts.model import Numbers, load_codec
 

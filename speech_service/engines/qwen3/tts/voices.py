@@ -18,12 +18,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from speech_service.audio.voice_prompt import check_voice_recording
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.synthesis import VoicePrompt
 from speech_service.engines.qwen3.codec.streams import CodecSnapshot, CodecStreams
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.prompt import Reference
+from speech_service.media.voice_prompt import check_voice_recording
 
 logger = logging.getLogger(__name__)
 

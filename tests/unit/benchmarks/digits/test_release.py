@@ -20,7 +20,7 @@ from benchmarks.digits.tokens import Prompter
 from speech_service.engines.qwen3.asr.output import parse
 from speech_service.engines.qwen3.asr.prompt import Prompter as ServicePrompter
 from speech_service.engines.qwen3.asr_config import AUDIO_PREFIX, DECODER_PREFIX, read_asr_config
-from speech_service.engines.qwen3.checkpoint import open_checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 
 TINY = model.Size(width=64, encoder_layers=1, decoder_layers=1, conv_channels=4)

@@ -3,17 +3,17 @@
 import numpy as np
 
 from speech_service.domain.alignment import AlignedUnit, Granularity
-from speech_service.engines.aligners.character_units import character_units
-from speech_service.engines.aligners.pocketsphinx.decoder import Word
-from speech_service.engines.aligners.pocketsphinx.evidence import (
+from speech_service.engines.character_units import character_units
+from speech_service.engines.pocketsphinx.decoder import Word
+from speech_service.engines.pocketsphinx.evidence import (
     Limits,
     believed,
     bridged,
     scores_against,
 )
-from speech_service.engines.aligners.pocketsphinx.letters_to_sound import arpabet
-from speech_service.engines.aligners.pocketsphinx.pronunciation import Pronouncer
-from speech_service.engines.aligners.pocketsphinx.sound import (
+from speech_service.engines.pocketsphinx.letters_to_sound import arpabet
+from speech_service.engines.pocketsphinx.pronunciation import Pronouncer
+from speech_service.engines.pocketsphinx.sound import (
     background,
     clear,
     loudness,
@@ -21,7 +21,7 @@ from speech_service.engines.aligners.pocketsphinx.sound import (
     trimmed,
     with_full_band,
 )
-from speech_service.engines.aligners.pocketsphinx.text_graph import Candidate, Placed
+from speech_service.engines.pocketsphinx.text_graph import Candidate, Placed
 
 LIMITS = Limits(min_score=-30, min_word_score=-75, min_support=0.6)
 WORD = Word("w", ("AA B",))

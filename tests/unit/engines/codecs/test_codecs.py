@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.domain.work import WorkDone
 from speech_service.engines import registry
-from speech_service.engines.codecs.check import check_codec
-from speech_service.engines.codecs.graph import codec_graph
-from speech_service.engines.codecs.onnx import OnnxCodec, open_session
-from speech_service.engines.codecs.sources import SOURCES, CodecChoice
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
+from speech_service.engines.qwen3.codec.runtimes.check import check_codec
+from speech_service.engines.qwen3.codec.runtimes.graph import codec_graph
+from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
+from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.tools import export_codec

@@ -7,18 +7,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from speech_service.config import ConfigError
-from speech_service.engines.device import HOST, Body, Passes, as_it_is
-from speech_service.engines.encoders import sources
-from speech_service.engines.encoders import torch as encoders
-from speech_service.engines.encoders.check import check_encoder
-from speech_service.engines.encoders.graph import encoder_graph
-from speech_service.engines.encoders.onnx import OnnxEncoder, open_session
-from speech_service.engines.encoders.sources import SOURCES, EncoderChoice
-from speech_service.engines.encoders.torch import CapturedEncoder, TorchEncoder
-from speech_service.engines.qwen3.audio_encoder import AudioEncoder, Encoder, Window
-from speech_service.engines.qwen3.shapes import AudioShape
-from speech_service.engines.tensorrt_engine import engine_name
+from speech_service.config.tree import ConfigError
+from speech_service.engines.qwen3.encoder import sources
+from speech_service.engines.qwen3.encoder import torch as encoders
+from speech_service.engines.qwen3.encoder.check import check_encoder
+from speech_service.engines.qwen3.encoder.graph import encoder_graph
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, Window
+from speech_service.engines.qwen3.encoder.onnx import OnnxEncoder, open_session
+from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice
+from speech_service.engines.qwen3.encoder.torch import CapturedEncoder, TorchEncoder
+from speech_service.engines.qwen3.nn.shapes import AudioShape
+from speech_service.engines.runtimes.tensorrt import engine_name
+from speech_service.engines.runtimes.torch import HOST, Body, Passes, as_it_is
 
 SHAPE = AudioShape(
     mel_bins=32,

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from speech_service.engines.qwen3.attention import PackedPlan, Span
-from speech_service.engines.qwen3.block import DecoderStack
-from speech_service.engines.qwen3.kv_cache import KvCache
-from speech_service.engines.qwen3.quantize import quantiser, replace_linears
-from speech_service.engines.qwen3.shapes import DecoderShape
+from speech_service.engines.qwen3.nn.attention import PackedPlan, Span
+from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
+from speech_service.engines.qwen3.nn.shapes import DecoderShape
 
 SHAPE = DecoderShape(
     vocab_size=64,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from speech_service.engines.qwen3.asr_config import read_asr_config
-from speech_service.engines.qwen3.checkpoint import (
+from speech_service.engines.qwen3.checkpoint.reading import (
     Checkpoint,
     CheckpointError,
     open_checkpoint,

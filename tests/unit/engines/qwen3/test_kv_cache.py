@@ -6,7 +6,7 @@ import psutil
 import pytest
 import torch
 
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from tests.unit.engines.qwen3.test_block import SHAPE
 
 MIB = 1024 * 1024

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from speech_service.config import ConfigError
-from speech_service.engines.qwen3.loading import WithoutInitialValues, usable_device
+from speech_service.config.tree import ConfigError
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
 
 
 def test_no_parameter_is_drawn() -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from speech_service.engines.qwen3.packing import (
+from speech_service.engines.qwen3.nn.packing import (
     LEAST_PACKED,
     PackedLinear,
     norm,

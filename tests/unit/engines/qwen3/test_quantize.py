@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from speech_service.config import ConfigError
-from speech_service.engines.qwen3.quantize import (
+from speech_service.config.tree import ConfigError
+from speech_service.engines.qwen3.nn.quantize import (
     InputRecorder,
     Int8Linear,
     Int8WeightLinear,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from speech_service.engines.qwen3.checkpoint import CheckpointError, open_checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import CheckpointError, open_checkpoint
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from tests.qwen_tiny.folder import TinyModels
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.work import (

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
 from speech_service.domain.synthesis import LexiconEntry
+from speech_service.engines import hibari
+from speech_service.engines.hibari.network import FRAME_SAMPLES
+from speech_service.engines.hibari.phonemes import SYMBOLS
+from speech_service.engines.hibari.reading import Reader, load_g2p
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.synthesizers import hibari
-from speech_service.engines.synthesizers.hibari.network import FRAME_SAMPLES
-from speech_service.engines.synthesizers.hibari.phonemes import SYMBOLS
-from speech_service.engines.synthesizers.hibari.reading import Reader, load_g2p
-from speech_service.engines.synthesizers.speaking import Speaker, SpokenPiece
+from speech_service.engines.speaking import Speaker, SpokenPiece
 from tests.unit.text.test_written_forms import pairs, spelt
 
 LONG = (

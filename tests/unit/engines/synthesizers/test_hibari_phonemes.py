@@ -3,7 +3,7 @@
 import pytest
 
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.engines.synthesizers.hibari.phonemes import SYMBOLS, from_arpabet, from_ipa
+from speech_service.engines.hibari.phonemes import SYMBOLS, from_arpabet, from_ipa
 
 # ruff: noqa: RUF001 - phonetic letters are what is tested
 

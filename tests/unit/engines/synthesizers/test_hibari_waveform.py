@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.domain.audio import Samples
-from speech_service.engines.synthesizers.hibari.waveform import HOP_SAMPLES, Spectra, waveform
+from speech_service.engines.hibari.waveform import HOP_SAMPLES, Spectra, waveform
 
 BINS, FRAMES = 601, 40
 

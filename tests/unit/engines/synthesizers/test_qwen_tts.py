@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_service.config import ModelConfig
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
 from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt

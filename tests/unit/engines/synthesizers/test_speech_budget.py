@@ -3,7 +3,7 @@
 import pytest
 
 from speech_service.domain.synthesis import SpeechFinish
-from speech_service.engines.synthesizers.speech_budget import FRAMES_PER_S, finish_of, most_frames
+from speech_service.engines.speech_budget import FRAMES_PER_S, finish_of, most_frames
 
 
 @pytest.mark.parametrize(

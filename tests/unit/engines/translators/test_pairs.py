@@ -1,11 +1,13 @@
 """What is said of a pair that nobody serves."""
 
-from speech_service.engines.translators import fake, marian, openai
-from speech_service.engines.translators.pairs import (
+from speech_service.engines import openai
+from speech_service.engines.fake import translator as fake
+from speech_service.engines.language_pairs import (
     model_lacks_pair,
     no_model_for_pair,
     serves_pair,
 )
+from speech_service.engines.marian import engine as marian
 
 MARIAN = marian.describe(marian.Options())
 

@@ -7,8 +7,8 @@ from typing import Any, cast
 from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import AlignWork, SegmentKey, WorkClass, WorkDone, WorkEvent
-from speech_service.engines.aligners.qwen3 import Options, build
 from speech_service.engines.qwen3.aligner.engine import AlignerEngine, AlignerParts
+from speech_service.engines.qwen3.aligner.options import Options, build
 from speech_service.engines.shared import SharedModels
 
 _MAX_STEPS = 400

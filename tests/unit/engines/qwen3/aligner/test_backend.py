@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.engines.registry import build_engine, describe
 from tests.qwen_tiny.folder import TinyModels
 
@@ -44,7 +44,7 @@ def copy(aligner_folder: Path, tmp_path: Path) -> Path:
 def test_describe_reads_no_weights_and_imports_no_runtime(aligner_folder: Path) -> None:
     code = (
         "import sys\n"
-        "from speech_service.config import ModelConfig\n"
+        "from speech_service.config.tree import ModelConfig\n"
         "from speech_service.engines import registry\n"
         f"told = registry.describe(ModelConfig('aligner/qwen3', options={{'model': {str(aligner_folder)!r}}}))\n"
         "assert 'yue' in told.languages\n"

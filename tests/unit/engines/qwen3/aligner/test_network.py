@@ -13,8 +13,8 @@ from speech_service.engines.qwen3.aligner.network import AlignerNetwork, CausalP
 from speech_service.engines.qwen3.aligner.passages import read
 from speech_service.engines.qwen3.aligner.pieces import Reading
 from speech_service.engines.qwen3.aligner.repair import monotone
-from speech_service.engines.qwen3.attention import PackedPlan, Span
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.attention import PackedPlan, Span
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.golden import audio_digest, read_golden
 from tests.unit.engines.qwen3.aligner.loading import make_engine, parts_of

@@ -19,7 +19,7 @@ from speech_service.domain.work import (
     WorkEvent,
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
-from speech_service.engines.recognizers.qwen3 import Options, build
+from speech_service.engines.qwen3.asr.options import Options, build
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.audio import speech_like
 

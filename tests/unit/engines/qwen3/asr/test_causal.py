@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from speech_service.config import ConfigError
+from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, SegmentKey
-from speech_service.engines.encoders.sources import EncoderChoice
+from speech_service.engines.qwen3.asr import options as qwen3
 from speech_service.engines.qwen3.asr.build import Loaded, Numbers, load
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.features import CausalFeatures, Features, PrefixFeatures
-from speech_service.engines.qwen3.audio_encoder import Encoder, Window
-from speech_service.engines.recognizers import qwen3
-from speech_service.engines.recognizers.qwen3 import Options
+from speech_service.engines.qwen3.asr.options import Options
+from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (

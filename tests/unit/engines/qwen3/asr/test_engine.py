@@ -18,7 +18,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.forward import Choices, Feed
-from speech_service.engines.qwen3.audio_encoder import Encoder, Window
+from speech_service.engines.qwen3.encoder.network import Encoder, Window
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
     change_limits,
@@ -297,7 +297,7 @@ def _proposed(event: Any) -> int:
 def test_partials_of_the_draft_tier_are_the_drafts_and_finals_the_targets(
     target: Path, draft: Path
 ) -> None:
-    from speech_service.engines.recognizers.qwen3 import Options, build
+    from speech_service.engines.qwen3.asr.options import Options, build
     from speech_service.engines.shared import SharedModels
 
     options = Options(str(target), draft=str(draft), dtype="float32", partials="draft")

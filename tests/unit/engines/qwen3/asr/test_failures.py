@@ -11,7 +11,7 @@ from torch import Tensor
 
 from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
 from speech_service.domain.work import WorkDone, WorkFailed
-from speech_service.engines.qwen3.audio_encoder import Window
+from speech_service.engines.qwen3.encoder.network import Window
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from speech_service.config import ConfigError
-from speech_service.engines.cores import parse_cores
-from speech_service.engines.device import HOST, open_device
-from speech_service.engines.placement import PlacedEngine
+from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.asr import build
+from speech_service.engines.qwen3.asr import options as qwen3
 from speech_service.engines.qwen3.asr.build import Numbers
+from speech_service.engines.qwen3.asr.options import Options
 from speech_service.engines.qwen3.asr.slots import SlotForward
 from speech_service.engines.qwen3.asr.tools import export_encoder, report_quantization
-from speech_service.engines.qwen3.quantize import Int8Linear, linears
-from speech_service.engines.recognizers import qwen3
-from speech_service.engines.recognizers.qwen3 import Options
+from speech_service.engines.qwen3.nn.quantize import Int8Linear, linears
+from speech_service.engines.runtimes.cores import parse_cores
+from speech_service.engines.runtimes.placement import PlacedEngine
+from speech_service.engines.runtimes.torch import HOST, open_device
 from speech_service.engines.shared import SharedModels
 from tests.unit.engines.qwen3.asr.engines import (
     clip,

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from speech_service.domain.work import RecognizeKind, SegmentKey, WorkFailed
-from speech_service.engines.device import HOST, Body, Capture, Passes, as_it_is
 from speech_service.engines.qwen3.asr import slots
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, Sizes, SlotForward
-from speech_service.engines.qwen3.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.runtimes.torch import HOST, Body, Capture, Passes, as_it_is
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from speech_service.engines.qwen3.codec.encoder import CodecEncoder
-from speech_service.engines.qwen3.speaker_encoder import (
+from speech_service.engines.qwen3.tts.speaker_encoder import (
     SpeakerEncoder,
     SpeakerShape,
     speaker_mel,

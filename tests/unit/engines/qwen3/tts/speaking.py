@@ -17,8 +17,9 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.engines.qwen3.checkpoint import open_checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.codec.streams import CodecStreams
+from speech_service.engines.qwen3.tts import options as qwen3
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
 from speech_service.engines.qwen3.tts.model import TtsModel, load_tts
@@ -26,7 +27,6 @@ from speech_service.engines.qwen3.tts.prompt import Utterance
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.sampling_rules import GREEDY, Sampling
 from speech_service.engines.qwen3.tts.voices import VoiceStore
-from speech_service.engines.synthesizers import qwen3
 from speech_service.protocols import Engine
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.folder import TinyModels

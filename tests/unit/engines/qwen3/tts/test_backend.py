@@ -9,15 +9,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from speech_service.config import ConfigError, ModelConfig
+from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.domain.models import Capability, ModelCapabilities
 from speech_service.domain.work import SynthesizeWork
 from speech_service.engines import registry
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.engine import TtsEngine
 from speech_service.engines.qwen3.tts.frame_pass import PackedFrames
+from speech_service.engines.qwen3.tts.options import Options
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
-from speech_service.engines.synthesizers.qwen3 import Options
 from speech_service.worker.heartbeat import probe
 from tests.qwen_tiny.folder import TinyModels
 from tests.qwen_tiny.tts import LANGUAGE_IDS, SPEAKER_IDS, Kind, Size
@@ -58,7 +58,7 @@ def test_describes_itself_without_reading_weights(
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("weights were opened")
 
-    monkeypatch.setattr("speech_service.engines.qwen3.checkpoint.safe_open", refuse)
+    monkeypatch.setattr("speech_service.engines.qwen3.checkpoint.reading.safe_open", refuse)
     capabilities = registry.describe(config(folder))
     assert capabilities.capabilities == can
     assert capabilities.name == f"qwen3-tts-{kind.replace('_', '-')}"

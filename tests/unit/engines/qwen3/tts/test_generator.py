@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from speech_service.engines.device import Body, Passes, as_it_is
 from speech_service.engines.qwen3.tts.frame_pass import MIN_FRAMES, PackedFrames
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
 from speech_service.engines.qwen3.tts.prompt import Prompt, Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import GREEDY, Sampling
+from speech_service.engines.runtimes.torch import Body, Passes, as_it_is
 from tests.unit.engines.qwen3.tts.speaking import POSITIONS, Loaded, frames
 
 TEXTS = ("hello", "the train was late", "今天天气很好", "she said that she would be here by noon")

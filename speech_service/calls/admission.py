@@ -1,0 +1,120 @@
+"""Bounded admission, and the way out of it: which streams are open, and how they are told to end."""
+
+import asyncio
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from speech_service.config.tree import ServerConfig
+from speech_service.domain.errors import OverloadedError, UnavailableError
+from speech_service.edge.stream import StreamPump, gave_up
+from speech_service.protocols import Observer
+
+
+class Admission:
+    """Counts calls, refuses those above the limits and, once closed, all."""
+
+    def __init__(self, config: ServerConfig, observer: Observer) -> None:
+        self._config = config
+        self._observer = observer
+        self._pumps: set[StreamPump[Any, Any]] = set()
+        self._callers: set[asyncio.Task[Any]] = set()
+        """The tasks of unary calls."""
+        self._streams = 0
+        self._unary = 0
+        self._given_up = False
+        self._closed = False
+        self._gone_s: float | None = None
+        """When the server stops serving open streams; None: nothing is planned."""
+
+    @property
+    def open_streams(self) -> int:
+        """Bidirectional streams now open."""
+        return self._streams
+
+    @property
+    def open_unary(self) -> int:
+        """Unary calls now in flight."""
+        return self._unary
+
+    @property
+    def draining(self) -> bool:
+        """No new call is admitted."""
+        return self._closed
+
+    def close(self) -> None:
+        """Refuse new calls from now on."""
+        self._closed = True
+
+    @contextmanager
+    def stream(self, pump: StreamPump[Any, Any]) -> Generator[None]:
+        """Admit a stream for as long as the block runs.
+
+        Raises:
+            OverloadedError: too many streams are open.
+            UnavailableError: the server drains.
+        """
+        self._check(self._streams, self._config.max_streams, "max_streams")
+        self._streams += 1
+        self._pumps.add(pump)
+        if self._gone_s is not None:
+            pump.going_away(max(0, round((self._gone_s - time.monotonic()) * 1000)))
+        self._observer.gauge("speech_active_streams", self._streams)
+        try:
+            yield
+        finally:
+            self._streams -= 1
+            self._pumps.discard(pump)
+            self._observer.gauge("speech_active_streams", self._streams)
+
+    @contextmanager
+    def unary(self) -> Generator[None]:
+        """Admit a unary call for as long as the block runs; raises as ``stream`` does."""
+        self._check(self._unary, self._config.max_unary, "max_unary")
+        caller = asyncio.current_task()
+        assert caller is not None, "a call is a task"
+        self._unary += 1
+        self._callers.add(caller)
+        self._observer.gauge("speech_active_unary", self._unary)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._given_up:
+                raise
+            raise gave_up() from None
+        finally:
+            self._unary -= 1
+            self._callers.discard(caller)
+            self._observer.gauge("speech_active_unary", self._unary)
+
+    def going_away(self, drain_ms: int) -> None:
+        """Tell every open stream, and those that are still admitted."""
+        self._gone_s = time.monotonic() + drain_ms / 1000
+        for pump in list(self._pumps):
+            pump.going_away(drain_ms)
+
+    def drain_streams(self) -> None:
+        """Make every open stream finish what it has and end."""
+        for pump in list(self._pumps):
+            pump.drain()
+
+    def give_up(self) -> None:
+        """End every open call now, with UNAVAILABLE after what is ready for it."""
+        self._closed = self._given_up = True
+        for pump in list(self._pumps):
+            pump.give_up()
+        for caller in list(self._callers):
+            caller.cancel()
+
+    def _check(self, now: int, limit: int, name: str) -> None:
+        if self._closed:
+            self._observer.count("speech_shed_total", reason="draining")
+            raise UnavailableError("the server is shutting down", reason="DRAINING")
+        if now >= limit:
+            self._observer.count("speech_shed_total", reason=name)
+            raise OverloadedError(
+                f"the server has as many calls of this kind as it admits ({limit}); retry later",
+                reason="TOO_MANY_CALLS",
+                metadata={name: str(limit)},
+            )

@@ -1,0 +1,68 @@
+"""What both alignment RPCs open: a session, its runner, and the audio source that feeds it."""
+
+import time
+
+from speech_service.calls.audio_source import AudioSource, make_source
+from speech_service.calls.call import current_call, new_id
+from speech_service.calls.driver import OnEvent, SessionRunner
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.trace import SessionTrace
+from speech_service.dispatch.policy import effective_class
+from speech_service.domain.audio import Samples
+from speech_service.domain.work import WorkClass
+from speech_service.edge.v1.alignment.config import AlignmentRequest
+from speech_service.media.decode.limits import DecodeLimits
+from speech_service.sessions.alignment.session import (
+    AlignmentIdentity,
+    AlignmentPace,
+    AlignmentSession,
+)
+
+
+class OpenedAlignment:
+    """A session with the audio source that feeds it.
+
+    ``runner.turn`` orders the source's blocks and the client's other messages.
+    """
+
+    def __init__(
+        self,
+        parts: EdgeParts,
+        request: AlignmentRequest,
+        natural_classes: tuple[WorkClass, WorkClass],
+        limits: DecodeLimits,
+        on_event: OnEvent,
+        deadline_s: float | None,
+        audio_field: str,
+        pace: AlignmentPace | None = None,
+    ) -> None:
+        """``natural_classes``: of windows that the client waits for, and of the others."""
+        call = current_call.get()
+        call.session_id = call.session_id or new_id()
+        call.model = request.model.name
+        urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
+        identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s)
+        session = AlignmentSession(identity, request.options, time.monotonic, pace)
+        mode = call.mode(request.options.pacing)
+        trace = SessionTrace(call, mode, parts.tracer, parts.observer)
+        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
+        self.source: AudioSource = make_source(
+            request.audio,
+            audio_field,
+            parts.decoders,
+            limits,
+            False,
+            self._block,
+            lambda error: self.runner.close(error),
+            lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+            self._finish,
+        )
+
+    async def _block(self, samples: Samples) -> None:
+        async with self.runner.turn:
+            await self.runner.perform(self.runner.session.audio(samples))
+
+    async def _finish(self) -> None:
+        """No more of the audio can be read: what there is gets its results, and the session ends well."""
+        async with self.runner.turn:
+            await self.runner.perform(self.runner.session.end_of_input())

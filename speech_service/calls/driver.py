@@ -1,0 +1,197 @@
+"""Carries out what a session asks for: detect, submit, cancel, emit, finish.
+
+One runner per session, on the event loop. Detection is awaited in order with the audio it belongs to; work events
+come back at any time and are handled at once. Spans and metrics of a session are recorded here, because here pass
+its work, its results and its end.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar, cast
+
+from loguru import logger
+
+from speech_service.calls.trace import SessionTrace
+from speech_service.domain.audio import Samples
+from speech_service.domain.errors import OverloadedError, SpeechError
+from speech_service.domain.events import (
+    Action,
+    Cancel,
+    Detect,
+    Emit,
+    Finish,
+    SessionEvent,
+    Submit,
+)
+from speech_service.domain.work import (
+    DropReason,
+    RecognizeWork,
+    Work,
+    WorkAudio,
+    WorkDropped,
+    WorkEvent,
+    WorkFailed,
+)
+from speech_service.protocols import Submitter, Vad, VadStream
+
+OnEvent = Callable[[SessionEvent], None]
+
+
+class Session(Protocol):
+    """What a driver needs of every session. A session does no I/O: it takes events and returns actions."""
+
+    @property
+    def undecoded_ms(self) -> int:
+        """Audio that the session has and that waits for the device; reading stops above a limit."""
+        ...
+
+    def work_event(self, event: WorkEvent) -> list[Action]:
+        """Take an event of submitted work."""
+        ...
+
+    def tick(self) -> list[Action]:
+        """Time passed: report progress, or give up."""
+        ...
+
+    def going_away(self, drain_ms: int) -> list[Action]:
+        """The server drains."""
+        ...
+
+    def fail(self, error: SpeechError) -> list[Action]:
+        """End with an error; after the end nothing is returned."""
+        ...
+
+
+class ListeningSession(Session, Protocol):
+    """A session that asks for voice activity detection."""
+
+    def probabilities(self, probabilities: Samples) -> list[Action]:
+        """The answer to the oldest open ``Detect``."""
+        ...
+
+    def catch_up(self) -> list[Action]:
+        """Detect in the audio that waits because nothing could happen in it."""
+        ...
+
+
+AnySession = TypeVar("AnySession", bound=Session)
+
+
+class SessionRunner(Generic[AnySession]):
+    """Drives one session.
+
+    ``finished`` resolves when the session ends: to None when it ended well, else to the error.
+    ``changed`` is set after anything happened that may relieve back-pressure.
+    ``turn`` is held while one message is carried out, where several tasks feed the session.
+    """
+
+    def __init__(
+        self,
+        session: AnySession,
+        submitter: Submitter,
+        vad: Vad,
+        trace: SessionTrace,
+        on_event: OnEvent,
+    ) -> None:
+        self.session = session
+        self.finished: asyncio.Future[SpeechError | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.changed = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self._submitter = submitter
+        self._vad = vad
+        self._vad_streams: dict[int, VadStream] = {}
+        self._trace = trace
+        self._on_event = on_event
+        self._open_work: set[str] = set()
+
+    async def perform(self, actions: Sequence[Action]) -> None:
+        """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
+        for action in actions:
+            if isinstance(action, Detect):
+                probabilities = await self._detect(action)
+                session = cast(ListeningSession, self.session)
+                self.perform_now(session.probabilities(probabilities))
+            else:
+                self._one(action)
+
+    async def catch_up(self) -> None:
+        """Let a listening session hear all its audio: before anything but more audio is given to it."""
+        await self.perform(cast(ListeningSession, self.session).catch_up())
+
+    def perform_now(self, actions: Sequence[Action]) -> None:
+        """Carry out actions that hold no ``Detect``."""
+        for action in actions:
+            self._one(action)
+
+    def close(self, error: SpeechError | None) -> None:
+        """End the session from outside (the client is gone, say) and forget its stream. Safe to call twice."""
+        if error is not None:
+            self.perform_now(self.session.fail(error))
+        if not self.finished.done():
+            self.finished.set_result(error)
+        for work_id in self._open_work:
+            self._submitter.cancel(work_id)
+        self._open_work.clear()
+        self._submitter.release(self._trace.session_id)
+        self._trace.close()
+
+    async def _detect(self, action: Detect) -> Samples:
+        stream = self._vad_streams.get(action.channel)
+        if stream is None:
+            stream = self._vad_streams[action.channel] = self._vad.open()
+        started_s = time.time()
+        probabilities = await stream.probabilities(action.frames)
+        self._trace.detected(started_s)
+        return probabilities
+
+    def _one(self, action: Action) -> None:
+        if self.finished.done() and not isinstance(action, Cancel):
+            return  # an earlier action of the list ended the session
+        match action:
+            case Submit(work):
+                self._submit(work)
+            case Cancel(work_id):
+                self._submitter.cancel(work_id)
+            case Emit(event):
+                self._trace.event(event)
+                self._on_event(event)
+            case Finish(error):
+                if not self.finished.done():
+                    self.finished.set_result(error)
+            case Detect():
+                raise TypeError("a Detect is answered by perform(), not here")
+
+    def _submit(self, work: Work) -> None:
+        work = replace(work, traceparent=self._trace.submitted(work))
+        self._open_work.add(work.work_id)
+        try:
+            self._submitter.submit(work, self._work_event)
+        except OverloadedError as error:
+            if work.supersede_key is not None:
+                # A partial is worth less than the room it takes; the next one comes with newer audio.
+                self._work_event(WorkDropped(work.work_id, DropReason.SUPERSEDED))
+                return
+            self._refused(work, error)
+        except SpeechError as error:
+            self._refused(work, error)
+
+    def _refused(self, work: Work, error: SpeechError) -> None:
+        """Recognition cannot go on without its work; other work fails by itself, after what is being carried out."""
+        if not isinstance(work, RecognizeWork):
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._work_event, WorkFailed(work.work_id, error))
+            return
+        self._open_work.discard(work.work_id)
+        self.perform_now(self.session.fail(error))
+
+    def _work_event(self, event: WorkEvent) -> None:
+        if not isinstance(event, WorkAudio):
+            self._open_work.discard(event.work_id)
+        self._trace.work_event(event)
+        logger.trace("work {} ended: {}", event.work_id, type(event).__name__)
+        self.perform_now(self.session.work_event(event))
+        self.changed.set()

@@ -1,0 +1,196 @@
+"""What the synthesis RPCs open: a session, its runner, and the output that encodes its speech."""
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import Any
+
+from grpc import aio
+from loguru import logger
+
+from speech_service.calls.call import current_call, new_id
+from speech_service.calls.driver import SessionRunner
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.playback_clock import PlaybackClock
+from speech_service.calls.recognition import deadline_s
+from speech_service.calls.speech_output import Sink, SpeechOutput
+from speech_service.calls.spoken_language import SpokenLanguage
+from speech_service.calls.trace import SessionTrace
+from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.dispatch.policy import effective_class
+from speech_service.domain.errors import LimitExceededError, SpeechError
+from speech_service.domain.models import Capability
+from speech_service.domain.synthesis import Segmentation
+from speech_service.domain.work import WorkClass
+from speech_service.edge.v1.synthesis.config import SynthesisRequest
+from speech_service.edge.v1.voice_prompt import check_design, read_prompt
+from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
+from speech_service.sessions.synthesis.session import SynthesisSession
+from speech_service.text.clean import check_speakable
+
+_UNARY_TRIES = 3
+"""Of speech that is cut at the model's limit; a stream's is on its way by then."""
+ServicerContext = aio.ServicerContext[Any, Any]
+_TEXT_STEP = 4096
+
+
+class OpenedSynthesis:
+    """A session with its output. Implements ``Feedback``."""
+
+    def __init__(
+        self,
+        parts: EdgeParts,
+        request: SynthesisRequest,
+        natural_class: WorkClass,
+        sink: Sink,
+        context: ServicerContext,
+        *,
+        single: bool,
+    ) -> None:
+        """``single``: one context, whose failure fails the call."""
+        call = current_call.get()
+        call.session_id = call.session_id or new_id()
+        call.model = request.model.name
+        config = parts.config.synthesis
+        identity = SynthesisIdentity(
+            call.session_id,
+            effective_class(call.priority, natural_class),
+            deadline_s(context),
+            single,
+            tries=_UNARY_TRIES if natural_class is WorkClass.UNARY else 1,
+        )
+        limits = self._limits = SynthesisLimits(
+            config.max_text_characters, config.max_contexts, config.ahead_ms
+        )
+        session = SynthesisSession(identity, request.options, time.monotonic, limits)
+        trace = SessionTrace(call, call.mode(None), parts.tracer, parts.observer)
+        playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
+        self.request = request
+        """What contexts that open now are spoken with."""
+        self._language = SpokenLanguage(parts, context)
+        self._judging: set[asyncio.Task[None]] = set()
+        self.output = SpeechOutput(
+            parts.encoders, sink, self, parts.observer, call.rpc_type, playback
+        )
+        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, self.output.put)
+
+    @property
+    def session(self) -> SynthesisSession:
+        """The state machine."""
+        return self.runner.session
+
+    async def text(self, context_id: str, text: str) -> None:
+        """More text of a context. A long one is taken bit by bit, so that others have their turn."""
+        self.output.text_came()
+        limit = self._limits.max_text_characters
+        if len(text) > limit:
+            raise LimitExceededError("text.text", "max_text_characters", limit)
+        # A message is a piece of its own in IMMEDIATE, and cutting it is quick.
+        mode = self.session.options_of(context_id).segmentation
+        step = len(text) if mode is Segmentation.IMMEDIATE else _TEXT_STEP
+        for at in range(0, len(text), step or 1):
+            self.runner.perform_now(self.session.text(context_id, text[at : at + step]))
+            if at + step < len(text):
+                await asyncio.sleep(0)
+        self._judge(self._language.heard(context_id, text))
+
+    def text_ended(self, context_id: str) -> None:
+        """The context is flushed: its language can be found out. Call it before the session is told."""
+        self._judge(self._language.ended(context_id))
+        self._language.opened_again(context_id)
+
+    def end_of_text(self) -> None:
+        """Speak what is there, then end."""
+        for context_id in self._language.waiting:
+            self._judge(self._language.ended(context_id))
+        self.runner.perform_now(self.session.end_of_text())
+
+    def _judge(self, text: str | None) -> None:
+        """Find out beside the speech whether the voice speaks the language; the session waits with its end."""
+        request = self.request
+        if text is None or request.message.language or self.session.done:
+            return
+        self.session.expect_notice()
+        task = asyncio.create_task(self._tell_language(text, request))
+        self._judging.add(task)
+        task.add_done_callback(self._judging.discard)
+
+    async def _tell_language(self, text: str, request: SynthesisRequest) -> None:
+        warning = None
+        try:
+            warning = await self._language.judge(text, request)
+        except SpeechError as error:
+            logger.debug("the language of a text was not found out ({})", error.reason)
+        self.runner.perform_now(self.session.notice(warning))
+
+    def warn(self, request: SynthesisRequest) -> None:
+        """Tell the client what was left out."""
+        for warning in request.warnings:
+            actions = self.session.warn(warning.reason, warning.field, warning.message)
+            self.runner.perform_now(actions)
+
+    def audio_sent(self, turn: int, audio_ms: float) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.sent(turn, audio_ms))
+        self.runner.changed.set()
+
+    def end_sent(self, turn: int) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.end_sent(turn))
+
+    def failed(self, turn: int, error: SpeechError) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.output_failed(turn, error))
+
+    def delivered(self) -> None:
+        """As of ``Feedback``."""
+        self.runner.perform_now(self.session.delivered())
+
+    async def close(self) -> None:
+        """Free the encoders; note what a call that failed had used."""
+        for task in self._judging:
+            task.cancel()
+        call, ended = current_call.get(), self.session.ended()
+        if call.usage is None:
+            call.finished(ended.usage, ended.latency)
+        self.runner.close(None)
+        await self.output.close()
+
+
+def check_text(text: str, limit: int) -> None:
+    """Refuse text that is too long or says nothing.
+
+    Raises:
+        InvalidFieldError: it says nothing.
+        LimitExceededError: it is too long.
+    """
+    if len(text) > limit:
+        raise LimitExceededError("text", "max_text_characters", limit)
+    check_speakable(text, "text")
+
+
+async def make_voice(parts: EdgeParts, request: SynthesisRequest, field: str) -> None:
+    """Make the voice that a request brings along, if it does; ``field`` is the path of its configuration.
+
+    Raises:
+        InvalidFieldError: the prompt or the description is wrong.
+        PreconditionError: it is right, but no loaded model clones or designs voices.
+        UnsupportedOptionError: the request's model does not, but another one does.
+    """
+    message = request.message
+    match message.WhichOneof("voice"):
+        case "inline_prompt":
+            path = f"{field}.inline_prompt"
+            prompt = await read_prompt(parts, message.inline_prompt, path)
+            _voices(parts).maker(Capability.VOICE_CLONING, message.model, path)
+            request.options = replace(request.options, voice_prompt=prompt)
+        case "design":
+            path = f"{field}.design"
+            check_design(message.design, path)
+            _voices(parts).maker(Capability.VOICE_DESIGN, message.model, path)
+        case _:
+            return
+
+
+def _voices(parts: EdgeParts) -> VoiceCatalog:
+    return VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)

@@ -1,0 +1,200 @@
+"""Texts of any number and length through a translator: cut, batched, a few batches at once, put together again.
+
+A text that fails does not cost the others theirs.
+"""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from speech_service.calls.unary_work import WorkDesk
+from speech_service.domain.errors import SpeechError, UnavailableError
+from speech_service.domain.events import StreamWarning
+from speech_service.domain.translation import Translation
+from speech_service.edge.v1.translation.config import TranslationRequest
+from speech_service.text import bcp47
+from speech_service.text.clean import has_words
+from speech_service.text.sentences.cutter import SentenceSplitter
+
+MAX_PIECE_CHARACTERS = 1_500
+"""A longer text is cut at ends of sentences, so that other requests get their turns."""
+MAX_BATCH_CHARACTERS = 3_000
+MAX_BATCH_TEXTS = 32
+MAX_OPEN_BATCHES = 4
+"""Of one request: more would only fill the queue."""
+
+_NOTE = re.compile(r"texts\[(\d+)\]")
+_TERM = re.compile(r"config\.glossary\[\d+\]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text_index: int
+    before: str
+    core: str
+    after: str
+
+
+@dataclass(slots=True)
+class TextsInTarget:
+    """What became of the texts in one target. ``texts``: None where one failed, and ``errors`` says why."""
+
+    texts: list[str | None]
+    errors: dict[int, SpeechError] = field(default_factory=dict[int, SpeechError])
+    warnings: list[StreamWarning] = field(default_factory=list[StreamWarning])
+
+
+class TextBatches:
+    """Translates texts of one source. ``slots`` bounds the open batches of the whole request."""
+
+    def __init__(self, request: TranslationRequest, desk: WorkDesk) -> None:
+        self._request = request
+        self._desk = desk
+        self._slots = asyncio.Semaphore(MAX_OPEN_BATCHES)
+
+    async def run(self, texts: Sequence[str], source: str, target: str) -> TextsInTarget:
+        """Translate each of ``texts``."""
+        result = TextsInTarget([None] * len(texts))
+        if not any(map(has_words, texts)):
+            result.texts[:] = texts
+            return result
+        if already_there(self._request, source, target):
+            result.texts[:] = texts
+            problem = f"the text is in {target} already and stays as it is"
+            result.warnings.append(StreamWarning("ALREADY_IN_TARGET", "", problem))
+            return result
+        try:
+            self._request.route(source, target)
+        except SpeechError as error:
+            result.errors = dict.fromkeys(range(len(texts)), error)
+            return result
+        pieces = await asyncio.to_thread(_all_pieces, texts)
+        wordy = [place for place, piece in enumerate(pieces) if has_words(piece.core)]
+        done: dict[int, str] = {}
+        batches = _batches(pieces, wordy)
+        await asyncio.gather(
+            *(self._batch(pieces, batch, source, target, done, result) for batch in batches)
+        )
+        for place in wordy:
+            if place in done:
+                pieces[place] = replace(pieces[place], core=done[place])
+        whole: dict[int, list[str]] = {}
+        for piece in pieces:
+            whole.setdefault(piece.text_index, []).append(piece.before + piece.core + piece.after)
+        for index, parts in whole.items():
+            if index not in result.errors:
+                result.texts[index] = "".join(parts)
+        return result
+
+    async def _batch(
+        self,
+        pieces: Sequence[_Piece],
+        places: Sequence[int],
+        source: str,
+        target: str,
+        done: dict[int, str],
+        result: TextsInTarget,
+    ) -> None:
+        indices = [pieces[place].text_index for place in places]
+        async with self._slots:
+            route = self._request.route(source, target)
+            cores = [pieces[place].core for place in places]
+            try:
+                answer = await self._desk.translate(route, cores, source, target, route.context)
+            except SpeechError as error:
+                for index in indices:
+                    result.errors.setdefault(index, error)
+                return
+        notes = notes_by_text(answer)
+        for at, (place, text) in enumerate(zip(places, answer.texts, strict=True)):
+            index = pieces[place].text_index
+            if text.strip():
+                done[place] = text
+                result.warnings += lost_terms(notes.get(at, []), index)
+                if at in answer.changed:
+                    result.warnings.append(changed_warning(f"text {index}", target))
+            else:
+                why = "; ".join(notes.get(at, [])) or "the translator gave no usable answer"
+                result.errors.setdefault(index, untranslated(why))
+
+
+def already_there(request: TranslationRequest, source: str, target: str) -> bool:
+    """True where a found source is the target, and nobody translates between its kinds."""
+    return bool(source) and bcp47.serves(source, target) and not request.routes.has(source, target)
+
+
+def notes_by_text(answer: Translation) -> dict[int, list[str]]:
+    """The notes of a work item by the text that they are about, without its number there."""
+    notes: dict[int, list[str]] = {}
+    for note in answer.notes:
+        match = _NOTE.match(note)
+        if match:
+            told = note[match.end() :].removeprefix(" has no translation").lstrip(": ")
+            notes.setdefault(int(match[1]), []).append(told)
+    return notes
+
+
+def lost_terms(notes: Sequence[str], index: int) -> list[StreamWarning]:
+    """Warnings of glossary entries that a translation does not keep."""
+    found = [(_TERM.search(note), note) for note in notes]
+    return [
+        StreamWarning("GLOSSARY_TERM_LOST", match[0], f"text {index}: {note}")
+        for match, note in found
+        if match
+    ]
+
+
+def changed_warning(what: str, target: str) -> StreamWarning:
+    """What a client is told of a translation that does not keep everything that is the same in every language."""
+    message = f"{what}: not every number, sign or placeholder is in the translation into {target}"
+    return StreamWarning("CONTENT_CHANGED", "", message)
+
+
+def untranslated(why: str) -> SpeechError:
+    """The error of a text that has no translation."""
+    return UnavailableError(why, reason="TRANSLATION_FAILED")
+
+
+def failed_warning(what: str, target: str, error: SpeechError) -> StreamWarning:
+    """What a client is told of something that has no translation."""
+    message = f"{what} has no translation into {target}: {error.message} ({error.reason})"
+    return StreamWarning("TRANSLATION_FAILED", "", message)
+
+
+def _all_pieces(texts: Sequence[str]) -> list[_Piece]:
+    return [piece for index, text in enumerate(texts) for piece in _pieces(index, text)]
+
+
+def _pieces(index: int, text: str) -> list[_Piece]:
+    if len(text) <= MAX_PIECE_CHARACTERS:
+        return [_piece(index, text)]
+    splitter = SentenceSplitter(max_piece=MAX_PIECE_CHARACTERS)
+    pieces: list[_Piece] = []
+    held = ""
+    for sentence in splitter.push(text) + splitter.flush():
+        if held and len(held) + len(sentence.text) > MAX_PIECE_CHARACTERS:
+            pieces.append(_piece(index, held))
+            held = ""
+        held += sentence.text
+    return [*pieces, _piece(index, held)] if held else pieces
+
+
+def _piece(index: int, text: str) -> _Piece:
+    core = text.strip()
+    at = text.find(core)
+    return _Piece(index, text[:at], core, text[at + len(core) :])
+
+
+def _batches(pieces: Sequence[_Piece], places: Sequence[int]) -> list[list[int]]:
+    batches: list[list[int]] = []
+    characters = 0
+    for place in places:
+        length = len(pieces[place].core)
+        characters += length
+        full = batches and len(batches[-1]) >= MAX_BATCH_TEXTS
+        if not batches or full or characters > MAX_BATCH_CHARACTERS:
+            batches.append([])
+            characters = length
+        batches[-1].append(place)
+    return batches

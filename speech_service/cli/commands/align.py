@@ -1,0 +1,201 @@
+"""``speech-service align FILE --text TEXT``: when each word of a known text is spoken.
+
+JSON Lines of ``--json``, keys never renamed: ``unit`` lines (text, kind, char_start, char_end, start_ms, end_ms,
+monotonic, confidence), ``unaligned`` lines (text, char_start, char_end, start_ms, end_ms, reason), one ``summary``
+(file, model, duration_ms, units, unaligned).
+"""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from speech_client import (
+    AlignedUnit,
+    AlignedUnits,
+    Alignment,
+    AlignOptions,
+    Latency,
+    Progress,
+    ServiceWarning,
+    SessionEnded,
+    SpeechClient,
+    UnalignedSpan,
+    Usage,
+)
+from speech_client.options import SubtitleFormat
+from speech_service.cli.arguments import add_connection, connect
+from speech_service.cli.commands.recognize import is_large
+from speech_service.cli.failure import ExitCode
+from speech_service.cli.streams import json_line
+from speech_service.cli.texts import note, read_argument
+from speech_service.cli.ui import subtitles, word_plot
+from speech_service.cli.ui.progress import ProgressScreen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = (
+        "Output: start and end in seconds and the word, by tabs. What was not found is told on stderr; "
+        "exit code 1: nothing was found. --json: lines of type unit (text, kind, char_start, char_end, start_ms, "
+        "end_ms, monotonic, confidence), unaligned (text, char_start, char_end, start_ms, end_ms, reason) and summary "
+        "(file, model, duration_ms, units, unaligned)."
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="audio file")
+    parser.add_argument(
+        "--text", required=True, metavar="TEXT", help="what is spoken; @FILE reads a file, - stdin"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON Lines instead of text")
+    parser.add_argument(
+        "--plot", type=Path, metavar="PNG", help="draw the words over the waveform (WAV input)"
+    )
+    parser.add_argument(
+        "--granularity", choices=("word", "phone", "character"), default="word", help="unit size"
+    )
+    files = parser.add_mutually_exclusive_group()
+    files.add_argument("--srt", action="store_true", help="print SRT subtitles of the text")
+    files.add_argument("--vtt", action="store_true", help="print WebVTT subtitles of the text")
+    parser.add_argument("--model", default="", help="name as in `models`; default: the server's")
+    parser.add_argument("--language", default="", metavar="CODE", help="BCP-47 code of the text")
+    add_connection(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Align. What could not be placed is a warning; that nothing could be placed is a failure.
+
+    Raises:
+        CommandError: a file cannot be read or written, or drawing needs a package that is missing.
+        SpeechApiError: the server refused or does not answer.
+    """
+    text = read_argument(given.text)
+    if given.plot is not None:
+        word_plot.check()  # Before the server is asked for anything.
+    reply = asyncio.run(_align(given, text))
+    for warning in reply.warnings:
+        note(f"warning: {warning.message}")
+    if given.json:
+        for line in to_json(reply, text, str(given.file)):
+            print(json_line(line))
+    elif given.srt or given.vtt:
+        print(reply.subtitles, end="")
+    else:
+        for unit in reply.units:
+            print(f"{unit.start_ms / 1000:.3f}\t{unit.end_ms / 1000:.3f}\t{unit.text}")
+    for span in reply.unaligned:
+        note(f"not aligned: {describe(span, text)}")
+    if given.plot is not None:
+        word_plot.draw(given.plot, given.file, reply.words)
+    if not reply.units:
+        note(f"speech-service align: {given.file}: nothing of the text was found in the audio")
+        return ExitCode.REFUSED
+    return ExitCode.OK
+
+
+def describe(span: UnalignedSpan, text: str) -> str:
+    """What was not aligned, where it would lie, and why."""
+    what = (
+        repr(text[span.char_start : span.char_end]) if span.char_end > span.char_start else "audio"
+    )
+    reason = span.reason.value.replace("_", " ")
+    return f"{what} ({reason}), {span.start_ms / 1000:.2f} to {span.end_ms / 1000:.2f} s"
+
+
+def to_json(reply: Alignment, text: str, file: str) -> list[Mapping[str, object]]:
+    """The lines of ``--json``."""
+    lines: list[Mapping[str, object]] = [_unit(unit) for unit in reply.units]
+    lines += [
+        {
+            "type": "unaligned",
+            "text": text[span.char_start : span.char_end],
+            "char_start": span.char_start,
+            "char_end": span.char_end,
+            "start_ms": span.start_ms,
+            "end_ms": span.end_ms,
+            "reason": span.reason.value,
+        }
+        for span in reply.unaligned
+    ]
+    summary: dict[str, object] = {
+        "type": "summary",
+        "file": file,
+        "model": reply.model,
+        "duration_ms": reply.duration_ms,
+        "units": len(reply.units),
+        "unaligned": len(reply.unaligned),
+    }
+    return [*lines, summary]
+
+
+def _unit(unit: AlignedUnit) -> dict[str, object]:
+    return {
+        "type": "unit",
+        "text": unit.text,
+        "kind": unit.kind.value,
+        "char_start": unit.char_start,
+        "char_end": unit.char_end,
+        "start_ms": unit.start_ms,
+        "end_ms": unit.end_ms,
+        "monotonic": unit.monotonic,
+        "confidence": unit.confidence,
+    }
+
+
+async def _align(given: argparse.Namespace, text: str) -> Alignment:
+    options = AlignOptions(granularity=given.granularity)
+    if given.model:
+        options["model"] = given.model
+    if given.language:
+        options["language"] = given.language
+    async with connect(given) as client:
+        if is_large(given.file):
+            reply = await _stream(client, text, given.file, options)
+        else:
+            reply = await client.align(text, given.file, **options)
+    if not (given.srt or given.vtt):
+        return reply
+    form: SubtitleFormat = "srt" if given.srt else "vtt"
+    file = subtitles.of_alignment(text, reply.units, reply.unaligned, form, reply.duration_ms)
+    return replace(reply, subtitles=file)
+
+
+async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOptions) -> Alignment:
+    """Align a large file piece by piece."""
+    units: list[AlignedUnit] = []
+    spans: list[UnalignedSpan] = []
+    warnings: list[ServiceWarning] = []
+    usage, latency = Usage(), Latency()
+    async with contextlib.AsyncExitStack() as stack:
+        screen = stack.enter_context(ProgressScreen(doing="aligned"))
+        bar = stack.enter_context(screen.file(str(file)))
+        stream = await stack.enter_async_context(
+            client.align_file(text, file, on_sent=bar.sent, **options)
+        )
+        async for event in stream:
+            match event:
+                case AlignedUnits():
+                    units += event.units
+                    bar.done(max((unit.end_ms for unit in event.units), default=0))
+                case Progress():
+                    bar.received(event.received_ms)
+                case UnalignedSpan():
+                    spans.append(event)
+                    bar.done(event.end_ms)
+                case ServiceWarning():
+                    warnings.append(event)
+                case SessionEnded():
+                    usage, latency = event.usage, event.latency
+                case _:
+                    pass
+        model = stream.session.model
+    return Alignment(
+        units=tuple(units),
+        unaligned=tuple(spans),
+        subtitles="",
+        duration_ms=usage.audio_in_ms,
+        model=model,
+        usage=usage,
+        latency=latency,
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,112 @@
+"""``speech-service serve``: run the service until SIGTERM or Ctrl-C."""
+
+import argparse
+from pathlib import Path
+
+from speech_service.cli.failure import missing_extra
+from speech_service.config.tree import (
+    SERVER_ENVIRONMENT,
+    ServerConfig,
+    load_config,
+    set_environment_defaults,
+)
+from speech_service.heap import import_asyncio_without_tls, restart_with_heap
+from speech_service.signals import ignore_harmless
+
+_HIGHEST_FIRST_PORT = 65_533
+
+_EPILOG = (
+    "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
+    "server.listen), then these arguments, then --set; later ones win."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.epilog = _EPILOG
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML configuration")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--listen", metavar="HOST:PORT", help="address of the service (server.listen)"
+    )
+    where.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        help="all three ports: N for the service, N+1 for admin, N+2 for metrics, as a second server on one "
+        "machine needs; hosts stay as configured",
+    )
+    parser.add_argument(
+        "--workers",
+        choices=("process", "inline"),
+        help="models in a process of their own, or in this one, for development (worker.mode)",
+    )
+    parser.add_argument(
+        "--preload", action="store_true", help="load models now, not with the first request"
+    )
+    parser.add_argument("--log-format", choices=("text", "json"), help="observability.log_format")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="SECTION.KEY=VALUE",
+        help="any setting; may be repeated",
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve; returns the exit code of the application. SIGHUP reads the settings again.
+
+    Raises:
+        ConfigError: the configuration is wrong.
+        CommandError: the ``server`` extra is not installed.
+    """
+    config = load_config(given.config, overrides(given))
+    if given.port is not None:
+        config = load_config(given.config, [*ports(config.server, given.port), *overrides(given)])
+    ignore_harmless()  # until the service handles them
+    set_environment_defaults(SERVER_ENVIRONMENT)
+    restart_with_heap()
+    if config.worker.mode == "process":  # inline engines may speak TLS to their servers
+        import_asyncio_without_tls()
+    try:
+        from speech_service import app
+
+        return app.run(config, lambda: load_config(given.config, overrides(given)))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "speech_service", "speech"):
+            raise
+        raise missing_extra("server", missing) from error
+
+
+def ports(server: ServerConfig, first: int) -> list[str]:
+    """Settings of three ports in a row. What is switched off, or is a unix socket, stays as it is."""
+    listens = {
+        "listen": server.listen,
+        "admin_listen": server.admin_listen,
+        "metrics_listen": server.metrics_listen,
+    }
+    return [
+        f"server.{key}={address.rpartition(':')[0]}:{first + number}"
+        for number, (key, address) in enumerate(listens.items())
+        if address and not address.startswith("unix:")
+    ]
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= _HIGHEST_FIRST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 1 to {_HIGHEST_FIRST_PORT}")
+    return int(text)
+
+
+def overrides(given: argparse.Namespace) -> list[str]:
+    """The arguments as settings; ``--set`` comes last, so it wins."""
+    named = (
+        ("server.listen", given.listen),
+        ("worker.mode", given.workers),
+        ("worker.preload", "true" if given.preload else None),
+        ("observability.log_format", given.log_format),
+    )
+    return [f"{key}={value}" for key, value in named if value] + list(given.settings)

@@ -1,0 +1,194 @@
+"""The meeting point of the event loop, which puts work in and cancels it, and the lanes, which take
+it out.
+
+One lock guards the queue and the table of running work. Of the lanes of a model that wait, the one that
+has waited least is woken: its caches are the warmest.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch import metrics
+from speech_service.dispatch.policy import choose
+from speech_service.dispatch.queue import ClassStats, Queued, WorkQueue
+from speech_service.domain.work import (
+    DropReason,
+    Work,
+    WorkAudio,
+    WorkClass,
+    WorkDropped,
+    WorkEvent,
+)
+from speech_service.protocols import Observer
+
+Publish = Callable[[Sequence[WorkEvent]], None]
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """What a lane shows of itself: which model it serves, and whether it was told to stop.
+
+    A stopping lane takes no more work. With ``discard`` it also gives up what it runs, after the
+    step it is in.
+    """
+
+    model: str
+    stopping: bool = False
+    discard: bool = False
+
+
+class WorkPool:
+    """Thread-safe queue plus the record of who runs what. Terminal events go to ``publish``, from
+    any thread.
+    """
+
+    def __init__(self, config: SchedulerConfig, observer: Observer, publish: Publish) -> None:
+        self._config = config
+        self._observer = observer
+        self._publish = publish
+        self._lock = threading.Lock()
+        self._waiting: dict[str, dict[Seat, threading.Condition]] = {}
+        """Lanes that wait, by model; the last one began to wait last."""
+        self._queue = WorkQueue(config)
+        self._aged_turn: dict[str, bool] = {}
+        self._running: dict[str, str] = {}
+        self._aborts: set[str] = set()
+
+    def put(self, work: Work) -> None:
+        """Queue the work and wake a lane.
+
+        Raises:
+            OverloadedError: the queue is full.
+        """
+        with self._lock:
+            dropped = self._queue.put(work, time.monotonic())
+            self._wake(work.model)
+            self._gauge((work.work_class, WorkClass.STREAM_PARTIAL))
+        if dropped is not None:
+            self._publish((dropped,))
+
+    def cancel(self, work_id: str) -> None:
+        """Drop the work now if it waits; mark it for its lane if it runs; ignore it otherwise."""
+        with self._lock:
+            item = self._queue.remove(work_id)
+            if item is None:
+                if work_id in self._running:
+                    self._aborts.add(work_id)
+                return
+            self._gauge((item.work.work_class,))
+        self._publish((WorkDropped(work_id, DropReason.CANCELLED),))
+
+    def expire(self) -> float | None:
+        """Fail what has passed its deadline; returns the next deadline (``time.monotonic``)."""
+        with self._lock:
+            failed = self._queue.expire(time.monotonic())
+            next_s = self._queue.next_deadline_s()
+            if failed:
+                self._gauge(WorkClass)
+        if failed:
+            self._publish(failed)
+        return next_s
+
+    def clear(self, model: str | None = None) -> list[str]:
+        """Empty the queue (of one model) without events; returns the ids for the caller to end."""
+        with self._lock:
+            ids = self._queue.work_ids(model)
+            for work_id in ids:
+                self._queue.remove(work_id)
+            self._gauge(WorkClass)
+        return ids
+
+    def take(self, seat: Seat, free_slots: int, wait: bool) -> list[Queued] | None:
+        """Items for the lane to admit now, most urgent first; None: the lane has to stop.
+
+        With ``wait`` the call blocks until there is something. Expired work is failed here and
+        never returned.
+        """
+        with self._lock:
+            while True:
+                if seat.stopping:
+                    return None if wait else []
+                now_s = time.monotonic()
+                expired = self._queue.expire(now_s)
+                items = self._choose(seat.model, free_slots, now_s)
+                if items or expired or not wait:
+                    break
+                self._wait(seat)
+            if items or expired:
+                self._gauge(WorkClass)
+        if expired:
+            self._publish(expired)
+        return items
+
+    def aborted(self, work_ids: Iterable[str]) -> list[str]:
+        """Those of the lane's ``work_ids`` that were cancelled meanwhile."""
+        if not self._aborts:
+            return []
+        with self._lock:
+            return [work_id for work_id in work_ids if work_id in self._aborts]
+
+    def tell(self, events: Sequence[WorkEvent]) -> None:
+        """The lane ended these items, or has a piece of them."""
+        with self._lock:
+            for event in events:
+                if isinstance(event, WorkAudio):
+                    continue
+                self._running.pop(event.work_id, None)
+                self._aborts.discard(event.work_id)
+        self._publish(events)
+
+    def stop(self, seat: Seat, discard: bool) -> None:
+        """Tell a lane to stop."""
+        with self._lock:
+            seat.stopping = True
+            seat.discard = discard
+            waiting = self._waiting.get(seat.model, {}).pop(seat, None)
+            if waiting is not None:
+                waiting.notify()
+
+    def waiting(self, model: str) -> int:
+        """How many items wait for ``model``."""
+        with self._lock:
+            return len(self._queue.work_ids(model))
+
+    def stats(self) -> tuple[dict[WorkClass, ClassStats], dict[str, int]]:
+        """What waits in each class, and how many items run of each model."""
+        with self._lock:
+            running: dict[str, int] = {}
+            for model in self._running.values():
+                running[model] = running.get(model, 0) + 1
+            return self._queue.stats(time.monotonic()), running
+
+    def _choose(self, model: str, free_slots: int, now_s: float) -> list[Queued]:
+        if free_slots <= 0 or not self._queue.has(model):
+            return []
+        plan = choose(
+            self._queue.heads(model, free_slots, now_s),
+            free_slots,
+            self._config.starvation_ms,
+            self._aged_turn.get(model, False),
+        )
+        self._aged_turn[model] = plan.aged_turn
+        items = [self._queue.take(work_id, now_s) for work_id in plan.work_ids]
+        for item in items:
+            self._running[item.work.work_id] = model
+        return items
+
+    def _wait(self, seat: Seat) -> None:
+        """With the lock held; who wakes the lane has taken it from the table."""
+        condition = threading.Condition(self._lock)
+        self._waiting.setdefault(seat.model, {})[seat] = condition
+        condition.wait()
+
+    def _wake(self, model: str) -> None:
+        waiting = self._waiting.get(model)
+        if waiting:
+            waiting.popitem()[1].notify()
+
+    def _gauge(self, classes: Iterable[WorkClass]) -> None:
+        for work_class in classes:
+            depth = self._queue.depth(work_class)
+            self._observer.gauge(metrics.QUEUE_DEPTH, depth, **{"class": work_class.name.lower()})

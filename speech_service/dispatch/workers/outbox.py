@@ -1,0 +1,236 @@
+"""What a remote submitter has accepted and not yet ended: waiting here, or in flight to the worker.
+
+No I/O and no clock, so that crashes, blame and windows are tested without a process.
+
+An item's life::
+
+    add -> waiting -> in flight -> ended
+              ^            | +-- lost() --+   the worker died; an item that it died of twice ends
+              with InternalError
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.policy import Waiting, choose
+from speech_service.dispatch.queue import WorkQueue
+from speech_service.domain.audio import Samples
+from speech_service.domain.errors import InternalError
+from speech_service.domain.work import (
+    DropReason,
+    Work,
+    WorkClass,
+    WorkDropped,
+    WorkEvent,
+    WorkFailed,
+)
+from speech_service.protocols import OnWorkEvent
+
+MAX_CRASHES = 2
+"""A worker that died this often while it ran an item died of the item."""
+MAX_IN_FLIGHT = 256
+"""Items in the worker at once, finals aside. Enough to fill its batches, few enough that a crash
+resends little, and that superseding mostly happens on this side of the socket."""
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """One accepted work item. ``wire_id`` is its number on the wire, also its order of arrival."""
+
+    work: Work
+    on_event: OnWorkEvent
+    wire_id: int
+    enqueued_s: float
+    sent_s: float | None = None
+    crashes: int = 0
+    cancelled: bool = False
+    released: bool = False
+    heard_samples: int = 0
+    """Speech that this attempt brought."""
+    delivered_samples: int = 0
+    """Speech that the caller has, over all attempts."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the segment's audio is of no use after this work."""
+        return self.released or self.work.is_last
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory of its audio."""
+        return 0 if self.work.audio is None else self.work.audio.samples.nbytes
+
+    def fresh(self, samples: Samples) -> Samples:
+        """Of a piece of speech, what was not delivered before a crash: the same work gives the same samples."""
+        start = self.heard_samples
+        self.heard_samples += len(samples)
+        skip = max(0, min(self.delivered_samples - start, len(samples)))
+        self.delivered_samples = max(self.delivered_samples, self.heard_samples)
+        return samples[skip:]
+
+
+class Outbox:
+    """Accepted work in the order to send it, under a window.
+
+    An item that ran when a worker died is a suspect: it is sent again with nothing else in flight,
+    so that a second crash blames it alone.
+    """
+
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        max_in_flight_bytes: int,
+        on_waiting: Callable[[int], None] | None = None,
+    ) -> None:
+        """``on_waiting`` is told whenever another number of items waits on this side."""
+        self._on_waiting = on_waiting
+        self._told = 0
+        self._config = config
+        self._max_in_flight_bytes = max_in_flight_bytes
+        self._queue = WorkQueue(config)
+        self._items: dict[str, Item] = {}
+        self._in_flight: dict[int, Item] = {}
+        self._in_flight_bytes = 0
+        self._next_wire_id = 1
+        self._aged_turn = False
+        self._exclusive = False
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @property
+    def in_flight(self) -> int:
+        """Items that the worker has."""
+        return len(self._in_flight)
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait on this side."""
+        return len(self._queue)
+
+    def add(self, work: Work, on_event: OnWorkEvent, now_s: float) -> WorkDropped | None:
+        """Accept the work; returns the event of the waiting partial that gave way, if one did.
+
+        Raises:
+            OverloadedError: too much waits.
+            ValueError: the work id is in use.
+        """
+        if work.work_id in self._items:
+            raise ValueError(f"work id {work.work_id} is in use")
+        dropped = self._queue.put(work, now_s)
+        self._items[work.work_id] = Item(work, on_event, self._next_wire_id, now_s)
+        self._next_wire_id += 1
+        self._tell()
+        return dropped
+
+    def next(self, now_s: float) -> Item | None:
+        """The item to send now, marked as in flight; None: nothing waits, or the window is full."""
+        if self._exclusive or not len(self._queue):
+            return None
+        candidates: list[Waiting] = []
+        for model in self._queue.models():
+            candidates += self._queue.heads(model, 1, now_s)
+        candidates.sort(key=lambda waiting: -waiting.age_ms)
+        plan = choose(candidates, 1, self._config.starvation_ms, self._aged_turn)
+        item = self._items[plan.work_ids[0]]
+        if not self._has_room(item):
+            return None
+        self._aged_turn = plan.aged_turn
+        self._queue.take(item.work.work_id, now_s)
+        self._exclusive = item.crashes > 0
+        item.sent_s = now_s
+        self._in_flight[item.wire_id] = item
+        self._in_flight_bytes += item.size_bytes
+        self._tell()
+        return item
+
+    def expire(self, now_s: float) -> list[WorkFailed]:
+        """Take out of line what has passed its deadline. ``end`` follows for each event."""
+        failed = self._queue.expire(now_s)
+        self._tell()
+        return failed
+
+    def next_deadline_s(self) -> float | None:
+        """The earliest deadline of an item that waits here."""
+        return self._queue.next_deadline_s()
+
+    def cancel(self, work_id: str) -> Item | None:
+        """Mark the item as given up and take it out of line; None: no such item.
+
+        One that is in flight (``sent_s`` is set) ends when the worker says so, the others at once.
+        """
+        item = self._items.get(work_id)
+        if item is not None:
+            item.cancelled = True
+            self._queue.remove(work_id)
+            self._tell()
+        return item
+
+    def release(self, stream_id: str) -> None:
+        """What is left of the stream's work is its last."""
+        for item in self._items.values():
+            if item.work.stream_id == stream_id:
+                item.released = True
+
+    def get(self, work_id: str) -> Item | None:
+        """The item, whether it waits or is in flight."""
+        return self._items.get(work_id)
+
+    def find(self, wire_id: int) -> Item | None:
+        """The item in flight with this number."""
+        return self._in_flight.get(wire_id)
+
+    def end(self, work_id: str) -> Item | None:
+        """Forget the item; its terminal event is the caller's to deliver."""
+        item = self._items.pop(work_id, None)
+        if item is not None and self._in_flight.pop(item.wire_id, None) is not None:
+            self._in_flight_bytes -= item.size_bytes
+            self._exclusive = False
+        return item
+
+    def lost(self, ran_wire_ids: Collection[int], now_s: float) -> list[WorkEvent]:
+        """The worker died while it ran ``ran_wire_ids``: put what was in flight back in line.
+
+        Returns events of items that end here: cancelled ones, superseded ones, and those the worker
+        died of. ``end`` follows for each.
+        """
+        events: list[WorkEvent] = []
+        for item in self._in_flight.values():
+            item.crashes += item.wire_id in ran_wire_ids
+            item.sent_s = None
+            item.heard_samples = 0
+            if item.cancelled:
+                events.append(WorkDropped(item.work.work_id, DropReason.CANCELLED))
+            elif item.crashes >= MAX_CRASHES:
+                events.append(WorkFailed(item.work.work_id, InternalError("internal error")))
+        self._in_flight.clear()
+        self._in_flight_bytes = 0
+        self._exclusive = False
+        ended = {event.work_id for event in events}
+        self._queue = WorkQueue(self._config)
+        for item in sorted(self._items.values(), key=lambda item: item.wire_id):
+            if item.work.work_id not in ended and not item.cancelled:
+                dropped = self._queue.put(item.work, item.enqueued_s, force=True)
+                if dropped is not None:
+                    events.append(dropped)
+        return [*events, *self.expire(now_s)]
+
+    def work_ids(self) -> list[str]:
+        """Everything that has not ended."""
+        return list(self._items)
+
+    def _tell(self) -> None:
+        if self._on_waiting is not None and self.waiting != self._told:
+            self._told = self.waiting
+            self._on_waiting(self._told)
+
+    def _has_room(self, item: Item) -> bool:
+        if not self._in_flight:
+            return True
+        if item.crashes:
+            return False
+        if item.work.work_class is WorkClass.STREAM_FINAL:
+            return True
+        size_bytes = self._in_flight_bytes + item.size_bytes
+        return len(self._in_flight) < MAX_IN_FLIGHT and size_bytes <= self._max_in_flight_bytes

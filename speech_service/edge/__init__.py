@@ -1,0 +1,1 @@
+"""Only what speaks a wire: gRPC, its ports, its services, and the one table of errors."""

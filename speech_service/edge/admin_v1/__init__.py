@@ -1,0 +1,1 @@
+"""speech.admin.v1: for operators, on the admin port."""

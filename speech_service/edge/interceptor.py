@@ -1,0 +1,246 @@
+"""The one server interceptor: request id, error mapping, call observers.
+
+Streaming behaviours of this service are async generators, never coroutines that use
+``context.write``: one style. Cancellation is always raised on: swallowing it leaks the call
+(grpc/grpc#43360).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Any, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+from loguru import logger
+
+from speech_service import __version__
+from speech_service.calls.call import current_call, make_call
+from speech_service.config.tree import Config
+from speech_service.domain.call import Call
+from speech_service.domain.errors import (
+    CancelledWorkError,
+    InternalError,
+    InvalidFieldError,
+    SpeechError,
+)
+from speech_service.edge.begun import Begun
+from speech_service.edge.message_size import MessageSizes
+from speech_service.edge.status import RpcStatus
+from speech_service.edge.v1.field_bounds import check_fields
+from speech_service.protocols import CallObserver
+
+Context = aio.ServicerContext[Any, Any]
+_Continuation = Callable[
+    [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Any, Any] | None"]
+]
+
+_REQUEST_STREAMS = ("bidi_stream", "client_stream")
+_CLOCK_SLACK_S = 0.02
+"""A client's deadline began when it sent the call, ours when the call came: its cancellation may be first."""
+# Probes of the infrastructure itself: no log line, no span, no request counts.
+_QUIET = ("grpc.health.v1.Health", "grpc.reflection", "grpc.channelz")
+
+
+class CallInterceptor(aio.ServerInterceptor):
+    """Wraps every RPC of the server."""
+
+    def __init__(
+        self, observers: Sequence[CallObserver], sizes: MessageSizes | None = None
+    ) -> None:
+        """``sizes``: of the messages that the server takes; None: those of the default configuration."""
+        self._observers = observers
+        self._sizes = sizes or MessageSizes(Config())
+
+    async def intercept_service(
+        self, continuation: _Continuation, handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Return the handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        method = str(handler_call_details.method)
+        if handler is None:
+            return handler
+        rpc_type, make_handler, inner = _shape(cast(Any, handler))
+        if method.lstrip("/").startswith(_QUIET):
+            behaviour = _quiet(rpc_type, inner)
+        elif handler.response_streaming:
+            behaviour = self._wrap_stream(method, rpc_type, inner)
+        else:
+            behaviour = self._wrap_unary(method, rpc_type, inner)
+        return make_handler(
+            behaviour,
+            request_deserializer=self._reading(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _reading(self, parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+        """Parse what is small enough; else give the error, for the handler to raise: gRPC's own has no details."""
+        if parse is None:
+            return None
+        size = self._sizes.of(getattr(getattr(parse, "__self__", None), "DESCRIPTOR", None))
+
+        def read(data: bytes) -> Any:
+            try:
+                size.check(data)
+                message = parse(data)
+                check_fields(message)
+                return message
+            except SpeechError as error:
+                return error
+            except DecodeError:
+                return _malformed()
+
+        return read
+
+    def _wrap_unary(self, method: str, rpc_type: str, inner: Any) -> Any:
+        async def unary(request: Any, context: Context) -> Any:
+            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            request = self._begin(call, request)
+            try:
+                opening = Begun(self._open(call, context))
+                try:
+                    _check(request)
+                    response = await inner(request, context)
+                except Exception:
+                    await opening
+                    raise
+                except BaseException:  # the call is over: nothing can be sent any more
+                    opening.abandon()
+                    raise
+                await opening  # gRPC wants it sent before the reply, or the status
+                call.sent += 1
+            except BaseException as error:
+                await self._failed(call, error, context)
+                raise
+            self._ended(call, "OK")
+            return response
+
+        return unary
+
+    def _wrap_stream(self, method: str, rpc_type: str, inner: Any) -> Any:
+        async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            request = self._begin(call, request)
+            try:
+                await self._open(call, context)
+                _check(request)
+                async with aclosing(inner(request, context)) as responses:
+                    async for response in responses:
+                        call.sent += 1
+                        yield response
+            except BaseException as error:
+                await self._failed(call, error, context)
+                raise
+            self._ended(call, "OK")
+
+        return stream
+
+    def _begin(self, call: Call, request: Any) -> Any:
+        current_call.set(call)
+        for observer in self._observers:
+            observer.call_started(call)
+        if call.rpc_type in _REQUEST_STREAMS:
+            return _counted(call, request)
+        call.received += 1
+        return request
+
+    async def _open(self, call: Call, context: Context) -> None:
+        if call.error is not None:
+            raise call.error
+        metadata = [("x-request-id", call.request_id), ("x-speech-version", __version__)]
+        if call.session_id:
+            metadata.append(("x-speech-session-id", call.session_id))
+        await context.send_initial_metadata(tuple(metadata))
+
+    async def _failed(self, call: Call, error: BaseException, context: Context) -> None:
+        """Tell the client and the observers. Returns only where ``error`` is to be raised on."""
+        if isinstance(error, asyncio.CancelledError | GeneratorExit):
+            self._ended(call, "DEADLINE_EXCEEDED" if _expired(context) else "CANCELLED")
+            return
+        if isinstance(error, aio.AbortError):
+            self._ended(call, "ABORTED")
+            return
+        if not isinstance(error, SpeechError):
+            logger.opt(exception=error).error(
+                "request {} of {} failed: {}", call.request_id, call.name, type(error).__name__
+            )
+            error = InternalError("internal error")
+        elif isinstance(error, InternalError):
+            logger.error("request {} of {} failed: {}", call.request_id, call.name, error.message)
+        call.error = error
+        status = RpcStatus(error, call.request_id)
+        # The session may hear of the end of its call before this handler does.
+        is_late = isinstance(error, CancelledWorkError) and _expired(context)
+        self._ended(call, "DEADLINE_EXCEEDED" if is_late else status.code.name)
+        await context.abort_with_status(status)
+
+    def _ended(self, call: Call, code: str) -> None:
+        for observer in self._observers:
+            observer.call_ended(call, code)
+
+
+def _expired(context: Context) -> bool:
+    """Whether the call ended because its time was up; to the handler that looks like any cancellation."""
+    remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
+    return remaining_s is not None and remaining_s <= _CLOCK_SLACK_S
+
+
+async def _counted(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        call.received += 1
+        _check(request)
+        yield request
+
+
+def _malformed() -> SpeechError:
+    problem, allowed = "is not a valid message of this RPC", "its protobuf encoding"
+    return InvalidFieldError("message", problem, allowed)
+
+
+def _check(request: object) -> None:
+    """Raise what was found wrong with the message when it was read."""
+    if isinstance(request, SpeechError):
+        raise request
+
+
+def _quiet(rpc_type: str, inner: Any) -> Any:
+    """A handler of the infrastructure's own, that refuses what could not be read."""
+    if rpc_type in _REQUEST_STREAMS:
+
+        async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            refused: list[SpeechError] = []
+            async with aclosing(inner(_readable(requests, refused), context)) as responses:
+                async for response in responses:
+                    yield response
+            if refused:
+                await context.abort_with_status(RpcStatus(refused[0], ""))
+
+        return stream
+
+    async def one(request: Any, context: Context) -> Any:
+        if isinstance(request, SpeechError):
+            await context.abort_with_status(RpcStatus(request, ""))
+        return await inner(request, context)
+
+    return one
+
+
+async def _readable(requests: AsyncIterator[Any], refused: list[SpeechError]) -> AsyncIterator[Any]:
+    """The requests up to one that could not be read, which is kept."""
+    async for request in requests:
+        if isinstance(request, SpeechError):
+            refused.append(request)
+            return
+        yield request
+
+
+def _shape(handler: Any) -> tuple[str, Any, Any]:
+    """Type name, handler factory and behaviour of a method handler."""
+    if handler.request_streaming and handler.response_streaming:
+        return "bidi_stream", grpc.stream_stream_rpc_method_handler, handler.stream_stream
+    if handler.response_streaming:
+        return "server_stream", grpc.unary_stream_rpc_method_handler, handler.unary_stream
+    if handler.request_streaming:
+        return "client_stream", grpc.stream_unary_rpc_method_handler, handler.stream_unary
+    return "unary", grpc.unary_unary_rpc_method_handler, handler.unary_unary

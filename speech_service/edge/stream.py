@@ -1,0 +1,325 @@
+"""The one loop of a bidirectional stream: read, feed the session, write, notice the end.
+
+Facts of grpc.aio that shape it (measured on 1.75 to 1.85): the request iterator of a cancelled, expired or dropped
+call just ends, as at a half-close; ``CancelledError`` comes later or never. So a done-callback of the context aborts
+the session's work, and only what the client says (``end_of_audio``, or half-close while the call lives) ends it well.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from google.protobuf.message import Message
+from grpc import aio
+from loguru import logger
+
+from speech_service.calls.driver import SessionRunner
+from speech_service.calls.outbox import Outbox
+from speech_service.config.tree import StreamConfig
+from speech_service.domain.errors import (
+    CancelledWorkError,
+    InternalError,
+    InvalidFieldError,
+    SpeechError,
+    StreamAbortedError,
+    UnavailableError,
+)
+from speech_service.domain.events import SessionEvent
+from speech_service.edge.status import RpcStatus
+from speech_service.tasks import keep
+
+T = TypeVar("T")
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
+RequestIn = TypeVar("RequestIn", contravariant=True)
+ResponseOut = TypeVar("ResponseOut", covariant=True)
+
+MAX_WAITING_EVENTS = 256
+_WATCH_S = 1.0
+
+
+class StreamHandler(Protocol[RequestIn, ResponseOut]):
+    """What one RPC knows of its messages. The pump calls ``open`` with the first, a config, then ``message``."""
+
+    async def open(self, first: RequestIn, outbox: Outbox) -> SessionRunner[Any]:
+        """Check the first message and start the session; its events go to ``outbox``."""
+        ...
+
+    async def message(self, request: RequestIn) -> bool:
+        """Handle a later message. False: the client said that no more follow."""
+        ...
+
+    async def half_close(self) -> None:
+        """Nothing more will come: flush, and let the session end."""
+        ...
+
+    def response(self, event: SessionEvent) -> ResponseOut:
+        """The wire form of an event."""
+        ...
+
+    def sent(self, event: SessionEvent) -> None:
+        """The event was handed to the transport: the client reads, more may be made for it."""
+        ...
+
+
+class StreamPump(Generic[Request, Response]):
+    """Runs one stream. ``drain`` may be called from outside at any time."""
+
+    def __init__(
+        self, handler: StreamHandler[Request, Response], config: StreamConfig, request_id: str
+    ) -> None:
+        self._handler = handler
+        self._config = config
+        self._request_id = request_id
+        self._outbox = Outbox()
+        self._runner: SessionRunner[Any] | None = None
+        self._serving: asyncio.Task[Any] | None = None
+        self._drained = asyncio.Event()
+        self._reader: asyncio.Task[SpeechError | None] | None = None
+        self._given_up: SpeechError | None = None
+        """What the stream ends with, now that the server waits no longer."""
+        self._in_message = False
+        self._drain_ms: int | None = None
+        self._waiting_since_s: float | None = None
+        """Since when the client has said nothing; None while its last message is being handled."""
+
+    async def run(
+        self, requests: AsyncIterator[Request], context: aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Response]:
+        """Yield the stream's responses.
+
+        Raises:
+            SpeechError: the stream failed; what was ready before went out before.
+        """
+        context.add_done_callback(self._call_done)  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+        self._serving = asyncio.current_task()
+        reader = self._reader = _heard(asyncio.create_task(self._read(requests)))
+        watcher = keep(lambda: self._watch(context), "stream-watch")
+        try:
+            while (event := await self._outbox.get()) is not None:
+                yield self._handler.response(event)
+                self._handler.sent(event)
+            error = self._given_up or await reader
+            if error is not None:
+                raise error
+        finally:
+            for task in (reader, watcher):
+                task.cancel()
+            await asyncio.wait([reader, watcher])
+            if self._runner is not None:
+                self._runner.close(CancelledWorkError("the call is over"))
+
+    def going_away(self, drain_ms: int) -> None:
+        """Tell the client that the server drains: now, or once its session is open."""
+        self._drain_ms = drain_ms
+        if self._runner is not None:
+            self._runner.perform_now(self._runner.session.going_away(drain_ms))
+
+    def drain(self) -> None:
+        """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
+        self._drained.set()
+
+    def give_up(self) -> None:
+        """End the stream now, with UNAVAILABLE after what is ready: the server waits no longer."""
+        error = gave_up()
+        self._given_up = error
+        self._drained.set()
+        if self._runner is not None:
+            self._runner.close(error)
+        if self._reader is not None:
+            self._reader.cancel()
+        self._outbox.close()
+
+    # --- reading ---
+
+    async def _read(self, requests: AsyncIterator[Request]) -> SpeechError | None:
+        """Feed the session until it is finished; returns how it ended."""
+        try:
+            error = await self._converse(requests)
+        except SpeechError as failure:
+            error = failure
+        except asyncio.CancelledError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - a bug must end this stream only, and be logged
+            logger.opt(exception=failure).error("request {} failed", self._request_id)
+            error = InternalError("the session failed; the log above says how")
+        if error is not None and self._runner is not None:
+            self._runner.close(error)
+        self._outbox.close()
+        return error
+
+    async def _converse(self, requests: AsyncIterator[Request]) -> SpeechError | None:
+        runner = await self._handler.open(await self._first(requests), self._outbox)
+        self._runner = runner
+        if self._drain_ms is not None:
+            self.going_away(self._drain_ms)
+        feeding = _heard(asyncio.create_task(self._feed(requests, runner)))
+        drained = asyncio.create_task(self._drained.wait())
+        try:
+            await asyncio.wait(
+                [feeding, drained, runner.finished], return_when=asyncio.FIRST_COMPLETED
+            )
+            if feeding.done():
+                feeding.result()  # raises what was wrong with a message
+            elif not runner.finished.done():
+                await self._stop_feeding(feeding)
+            error = await runner.finished
+            return error or (_draining() if self._drained.is_set() else None)
+        finally:
+            feeding.cancel()
+            drained.cancel()
+            await asyncio.wait([feeding, drained])
+
+    async def _first(self, requests: AsyncIterator[Request]) -> Request:
+        """The first message; neither a silent client nor a drain waits for it for ever."""
+        first = _heard(asyncio.ensure_future(anext(requests, None)))
+        drained = asyncio.create_task(self._drained.wait())
+        timeout_s = self._config.config_timeout_s
+        try:
+            await asyncio.wait(
+                [first, drained], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if first.done():
+                request = first.result()
+                if request is None:
+                    problem = "is missing: the stream ended without a message"
+                    raise InvalidFieldError("config", problem, "config first")
+                _check_config(request)
+                return request
+            if drained.done():
+                raise _draining()
+            raise StreamAbortedError(
+                f"no first message within {timeout_s:g} s", reason="CONFIG_TIMEOUT"
+            )
+        finally:
+            first.cancel()
+            drained.cancel()
+            await asyncio.wait([first, drained])
+
+    async def _feed(self, requests: AsyncIterator[Request], runner: SessionRunner[Any]) -> None:
+        clock = asyncio.get_running_loop().time
+        self._waiting_since_s = clock()
+        async for request in requests:
+            self._waiting_since_s = None
+            self._in_message = True
+            more = await self._handler.message(request)
+            self._in_message = False
+            if not more or self._drained.is_set():
+                break
+            await self._wait_for_room(runner)
+            self._waiting_since_s = clock()
+        self._waiting_since_s = None
+        await self._handler.half_close()
+
+    async def _stop_feeding(self, feeding: "asyncio.Task[None]") -> None:
+        """Stop reading. A message that is being handled is handled to its end: nothing of it is lost."""
+        if self._in_message:
+            await feeding  # it sees the drain behind this message, and flushes
+            return
+        feeding.cancel()
+        await asyncio.wait([feeding])
+        await self._handler.half_close()
+
+    async def _wait_for_room(self, runner: SessionRunner[Any]) -> None:
+        """Back-pressure: not reading lets HTTP/2 flow control slow the sender."""
+        while not runner.finished.done() and (
+            runner.session.undecoded_ms > self._config.max_buffered_audio_ms
+            or len(self._outbox) > MAX_WAITING_EVENTS
+        ):
+            runner.changed.clear()
+            try:
+                async with asyncio.timeout(_WATCH_S):
+                    await runner.changed.wait()
+            except TimeoutError:
+                continue  # the outbox empties without a work event
+
+    # --- watching ---
+
+    async def _watch(self, context: aio.ServicerContext[Any, Any]) -> None:
+        """Heartbeats, the idle limit, and clients that do not read."""
+        loop = asyncio.get_running_loop()
+        next_progress_s = loop.time() + self._config.progress_interval_s
+        while True:
+            await asyncio.sleep(min(_WATCH_S, self._config.progress_interval_s))
+            now_s = loop.time()
+            if self._outbox.blocked_s > self._config.slow_reader_timeout_s:
+                await self._abort_slow_reader(context)
+                return
+            runner = self._runner
+            if runner is None or runner.finished.done():
+                continue
+            if now_s - (self._waiting_since_s or now_s) > self._config.idle_timeout_s:
+                runner.close(
+                    StreamAbortedError(
+                        f"nothing was heard for {self._config.idle_timeout_s:g} s; send audio, "
+                        "silence or keep_alive",
+                        reason="IDLE_TIMEOUT",
+                    )
+                )
+            elif now_s >= next_progress_s:
+                next_progress_s = now_s + self._config.progress_interval_s
+                runner.perform_now(runner.session.tick())
+
+    async def _abort_slow_reader(self, context: aio.ServicerContext[Any, Any]) -> None:
+        """The writer is stuck in flow control, so the status is sent from here.
+
+        It waits behind the messages that the client does not take. A client that reads on gets it; one that does
+        not is cut off, so that it holds no place among the streams.
+        """
+        error = StreamAbortedError(
+            f"the client did not read for {self._config.slow_reader_timeout_s:g} s",
+            reason="CLIENT_NOT_READING",
+        )
+        if self._runner is not None:
+            self._runner.close(error)
+        try:
+            async with asyncio.timeout(self._config.slow_reader_timeout_s):
+                await context.abort_with_status(RpcStatus(error, self._request_id))
+        except aio.AbortError:
+            return
+        except TimeoutError:
+            if self._serving is not None:
+                self._serving.cancel()
+
+    def _call_done(self, _: aio.ServicerContext[Any, Any]) -> None:
+        """The call is over, however: give its work up at once."""
+        if self._runner is not None:
+            self._runner.close(CancelledWorkError("the call is over"))
+        self._outbox.close()
+
+
+def _check_config(first: Message) -> None:
+    """The request of a server stream has no payload to choose from: it is config and content in one."""
+    if "payload" not in first.DESCRIPTOR.oneofs_by_name:
+        return
+    kind = first.WhichOneof("payload")
+    if kind != "config":
+        raise InvalidFieldError(
+            "config",
+            f"the first message is {kind or 'empty'}",
+            "config first, then any other message",
+            reason="CONFIG_EXPECTED",
+        )
+
+
+def _heard(task: "asyncio.Task[T]") -> "asyncio.Task[T]":
+    """Whoever ends early does not ask how its tasks ended; without this asyncio logs that nobody did."""
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return task
+
+
+def gave_up() -> SpeechError:
+    """What calls get that are still open when the server stops."""
+    return UnavailableError(
+        "the server is shutting down and could not wait any longer; repeat what has no result on a new call",
+        reason="DRAINING",
+        retry_after_ms=1000,
+    )
+
+
+def _draining() -> SpeechError:
+    return UnavailableError(
+        "the server is shutting down; everything received was transcribed, continue on a new stream",
+        reason="DRAINING",
+        retry_after_ms=1000,
+    )

@@ -1,0 +1,1 @@
+"""speech.v1: protobuf in, domain values inside, protobuf out."""

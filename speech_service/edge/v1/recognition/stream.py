@@ -1,0 +1,208 @@
+"""StreamingRecognize: what its messages mean, as the pump sees it."""
+
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import common_pb2, recognition_service_pb2
+from speech_service.calls.audio_source import stream_limits
+from speech_service.calls.call import current_call
+from speech_service.calls.driver import SessionRunner
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.recognition import (
+    OpenedRecognition,
+    deadline_s,
+)
+from speech_service.domain import events
+from speech_service.domain.audio import MAX_CHANNELS
+from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.transcript import TranscriptResult
+from speech_service.domain.work import WorkClass
+from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.recognition import config as convert_recognition
+from speech_service.edge.v1.recognition import results as convert_result
+from speech_service.edge.v1.recognition.config import RecognitionConverter
+from speech_service.sessions.recognition.session import RecognitionSession
+
+ServicerContext = aio.ServicerContext[Any, Any]
+
+
+class RecognizeStream:
+    """StreamingRecognize as the pump sees it."""
+
+    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
+        self._parts = parts
+        self._converter = RecognitionConverter(parts.catalog, parts.config.recognition)
+        self._context = context
+        self._opened: OpenedRecognition | None = None
+        self._next_sequence = 0
+        self._send_config = False
+
+    async def open(
+        self, first: recognition_service_pb2.StreamingRecognizeRequest, outbox: Outbox
+    ) -> SessionRunner[RecognitionSession]:
+        """Check the configuration and start the session."""
+        self._request = self._converter.request(first.config, streaming=True)
+        opened = self._opened = OpenedRecognition(
+            self._parts,
+            self._request,
+            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_limits(self._parts.config.decoder),
+            outbox.put,
+            deadline_s(self._context),
+            "audio.data",
+        )
+        session = opened.runner.session
+        opened.runner.perform_now(session.start())
+        for warning in self._request.warnings:
+            opened.runner.perform_now(session.warn(warning.reason, warning.field, warning.message))
+        return opened.runner
+
+    async def message(self, request: recognition_service_pb2.StreamingRecognizeRequest) -> bool:
+        """One client message; False after ``end_of_audio``."""
+        assert self._opened is not None, "the pump opens first"
+        runner, session = self._opened.runner, self._opened.runner.session
+        kind = request.WhichOneof("payload")
+        if kind == "audio":  # the hot path: it takes the turn block by block
+            await self._audio(request.audio.data, self._sequence(request))
+            return True
+        if kind not in ("keep_alive", "end_of_audio"):
+            await self._opened.source.settle()
+        async with runner.turn:
+            if kind != "keep_alive":
+                await runner.catch_up()
+            return await self._other(kind, request, runner, session)
+
+    async def _other(
+        self,
+        kind: str | None,
+        request: recognition_service_pb2.StreamingRecognizeRequest,
+        runner: SessionRunner[RecognitionSession],
+        session: RecognitionSession,
+    ) -> bool:
+        match kind:
+            case "silence":
+                duration_ms = request.silence.duration.ToMilliseconds()
+                await runner.perform(session.silence(duration_ms))
+            case "finalize":
+                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
+                await runner.perform(session.finalize(control))
+            case "reset":
+                control = convert.control_id(request.reset.control_id, "reset.control_id")
+                if not request.reset.keep_context:
+                    self._request.forget_context()
+                await runner.perform(session.reset(control, request.reset.keep_context))
+            case "update_config":
+                await self._update(request.update_config)
+            case "keep_alive":
+                pass
+            case "end_of_audio":
+                return False
+            case "config":
+                raise InvalidFieldError(
+                    "config", "came twice", "update_config", reason="CONFIG_REPEATED"
+                )
+            case _:
+                raise InvalidFieldError("payload", "is not set", "one of the payload's messages")
+        return True
+
+    async def half_close(self) -> None:
+        """Flush the decoder, then the session."""
+        assert self._opened is not None, "the pump opens first"
+        await self._opened.source.end()
+        runner = self._opened.runner
+        await runner.catch_up()
+        await runner.perform(runner.session.end_of_audio())
+
+    def response(
+        self, event: events.SessionEvent
+    ) -> recognition_service_pb2.StreamingRecognizeResponse:
+        """Domain to wire."""
+        response = recognition_service_pb2.StreamingRecognizeResponse
+        match event:
+            case TranscriptResult():
+                return response(result=convert_result.result(event))
+            case events.SpeechEvent():
+                return response(speech_event=convert.speech_event(event))
+            case events.Progress():
+                return response(progress=convert.progress(event))
+            case events.ControlAck():
+                message = response(control_ack=convert.control_ack(event))
+                if event.kind is events.ControlKind.UPDATE_CONFIG:
+                    message.effective_config.CopyFrom(self._effective())
+                return message
+            case events.StreamWarning():
+                return response(warning=convert.warning(event))
+            case events.GoingAway(drain_ms):
+                return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
+            case events.SessionStarted(session_id):
+                return response(
+                    session_started=self._started(session_id), effective_config=self._effective()
+                )
+            case events.SessionEnded():
+                current_call.get().finished(event.usage, event.latency)
+                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                return response(session_ended=convert.session_ended(event))
+            case _:
+                raise TypeError(f"recognition has no {type(event).__name__}")
+
+    def sent(self, event: events.SessionEvent) -> None:
+        """Nothing waits for it: audio comes at the client's pace."""
+
+    async def close(self) -> None:
+        """Free the decoder; note what a stream that failed had used."""
+        if self._opened is None:
+            return
+        call, ended = current_call.get(), self._opened.runner.session.ended()
+        if call.usage is None:
+            call.finished(ended.usage, ended.latency)
+        await self._opened.source.close()
+
+    async def _audio(self, data: bytes, in_order: bool) -> None:
+        limit = self._parts.config.server.max_audio_message_bytes
+        if not in_order:
+            raise InvalidFieldError(
+                "audio.sequence",
+                "has a gap or a repeat",
+                f"{self._next_sequence - 1} next",
+                reason="SEQUENCE_GAP",
+            )
+        if len(data) > limit:
+            raise LimitExceededError("audio.data", "max_audio_message_bytes", limit)
+        assert self._opened is not None
+        await self._opened.source.feed(data)
+
+    def _sequence(self, request: recognition_service_pb2.StreamingRecognizeRequest) -> bool:
+        expected, self._next_sequence = self._next_sequence, self._next_sequence + 1
+        return not request.audio.HasField("sequence") or request.audio.sequence == expected
+
+    async def _update(self, message: recognition_service_pb2.UpdateRecognitionConfig) -> None:
+        assert self._opened is not None
+        runner = self._opened.runner
+        control = convert.control_id(message.control_id, "update_config.control_id")
+        self._request.warnings.clear()
+        self._request.options = runner.session.options  # a reset may have dropped the context
+        self._request.options = self._converter.update(self._request, message)
+        for warning in self._request.warnings:
+            runner.perform_now(runner.session.warn(warning.reason, warning.field, warning.message))
+        await runner.perform(runner.session.update(self._request.options, control))
+
+    def _effective(self) -> recognition_service_pb2.RecognitionConfig:
+        return convert_result.effective_config(self._request.options)
+
+    def _started(self, session_id: str) -> common_pb2.SessionStarted:
+        server, stream = self._parts.config.server, self._parts.config.stream
+        return common_pb2.SessionStarted(
+            session_id=session_id,
+            model=self._request.model.name,
+            limits=common_pb2.Limits(
+                max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
+                max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+                max_context_characters=convert_recognition.MAX_CONTEXT_CHARACTERS,
+                max_channels=MAX_CHANNELS,
+                max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
+                idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+                progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
+            ),
+        )

@@ -1,0 +1,237 @@
+"""StreamingTranslate: what its messages mean, as the pump sees it."""
+
+import asyncio
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
+from speech_service.calls.audio_source import stream_limits
+from speech_service.calls.call import current_call
+from speech_service.calls.driver import SessionRunner
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.recognition import deadline_s
+from speech_service.calls.translation import OpenedTranslation
+from speech_service.domain import events
+from speech_service.domain.audio import MAX_CHANNELS
+from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.transcript import TranscriptResult
+from speech_service.domain.work import WorkClass
+from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.recognition import results as convert_result
+from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.translation import config as convert_translation
+from speech_service.edge.v1.translation.config import TranslationConverter
+from speech_service.sessions.translation.session import TranslationSession
+
+ServicerContext = aio.ServicerContext[Any, Any]
+_TEXT_STEP = 4096
+_REFUSED = (("subtitles", "TranslateSpeech"),)
+
+
+class TranslateStream:
+    """StreamingTranslate as the pump sees it."""
+
+    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
+        self._parts = parts
+        self._context = context
+        self._limits = parts.config.translation
+        self._converter = TranslationConverter(parts.catalog, self._limits)
+        self._listening = RecognitionConverter(parts.catalog, parts.config.recognition)
+        self._recognition: RecognitionRequest | None = None
+        self._opened: OpenedTranslation | None = None
+        self._next_sequence = 0
+
+    async def open(
+        self, first: translation_service_pb2.StreamingTranslateRequest, outbox: Outbox
+    ) -> SessionRunner[TranslationSession]:
+        """Check the configuration and start the session."""
+        self._request = self._converter.request(first.config, refused=_REFUSED)
+        voices = await convert_translation.voices(self._parts, self._request)
+        if first.config.HasField("recognition"):
+            self._recognition = convert_translation.recognition_request(
+                self._listening, first.config.recognition, streaming=True
+            )
+        opened = self._opened = OpenedTranslation(
+            self._parts,
+            self._request,
+            self._recognition,
+            voices,
+            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_limits(self._parts.config.decoder),
+            outbox.put,
+            deadline_s(self._context),
+            "audio.data",
+        )
+        session = opened.runner.session
+        opened.runner.perform_now(session.start())
+        recognized = self._recognition.warnings if self._recognition else []
+        for warning in [*self._request.warnings, *recognized]:
+            opened.runner.perform_now(session.warn(warning.reason, warning.field, warning.message))
+        return opened.runner
+
+    async def message(self, request: translation_service_pb2.StreamingTranslateRequest) -> bool:
+        """One client message; False after ``end_of_input``."""
+        assert self._opened is not None, "the pump opens first"
+        runner = self._opened.runner
+        kind = request.WhichOneof("payload")
+        if kind == "audio":  # the hot path: it takes the turn block by block
+            await self._audio(request.audio.data, self._sequence(request))
+            return True
+        if kind not in ("keep_alive", "end_of_input") and self._opened.source is not None:
+            await self._opened.source.settle()
+        async with runner.turn:
+            if kind != "keep_alive":
+                await runner.catch_up()
+            return await self._other(kind, request, runner)
+
+    async def _other(
+        self,
+        kind: str | None,
+        request: translation_service_pb2.StreamingTranslateRequest,
+        runner: SessionRunner[TranslationSession],
+    ) -> bool:
+        session = runner.session
+        match kind:
+            case "text":
+                text = self._text(request.text.text)
+                for at in range(0, len(text), _TEXT_STEP):
+                    await runner.perform(session.text(text[at : at + _TEXT_STEP]))
+                    await asyncio.sleep(0)  # others have their turn
+            case "finalize":
+                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
+                await runner.perform(session.finalize(control))
+            case "reset":
+                control = convert.control_id(request.reset.control_id, "reset.control_id")
+                if self._recognition is not None and not request.reset.keep_context:
+                    self._recognition.forget_context()
+                await runner.perform(session.reset(control, request.reset.keep_context))
+            case "keep_alive":
+                pass
+            case "end_of_input":
+                return False
+            case "config":
+                raise InvalidFieldError(
+                    "config", "came twice", "a new stream", reason="CONFIG_REPEATED"
+                )
+            case _:
+                raise InvalidFieldError("payload", "is not set", "one of the payload's messages")
+        return True
+
+    async def half_close(self) -> None:
+        """Flush the decoder, then the session."""
+        assert self._opened is not None, "the pump opens first"
+        if self._opened.source is not None:
+            await self._opened.source.end()
+        runner = self._opened.runner
+        await runner.catch_up()
+        await runner.perform(runner.session.end_of_input())
+
+    def response(
+        self, event: events.SessionEvent
+    ) -> translation_service_pb2.StreamingTranslateResponse:
+        """Domain to wire."""
+        response = translation_service_pb2.StreamingTranslateResponse
+        match event:
+            case events.TranslatedSegment():
+                return response(translation=convert_translation.translation(event))
+            case events.SpeechChunk():
+                return response(audio=convert_translation.audio(event))
+            case TranscriptResult():
+                return response(source_result=convert_result.result(event))
+            case events.SessionStarted(session_id):
+                return response(
+                    session_started=self._started(session_id), effective_config=self._effective()
+                )
+            case events.SessionEnded():
+                current_call.get().finished(event.usage, event.latency)
+                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                return response(session_ended=convert.session_ended(event))
+            case _:
+                return _common(event)
+
+    def sent(self, event: events.SessionEvent) -> None:
+        """Nothing waits for it."""
+
+    async def close(self) -> None:
+        """Free the decoder; note what a stream that failed had used."""
+        if self._opened is None:
+            return
+        call, ended = current_call.get(), self._opened.runner.session.ended()
+        if call.usage is None:
+            call.finished(ended.usage, ended.latency)
+        await self._opened.close()
+
+    def _text(self, text: str) -> str:
+        if len(text) > self._limits.max_text_characters:
+            limit = self._limits.max_text_characters
+            raise LimitExceededError("text.text", "max_text_characters", limit)
+        if "\0" in text:
+            raise InvalidFieldError("text.text", "holds NUL", "text", reason="INVALID_TEXT")
+        return text
+
+    async def _audio(self, data: bytes, in_order: bool) -> None:
+        limit = self._parts.config.server.max_audio_message_bytes
+        if not in_order:
+            raise InvalidFieldError(
+                "audio.sequence",
+                "has a gap or a repeat",
+                f"{self._next_sequence - 1} next",
+                reason="SEQUENCE_GAP",
+            )
+        if len(data) > limit:
+            raise LimitExceededError("audio.data", "max_audio_message_bytes", limit)
+        assert self._opened is not None
+        if self._opened.source is None:
+            problem = "is missing, and the stream carries audio"
+            raise InvalidFieldError("config.recognition", problem, "a RecognitionConfig")
+        await self._opened.source.feed(data)
+
+    def _sequence(self, request: translation_service_pb2.StreamingTranslateRequest) -> bool:
+        expected, self._next_sequence = self._next_sequence, self._next_sequence + 1
+        return not request.audio.HasField("sequence") or request.audio.sequence == expected
+
+    def _effective(self) -> translation_service_pb2.TranslationConfig:
+        message = convert_translation.effective_config(self._request)
+        if self._recognition is not None:
+            options = self._recognition.options
+            effective: recognition_service_pb2.RecognitionConfig
+            effective = convert_result.effective_config(options)
+            message.recognition.CopyFrom(effective)
+        return message
+
+    def _started(self, session_id: str) -> common_pb2.SessionStarted:
+        server, stream = self._parts.config.server, self._parts.config.stream
+        limits = common_pb2.Limits(
+            max_text_characters=self._limits.max_text_characters,
+            max_context_characters=convert_translation.MAX_CONTEXT_CHARACTERS,
+            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
+        )
+        if self._recognition is not None:
+            limits.max_audio_message_bytes = server.max_audio_message_bytes
+            limits.max_channels = MAX_CHANNELS
+            limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
+        return common_pb2.SessionStarted(
+            session_id=session_id, model=self._request.model, limits=limits
+        )
+
+
+def _common(event: events.SessionEvent) -> translation_service_pb2.StreamingTranslateResponse:
+    """Events that every stream has."""
+    response = translation_service_pb2.StreamingTranslateResponse
+    match event:
+        case events.SpeechEvent():
+            return response(speech_event=convert.speech_event(event))
+        case events.Progress():
+            return response(progress=convert.progress(event))
+        case events.ControlAck():
+            return response(control_ack=convert.control_ack(event))
+        case events.StreamWarning():
+            return response(warning=convert.warning(event))
+        case events.GoingAway(drain_ms):
+            return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
+        case _:
+            raise TypeError(f"translation has no {type(event).__name__}")

@@ -1,0 +1,253 @@
+"""TranslateText: texts, or a subtitle file, into every target."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from grpc import aio
+
+from speech.v1 import translation_service_pb2
+from speech_service.calls import language_guess as languages
+from speech_service.calls.call import current_call
+from speech_service.calls.parts import EdgeParts
+from speech_service.calls.translation_batches import TextBatches, TextsInTarget, failed_warning
+from speech_service.calls.unary_work import WorkDesk
+from speech_service.domain.errors import (
+    InvalidFieldError,
+    LimitExceededError,
+    ReplyTooLargeError,
+    SpeechError,
+)
+from speech_service.domain.events import SessionEnded, TranslatedSegment, Usage
+from speech_service.domain.transcript import ResultKind
+from speech_service.domain.translation import LanguageGuess
+from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.translation import config as convert_translation
+from speech_service.edge.v1.translation.config import TranslationConverter, TranslationRequest
+from speech_service.edge.v1.translation.subtitle_file import SubtitleTranslator, file_kind, words_of
+from speech_service.text.clean import has_words
+from speech_service.text.subtitles import file as subtitle_file
+
+ServicerContext = aio.ServicerContext[Any, Any]
+_REFUSED = (
+    ("recognition", "TranslateSpeech or StreamingTranslate"),
+    ("synthesis", "TranslateSpeech or StreamingTranslate"),
+    ("subtitles", "TranslateSpeech"),
+    ("partial_translations", "StreamingTranslate"),
+)
+
+
+class TextTranslation:
+    """One TranslateText call."""
+
+    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
+        self._parts = parts
+        self._context = context
+        self._limits = parts.config.translation
+        self._converter = TranslationConverter(parts.catalog, self._limits)
+        self._reply = translation_service_pb2.TranslateTextResponse()
+        self._usage = Usage()
+
+    async def run(
+        self, message: translation_service_pb2.TranslateTextRequest
+    ) -> translation_service_pb2.TranslateTextResponse:
+        """Translate what the message holds."""
+        if not message.HasField("config"):
+            raise InvalidFieldError("config", "is missing", "a TranslationConfig")
+        request = self._converter.request(message.config, refused=_REFUSED)
+        desk = WorkDesk(self._parts, self._context)
+        try:
+            match message.WhichOneof("content"):
+                case "text":
+                    await self._texts(request, desk, [message.text], ["text"])
+                case "texts":
+                    if len(message.texts.texts) > self._limits.max_texts:
+                        limit = self._limits.max_texts
+                        raise LimitExceededError("texts.texts", "max_texts", limit)
+                    paths = [f"texts.texts[{i}]" for i in range(len(message.texts.texts))]
+                    await self._texts(request, desk, list(message.texts.texts), paths)
+                case "subtitles":
+                    await self._subtitles(request, desk, message.subtitles)
+                case _:
+                    allowed = "text, texts, subtitles"
+                    raise InvalidFieldError("content", "is not set", allowed)
+        finally:
+            desk.close()
+        return self._finish(request, desk)
+
+    # --- texts ---
+
+    async def _texts(
+        self, request: TranslationRequest, desk: WorkDesk, texts: list[str], paths: Sequence[str]
+    ) -> None:
+        self._check_texts(texts, paths)
+        sources = [request.source] * len(texts)
+        if not request.source:
+            worded = [index for index, text in enumerate(texts) if has_words(text)]
+            sources = await self._identify(desk, texts, worded)
+        batches = TextBatches(request, desk)
+        groups = [
+            (source, [i for i, s in enumerate(sources) if s == source], target)
+            for source in dict.fromkeys(sources)
+            for target in request.targets
+        ]
+        results = await asyncio.gather(
+            *(batches.run([texts[i] for i in members], s, to) for s, members, to in groups)
+        )
+        translated: dict[tuple[int, str], str] = {}
+        errors: dict[tuple[int, str], SpeechError] = {}
+        for (_, members, target), result in zip(groups, results, strict=True):
+            self._gather(request, members, target, result, translated, errors)
+        if not translated:
+            raise next(iter(errors.values()))
+        for (index, target), error in sorted(errors.items(), key=lambda item: item[0]):
+            request.warnings.append(failed_warning(paths[index], target, error))
+        self._usage = Usage(
+            characters_in=sum(map(len, texts)), characters_out=sum(map(len, translated.values()))
+        )
+        for index, source in enumerate(sources):
+            for target in request.targets:
+                if (index, target) in translated:
+                    segment = TranslatedSegment(
+                        index, target, ResultKind.FINAL, translated[index, target], source
+                    )
+                    self._reply.translations.append(convert_translation.translation(segment))
+
+    async def _identify(
+        self, desk: WorkDesk, texts: Sequence[str], worded: Sequence[int]
+    ) -> list[str]:
+        """The language of each text; "" for those without words, which stay as they are."""
+        sources = [""] * len(texts)
+        if not worded:
+            return sources
+        asked = [texts[index] for index in worded]
+        found = await languages.identify(self._parts, desk, asked)
+        prevailing = languages.overall(asked, found)
+        self._reply.languages.extend(map(convert_translation.guess, prevailing))
+        for index, guesses in zip(worded, found, strict=True):
+            sources[index] = _source(guesses, prevailing)
+        return sources
+
+    def _gather(
+        self,
+        request: TranslationRequest,
+        members: Sequence[int],
+        target: str,
+        result: TextsInTarget,
+        translated: dict[tuple[int, str], str],
+        errors: dict[tuple[int, str], SpeechError],
+    ) -> None:
+        for at, index in enumerate(members):
+            text = result.texts[at]
+            if text is not None:
+                translated[index, target] = text
+            else:
+                errors[index, target] = result.errors[at]
+        request.warnings += [w for w in result.warnings if w not in request.warnings]
+
+    def _check_texts(self, texts: Sequence[str], paths: Sequence[str]) -> None:
+        if not texts:
+            raise InvalidFieldError("texts.texts", "is empty", "at least one text")
+        total = 0
+        for text, path in zip(texts, paths, strict=True):
+            check_text(text, path)
+            total += len(text)
+            if total > self._limits.max_text_characters:
+                limit = self._limits.max_text_characters
+                raise LimitExceededError(path.partition("[")[0], "max_text_characters", limit)
+
+    # --- subtitles ---
+
+    async def _subtitles(
+        self,
+        request: TranslationRequest,
+        desk: WorkDesk,
+        document: translation_service_pb2.SubtitleDocument,
+    ) -> None:
+        kind = file_kind(document.format, "subtitles.format")
+        limit = self._limits.max_subtitle_characters
+        if len(document.text) > limit:
+            raise LimitExceededError("subtitles.text", "max_subtitle_characters", limit)
+        if "\0" in document.text:
+            raise InvalidFieldError("subtitles.text", "holds NUL", "text", reason="INVALID_TEXT")
+        file = await asyncio.to_thread(
+            subtitle_file.parse,
+            document.text,
+            kind,
+            "subtitles.text",
+            self._limits.max_cues,
+            limit,
+        )
+        source = request.source
+        words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
+        if not source and has_words(words):
+            found = (await languages.identify(self._parts, desk, [words]))[0]
+            self._reply.languages.extend(map(convert_translation.guess, found))
+            source = _source(found, found)
+        translator = SubtitleTranslator(request, desk)
+        errors: list[SpeechError] = []
+        characters_out = 0
+        for target in request.targets:
+            try:
+                result, warnings = await translator.run(file, source, target)
+            except SpeechError as error:
+                errors.append(error)
+                request.warnings.append(failed_warning("the file", target, error))
+                continue
+            request.warnings += warnings
+            characters_out += len(result.text)
+            translated = self._reply.subtitles.add(language=target)
+            translated.subtitles.format = document.format
+            translated.subtitles.text = result.text
+            translated.subtitles.cue_count = result.cue_count
+        if not self._reply.subtitles:
+            raise errors[0]
+        self._usage = Usage(characters_in=len(document.text), characters_out=characters_out)
+
+    # --- the reply ---
+
+    def _finish(
+        self, request: TranslationRequest, desk: WorkDesk
+    ) -> translation_service_pb2.TranslateTextResponse:
+        ended = SessionEnded(self._usage, desk.latency)
+        call = current_call.get()
+        call.finished(ended.usage, ended.latency)
+        reply = self._reply
+        reply.usage.CopyFrom(convert.usage(ended.usage))
+        reply.latency.CopyFrom(convert.latency(ended.latency))
+        reply.model = call.model = request.model
+        reply.warnings.extend(map(convert.warning, request.warnings))
+        self._context.set_trailing_metadata(convert.summary_trailers(ended))
+        check_reply(reply.ByteSize(), self._parts.config.server.max_unary_reply_bytes)
+        return reply
+
+
+def check_text(text: str, path: str) -> None:
+    """Refuse what nobody can translate.
+
+    Raises:
+        InvalidFieldError: it is blank, or holds NUL.
+    """
+    if not text.strip():
+        raise InvalidFieldError(path, "is blank", "text")
+    if "\0" in text:
+        raise InvalidFieldError(path, "holds NUL", "text", reason="INVALID_TEXT")
+
+
+def check_reply(size: int, limit: int) -> None:
+    """Refuse a reply that stock clients would not take.
+
+    Raises:
+        ReplyTooLargeError: it is above ``limit``.
+    """
+    if size > limit:
+        raise ReplyTooLargeError(
+            f"the reply would exceed {limit} bytes; send less at once, or use StreamingTranslate",
+            metadata={"max_unary_reply_bytes": str(limit), "use": "StreamingTranslate"},
+        )
+
+
+def _source(guesses: Sequence[LanguageGuess], prevailing: Sequence[LanguageGuess]) -> str:
+    """The language of a text; where its own letters tell little, that of all texts."""
+    sure = [g.code for g in guesses[:1] if (g.probability or 1.0) >= languages.SURE]
+    return next(iter([*sure, *(g.code for g in [*prevailing, *guesses])]), "")

@@ -1,1 +1,0 @@
-"""Aligners: known text placed in audio."""

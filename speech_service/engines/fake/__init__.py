@@ -1,0 +1,1 @@
+"""Backends without a model, deterministic: one of each kind, for tests and load."""

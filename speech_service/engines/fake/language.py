@@ -1,0 +1,63 @@
+"""An identifier that reads letters only: by script, and Latin is what the options say. No model, deterministic."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.translation import LanguageGuess
+from speech_service.engines.language_engine import identifier_engine
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
+from speech_service.text.script import guess_by_script, letter_count
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``language/fake``."""
+
+    latin: str = "en"
+    """What text in a script that does not tell is taken for."""
+    probability: float = 0.9
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the options make of it."""
+    del options
+    return ModelCapabilities(
+        name="fake-identifier",
+        kind=ModelKind.LANGUAGE_IDENTIFIER,
+        languages=(),
+        sample_rate_hz=0,
+        max_segment_ms=0,
+        capabilities=frozenset({Capability.LANGUAGE_IDENTIFICATION}),
+        description="Reads letters only; for tests",
+        max_batch=8,
+    )
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Make one lane's engine."""
+    return identifier_engine(describe(options), load(options, shared))
+
+
+def load(options: Options, shared: SharedModels) -> "FakeIdentifier":
+    """Make the identifier alone."""
+    del shared
+    return FakeIdentifier(options)
+
+
+class FakeIdentifier:
+    """Identifies by script."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+
+    def identify(self, texts: Sequence[str]) -> tuple[tuple[LanguageGuess, ...], ...]:
+        """Guesses for each text, likeliest first; none for a text without letters."""
+        return tuple(self._identify(text) for text in texts)
+
+    def _identify(self, text: str) -> tuple[LanguageGuess, ...]:
+        if not letter_count(text):
+            return ()
+        latin = LanguageGuess(self._options.latin, self._options.probability)
+        return guess_by_script(text) or (latin,)

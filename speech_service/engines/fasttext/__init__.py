@@ -1,0 +1,1 @@
+"""fastText's language identifier."""

@@ -1,0 +1,1 @@
+"""Model files read and written as data: ONNX, ONNX Runtime's own format."""

@@ -1,0 +1,140 @@
+"""hibari on onnxruntime: the embedded English synthesizer.
+
+An 8 MB model (Apache-2.0, https://github.com/MMWilliams/hibari) distilled from the Kokoro-82M voice af_heart. The
+package's G2P and signal processing are used as they are; its loader is not, because it downloads voices, lets threads
+spin, and keeps the durations to itself.
+"""
+
+from dataclasses import dataclass
+
+from speech_service.domain.errors import UnsupportedOptionError
+from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.synthesis import Voice, VoiceGender
+from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.shared import SharedModels
+from speech_service.engines.speaking import Speaker
+from speech_service.engines.speaking_engine import speaking_engine
+from speech_service.protocols import Engine
+
+NAME = "hibari"
+SAMPLE_RATE_HZ = 24_000
+VOICE = "heart"
+DOWNLOADED_VOICES = ("emma", "fable", "fenrir", "kore")
+"""Voices of hibari that are not in its package: it would fetch them from a model hub."""
+
+_PACKAGE = "hibari"
+_DISTRIBUTION = "hibari-tts==0.2.1"
+_NETWORK = ("hibari.onnx", "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``synthesizer/hibari``."""
+
+    threads: int = 1
+    """Threads of one run. Lanes on their own cores are better."""
+    voice: str = VOICE
+    """The one voice inside the package; any other is refused."""
+    lead_ms: int = 100
+    """Silence before a sentence. The model begins with 350 ms of it, which would delay every answer by as much."""
+    joint_ms: int = 25
+    """Silence before a piece that goes on with a sentence, after the pause that the piece before ended with."""
+    whole_phonemes: int = 160
+    """Longer sentences (10 s) are spoken clause by clause, so that their first sound does not wait for all of it."""
+    max_phonemes: int = 400
+    """Longest piece: cost and memory grow with its square. The limit that hibari itself keeps."""
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the model can do.
+
+    Raises:
+        UnsupportedOptionError: ``options.voice`` is not the bundled one.
+    """
+    check_voice(options.voice, "voice")
+    return ModelCapabilities(
+        name=NAME,
+        kind=ModelKind.SYNTHESIZER,
+        languages=("en",),
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        max_segment_ms=60_000,
+        capabilities=frozenset(
+            {
+                Capability.SPEAKING_RATE,
+                Capability.LEXICON,
+                Capability.SEED,
+                Capability.WORD_TIMINGS,
+            }
+        ),
+        voices=voices(options),
+        absent_voices=DOWNLOADED_VOICES,
+        licence="Apache-2.0",
+        description="hibari, English, one voice, 8 MB, on the CPU",
+        max_batch=1,
+    )
+
+
+def voices(options: Options) -> tuple[Voice, ...]:
+    """The voices it speaks with."""
+    check_voice(options.voice, "voice")
+    heart = Voice(
+        voice_id=VOICE,
+        display_name="Heart",
+        model=NAME,
+        languages=("en-US",),
+        gender=VoiceGender.FEMALE,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        licence="Apache-2.0",
+        description="American English; distilled from the Kokoro-82M voice af_heart",
+    )
+    return (heart,)
+
+
+def check_voice(voice: str, field: str = "config.voice_id") -> None:
+    """Refuse every voice but the bundled one.
+
+    Raises:
+        UnsupportedOptionError: hibari does not have it, or would have to download it.
+    """
+    if voice == VOICE:
+        return
+    problem = f"hibari has no voice {voice!r}"
+    if voice in DOWNLOADED_VOICES:
+        problem = f"hibari's voice {voice!r} is not in its package but on a model hub, and nothing is downloaded here"
+    raise UnsupportedOptionError(field, problem, [VOICE])
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Make one lane's engine; raises as :func:`build_speaker`."""
+    return speaking_engine(describe(options), build_speaker(options, shared))
+
+
+def build_speaker(options: Options, shared: SharedModels) -> Speaker:
+    """Load the voice. Lanes share it: its runs may overlap.
+
+    Raises:
+        ImportError: hibari-tts or onnxruntime is not installed.
+        ModelFileError: the model is missing or not the pinned one.
+        UnsupportedOptionError: ``options.voice`` is not the bundled one.
+    """
+    from speech_service.engines.hibari.network import HibariNetwork
+    from speech_service.engines.hibari.reading import Reader, load_g2p
+    from speech_service.engines.hibari.speaker import HibariSpeaker
+
+    check_voice(options.voice, "voice")
+
+    def load() -> tuple[HibariNetwork, Reader]:
+        folder = package_folder(_PACKAGE)
+        if folder is None:
+            raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
+        name, sha256 = _NETWORK
+        network = HibariNetwork(verified(folder / "assets" / name, sha256), options.threads)
+        return network, Reader(load_g2p(), network.symbols, options)
+
+    network, reader = shared.get((__name__, options), load)
+    speaker = HibariSpeaker(options, network, reader)
+    for _ in speaker.speak(
+        "Ready, xylo."
+    ):  # The first run is the slow one; the unknown word loads its net.
+        pass
+    return speaker

@@ -1,1 +1,0 @@
-"""Text language identifiers: each module has ``Options`` and ``build``."""

@@ -1,0 +1,1 @@
+"""Marian translation models on ONNX-free numpy kernels of their package."""

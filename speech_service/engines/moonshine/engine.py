@@ -1,0 +1,177 @@
+"""The engine: one device step is one encoder run or a handful of decoder passes of every admitted item."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from speech_service.domain.audio import Samples, ms_to_samples, samples_to_ms
+from speech_service.domain.errors import InvalidAudioError, LimitExceededError, SpeechError
+from speech_service.domain.models import ModelCapabilities
+from speech_service.domain.transcript import Hypothesis
+from speech_service.domain.work import (
+    RecognizeKind,
+    RecognizeWork,
+    Work,
+    WorkDone,
+    WorkEvent,
+    WorkFailed,
+    WorkTiming,
+)
+from speech_service.engines.decoding import (
+    DecodingStrategy,
+    StrategyFactory,
+    accepted_count,
+    is_looping,
+)
+from speech_service.engines.moonshine import Options
+from speech_service.engines.moonshine.network import MoonshineDecoder, MoonshineNetwork
+from speech_service.engines.moonshine.settled_audio import SettledAudio
+from speech_service.engines.moonshine.tokenizer import (
+    END_TOKEN,
+    START_TOKEN,
+    MoonshineTokenizer,
+)
+from speech_service.text.repetition import collapse_repetitions
+
+_SPARE_TOKENS = 8
+"""Tokens that even the shortest clip may have."""
+
+
+@dataclass(slots=True)
+class _Item:
+    """One admitted work item."""
+
+    work: RecognizeWork
+    strategy: DecodingStrategy
+    max_tokens: int
+    decoder: MoonshineDecoder | None = None
+    tokens: list[int] = field(default_factory=list[int])
+    ended: bool = False
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    passes: int = 0
+    proposed: int = 0
+    accepted: int = 0
+
+
+class MoonshineEngine:
+    """Implements ``protocols.Engine``. Items do not touch each other; each is decoded alone."""
+
+    def __init__(
+        self,
+        options: Options,
+        capabilities: ModelCapabilities,
+        network: MoonshineNetwork,
+        tokenizer: MoonshineTokenizer,
+        settled: SettledAudio,
+        strategies: Mapping[RecognizeKind, StrategyFactory],
+    ) -> None:
+        self._options = options
+        self._capabilities = capabilities
+        self._network = network
+        self._tokenizer = tokenizer
+        self._settled = settled
+        self._strategies = strategies
+        self._items: dict[str, _Item] = {}
+
+    @property
+    def capabilities(self) -> ModelCapabilities:
+        """What the model can do."""
+        return self._capabilities
+
+    def admit(self, work: Work) -> None:
+        """Take work in; it takes part from the next ``step`` on."""
+        assert isinstance(work, RecognizeWork), "the scheduler sends a model its own kind of work"
+        seconds = samples_to_ms(len(work.samples)) / 1000
+        max_tokens = int(seconds * self._options.max_tokens_per_s) + _SPARE_TOKENS
+        strategy = self._strategies[work.kind](work.draft_tokens[:max_tokens])
+        self._items[work.work_id] = _Item(work, strategy, max_tokens)
+
+    def step(self) -> Sequence[WorkEvent]:
+        """Advance every item by one encoder run or a few decoder passes."""
+        events: list[WorkEvent] = []
+        for item in list(self._items.values()):
+            try:
+                self._advance(item)
+            except SpeechError as error:
+                events.append(WorkFailed(item.work.work_id, error))
+            else:
+                if not item.ended:
+                    continue
+                events.append(self._done(item))
+            del self._items[item.work.work_id]
+        return events
+
+    def abort(self, work_id: str) -> None:
+        """Forget the item; its keys and values go with it."""
+        self._items.pop(work_id, None)
+
+    def _advance(self, item: _Item) -> None:
+        begin_s = time.perf_counter()
+        if item.decoder is None:
+            self._check(item.work.samples)
+            item.decoder = self._encode(item.work)
+            item.encode_s = time.perf_counter() - begin_s
+            return
+        for _ in range(self._options.passes_per_step):
+            _decode_pass(item, item.decoder)
+            if item.ended:
+                break
+        item.decode_s += time.perf_counter() - begin_s
+
+    def _encode(self, work: RecognizeWork) -> MoonshineDecoder:
+        """A PARTIAL goes on from what its predecessor settled; a FINAL is the clip alone, as the weights expect it."""
+        padding = ms_to_samples(self._options.padding_ms)
+        if work.kind is RecognizeKind.FINAL:
+            self._settled.drop(work.segment)
+            return self._network.encode(np.pad(work.samples, padding))
+        settled = self._settled.get(work.segment, work.samples)
+        after = ms_to_samples(self._options.partial_padding_ms)
+        settles_after = ms_to_samples(self._options.settles_after_ms)
+        decoder, settled = self._network.encode_growing(
+            work.samples, padding, after, settled, settles_after
+        )
+        self._settled.put(work.segment, work.samples, settled)
+        return decoder
+
+    def _check(self, samples: Samples) -> None:
+        if not len(samples):
+            raise InvalidAudioError("audio", "is empty")
+        if samples_to_ms(len(samples)) > self._options.max_audio_ms:
+            raise LimitExceededError("audio", "max_audio_ms", self._options.max_audio_ms)
+        if not np.isfinite(samples).all():
+            raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+
+    def _done(self, item: _Item) -> WorkDone:
+        text = collapse_repetitions(self._tokenizer.text(item.tokens))
+        timing = WorkTiming(
+            encode_ms=item.encode_s * 1000,
+            decode_ms=item.decode_s * 1000,
+            decode_steps=item.passes,
+            draft_proposed=item.proposed,
+            draft_accepted=item.accepted,
+        )
+        return WorkDone(item.work.work_id, Hypothesis(text, tuple(item.tokens), "en"), timing)
+
+
+def _decode_pass(item: _Item, decoder: MoonshineDecoder) -> None:
+    """One pass: the newest token and what the strategy proposes after it."""
+    room = item.max_tokens - len(item.tokens) - 1
+    proposed = list(item.strategy.propose(item.tokens))[: max(0, room)]
+    newest = item.tokens[-1] if item.tokens else START_TOKEN
+    known = decoder.length
+    predicted = decoder.run([newest, *proposed])
+    accepted = accepted_count(proposed, predicted)
+    decoder.truncate(known + 1 + accepted)
+    item.passes += 1
+    item.proposed += len(proposed)
+    item.accepted += accepted
+    item.tokens += proposed[:accepted]
+    choice = predicted[accepted]
+    if choice == END_TOKEN:
+        item.ended = True
+        return
+    item.tokens.append(choice)
+    item.ended = len(item.tokens) >= item.max_tokens or is_looping(item.tokens)

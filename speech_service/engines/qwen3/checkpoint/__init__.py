@@ -1,0 +1,1 @@
+"""Released checkpoints: found, checked, and read tensor by tensor."""

@@ -1,0 +1,54 @@
+"""Holds a codec on another runtime against the module with the checkpoint's weights."""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+import torch
+
+from speech_service.config.tree import ConfigError
+from speech_service.engines.qwen3.codec.decoder import CodecDecoder
+from speech_service.engines.qwen3.codec.streams import CodecStep, CodecStreams
+
+_SEED = 1
+_CHUNKS = (1, 3, 2)
+"""Frames, one chunk after another, so that states matter."""
+
+
+@torch.inference_mode()
+def check_codec(codec: CodecStep, module: CodecDecoder, tolerance: float) -> float:
+    """Compare the samples of random codes.
+
+    Args:
+        codec: whose samples are checked.
+        module: the reference, float32.
+        tolerance: root mean square of the differences over that of the reference, at most.
+
+    Returns:
+        the difference, measured in the same way.
+
+    Raises:
+        ConfigError: it is larger than the tolerance, or the codec cannot take the checkpoint's codes.
+    """
+    shape = module.shape
+    random = torch.Generator().manual_seed(_SEED)
+    found, wanted = CodecStreams(codec, 1), CodecStreams(module, 1)
+    slots = found.open(), wanted.open()
+    gap, size = 0.0, 0.0
+    for frames in _CHUNKS:
+        codes = torch.randint(shape.codebook_size, (frames, shape.codebooks), generator=random)
+        try:
+            samples = found.decode({slots[0]: codes.to(codec.device)})[slots[0]]
+        except RuntimeError as error:
+            raise ConfigError(
+                "codec_file: it cannot be run with this checkpoint's sizes; export it from this checkpoint"
+            ) from error
+        reference = wanted.decode({slots[1]: codes.to(module.device)})[slots[1]].cpu()
+        gap += float((samples.cpu() - reference).square().sum())
+        size += float(reference.square().sum())
+    worst = (gap / size) ** 0.5 if size else float("nan")
+    if not worst <= tolerance:
+        raise ConfigError(
+            f"codec_file: its samples differ from the checkpoint's by {worst:.2g} of their size; codec_tolerance "
+            f"allows {tolerance:.2g}. Export it from this checkpoint"
+        )
+    return worst

@@ -1,0 +1,61 @@
+"""Which runtime runs the codec's decoder: resolved once, when a model is loaded."""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from speech_service.engines.qwen3.codec.decoder import CodecDecoder
+from speech_service.engines.qwen3.codec.runtimes.check import check_codec
+from speech_service.engines.qwen3.codec.streams import CodecStep
+
+Runtime = Literal["torch", "onnx", "tensorrt"]
+
+
+@dataclass(frozen=True, slots=True)
+class CodecChoice:
+    """What runs the codec; all but ``runtime`` is for runtimes other than torch."""
+
+    runtime: Runtime = "torch"
+    file: str = ""
+    """What ``speech-service export-codec`` wrote."""
+    tolerance: float = 0.0
+    cache: str = ""
+    """Folder of built engines; empty: where the file is."""
+    threads: int = 0
+
+
+OpenCodec = Callable[[], CodecStep]
+"""One lane's codec; lanes share what they can."""
+MakeSource = Callable[[CodecDecoder, CodecChoice, torch.device], OpenCodec]
+
+
+def _torch(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+    del choice, where
+    return lambda: module
+
+
+def _onnx(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+    from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
+
+    codec = OnnxCodec(open_session(Path(choice.file), where, choice.threads), module, where)
+    check_codec(codec, module, choice.tolerance)
+    return lambda: codec
+
+
+def _tensorrt(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+    from speech_service.engines.qwen3.codec.runtimes.tensorrt import TensorrtCodec, open_engine
+
+    file = Path(choice.file)
+    engine = open_engine(file, Path(choice.cache) if choice.cache else file.parent, module, where)
+    check_codec(TensorrtCodec(engine, module, where), module, choice.tolerance)
+    return lambda: TensorrtCodec(engine, module, where)
+
+
+SOURCES: Mapping[Runtime, MakeSource] = {"torch": _torch, "onnx": _onnx, "tensorrt": _tensorrt}
+"""By runtime: takes the module with the checkpoint's weights on the device; float32 for other runtimes than torch."""

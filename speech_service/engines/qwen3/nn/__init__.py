@@ -1,0 +1,1 @@
+"""The parts that all Qwen3 networks are made of."""

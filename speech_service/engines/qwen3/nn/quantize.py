@@ -1,0 +1,255 @@
+"""Linear layers with eight-bit weights.
+
+INT8 follows LLM.int8() and SmoothQuant (Dettmers et al. 2022, Xiao et al. 2023): a scale for each output channel of the
+weight, and one for each token of the activation, found as it comes. The product is exact integer arithmetic, so a
+token's result does not depend on the batch that it is in. FP8 is the same with e4m3 numbers on GPUs that multiply them.
+"""
+
+# torch declares its types in part only.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear, pad
+
+from speech_service.config.tree import ConfigError
+
+_INT8_MAX = 127.0
+_LEAST_SCALE = 1e-12
+METHODS = ("none", "int8", "int8-weights", "fp8")
+_FP8_CAPABILITY = (8, 9)
+_CUDA_ROWS = 17
+"""cuBLAS multiplies eight-bit matrices of more than 16 rows only."""
+_MIGRATION = 0.5
+"""SmoothQuant's alpha: how much of an activation's spread moves into the weight."""
+
+
+class Int8Linear(nn.Module):
+    """Weights and activations in eight bits (W8A8)."""
+
+    def __init__(self, weight: Tensor, peaks: Tensor | None = None) -> None:
+        """Quantise a weight.
+
+        Args:
+            weight: float [out, in].
+            peaks: float [in], largest activation of each channel as seen in calibration; None: no smoothing.
+        """
+        super().__init__()
+        smooth = None if peaks is None else _smoothing(weight, peaks)
+        values, scale = _channels(weight if smooth is None else weight * smooth)
+        self.register_buffer("values", values)
+        self.register_buffer("scale", scale)
+        self.register_buffer("shrink", None if smooth is None else smooth.reciprocal())
+        self.values: Tensor
+        self.scale: Tensor
+        self.shrink: Tensor | None
+        self._least_rows = _CUDA_ROWS if weight.is_cuda else 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in] -> [n, out], in the dtype of ``x``."""
+        smooth = x if self.shrink is None else x * self.shrink
+        peak = smooth.abs().amax(dim=-1, keepdim=True).float()
+        scale = peak.clamp_(min=_LEAST_SCALE).div_(_INT8_MAX)
+        tokens = (smooth / scale).round_().to(torch.int8)
+        missing = self._least_rows - tokens.shape[0]
+        if missing > 0:
+            tokens = pad(tokens, (0, 0, 0, missing))
+        products = torch.ops.aten._int_mm(tokens, self.values.T)
+        return (products[: x.shape[0]] * scale).mul_(self.scale).to(x.dtype)
+
+
+class Int8WeightLinear(nn.Module):
+    """Weights in eight bits, activations as they are: half the memory of bfloat16, smaller error than W8A8.
+
+    Weights are widened for every product, which costs time.
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        values, scale = _channels(weight)
+        self.register_buffer("values", values)
+        self.register_buffer("scale", scale.to(weight.dtype))
+        self.values: Tensor
+        self.scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in] -> [n, out], in the dtype of ``x``, which is that of the original weight."""
+        return linear(x, self.values.to(x.dtype)) * self.scale
+
+
+class PackedInt8WeightLinear(Int8WeightLinear):
+    """The same with a kernel that reads the bytes as they are, and is fast for a few tokens: bfloat16 on the CPU."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in] bfloat16 -> [n, out]."""
+        return torch.ops.aten._weight_int8pack_mm(x, self.values, self.scale)
+
+
+class Fp8Linear(nn.Module):
+    """Weights and activations in e4m3, scaled by row; needs a GPU of compute capability 8.9 or more."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        top = torch.finfo(torch.float8_e4m3fn).max
+        scale = weight.abs().amax(dim=1).float().clamp(min=_LEAST_SCALE) / top
+        values = (weight.float() / scale[:, None]).clamp(-top, top).to(torch.float8_e4m3fn)
+        self._top = top
+        self.register_buffer("values", values)
+        self.register_buffer("scale", scale[None])
+        self.values: Tensor
+        self.scale: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, in] -> [n, out], in the dtype of ``x``."""
+        scale = x.abs().amax(dim=-1, keepdim=True).float().clamp(min=_LEAST_SCALE) / self._top
+        tokens = (x / scale).clamp(-self._top, self._top).to(torch.float8_e4m3fn)
+        product = torch.ops.aten._scaled_mm(
+            tokens,
+            self.values.T,
+            scale,
+            self.scale,
+            out_dtype=torch.bfloat16,  # the only one that every torch has for scales by row
+        )
+        return product.to(x.dtype)
+
+
+Quantise = Callable[[str, nn.Linear], nn.Module]
+"""Makes the layer that takes the place of the one of that name."""
+
+
+def linears(module: nn.Module) -> Iterator[tuple[str, nn.Linear]]:
+    """Layers that may be replaced, with their dotted names."""
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Linear):
+            yield name, part
+
+
+def replace_linears(module: nn.Module, quantise: Quantise) -> None:
+    """Replace every linear layer inside ``module``. The weights of those replaced are freed one by one."""
+    for name, part in list(linears(module)):
+        owner, _, own_name = name.rpartition(".")
+        setattr(module.get_submodule(owner), own_name, quantise(name, part))
+
+
+def quantiser(
+    method: str, dtype: torch.dtype, device: str, peaks: Mapping[str, Tensor] | None = None
+) -> Quantise | None:
+    """What replaces linear layers under a method of :data:`METHODS`; None: nothing does.
+
+    Args:
+        method: the method.
+        dtype: of activations.
+        device: where the layers are.
+        peaks: of :class:`InputRecorder`, for smoothing under "int8"; None: no smoothing.
+
+    Raises:
+        ConfigError: this machine cannot do it.
+    """
+    if method == "none":
+        return None
+    if method == "fp8":
+        _check_fp8(device)
+    is_packed = dtype is torch.bfloat16 and not device.startswith("cuda")
+    weights = PackedInt8WeightLinear if is_packed else Int8WeightLinear
+    if method == "int8":
+        known = peaks or {}
+        return lambda name, part: Int8Linear(part.weight.detach(), known.get(name))
+    layer = {"int8-weights": weights, "fp8": Fp8Linear}[method]
+    return lambda name, part: layer(part.weight.detach())
+
+
+def _check_fp8(device: str) -> None:
+    if not device.startswith("cuda") or not torch.cuda.is_available():
+        raise ConfigError('quantize: "fp8" needs an NVIDIA GPU; device says ' + repr(device))
+    found = torch.cuda.get_device_capability(device)
+    if found < _FP8_CAPABILITY:
+        needed = ".".join(map(str, _FP8_CAPABILITY))
+        raise ConfigError(
+            f'quantize: "fp8" needs compute capability {needed}; this GPU has {found[0]}.{found[1]}. '
+            'Use "int8" or "none".'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerError:
+    """How much one layer's output changes: root mean square of the difference over that of the output."""
+
+    name: str
+    relative_rms: float
+
+
+@torch.no_grad()
+def layer_errors(
+    module: nn.Module, quantise: Quantise, inputs: Mapping[str, Tensor]
+) -> list[LayerError]:
+    """Compare each layer with the one that would take its place, on inputs that it was really given.
+
+    Args:
+        module: not quantised.
+        quantise: as for :func:`replace_linears`.
+        inputs: float [n, in] by layer name, from :class:`InputRecorder`.
+    """
+    errors: list[LayerError] = []
+    for name, part in linears(module):
+        if name in inputs:
+            exact = part(inputs[name]).float()
+            rough = quantise(name, part)(inputs[name]).float()
+            share = (rough - exact).square().mean() / exact.square().mean().clamp(min=1e-30)
+            errors.append(LayerError(name, float(share.sqrt())))
+    return errors
+
+
+class InputRecorder:
+    """Records what the linear layers of a module are given, while it is entered.
+
+    Args:
+        module: whose layers are watched.
+        rows: of each layer that are kept whole; the largest values are those of all rows.
+    """
+
+    def __init__(self, module: nn.Module, rows: int) -> None:
+        self._module = module
+        self._rows = rows
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+        self.inputs: dict[str, Tensor] = {}
+        """float [at most rows, in] by layer name."""
+        self.peaks: dict[str, Tensor] = {}
+        """float [in], largest activation of each channel, by layer name: what smoothing needs."""
+
+    def __enter__(self) -> "InputRecorder":
+        """Begin to record."""
+        for name, part in linears(self._module):
+            self._handles.append(part.register_forward_pre_hook(self._hook(name)))
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop."""
+        for handle in self._handles:
+            handle.remove()
+
+    def _hook(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        def record(part: nn.Module, arguments: tuple[Tensor, ...]) -> None:
+            del part
+            rows = arguments[0].detach().flatten(0, -2)
+            peaks = rows.abs().amax(dim=0)
+            self.peaks[name] = torch.maximum(self.peaks.get(name, peaks), peaks)
+            known = self.inputs.get(name, rows[:0])
+            self.inputs[name] = torch.cat([known, rows[: self._rows - len(known)]])
+
+        return record
+
+
+def _channels(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 [out, in] and float32 scales [out]."""
+    scale = weight.abs().amax(dim=1).float().clamp(min=_LEAST_SCALE) / _INT8_MAX
+    return (weight.float() / scale[:, None]).round().to(torch.int8), scale
+
+
+def _smoothing(weight: Tensor, peaks: Tensor) -> Tensor:
+    """What each input channel of the weight is multiplied with, and of the activation divided by."""
+    wanted = peaks.float().clamp(min=1e-5) ** _MIGRATION
+    own = weight.abs().amax(dim=0).float().clamp(min=1e-5) ** (1 - _MIGRATION)
+    return (wanted / own).to(weight.dtype)

@@ -1,0 +1,174 @@
+"""Qwen3-TTS on the service's own engine: batched, sounding from the first frame on. Needs the ``qwen`` extra."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from speech_service.config.tree import ConfigError
+from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.engines.official_qwen.voices import qwen_voices
+from speech_service.engines.qwen3.checkpoint.files import read_files
+from speech_service.engines.qwen3.checkpoint.hub import locate
+from speech_service.engines.qwen3.tts.abilities import abilities_of
+from speech_service.engines.qwen3.tts.config import (
+    SAMPLE_RATE_HZ,
+    TtsConfig,
+    read_tts_config,
+)
+from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of ``synthesizer/qwen3``."""
+
+    model: str
+    """Folder or hub id of a Qwen3-TTS checkpoint: CustomVoice, VoiceDesign or Base."""
+    revision: str = ""
+    dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    device: str = "cpu"
+    quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
+    """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
+    graphs: bool | None = None
+    """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
+    compile: bool = False
+    """Compile frames with torch.compile; loading takes minutes."""
+    kv_mib: int = 0
+    """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
+    warm_up_tokens: tuple[int, ...] = (32, 128)
+    """Lengths of prompts that are spoken, unheard, when the model is loaded; empty: none."""
+    codec: Literal["torch", "onnx", "tensorrt"] = "torch"
+    """What runs the codec's decoder; onnx and tensorrt need ``codec_file``, and compute it in float32."""
+    codec_file: str = ""
+    """What ``speech-service export-codec`` wrote for ``model``."""
+    codec_tolerance: float = 0.001
+    """How far samples of onnx and tensorrt may be from torch's, as a share of their size."""
+    tensorrt_cache: str = ""
+    """Folder of built TensorRT engines; empty: where ``codec_file`` is."""
+    threads: int = 0
+    """CPU threads of one operation; 0: torch's own choice."""
+    max_batch: int = 8
+    """Streams that speak together."""
+    ramp: tuple[int, ...] = (1, 2, 4, 8)
+    """Most frames (80 ms) of a stream's first, second, ... chunk of audio; the last is that of all further ones."""
+    max_seconds: float = 60.0
+    """Speech of one piece of text, at most."""
+    max_prompt_tokens: int = 1024
+    """Text, instruction and reference recording (12.5 tokens a second) of one piece, at most."""
+    whole_text: bool | None = None
+    """False gives the model one token of the text with each frame; None: for clones only, as in the release."""
+    voices_folder: str = ""
+    """Where cloned voices are kept between runs; empty: in memory only."""
+    max_voices: int = 64
+    """Cloned voices kept in memory."""
+    temperature: float | None = None
+    """0 takes the likeliest code. This and the following: None is what the checkpoint recommends."""
+    top_k: int | None = None
+    top_p: float | None = None
+    repetition_penalty: float | None = None
+    predictor_temperature: float | None = None
+    predictor_top_k: int | None = None
+    predictor_top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if not self.model:
+            raise ConfigError("model: name a folder or a hub id of a Qwen3-TTS checkpoint")
+        if not self.ramp or min(self.ramp) < 1:
+            raise ConfigError("ramp: name one length at least, in frames, each of them positive")
+        for name in (
+            "max_batch",
+            "max_seconds",
+            "max_prompt_tokens",
+            "max_voices",
+            "codec_tolerance",
+        ):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}: must be positive")
+        self._check_device()
+        self._check_codec()
+        self.sampling(Sampling())
+
+    def _check_device(self) -> None:
+        """Refuse switches that cannot work."""
+        if self.graphs and not self.device.startswith("cuda"):
+            raise ConfigError('graphs: CUDA graphs need device = "cuda"')
+        if self.kv_mib < 0 or self.threads < 0:
+            raise ConfigError("kv_mib, threads: must not be negative")
+        wrong = [each for each in self.warm_up_tokens if not 0 < each <= self.max_prompt_tokens]
+        if wrong:
+            raise ConfigError(f"warm_up_tokens: {wrong[0]} is not between 1 and max_prompt_tokens")
+        if self.compile and not self.warm_up_tokens:
+            raise ConfigError("warm_up_tokens: compile needs one, or the first request would wait")
+
+    def _check_codec(self) -> None:
+        """A codec on another runtime needs its file, and nothing else uses one."""
+        is_torch = self.codec == "torch"
+        if not is_torch and not self.codec_file:
+            raise ConfigError(
+                f'codec_file: codec = "{self.codec}" needs the file that `speech-service export-codec` writes'
+            )
+        if is_torch and self.codec_file:
+            raise ConfigError('codec_file: codec = "torch" uses none')
+        if self.codec == "tensorrt" and not self.device.startswith("cuda"):
+            raise ConfigError('codec: "tensorrt" needs device = "cuda"')
+        if self.tensorrt_cache and self.codec != "tensorrt":
+            raise ConfigError('tensorrt_cache: only codec = "tensorrt" uses it')
+
+    def sampling(self, recommended: Sampling) -> Sampling:
+        """The checkpoint's rules with what is set here in their place.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        own = {
+            name: getattr(self, name)
+            for name in Sampling.__dataclass_fields__
+            if getattr(self, name) is not None
+        }
+        try:
+            return replace(recommended, **own)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
+
+def describe(options: Options) -> ModelCapabilities:
+    """What the model can do, from its config.json; its weights are not read.
+
+    Raises:
+        CheckpointError: the checkpoint is missing or damaged, or another kind of model.
+    """
+    files = read_files(options.model, locate(options.model, options.revision))
+    return capabilities(read_tts_config(files), options)
+
+
+def capabilities(config: TtsConfig, options: Options) -> ModelCapabilities:
+    """What a checkpoint of this configuration can do."""
+    abilities = abilities_of(config)
+    name = f"qwen3-tts-{config.kind.value.replace('_', '-')}"
+    voices = qwen_voices(name, abilities.voices, SAMPLE_RATE_HZ)
+    return ModelCapabilities(
+        name=name,
+        kind=ModelKind.SYNTHESIZER,
+        languages=abilities.languages,
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        max_segment_ms=round(options.max_seconds * 1000),
+        capabilities=abilities.capabilities,
+        voices=tuple(replace(voice, languages=abilities.languages) for voice in voices),
+        licence="Apache-2.0",
+        description=f"Qwen3-TTS ({config.kind.value}) on the service's own engine",
+        max_batch=options.max_batch,
+    )
+
+
+def build(options: Options, shared: SharedModels) -> Engine:
+    """Load the model for one lane; lanes share the weights.
+
+    Raises:
+        ImportError: torch, safetensors or tokenizers is not installed.
+        CheckpointError: the checkpoint is missing, damaged, or of another kind.
+    """
+    from speech_service.engines.qwen3.tts.compose import compose
+
+    return compose(options, describe(options), shared)

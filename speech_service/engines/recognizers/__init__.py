@@ -1,1 +1,0 @@
-"""Speech recognizers: each module has ``Options``, ``describe`` and ``build``."""

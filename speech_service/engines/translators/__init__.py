@@ -1,1 +1,0 @@
-"""Translators: each module has ``Options``, ``describe`` and ``build``."""

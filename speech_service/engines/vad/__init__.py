@@ -1,1 +1,0 @@
-"""Voice activity detectors: each module has ``Options`` and ``build``."""

@@ -1,0 +1,1 @@
+"""Backends that ask a running vLLM or vLLM-Omni server."""

@@ -1,0 +1,1 @@
+"""The confined process in which client files are decoded and replies encoded."""

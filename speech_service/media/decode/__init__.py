@@ -1,0 +1,1 @@
+"""Containers and Opus packets in, float32 audio out."""

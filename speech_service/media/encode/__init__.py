@@ -1,0 +1,1 @@
+"""Float32 audio in, the bytes of an output format out."""

@@ -1,0 +1,1 @@
+"""The state machine behind Align and StreamingAlign."""

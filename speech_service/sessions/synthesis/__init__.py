@@ -1,0 +1,1 @@
+"""The state machine behind Synthesize, SynthesizeChunked and StreamingSynthesize."""

@@ -1,0 +1,1 @@
+"""The state machine behind TranslateSpeech and StreamingTranslate."""

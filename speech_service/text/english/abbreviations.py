@@ -1,0 +1,486 @@
+"""How abbreviations, titles and Roman numerals are said. What is a word as well is read as one unless it is certain."""
+
+# ruff: noqa: RUF001 - typographic signs are the data of this module
+
+import re
+
+from speech_service.text.english.dates import MONTHS
+from speech_service.text.english.number_words import cardinal, ordinal
+from speech_service.text.english.rules import Rule, any_of, rule
+
+_TITLES = {
+    **{
+        "Mr": "Mister",
+        "Mrs": "Missus",
+        "Ms": "Miz",
+        "Dr": "Doctor",
+        "Prof": "Professor",
+        "St": "Saint",
+    },
+    **{"Mt": "Mount", "Ft": "Fort", "Gen": "General", "Gov": "Governor", "Sen": "Senator"},
+    **{
+        "Rep": "Representative",
+        "Capt": "Captain",
+        "Lt": "Lieutenant",
+        "Col": "Colonel",
+        "Sgt": "Sergeant",
+    },
+    **{
+        "Cmdr": "Commander",
+        "Rev": "Reverend",
+        "Hon": "Honorable",
+        "Pres": "President",
+        "Cpl": "Corporal",
+    },
+    **{
+        "Supt": "Superintendent",
+        "Maj": "Major",
+        "Adm": "Admiral",
+        "Fr": "Father",
+        "Msgr": "Monsignor",
+    },
+    **{"Messrs": "Messieurs", "Atty": "Attorney"},
+}
+"""Before a name. Those of ``_BARE`` also without a dot."""
+_BARE = ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Lt", "Sgt", "Capt")
+_ALWAYS = {
+    **{
+        "Mr": "Mister",
+        "Mrs": "Missus",
+        "Ms": "Miz",
+        "Jr": "Junior",
+        "Sr": "Senior",
+        "Blvd": "Boulevard",
+    },
+    **{
+        "Ave": "Avenue",
+        "Rd": "Road",
+        "Ln": "Lane",
+        "Hwy": "Highway",
+        "Pkwy": "Parkway",
+        "Bldg": "Building",
+    },
+    **{
+        "Ltd": "Limited",
+        "Inc": "Incorporated",
+        "Corp": "Corporation",
+        "Bros": "Brothers",
+        "Dept": "Department",
+    },
+    **{"dept": "department", "Univ": "University", "Assn": "Association", "Govt": "Government"},
+    **{
+        "govt": "government",
+        "approx": "approximately",
+        "Approx": "Approximately",
+        "appt": "appointment",
+    },
+    **{
+        "Prof": "Professor",
+        "Sgt": "Sergeant",
+        "Capt": "Captain",
+        "Lt": "Lieutenant",
+        "Supt": "Superintendent",
+    },
+    **{
+        "vs": "versus",
+        "Vs": "versus",
+        "etc": "et cetera",
+        "cf": "compare",
+        "viz": "namely",
+        "ibid": "ibid",
+    },
+    **{"misc": "miscellaneous", "Misc": "Miscellaneous", "incl": "including", "excl": "excluding"},
+    **{
+        "tbsp": "tablespoons",
+        "tsp": "teaspoons",
+        "Sept": "September",
+        "Tues": "Tuesday",
+        "Thurs": "Thursday",
+    },
+    **{
+        "temp": "temperature",
+        "avg": "average",
+        "Avg": "Average",
+        "qty": "quantity",
+        "Qty": "Quantity",
+    },
+    **{"Feb": "February", "Apr": "April", "Aug": "August", "Oct": "October", "Nov": "November"},
+    **{
+        "Tue": "Tuesday",
+        "Thu": "Thursday",
+        "Pres": "President",
+        "Atty": "Attorney",
+        "esp": "especially",
+    },
+}
+"""With a dot, and no words of English."""
+_WITH_NUMBER = {
+    **{
+        "No": "Number",
+        "no": "number",
+        "Nos": "Numbers",
+        "nos": "numbers",
+        "Nr": "Number",
+        "nr": "number",
+    },
+    **{
+        "fig": "figure",
+        "Fig": "Figure",
+        "figs": "figures",
+        "Figs": "Figures",
+        "vol": "volume",
+        "Vol": "Volume",
+    },
+    **{
+        "vols": "volumes",
+        "Vols": "Volumes",
+        "ch": "chapter",
+        "Ch": "Chapter",
+        "chap": "chapter",
+        "Chap": "Chapter",
+    },
+    **{
+        "p": "page",
+        "pg": "page",
+        "pp": "pages",
+        "sec": "section",
+        "Sec": "Section",
+        "art": "article",
+    },
+    **{
+        "Art": "Article",
+        "eq": "equation",
+        "Eq": "Equation",
+        "par": "paragraph",
+        "Par": "Paragraph",
+        "pt": "part",
+    },
+    **{
+        "Pt": "Part",
+        "ver": "version",
+        "Ver": "Version",
+        "App": "Appendix",
+        "app": "appendix",
+        "ex": "example",
+    },
+    **{
+        "Ex": "Example",
+        "tab": "table",
+        "Tab": "Table",
+        "est": "established",
+        "Est": "Established",
+        "c": "circa",
+    },
+    **{
+        "ca": "circa",
+        "max": "maximum",
+        "Max": "Maximum",
+        "min": "minimum",
+        "Min": "Minimum",
+        "Apt": "Apartment",
+    },
+    **{
+        "apt": "apartment",
+        "Ste": "Suite",
+        "Rm": "Room",
+        "ext": "extension",
+        "Ext": "Extension",
+        "op": "opus",
+    },
+    **{
+        "Op": "Opus",
+        "ed": "edition",
+        "tel": "telephone",
+        "Tel": "Telephone",
+        "ref": "reference",
+        "Ref": "Reference",
+    },
+    **{"v": "version", "exp": "expires", "Exp": "Expires"},
+}
+"""With a dot and a number behind it."""
+_PLAIN_WITH_NUMBER = ("pp", "Nos", "Apt", "Ste", "Rm", "ext", "Ext")
+"""Those that need no dot."""
+_MID = {
+    **{
+        "Jan": "January",
+        "Mar": "March",
+        "Jun": "June",
+        "Jul": "July",
+        "Sep": "September",
+        "Dec": "December",
+    },
+    **{
+        "Mon": "Monday",
+        "Wed": "Wednesday",
+        "Fri": "Friday",
+        "Sat": "Saturday",
+        "Sun": "Sunday",
+        "Co": "Company",
+    },
+    **{
+        "Gen": "General",
+        "Gov": "Governor",
+        "Sen": "Senator",
+        "Rep": "Representative",
+        "Col": "Colonel",
+    },
+    **{"Mt": "Mount", "Maj": "Major", "Adm": "Admiral", "Hon": "Honorable", "Rev": "Reverend"},
+    **{"max": "maximum", "min": "minimum"},
+}
+"""Names and words too: only where the dot cannot end a sentence, or after a word that calls for a day."""
+_DAYS_AFTER = r"on|On|every|Every|next|Next|last|Last|until|Until|till|by|By|in|In|since|Since"
+_ANSWERED = frozenset(
+    [
+        "said",
+        "say",
+        "says",
+        "saying",
+        "is",
+        "was",
+        "be",
+        "answer",
+        "answers",
+        "answered",
+        "answering",
+        "told",
+        "meant",
+        "means",
+        "voted",
+        "vote",
+        "or",
+        "not",
+        "simply",
+        "just",
+        "replied",
+        "reply",
+        "yes",
+        "oh",
+        "well",
+    ]
+)
+"""Words before a "no" that is an answer."""
+_COUNTED = re.compile(r"\d{1,9} (?!(?:and|or|in|on|of|is|was|at|to|for|by|with)\b)[a-z]")
+_LONGEST_WORD = 24
+_CARDINAL = (
+    *(
+        "Chapter",
+        "Part",
+        "Act",
+        "Scene",
+        "Section",
+        "Volume",
+        "Book",
+        "Phase",
+        "Article",
+        "World War",
+        "Mark",
+    ),
+    *(
+        "Type",
+        "Level",
+        "Stage",
+        "Class",
+        "Grade",
+        "Super Bowl",
+        "Apollo",
+        "Gemini",
+        "Final Fantasy",
+        "Episode",
+    ),
+    *(
+        "Round",
+        "Rocky",
+        "Title",
+        "Appendix",
+        "Figure",
+        "Table",
+        "Schedule",
+        "Annex",
+        "Vatican",
+        "Division",
+    ),
+)
+_ORDINAL = (
+    *(
+        "Pope",
+        "King",
+        "Queen",
+        "Henry",
+        "Louis",
+        "Edward",
+        "George",
+        "William",
+        "Charles",
+        "James",
+        "Richard",
+    ),
+    *(
+        "Elizabeth",
+        "Napoleon",
+        "Pius",
+        "Benedict",
+        "Leo",
+        "Paul",
+        "Ramses",
+        "Frederick",
+        "Philip",
+        "Alexander",
+    ),
+    *(
+        "Nicholas",
+        "Peter",
+        "Catherine",
+        "Ivan",
+        "Umberto",
+        "Emmanuel",
+        "Gustav",
+        "Christian",
+        "Ferdinand",
+    ),
+    *(
+        "Ptolemy",
+        "Gregory",
+        "Innocent",
+        "Clement",
+        "Urban",
+        "Felipe",
+        "Carlos",
+        "Juan Carlos",
+        "Mary",
+        "Albert",
+    ),
+    *(
+        "Leopold",
+        "Otto",
+        "Haakon",
+        "Harald",
+        "Olaf",
+        "Margrethe",
+        "Rama",
+        "Sixtus",
+        "Boniface",
+        "Selim",
+        "Mehmed",
+    ),
+)
+_ROMAN = r"((?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
+_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
+_NO_NAMES = r"The|A|An|In|On|At|By|For|And|Or|But|My|His|Her|Our|Your|Their|This|That|With|From|To|Of|As|If|It|I"
+
+
+def _roman(text: str) -> int:
+    values = [_VALUES[char] for char in text]
+    return sum(
+        -value if value < following else value
+        for value, following in zip(values, [*values[1:], 0], strict=True)
+    )
+
+
+def _say_cardinal(match: re.Match[str]) -> str | None:
+    return f"{match[1]} {cardinal(_roman(match[2]))}" if match[2] else None
+
+
+def _say_ordinal(match: re.Match[str]) -> str | None:
+    return f"{match[1]} the {ordinal(_roman(match[2]))}" if match[2] else None
+
+
+def _say_century(match: re.Match[str]) -> str | None:
+    return f"{ordinal(_roman(match[1]))} {match[2]}" if match[1] else None
+
+
+def _ends_sentence(match: re.Match[str]) -> bool:
+    """Whether the dot that the match ends with may be a full stop."""
+    rest = match.string[match.end() : match.end() + 4]
+    word = rest.lstrip(" \n\"'”’)")
+    return not word or word[:1].isupper()
+
+
+def _say_always(match: re.Match[str]) -> str:
+    return _ALWAYS[match[1]] + ("." if _ends_sentence_after(match) else "")
+
+
+def _ends_sentence_after(match: re.Match[str]) -> bool:
+    """Where text ends, or a space and a capital follow what no name follows."""
+    rest = match.string[match.end() : match.end() + 8].lstrip("\"'”’)")[:4]
+    if re.match(r" [NSEW]{1,2}\b", rest):
+        return False
+    if not rest.strip():
+        return True
+    return (
+        match[1] in ("etc", "Jr", "Sr", "Inc", "Ltd", "Corp", "Ave", "Blvd", "Rd")
+        and rest.strip()[:1].isupper()
+    )
+
+
+def _say_street(match: re.Match[str]) -> str:
+    name = {"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"}[match[2]]
+    rest = match.string[match.end() : match.end() + 8]
+    return f"{match[1]}{name}" + ("" if rest.strip() else ".")
+
+
+def _say_with_number(match: re.Match[str]) -> str | None:
+    """Not where "no" is an answer: "She said no. 5 others agreed." """
+    before = match.string[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
+    is_after = before and before[-1].strip("\"'“‘,").lower() in _ANSWERED
+    if match[1] == "no" and is_after and _COUNTED.match(match.string, match.end()):
+        return None
+    return f"{_WITH_NUMBER[match[1]]} "
+
+
+def _say_mid(match: re.Match[str]) -> str | None:
+    return None if _ends_sentence(match) else _MID[match[1]]
+
+
+def _say_after_cue(match: re.Match[str]) -> str:
+    return f"{match[1]} {_MID[match[2]]}" + ("." if _ends_sentence(match) else "")
+
+
+_CUED = [name for name, full in _MID.items() if full in MONTHS or full.endswith("day")]
+
+ABBREVIATIONS: tuple[Rule, ...] = (
+    rule(r"\be\.\s?g\.,?(?=\W|$)", "for example,", any_case=True),
+    rule(r"\bi\.\s?e\.,?(?=\W|$)", "that is,", any_case=True),
+    rule(r"\bet al\.", lambda m: "et al" + ("." if _ends_sentence(m) else "")),
+    rule(r"\ba\.?k\.?a\b\.?", "also known as", any_case=True),
+    rule(r"(?<![\w/])w/o(?!\w)", "without"),
+    rule(r"(?<![\w/])w/(?=\s?\w)", "with "),
+    rule(r"(?<!\w)[nN]/[aA](?!\w)", "not applicable"),
+    rule(r"\b([Nn])o\. of (?=[a-z])", r"\1umber of "),
+    rule(r"\bBTW\b", "by the way"),
+    rule(r"\band/or\b", "and or"),
+    rule(r"\bp\.s\.(?=\s)|\bP\.S\.(?=\s)", "P.S,"),
+    # Streets stand behind a name with a house number or an ordinal before it, or before what is no name.
+    rule(
+        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )(St|Dr|Pl|Ct|Sq)\.",
+        _say_street,
+    ),
+    rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s*(?:$|[,;:!?)]|[a-z]))", _say_street),
+    rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
+    rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
+    rule(rf"(?<![\w.])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),
+    rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
+    rule(
+        r"(?<![\w.])(figs?|Figs?|Apt|Rm|App|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
+        lambda m: f"{_WITH_NUMBER[m[1]]} ",
+    ),
+    rule(
+        r"(?<=\d(?:st|nd|rd|th)) (ed)\.", lambda m: " edition" + ("." if _ends_sentence(m) else "")
+    ),
+    rule(rf"\b({_DAYS_AFTER}) ({any_of(_CUED)})\.", _say_after_cue),
+    rule(rf"(?<![\w.])({any_of(_ALWAYS)})\.", _say_always),
+    rule(r"(?<![\w.])vs(?![\w.])", "versus"),
+    rule(rf"(?<![\w.])({any_of(_MID)})\.", _say_mid),
+)
+
+NUMERALS: tuple[Rule, ...] = (
+    rule(rf"\b{_ROMAN}(?:th)? (century|centuries|Century)\b", _say_century),
+    rule(
+        rf"\b({any_of((*_CARDINAL, *(word.lower() for word in _CARDINAL)))}) {_ROMAN}\b(?![.'’]\w)",
+        _say_cardinal,
+    ),
+    rule(rf"\b({any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)", _say_ordinal),
+    rule(
+        rf"\b(?!(?:{_NO_NAMES}) )([A-Z][a-z]{{2,20}}) (?=[IVX]{{2,6}}\b)(?!IV [a-z]){_ROMAN}\b(?![.'’]\w)",
+        _say_cardinal,
+    ),
+)

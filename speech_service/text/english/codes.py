@@ -1,0 +1,164 @@
+"""How numbers that count nothing are said: telephone numbers, cards, PINs, codes of letters and digits."""
+
+# ruff: noqa: RUF001 - typographic signs are the data of this module
+
+import re
+
+from speech_service.text.english.number_words import (
+    DIGITS,
+    cardinal,
+    digits,
+    number,
+    plural,
+    spelled,
+)
+from speech_service.text.english.rules import Rule, rule
+
+_NAMES = (
+    r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
+    r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext"
+)
+"""Before a code, with nothing between."""
+_THINGS = (
+    r"card|serial|tracking|confirmation|reference|booking|reservation|invoice|order|ticket|case|employee|student|"
+    r"member(?:ship)?|customer|security|verification|access|area|country|entry|door|gate|unlock|activation|licen[cs]e|"
+    r"registration|badge|flight|model|part|policy|room|bus"
+)
+"""Before a code, with "number" or the like between."""
+_NUMBER = r" (?:number|code|no\.?|num\.?|ID)"
+_LINK = r"(?:\.|,? (?:is|was|ending in|ends in|at|me at|us at|now))?(?: ?[:=#])? "
+_EMERGENCY = 3
+"""Digits of a number that is called."""
+_GROUPS = r"\d{1,12}(?:[ -]\d{1,12}){0,7}"
+_GROUP_SIGN = re.compile(r"[^\d]{1,4}")
+_RUN = re.compile(r"\d+|[A-Za-z]+")
+_WORDY = 4
+"""Capitals from this length on are a word or an acronym that the voice knows better, unless digits stand within."""
+_SAID_AS_NUMBER = 2
+"""Digits of a number that is said as one beside letters: "MP3", "B52"; longer ones digit by digit."""
+
+
+def _grouped(text: str) -> str:
+    """Digit by digit, a pause between groups."""
+    groups = [group for group in _GROUP_SIGN.split(text) if group]
+    if len(groups) == 1:
+        return digits(groups[0])
+    return ", ".join(" ".join(DIGITS[int(digit)] for digit in group) for group in groups)
+
+
+def _say_phone(match: re.Match[str]) -> str:
+    text = match.group()
+    return ("plus " if text.startswith("+") else "") + _grouped(text)
+
+
+def _say_hex(match: re.Match[str]) -> str:
+    """Each sign on its own, a pause where the writer made one."""
+    return ", ".join(
+        " ".join(DIGITS[int(c)] if c.isdecimal() else spelled(c) for c in part)
+        for part in re.split(r"[:-]", match.group())
+    )
+
+
+def _say_named(match: re.Match[str]) -> str | None:
+    """What follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
+    before, code = match.groups()
+    count = sum(char.isdigit() for char in code)
+    least = _EMERGENCY if before.lower().startswith(("call", "dial")) else _EMERGENCY + 1
+    if count < least and not code.startswith("0"):
+        return None
+    return before + _grouped(code)
+
+
+def _grouped_match(match: re.Match[str]) -> str:
+    return _grouped(match.group())
+
+
+def _say_groups(match: re.Match[str]) -> str | None:
+    """Groups of digits that no one counts; years side by side and grouped thousands are something else."""
+    groups = match.group().split()
+    if all(len(group) == 3 for group in groups[1:]) and len(groups[0]) <= 3 and groups[0][0] != "0":
+        return None
+    if all(len(group) == 4 and group[:2] in ("19", "20") for group in groups):
+        return None
+    is_code = any(group[0] == "0" for group in groups) or any(len(group) > 2 for group in groups)
+    return _grouped(match.group()) if is_code else None
+
+
+def _say_run(match: re.Match[str]) -> str | None:
+    run = match.group()
+    if run[0] != "0" and (len(run) < 10 or run.endswith("000")):
+        return None
+    return digits(run)
+
+
+def _say_mixed(match: re.Match[str]) -> str | None:
+    """Letters and digits in one word: "B2B", "A380", "SW1A", "iPhone15"."""
+    word = match.group()
+    runs = _RUN.findall(word)
+    if len(runs) < 2:
+        return None
+    if runs[-1] == "s" and runs[-2].isdecimal() and len(runs[-2]) <= _SAID_AS_NUMBER:
+        runs[-2:] = [plural(cardinal(int(runs[-2])))]
+    many = len(runs) > 2
+    said = [
+        _letters(run, many=many) if run[0].isalpha() else _digits_beside_letters(run)
+        for run in runs
+    ]
+    return " ".join(said)
+
+
+def _letters(run: str, *, many: bool) -> str:
+    return spelled(run) if run.isupper() and (many or len(run) < _WORDY) else run
+
+
+def _digits_beside_letters(run: str) -> str:
+    if len(run) <= _SAID_AS_NUMBER and run[0] != "0":
+        return cardinal(int(run))
+    return " ".join(DIGITS[int(digit)] for digit in run)
+
+
+def _say_hyphened(match: re.Match[str]) -> str:
+    """Capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
+    letters, run = match.groups()
+    said = number(run) if len(run) <= _SAID_AS_NUMBER else " ".join(DIGITS[int(d)] for d in run)
+    return f"{_letters(letters, many=False)} {said}"
+
+
+CODES: tuple[Rule, ...] = (
+    rule(r"(?<!\w)(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?!\w)", _say_hex),
+    rule(r"(?<!\w)0x[0-9A-Fa-f]{1,16}(?!\w)", _say_hex),
+    rule(
+        r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){1,5}(?!\w)",
+        _say_phone,
+    ),
+    rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?![\w-])", _say_phone),
+    rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]*\d)", _say_phone),
+    rule(
+        rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?![\w,]|[./:-]\d|%)",
+        _say_named,
+        any_case=True,
+    ),
+    rule(
+        r"(?<![\w.,/$£€¥-])(?<!\d[ \u00a0\u2009\u202f])0\d{1,5}(?: \d{2,6}){1,7}(?![\w/]|[.,:-]\d|%)",
+        _grouped_match,
+    ),
+    rule(
+        r"(?<![\w.,/$£€¥-])(?:\d{2,6}(?: \d{2,6}){2,7}(?![\w/])|\d{4} \d{4}(?![\w/ ]))(?![.,:-]\d|%)",
+        _say_groups,
+    ),
+    rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
+    rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
+    rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
+    rule(
+        r"(?<![\w.,:/$£€¥'’-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}(?![\w/:]|[.,]\d|%| ?°)", _say_run
+    ),
+)
+"""Before dates are read: what looks like none."""
+
+MIXED: tuple[Rule, ...] = (
+    rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]*\d)(?!\w)", _say_hyphened),
+    rule(
+        r"(?<![^\W_])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])", _say_mixed
+    ),
+)
+"""After units are read: what letters and digits are left in one word."""

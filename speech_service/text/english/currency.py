@@ -1,0 +1,249 @@
+"""Amounts of money as they are said in English: "$5.50" becomes "five dollars and fifty cents"."""
+
+# ruff: noqa: RUF001 - typographic signs are the data of this module
+
+import re
+from typing import NamedTuple
+
+from speech_service.text.english.number_words import cardinal, number
+from speech_service.text.english.rules import NUMBER, Rule, any_of, rule
+
+
+class _Money(NamedTuple):
+    one: str
+    many: str
+    small_one: str = ""
+    small_many: str = ""
+
+
+_DOLLAR = _Money("dollar", "dollars", "cent", "cents")
+_POUND = _Money("pound", "pounds", "penny", "pence")
+_EURO = _Money("euro", "euros", "cent", "cents")
+_YEN = _Money("yen", "yen")
+_RUPEE = _Money("rupee", "rupees", "paisa", "paise")
+_FRANC = _Money("Swiss franc", "Swiss francs", "centime", "centimes")
+
+
+def _of(country: str, money: _Money) -> _Money:
+    return money._replace(one=f"{country} {money.one}", many=f"{country} {money.many}")
+
+
+_SIGNS = {
+    "$": _DOLLAR,
+    "£": _POUND,
+    "€": _EURO,
+    "¥": _YEN,
+    "₹": _RUPEE,
+    "₩": _Money("won", "won"),
+    "₽": _Money("ruble", "rubles", "kopek", "kopeks"),
+    "₺": _Money("lira", "lira"),
+    "₪": _Money("shekel", "shekels"),
+    "₴": _Money("hryvnia", "hryvnias"),
+    "₫": _Money("dong", "dong"),
+    "₱": _Money("peso", "pesos"),
+    "₦": _Money("naira", "naira"),
+    "฿": _Money("baht", "baht"),
+    "₿": _Money("bitcoin", "bitcoins"),
+}
+_PREFIXES = {
+    "US$": _of("U.S", _DOLLAR),
+    "A$": _of("Australian", _DOLLAR),
+    "AU$": _of("Australian", _DOLLAR),
+    "C$": _of("Canadian", _DOLLAR),
+    "CA$": _of("Canadian", _DOLLAR),
+    "NZ$": _of("New Zealand", _DOLLAR),
+    "HK$": _of("Hong Kong", _DOLLAR),
+    "S$": _of("Singapore", _DOLLAR),
+    "NT$": _of("New Taiwan", _DOLLAR),
+    "R$": _Money("real", "reais", "centavo", "centavos"),
+    "Rs.": _RUPEE,
+    "Rs": _RUPEE,
+    "Fr.": _Money("franc", "francs", "centime", "centimes"),
+}
+_CODES = {
+    "USD": _of("U.S", _DOLLAR),
+    "EUR": _EURO,
+    "GBP": _POUND,
+    "JPY": _YEN,
+    "INR": _RUPEE,
+    "CHF": _FRANC,
+    "CNY": _Money("yuan", "yuan"),
+    "RMB": _Money("yuan", "yuan"),
+    "CAD": _of("Canadian", _DOLLAR),
+    "AUD": _of("Australian", _DOLLAR),
+    "NZD": _of("New Zealand", _DOLLAR),
+    "SGD": _of("Singapore", _DOLLAR),
+    "HKD": _of("Hong Kong", _DOLLAR),
+    "BRL": _PREFIXES["R$"],
+    "MXN": _Money("Mexican peso", "Mexican pesos"),
+    "SEK": _Money("Swedish krona", "Swedish kronor"),
+    "NOK": _Money("Norwegian krone", "Norwegian kroner"),
+    "DKK": _Money("Danish krone", "Danish kroner"),
+    "PLN": _Money("zloty", "zlotys"),
+    "CZK": _Money("Czech koruna", "Czech koruny"),
+    "ZAR": _Money("rand", "rand"),
+    "KRW": _Money("won", "won"),
+    "TRY": _Money("Turkish lira", "Turkish lira"),
+    "BTC": _Money("bitcoin", "bitcoins"),
+}
+_SUFFIXES = {"kr": _Money("krone", "kroner"), "zł": _CODES["PLN"], "Kč": _CODES["CZK"]}
+_ALL = {**_SIGNS, **_PREFIXES, **_CODES, **_SUFFIXES}
+_SCALES = {"k": "thousand", "m": "million", "mn": "million", "mio": "million", "mln": "million"} | {
+    **{"b": "billion", "bn": "billion", "t": "trillion", "tn": "trillion", "trn": "trillion"},
+}
+_SHORT_SCALE = any_of((*_SCALES, *"KMBT"))
+_SCALE = rf"(?:\s?((?:hundred )?thousand|hundred|million|billion|trillion)s?(?!\w)|({_SHORT_SCALE})(?!\w))"
+_SPACED_SCALE = rf"(?:{_SCALE[3:-1]}|\s(mn|bn|tn|mio|mln|[mMB])(?!\w))"
+_PER = {
+    **{
+        "h": "hour",
+        "hr": "hour",
+        "hour": "hour",
+        "d": "day",
+        "day": "day",
+        "wk": "week",
+        "week": "week",
+    },
+    **{
+        "mo": "month",
+        "month": "month",
+        "yr": "year",
+        "year": "year",
+        "y": "year",
+        "kg": "kilogram",
+        "lb": "pound",
+    },
+    **{
+        "l": "liter",
+        "L": "liter",
+        "gal": "gallon",
+        "oz": "ounce",
+        "ton": "ton",
+        "kWh": "kilowatt hour",
+    },
+    **{
+        "person": "person",
+        "user": "user",
+        "night": "night",
+        "seat": "seat",
+        "share": "share",
+        "barrel": "barrel",
+    },
+    **{
+        "sqft": "square foot",
+        "m²": "square meter",
+        "GB": "gigabyte",
+        "min": "minute",
+        "mile": "mile",
+    },
+}
+_PER_UNIT = rf"(?:\s?/\s?({any_of(_PER)})(?!\w))?"
+_BEFORE = rf"(?:{any_of((*_PREFIXES, *_SIGNS))}|(?<!\w)(?:{any_of(_CODES)}))"
+_BEHIND = rf"(?:{any_of(_SIGNS)}|(?:{any_of((*_CODES, *_SUFFIXES))})(?!\w))"
+_SWISS_ZERO = r"(?:\.[–—-]{1,2}|,[–—-]{1,2})?"
+_MAJOR = r"(?:(?<![\w.,)\]%])([-−]|\())?"
+_AMOUNT = rf"(?:{NUMBER}|\.\d{{1,4}})"
+_NOUNS = r"bill|bills|note|notes|coin|gift|fine|fee|discount|deposit|budget|loan|prize|ticket|question|deal"
+_THOUSANDS_BY_DOT = (
+    "€",
+    "CHF",
+    "EUR",
+    "DKK",
+    "SEK",
+    "NOK",
+    "PLN",
+    "R$",
+    "BRL",
+    "kr",
+    "zł",
+    "TRY",
+    "₺",
+)
+
+
+def _say_before(match: re.Match[str]) -> str:
+    sign, unit, amount, upper, word, short, spaced, per = match.groups()
+    return _said(sign, unit, amount, upper, word or short or spaced, per, match)
+
+
+def _say_behind(match: re.Match[str]) -> str:
+    sign, amount, upper, word, short, spaced, unit, per = match.groups()
+    return _said(sign, unit, amount, upper, word or short or spaced, per, match)
+
+
+def _said(
+    sign: str | None,
+    unit: str,
+    amount: str,
+    upper: str | None,
+    scale: str | None,
+    per: str | None,
+    match: re.Match[str],
+) -> str:
+    money = _ALL[unit]
+    minus = "minus " if sign and sign != "(" else ""
+    behind = f" per {_PER[per]}" if per else ""
+    if unit in _THOUSANDS_BY_DOT and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", amount):
+        amount = amount.replace(".", "")
+    if scale:
+        big = _SCALES.get(scale.lower(), scale)
+        values = number(amount) + (f" to {number(upper)}" if upper else "")
+        return f"{minus}{values} {big} {_noun(money, match)}{behind}"
+    if upper:
+        return f"{minus}{_plain(amount)} to {_amount(upper, money)}{behind}"
+    if _is_adjective(match) and "." not in amount:
+        return f"{minus}{number(amount)} {money.one}"
+    return f"{minus}{_amount(amount, money)}{behind}"
+
+
+def _noun(money: _Money, match: re.Match[str]) -> str:
+    return money.one if _is_adjective(match) else money.many
+
+
+def _is_adjective(match: re.Match[str]) -> bool:
+    """ "a $5 coffee", "the $100 bill": the unit is said in the singular."""
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    rest = match.string[match.end() : match.end() + 12]
+    if re.match(rf" (?:{_NOUNS})\b", rest):
+        return True
+    return (
+        re.search(r"(?:^|\W)(?:an?|A) $", before) is not None
+        and re.match(r"[ -][a-z]", rest) is not None
+    )
+
+
+def _plain(amount: str) -> str:
+    return number(amount.removesuffix(".00"))
+
+
+def _amount(amount: str, money: _Money) -> str:
+    whole, _, part = amount.partition(".")
+    if len(part) != 2 or not money.small_one:
+        zeros = bool(part) and not part.strip("0")
+        said = number(whole if zeros else amount)
+        return f"{said} {money.one if said == 'one' else money.many}"
+    rest = int(part)
+    small = f"{cardinal(rest)} {money.small_one if rest == 1 else money.small_many}"
+    if int(whole.replace(",", "") or "0") == 0 and rest:
+        return small
+    said = number(whole or "0")
+    big = f"{said} {money.one if said == 'one' else money.many}"
+    return f"{big} and {small}" if rest else big
+
+
+def _say_cents(match: re.Match[str]) -> str:
+    return f"{number(match[1])} {'cent' if match[1] == '1' else 'cents'}"
+
+
+CURRENCY: tuple[Rule, ...] = (
+    rule(
+        rf"{_MAJOR}({_BEFORE})\s?({_AMOUNT}){_SWISS_ZERO}(?:\s?[-–]\s?(?:{any_of(_SIGNS)})?({NUMBER}))?"
+        rf"{_SPACED_SCALE}?{_PER_UNIT}(?!\d)",
+        _say_before,
+    ),
+    rule(
+        rf"{_MAJOR}(?<![\w.,])({_AMOUNT})(?:\s?[-–]\s?({NUMBER}))?{_SPACED_SCALE}?{_SWISS_ZERO}\s?({_BEHIND}){_PER_UNIT}(?!\d)",
+        _say_behind,
+    ),
+    rule(rf"(?<![\w.])({NUMBER})\s?¢", _say_cents),
+)

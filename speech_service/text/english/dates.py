@@ -1,0 +1,251 @@
+"""How dates, times, years and decades are said."""
+
+# ruff: noqa: RUF001 - typographic signs are the data of this module
+
+import re
+
+from speech_service.text.english.number_words import (
+    cardinal,
+    number,
+    ordinal,
+    plural,
+    spelled,
+    year,
+)
+from speech_service.text.english.rules import Rule, any_of, rule
+
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"Sept": "September"}
+_SHORT_DAYS = {name[:3]: name for name in _DAYS} | {
+    "Tues": "Tuesday",
+    "Thur": "Thursday",
+    "Thurs": "Thursday",
+}
+_MONTH = rf"(?:{any_of((*MONTHS, *_SHORT_MONTHS))})"
+_DAY = r"(?:3[01]|[12]\d|0?[1-9])"
+_DAYS_OF = rf"({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?"
+_NO_YEARS = r"(?:km|kg|lbs?|miles|people|percent|dollars|euros|times)"
+_YEAR = r"(?:1[0-9]|20|21)\d{2}"
+_CUES = r"on|by|until|till|since|before|after|from|due|dated|born|through|for"
+_HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
+_CENTURY = 100
+_FIRST_OF_PAST = 31
+"""Years of two digits from here on belong to the last century."""
+_YEARS_AFTER = (
+    r"in|since|by|until|till|before|after|during|circa|around|from|of|year|early|late|mid|copyright|class|to|and|for|"
+    r"between|Summer|Winter|Spring|Autumn|Fall|summer|winter|spring|autumn|fall|"
+) + "|".join(MONTHS)
+
+
+def say_year(text: str) -> str:
+    """ "1999" or, of two digits, "99"."""
+    value = int(text)
+    if len(text) <= 2:
+        value += 1900 if value >= _FIRST_OF_PAST else 2000
+    return year(value)
+
+
+def _date(month: int, day: int, year_text: str | None) -> str | None:
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    said = f"{MONTHS[month - 1]} {ordinal(day)}"
+    return f"{said}, {say_year(year_text)}" if year_text else said
+
+
+def _say_iso(match: re.Match[str]) -> str | None:
+    date = _date(int(match[2]), int(match[3]), match[1])
+    if date is None or not match[4]:
+        return date
+    zone = {None: "", "Z": " U.T.C"}.get(match[7], "")
+    return f"{date}, {_clock(int(match[4]), match[5], match[6])}{zone}"
+
+
+def _say_slashed(match: re.Match[str]) -> str | None:
+    first, second = int(match[1]), int(match[2])
+    month, day = (first, second) if first <= 12 else (second, first)
+    return _date(month, day, match[3])
+
+
+def _say_dotted(match: re.Match[str]) -> str | None:
+    return _date(int(match[2]), int(match[1]), match[3])
+
+
+def _say_short(match: re.Match[str]) -> str | None:
+    """ "on 12/25": a date after a word that dates follow."""
+    date = _date(int(match[2]), int(match[3]), None)
+    return f"{match[1]}{date}" if date else None
+
+
+def _say_month_day(match: re.Match[str]) -> str:
+    month, day, last, year_text = match.groups()
+    said = f"{_month(month)} {ordinal(int(day))}"
+    said += f" to {ordinal(int(last))}" if last else ""
+    return f"{said}, {say_year(year_text)}" if year_text else said
+
+
+def _say_day_month(match: re.Match[str]) -> str:
+    day, last, month, year_text = match.groups()
+    said = f"the {ordinal(int(day))}" + (f" to the {ordinal(int(last))}" if last else "")
+    said += f" of {_month(month)}"
+    return f"{said}, {say_year(year_text)}" if year_text else said
+
+
+def _say_month_year(match: re.Match[str]) -> str:
+    return f"{_month(match[1])} {say_year(match[2])}"
+
+
+def _month(name: str) -> str:
+    return _SHORT_MONTHS.get(name, name)
+
+
+def _say_time(match: re.Match[str]) -> str | None:
+    hour, minute, second, half = match.groups()
+    if int(hour) > 24 or int(minute) > 59 or (second and int(second) > 59):
+        return None
+    said = _clock(int(hour), minute, second, half)
+    # The last dot of "p.m." may be the full stop as well.
+    return said + _stop_of(match)
+
+
+def _stop_of(match: re.Match[str]) -> str:
+    rest = match.string[match.end() : match.end() + 3]
+    ends = not rest.strip() or rest.lstrip()[:1].isupper()
+    return "." if match.group().endswith(".") and ends else ""
+
+
+def _clock(hour: int, minute: str, second: str | None, half: str | None = None) -> str:
+    said = cardinal(hour)
+    minutes = int(minute)
+    if minutes:
+        said += f" oh {cardinal(minutes)}" if minutes < 10 else f" {cardinal(minutes)}"
+    elif not half and not second:
+        said += " o'clock" if hour <= 12 else " hundred"
+    if second:
+        said += f" and {cardinal(int(second))} {'second' if int(second) == 1 else 'seconds'}"
+    return f"{said} {half.upper()}.M" if half else said
+
+
+def _say_hour(match: re.Match[str]) -> str | None:
+    hour, half = match.groups()
+    if int(hour) > 12:
+        return None
+    return f"{cardinal(int(hour))} {half.upper()}.M{_stop_of(match)}"
+
+
+def _say_duration(match: re.Match[str]) -> str:
+    """ "2h30", "1h 30m 5s"."""
+    names = (("hour", match[1]), ("minute", match[2]), ("second", match[3]))
+    return " ".join(
+        f"{number(text)} {name}{'' if text == '1' else 's'}" for name, text in names if text
+    )
+
+
+def _say_hours(match: re.Match[str]) -> str:
+    """ "9-5pm": the hours of a range that name the half of the day once."""
+    return f"{cardinal(int(match[1]))} to {match[2]}"
+
+
+def _say_o_clock(match: re.Match[str]) -> str:
+    return f"{cardinal(int(match[1]))} o'clock"
+
+
+def _say_decade(match: re.Match[str]) -> str:
+    century, decade = match.groups()
+    if not century:
+        return plural(cardinal(int(decade)))
+    if decade == "00":
+        return plural(
+            cardinal(int(century + decade)) if century == "20" else year(int(century + "00"))
+        )
+    return f"{cardinal(int(century))} {plural(cardinal(int(decade)))}"
+
+
+def _say_years(match: re.Match[str]) -> str:
+    first, second = match.groups()
+    if len(second) == 2 and second > first[2:]:
+        return f"{year(int(first))} to {number(second)}"
+    return f"{year(int(first))} to {say_year(second)}"
+
+
+def _say_day_range(match: re.Match[str]) -> str:
+    return f"{_day(match[1])} to {_day(match[2])}"
+
+
+def _day(name: str) -> str:
+    return _SHORT_DAYS.get(name, name)
+
+
+def _say_era(match: re.Match[str]) -> str:
+    value, era = int(match[1]), match[2].replace(".", "")
+    return f"{year(value) if value >= _CENTURY else cardinal(value)} {'.'.join(era)}"
+
+
+DATES: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.-])(\d{4})-(\d{2})-(\d{2})"
+        r"(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?(?![\w-])",
+        _say_iso,
+    ),
+    rule(
+        r"(?<![\w./])(\d{4})/(\d{2})/(\d{2})(?![\w/])", lambda m: _date(int(m[2]), int(m[3]), m[1])
+    ),
+    rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
+    rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    rule(
+        rf"\b({_MONTH})\.? {_DAYS_OF}(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
+        _say_month_day,
+    ),
+    rule(
+        rf"(?<![\w.,])(?:the )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
+        _say_day_month,
+    ),
+    rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
+    rule(rf"\b((?:{_CUES}) )(\d{{1,2}})/(\d{{1,2}})(?![\w/])", _say_short, any_case=True),
+    rule(
+        rf"\b({any_of((*_SHORT_DAYS, *_DAYS))})\.?\s?[-–]\s?({any_of((*_SHORT_DAYS, *_DAYS))})\b(?:\.(?=[ ,)]))?",
+        _say_day_range,
+    ),
+    rule(
+        rf"\b({any_of(_SHORT_MONTHS)})\.?\s?[-–]\s?({any_of(_SHORT_MONTHS)})\b(?:\.(?=[ ,)]))?",
+        lambda m: f"{_month(m[1])} to {_month(m[2])}",
+    ),
+    rule(
+        r"(?<![\w./])(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])(?![\w/])",
+        lambda m: _date(int(m[1]), int(m[2]), None) if "0" in (m[1][0], m[2][0]) else None,
+    ),
+    rule(
+        rf"(?<![\w./])(0?[1-9]|1[0-2])/({_YEAR})(?![\w/])",
+        lambda m: f"{MONTHS[int(m[1]) - 1]} {say_year(m[2])}",
+    ),
+    # Times.
+    rule(
+        r"(?<![\w.])(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2})(?: ?m(?:ins?)?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
+        _say_duration,
+    ),
+    rule(r"(?<![\w.])()(\d{1,2}) ?m(?:ins?)? ?(\d{1,2}) ?s(?:ecs?)?(?!\w)", _say_duration),
+    rule(
+        r"(?:(?<=\d:\d{2})|(?<=[AaPp][Mm])|(?<=[AaPp]\.[Mm]\.))\s?[-–]\s?(?=\d{1,2}(?::\d{2}|\s?[AaPp]))",
+        " to ",
+    ),
+    rule(r"(?<![\w.:,])(\d{1,2})\s?[-–]\s?(\d{1,2}(?::\d{2})?\s?[AaPp]\.?[Mm]\b)", _say_hours),
+    rule(rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?{_HALF_DAY}?(?![:\d]|\w)", _say_time),
+    rule(rf"(?<![\w.:,$£€])(\d{{1,2}}){_HALF_DAY}(?!\w)", _say_hour),
+    rule(r"(?<![\w.:])(\d{1,2}) ?o['’]clock\b", _say_o_clock),
+    # Years.
+    rule(r"\b([FCA]Y) ?'?(\d{4}|\d{2})(?!\w)", lambda m: f"{spelled(m[1])} {say_year(m[2])}"),
+    rule(r"(?<![\w.,])(1[0-9]|20)?['’]?(\d0)['’]?s(?!\w)", _say_decade),
+    rule(
+        r"(?<![\w])['’](\d{2})(?![\w'’\"″])",
+        lambda m: number(m[1]) if m[1][0] != "0" else f"oh {number(m[1][1])}",
+    ),
+    rule(rf"(?<![\w.,/$£€-])({_YEAR})\s?[-–/]\s?({_YEAR}|\d{{2}})(?![\w/-]|[.,]\d|%)", _say_years),
+    rule(r"(?<![\w.,])(\d{1,4}) ?(B\.?C\.?E|B\.?C|A\.?D|C\.?E)(?!\w)", _say_era),
+    rule(
+        rf"\b((?:{_YEARS_AFTER}) )({_YEAR})(?![\w%]|[.,]\d|-\d| ?{_NO_YEARS}\b)",
+        lambda m: f"{m[1]}{year(int(m[2]))}",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Text cut into what is spoken or translated at once."""

@@ -1,0 +1,1 @@
+"""Subtitle files: read, laid out, translated, written."""
