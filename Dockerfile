@@ -23,6 +23,7 @@ LABEL org.opencontainers.image.title="speech-service" \
 RUN useradd --system --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin speech
 COPY --from=build /opt/speech /opt/speech
 COPY LICENSE NOTICE /usr/share/doc/speech-service/
+# One heap on pages of 2 MiB: a quarter less CPU with one live stream (docs/performance.md).
 # Nothing is written outside /tmp, where the worker's socket lives. TLS is left to a mesh or to server.tls_*.
 ENV PATH=/opt/speech/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -31,6 +32,8 @@ ENV PATH=/opt/speech/bin:$PATH \
     HF_HUB_DISABLE_TELEMETRY=1 \
     VLLM_NO_USAGE_STATS=1 \
     DO_NOT_TRACK=1 \
+    GLIBC_TUNABLES=glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1 \
+    PYTHONMALLOC=malloc \
     SPEECH_SERVER__LISTEN=0.0.0.0:50051 \
     SPEECH_SERVER__METRICS_LISTEN=0.0.0.0:9464 \
     SPEECH_SERVER__ALLOW_INSECURE=true \

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from speech_service.app.inline import build_inline
 from speech_service.calls.admission import Admission
 from speech_service.calls.audio_cache import AudioCache, VoicePromptCache
 from speech_service.calls.model_catalog import ModelCatalog
@@ -71,8 +72,6 @@ def compose(config: Config) -> Parts:
         submitter: Submitter = remote
         control: ModelControl = RemoteControl(remote, names)
     else:
-        from speech_service.app.inline import build_inline
-
         host, scheduler, control = build_inline(config, names, observer)
         submitter, inline = host, (host, scheduler)
     observer.ask(control.report)

@@ -4,6 +4,7 @@ Both are LRU by SHA-256 of everything that determines the value, bounded in byte
 loop. A capacity of 0 turns a cache off.
 """
 
+import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -212,8 +213,6 @@ def _digest(values: Mapping[str, object]) -> bytes:
 
 
 def _sha256(data: bytes) -> bytes:
-    import hashlib  # with the first key: half a megabyte of OpenSSL, which most front ends never need
-
     return hashlib.sha256(data).digest()
 
 

@@ -1,5 +1,6 @@
 """Values of synthesis: voices, output formats, options."""
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -86,8 +87,6 @@ class VoicePrompt:
     """Names the content: equal prompts make equal voices."""
 
     def __post_init__(self) -> None:
-        import hashlib  # with the first prompt: half a megabyte of OpenSSL, which most front ends never need
-
         content = hashlib.sha256(self.transcript.encode("utf-8", "surrogatepass"))
         content.update(b"\0")
         content.update(self.samples.tobytes())

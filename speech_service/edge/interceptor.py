@@ -25,7 +25,6 @@ from speech_service.domain.errors import (
     InvalidFieldError,
     SpeechError,
 )
-from speech_service.edge.begun import Begun
 from speech_service.edge.message_size import MessageSizes
 from speech_service.edge.status import RpcStatus
 from speech_service.edge.v1.field_bounds import check_fields
@@ -98,17 +97,9 @@ class CallInterceptor(aio.ServerInterceptor):
             call = make_call(method, rpc_type, context.invocation_metadata() or ())
             request = self._begin(call, request)
             try:
-                opening = Begun(self._open(call, context))
-                try:
-                    _check(request)
-                    response = await inner(request, context)
-                except Exception:
-                    await opening
-                    raise
-                except BaseException:  # the call is over: nothing can be sent any more
-                    opening.abandon()
-                    raise
-                await opening  # gRPC wants it sent before the reply, or the status
+                await self._open(call, context)
+                _check(request)
+                response = await inner(request, context)
                 call.sent += 1
             except BaseException as error:
                 await self._failed(call, error, context)

@@ -1,63 +1,31 @@
-"""Reflection under both its names. Imported with its first call, and with it every stub: it tells of all of them."""
+"""Server reflection: grpcio-reflection as it comes, under its own name and under that of v1.
+
+The package knows only v1alpha (grpc/grpc#38576). The messages of v1 are the same, byte for byte, so its handler also
+answers under the name that clients try first. Lists of
+services name v1alpha alone: the package has a descriptor of that.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
-from grpc_channelz.v1 import channelz_pb2
-from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
-from speech.admin.v1 import model_admin_service_pb2
-from speech.v1 import (
-    alignment_service_pb2,
-    model_service_pb2,
-    recognition_service_pb2,
-    synthesis_service_pb2,
-    translation_service_pb2,
-    voice_service_pb2,
-)
-
-DESCRIBED = (
-    recognition_service_pb2,
-    synthesis_service_pb2,
-    alignment_service_pb2,
-    translation_service_pb2,
-    voice_service_pb2,
-    model_service_pb2,
-    model_admin_service_pb2,
-    channelz_pb2,
-)
-"""Importing a stub puts its file into the descriptor pool, which is where reflection looks."""
+V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
+V1 = "grpc.reflection.v1.ServerReflection"
 
 
-def add_reflection(server: Any, name: str, services: Sequence[str]) -> None:
-    """Serve reflection of ``services`` under ``name``; the schema of v1alpha and v1 is the same."""
-    _register_v1()
-    servicer: Any = ReflectionServicer(services)
+def add_reflection(server: Any, services: Sequence[str]) -> None:
+    """Tell of ``services``, whose stubs have been imported, and of reflection itself."""
+    servicer: Any = ReflectionServicer((*services, V1ALPHA))
+    add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped package
+    add(servicer, server)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    server.add_registered_method_handlers(name, {"ServerReflectionInfo": handler})
-
-
-def _register_v1() -> None:
-    """Put the schema of reflection v1 into the descriptor pool: v1alpha's under the new package name.
-
-    Clients that list methods ask for the descriptor of every service that they were told of.
-    """
-    renamed = descriptor_pb2.FileDescriptorProto()
-    reflection_pb2.DESCRIPTOR.CopyToProto(renamed)
-    old, new = f".{renamed.package}.", ".grpc.reflection.v1."
-    renamed.name, renamed.package = "grpc/reflection/v1/reflection.proto", "grpc.reflection.v1"
-    for message in renamed.message_type:
-        for field in message.field:
-            if field.type_name:
-                field.type_name = field.type_name.replace(old, new)
-    for method in renamed.service[0].method:
-        method.input_type = method.input_type.replace(old, new)
-        method.output_type = method.output_type.replace(old, new)
-    descriptor_pool.Default().AddSerializedFile(renamed.SerializeToString())
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(V1, {"ServerReflectionInfo": handler}),)
+    )

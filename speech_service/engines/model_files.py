@@ -1,5 +1,6 @@
 """Model files that come inside installed packages: found and verified as data, never imported."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
@@ -27,8 +28,6 @@ def verified(file: Path, sha256: str) -> Path:
     Raises:
         ModelFileError: the file is missing or differs.
     """
-    import hashlib  # with the first model, not in a front end that has none yet
-
     digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:

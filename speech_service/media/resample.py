@@ -5,14 +5,10 @@ Length rule: after ``push(..., last=True)`` the frames that came out are
 soxr compensates its delay: sample 0 stays at time 0.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from soxr import ResampleStream  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import MODEL_RATE_HZ, Samples
-
-if TYPE_CHECKING:
-    from soxr import ResampleStream  # pyright: ignore[reportMissingTypeStubs]
 
 
 class StreamResampler:
@@ -45,8 +41,6 @@ class StreamResampler:
 
 def _open(input_hz: int, output_hz: int, channel_count: int) -> "ResampleStream":
     # Imported here: a front end that never resamples does not pay for it.
-    from soxr import ResampleStream  # pyright: ignore[reportMissingTypeStubs]
-
     return ResampleStream(input_hz, output_hz, channel_count, dtype="float32", quality="HQ")
 
 

@@ -8,6 +8,8 @@ well people understand a language, so that Galician would be served as Spanish.
 from collections.abc import Iterable
 from functools import lru_cache
 
+import langcodes
+
 from speech_service.domain.errors import InvalidFieldError
 
 ANY = "*"
@@ -98,8 +100,6 @@ def _normal(tag: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _normal_of_short(tag: str) -> str | None:
-    import langcodes  # see above
-
     try:
         language = langcodes.Language.get(tag, normalize=True)
     except ValueError:  # LanguageTagError is one
@@ -112,8 +112,6 @@ def _normal_of_short(tag: str) -> str | None:
 @lru_cache(maxsize=1024)
 def _core(tag: str) -> tuple[str, str]:
     """Language and script, the usual one where the tag names none."""
-    import langcodes  # see above
-
     likely = langcodes.Language.get(tag).maximize()
     language = likely.language or "und"
     return ("zh" if language == "cmn" else language, likely.script or "")

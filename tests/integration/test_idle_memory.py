@@ -1,4 +1,4 @@
-"""What a front end has in memory before its first stream; and that what it leaves out comes with its first call."""
+"""What a front end has in memory before its first stream, and that all its services answer."""
 
 import json
 import subprocess
@@ -8,19 +8,9 @@ import pytest
 
 from tests.integration.processes import ROOT, environment
 
-NEVER_AT_START = {
-    # Standard library: each brings megabytes, and nothing of a waiting front end needs them.
-    *("multiprocessing.pool", "sqlite3", "xml"),
-    # Our dependencies that only some requests need.
-    *("av", "fasttext", "google.protobuf.json_format", "grpc_channelz.v1", "httpx2", "langcodes"),
-    *("grpc_reflection.v1alpha", "onnxruntime", "opentelemetry", "torch"),
-    "wcwidth",
-    # Our own services that many installations are never asked for, and the scheduler, which is the worker's.
-    *(f"speech_service.servicers.{name}" for name in ("alignment", "synthesis", "translation")),
-    *("speech_service.edge.admin_v1.models", "speech_service.dispatch.scheduler"),
-}
+HEAVY = {"av", "matplotlib", "onnxruntime", "torch"}
+"""Libraries of tens of megabytes: each comes with the first work that needs it."""
 MAX_RSS_KB = 100_000
-"""Generous: a page more or less is the system's affair. The benchmark of memory holds the service to the same."""
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +29,10 @@ def front_end() -> dict[str, object]:
     return json.loads(done.stdout)
 
 
-def test_a_waiting_front_end_has_imported_nothing_that_only_some_requests_need(
-    front_end: dict[str, object],
-) -> None:
+def test_a_waiting_front_end_holds_no_model_runtime(front_end: dict[str, object]) -> None:
     imported = front_end["modules"]
     assert isinstance(imported, list)
-    assert "speech_service.edge.v1.recognition.servicer" in imported
-    assert NEVER_AT_START & set(imported) == set()
+    assert HEAVY & set(imported) == set()
 
 
 def test_a_waiting_front_end_is_small(front_end: dict[str, object]) -> None:
@@ -56,7 +43,7 @@ def test_a_waiting_front_end_is_small(front_end: dict[str, object]) -> None:
     assert 20_000 < rss_kb < MAX_RSS_KB
 
 
-def test_what_was_left_out_comes_with_the_first_call(front_end: dict[str, object]) -> None:
+def test_every_service_answers(front_end: dict[str, object]) -> None:
     assert front_end["answers"] == {
         "speech.v1.SynthesisService/Synthesize": "INVALID_ARGUMENT",
         "speech.v1.AlignmentService/Align": "INVALID_ARGUMENT",

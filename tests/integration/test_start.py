@@ -3,16 +3,13 @@
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import grpc
-import psutil
 import pytest
 from grpc import aio
 
 from speech_service.config.tree import ConfigError
-from speech_service.heap import HEAP_ENVIRONMENT
 from tests.integration.harness import FAKE, pb, raw_config, recognition_stub, running
 from tests.integration.processes import FAKE_TOML, run_serve, serving
 from tests.integration.sound import speech
@@ -145,38 +142,3 @@ async def test_plaintext_on_all_addresses_when_somebody_says_so(fake_toml: str) 
             assert await recognizes(channel)
         server.signal()
         assert await server.exit_code(10) == 0
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does a front end begin again")
-@pytest.mark.parametrize("chosen", ["", "glibc.malloc.perturb=85"])
-async def test_a_front_end_has_one_heap_on_large_pages_unless_the_operator_chose(
-    monkeypatch: pytest.MonkeyPatch, fake_toml: str, chosen: str
-) -> None:
-    for name in HEAP_ENVIRONMENT:
-        monkeypatch.delenv(name, raising=False)
-    if chosen:
-        monkeypatch.setenv("GLIBC_TUNABLES", chosen)
-    async with serving(fake_toml) as server:
-        process = psutil.Process(server.process.pid)  # what was started has become the service
-        environment, command = process.environ(), process.cmdline()
-        async with aio.insecure_channel(server.target) as channel:
-            assert await recognizes(channel)
-    # glibc ends each setting with a zero where it read them, so the second looks like a variable of its own.
-    shown = ":".join(f"{name}={value}" for name, value in environment.items())
-    assert f":GLIBC_TUNABLES={chosen or HEAP_ENVIRONMENT['GLIBC_TUNABLES']}:" in f":{shown}:"
-    assert environment["PYTHONMALLOC"] == "malloc"
-    assert environment["PATH"], "the rest is inherited"
-    assert command[1:4] == ["-m", "speech_service", "serve"]
-    assert fake_toml in command
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("workers", "loaded"), [("process", False), ("inline", True)])
-async def test_only_a_front_end_with_engines_of_its_own_holds_a_second_tls(
-    fake_toml: str, workers: str, loaded: bool
-) -> None:
-    async with serving(fake_toml, f"--workers={workers}") as server:
-        libraries = {
-            Path(file.path).name for file in psutil.Process(server.process.pid).memory_maps()
-        }
-    assert any(name.startswith(("libssl", "_ssl")) for name in libraries) is loaded

@@ -14,6 +14,7 @@ from speech_service.dispatch.scheduler import Scheduler
 from speech_service.dispatch.workers import WorkerState
 from speech_service.dispatch.workers.link import WorkerLink
 from speech_service.dispatch.workers.outbox import Item
+from speech_service.dispatch.workers.process import HEAP_ENVIRONMENT
 from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
@@ -29,7 +30,6 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.fake import recognizer as fake
 from speech_service.engines.shared import SharedModels
-from speech_service.heap import HEAP_ENVIRONMENT
 from speech_service.protocols import NullObserver
 from tests.integration.workers import (
     FINAL,

@@ -10,7 +10,6 @@ from speech_service.config.tree import (
     load_config,
     set_environment_defaults,
 )
-from speech_service.heap import import_asyncio_without_tls, restart_with_heap
 from speech_service.signals import ignore_harmless
 
 _HIGHEST_FIRST_PORT = 65_533
@@ -67,9 +66,6 @@ def run(given: argparse.Namespace) -> int:
         config = load_config(given.config, [*ports(config.server, given.port), *overrides(given)])
     ignore_harmless()  # until the service handles them
     set_environment_defaults(SERVER_ENVIRONMENT)
-    restart_with_heap()
-    if config.worker.mode == "process":  # inline engines may speak TLS to their servers
-        import_asyncio_without_tls()
     try:
         from speech_service import app
 

@@ -18,7 +18,6 @@ from speech_service.config.tree import Config, child_environment, to_mapping
 from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.record import Record
 from speech_service.domain.errors import UnavailableError
-from speech_service.heap import HEAP_ENVIRONMENT
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +26,12 @@ WORKER_COMMAND = (sys.executable, "-P", "-m", "speech_service.worker")
 _LOOKS_AT_A_START = 6
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """``-P`` for the processes that a worker's libraries start."""
+HEAP_ENVIRONMENT = {
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1",
+    "PYTHONMALLOC": "malloc",
+}
+"""One heap for all threads and for Python's objects, on pages of 2 MiB where the system has them to give: a decoder
+reads all its weights at every step (docs/performance.md). What an operator has set stays."""
 
 
 class WorkerStartError(UnavailableError):

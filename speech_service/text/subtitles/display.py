@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 
+import wcwidth
+
 _CLOSING = frozenset(
     "!%),.:;?]}¢°’”›»‼⁇⁈⁉℃、。〉》」』】〕〗〙〟〞︰﹐﹑﹒﹔﹕﹖﹗！＂％＇），．：；？］｝｠｡｣､･・ー々〻ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ…—"
 )
@@ -28,8 +30,6 @@ def _known_width(text: str) -> int:
 
 
 def _width(text: str) -> int:
-    import wcwidth  # with the first subtitle: its tables take memory that few requests need
-
     columns = wcwidth.wcswidth(text)
     if columns >= 0:
         return columns
