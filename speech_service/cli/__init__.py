@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 from speech_service import __version__
 from speech_service.cli import streams
 from speech_service.cli.failure import CommandError, ExitCode, explain
-from speech_service.config.tree import silence_grpc
+from speech_service.config.environment import silence_grpc
 from speech_service.domain.installing import install_extra
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ COMMANDS = {
     "voices": "list the server's voices",
     "languages": "list which languages the server recognizes, speaks, aligns and translates",
     "models": "list the server's models",
+    "config": "show the configuration in force, or every key that there is",
     "doctor": "check this installation and the server",
     "demo": "start a server, let it hear, speak, align and translate, show timings, stop it",
     "demo-qwen": "the same for the Qwen3 engine, with a small real model",

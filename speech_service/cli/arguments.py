@@ -14,7 +14,7 @@ from speech_client import (
 from speech_client.options import ENCODINGS, Encoding
 from speech_service.cli import server_address
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.config.tree import ENV_SERVER, client_server
+from speech_service.config.environment import ENV_SERVER, client_server
 
 
 def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None) -> None:

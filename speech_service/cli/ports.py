@@ -5,7 +5,8 @@ from pathlib import Path
 
 from speech_service.cli.finding import Check, Verdict
 from speech_service.cli.server_address import Protocol, protocol_at
-from speech_service.config.tree import ServerConfig, local_address
+from speech_service.config.environment import local_address
+from speech_service.config.tree import ServerConfig
 
 _PROC = Path("/proc")
 _LISTENING = "0A"

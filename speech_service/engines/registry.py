@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
-from speech_service.config.tree import ConfigError, ModelConfig, VadConfig, decode_options
+from speech_service.config.load import decode_options
+from speech_service.config.tree import ConfigError, ModelConfig, Settings, VadConfig
 from speech_service.domain.installing import install_extra
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.model_files import ModelFileError
@@ -140,6 +141,15 @@ def build_vad(config: VadConfig, path: str = "vad") -> Vad:
     module = cast(_VadModule, _load(backend, f"{path}.kind"))
     options = decode_options(module.Options, config.options, f"{path}.options")
     return _guarded(lambda: module.build(options), backend, f"{path}.options")
+
+
+def options_of_kinds() -> dict[str, type[Settings]]:
+    """Give the options of every kind whose packages are installed, for the reference of the configuration."""
+    found: dict[str, type[Settings]] = {}
+    for kind, backend in {**MODELS, **{f"vad {kind}": vad for kind, vad in VADS.items()}}.items():
+        module = cast("_ModelModule", importlib.import_module(backend.module))
+        found[kind] = module.Options
+    return found
 
 
 def _find(table: Mapping[str, Backend], kind: str, path: str) -> Backend:

@@ -15,13 +15,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from speech_service.config.tree import (
-    Config,
-    ConfigError,
-    ModelConfig,
-    SchedulerConfig,
-    from_mapping,
-)
+from speech_service.config.load import from_mapping
+from speech_service.config.tree import Config, ConfigError, ModelConfig, SchedulerConfig
 from speech_service.dispatch import metrics
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.record import WorkerRecord

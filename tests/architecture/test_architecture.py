@@ -17,7 +17,7 @@ PRODUCT = ("speech_service", "clients", "tools", "benchmarks")
 HAND_WRITTEN = (*PRODUCT, "tests")
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
-ENVIRONMENT_READER = ROOT / "speech_service" / "config/tree.py"
+ENVIRONMENT_READER = ROOT / "speech_service" / "config/environment.py"
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 # Modules that run code found in data.
 UNSAFE_MODULES = {

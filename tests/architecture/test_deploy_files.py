@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from speech_service.config.tree import Config, load_config
+from speech_service.config.load import load_config
+from speech_service.config.tree import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = re.compile(r"(?i)(password|passwd|secret|token|api_?key|credential)s?\s*[=:]\s*\S")

@@ -13,7 +13,8 @@ from grpc import aio
 from speech.v1 import audio_pb2, model_service_pb2_grpc, recognition_service_pb2_grpc
 from speech.v1 import recognition_service_pb2 as pb
 from speech_service.app import Application
-from speech_service.config.tree import Config, ModelConfig, load_config
+from speech_service.config.load import load_config
+from speech_service.config.tree import Config, ModelConfig
 from tests.integration.failures import WAIT_S, Failure, rpc_error, send
 from tests.integration.sound import RATE
 

@@ -12,7 +12,7 @@ from typing import Any
 from grpc import aio
 
 from speech_service import app
-from speech_service.config.tree import load_config
+from speech_service.config.load import load_config
 
 PORTS = ("server.listen", "server.admin_listen", "server.metrics_listen")
 PUBLIC_METHODS = (

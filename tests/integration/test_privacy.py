@@ -18,7 +18,7 @@ from speech.v1 import (
 )
 from speech.v1 import synthesis_service_pb2 as synthesis_pb
 from speech.v1 import translation_service_pb2 as translation_pb
-from speech_service.config.tree import LIBRARY_ENVIRONMENT, set_environment_defaults
+from speech_service.config.environment import LIBRARY_ENVIRONMENT, set_environment_defaults
 from tests.integration.harness import pb, raw_config, recognition_stub
 from tests.integration.processes import FREE_PORTS, ROOT, START_S, environment
 from tests.integration.sound import moonshine_asset, recording

@@ -11,7 +11,7 @@ import pytest
 from speech_service import probe
 from speech_service.cli import run
 from speech_service.cli.server_address import Access, diagnose, parse
-from speech_service.config.tree import client_server
+from speech_service.config.environment import client_server
 
 
 @pytest.mark.parametrize(

@@ -1,31 +1,29 @@
 """Configuration: sources and their order, strictness, and errors that name the key."""
 
-import dataclasses
 import typing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_service.config.load import decode_options, from_mapping, load_config, to_mapping
 from speech_service.config.tree import (
     Config,
     ConfigError,
     ModelConfig,
     RecognitionConfig,
     ServerConfig,
+    Settings,
     WorkerConfig,
-    decode_options,
-    from_mapping,
-    load_config,
-    to_mapping,
 )
 
-SECTIONS = [f.name for f in dataclasses.fields(Config) if f.name != "models"]
+SECTIONS = [f.name for f in msgspec.structs.fields(Config) if f.name != "models"]
 LEAVES = [
     (section, field.name)
     for section in SECTIONS
-    for field in dataclasses.fields(getattr(Config(), section))
+    for field in msgspec.structs.fields(getattr(Config(), section))
     if isinstance(getattr(getattr(Config(), section), field.name), bool | int | float | str)
 ]
 """All but tables, which are set in the file."""
@@ -191,8 +189,7 @@ def test_any_tree_survives_the_round_trip(
     assert from_mapping(to_mapping(config)) == config
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+class Options(Settings, frozen=True):
     """Of a backend."""
 
     words: tuple[str, ...] = ()

@@ -21,7 +21,9 @@ from speech_service.cli.streams import json_line
 from speech_service.cli.ui import tables
 from speech_service.cli.ui.console import terminal
 from speech_service.cli.ui.tables import Column
-from speech_service.config.tree import Config, client_server, load_config, local_address
+from speech_service.config.environment import client_server, local_address
+from speech_service.config.load import load_config
+from speech_service.config.tree import Config
 
 _HEALTH_TIMEOUT_S = 3.0
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}

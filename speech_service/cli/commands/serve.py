@@ -4,12 +4,9 @@ import argparse
 from pathlib import Path
 
 from speech_service.cli.failure import missing_extra
-from speech_service.config.tree import (
-    SERVER_ENVIRONMENT,
-    ServerConfig,
-    load_config,
-    set_environment_defaults,
-)
+from speech_service.config.environment import SERVER_ENVIRONMENT, set_environment_defaults
+from speech_service.config.load import load_config
+from speech_service.config.tree import ServerConfig
 from speech_service.signals import ignore_harmless
 
 _HIGHEST_FIRST_PORT = 65_533

@@ -14,7 +14,9 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from speech_service.config.tree import Config, child_environment, to_mapping
+from speech_service.config.environment import child_environment
+from speech_service.config.load import to_mapping
+from speech_service.config.tree import Config
 from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.record import Record
 from speech_service.domain.errors import UnavailableError

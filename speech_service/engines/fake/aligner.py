@@ -6,10 +6,10 @@ It steps, fails and aborts as the others do.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.alignment import (
     AlignedUnit,
     Alignment,
@@ -28,17 +28,16 @@ from speech_service.engines.stepping import SteppingEngine
 from speech_service.protocols import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``aligner/fake``."""
 
-    word_ms: int = 0
+    word_ms: Count = 0
     """Time of each word from the start of the audio on; 0: the words share all of it by their letters."""
-    step_ms: float = 0.0
+    step_ms: Amount = 0.0
     """How long one step takes (it sleeps)."""
-    steps: int = 1
+    steps: Count = 1
     """Steps that one item takes."""
-    fail_every: int = 0
+    fail_every: Count = 0
     """Every n-th item fails; 0: none does."""
     unknown_word: str = ""
     """A word without a pronunciation; empty: all have one."""

@@ -1,8 +1,8 @@
 """An identifier that reads letters only: by script, and Latin is what the options say. No model, deterministic."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from speech_service.config.tree import Amount, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.engines.language_engine import identifier_engine
@@ -11,13 +11,12 @@ from speech_service.protocols import Engine
 from speech_service.text.script import guess_by_script, letter_count
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``language/fake``."""
 
     latin: str = "en"
     """What text in a script that does not tell is taken for."""
-    probability: float = 0.9
+    probability: Amount = 0.9
 
 
 def describe(options: Options) -> ModelCapabilities:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.audio import ms_to_samples
 from speech_service.domain.errors import InternalError, InvalidAudioError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
@@ -27,22 +28,21 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``recognizer/fake``."""
 
     words: tuple[str, ...] = ("zero", "one", "two", "three", "four", "five", "six", "seven")
     """The n-th stretch of audio is the n-th word, round and round."""
-    word_ms: int = 500
+    word_ms: Count = 500
     """Audio that makes one word; a last stretch of at least half of it makes one as well."""
-    step_ms: float = 0.0
+    step_ms: Amount = 0.0
     """How long one step takes (it sleeps)."""
-    steps: int = 1
+    steps: Count = 1
     """Steps that one item takes."""
-    fail_every: int = 0
+    fail_every: Count = 0
     """Every n-th admitted item fails; 0: none does."""
-    max_batch: int = 8
-    max_segment_ms: int = 20_000
+    max_batch: Count = 8
+    max_segment_ms: Count = 20_000
     languages: tuple[str, ...] = ("en",)
 
 

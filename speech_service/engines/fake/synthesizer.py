@@ -6,10 +6,10 @@ It is a real backend: tests drive the whole service with it, and benchmarks use 
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
@@ -40,24 +40,23 @@ _LOUDNESS = 0.3
 _LOWEST_HZ, _TONES, _STEP_HZ = 200, 8, 50
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``synthesizer/fake``."""
 
-    letter_ms: int = 60
+    letter_ms: Count = 60
     """Audio of one letter or digit, of which a word's last quarter is silence."""
-    step_ms: float = 0.0
+    step_ms: Amount = 0.0
     """How long one piece takes (it sleeps)."""
-    fail_every: int = 0
+    fail_every: Count = 0
     """Every n-th text fails; 0: none does."""
-    cut_ms: int = 0
+    cut_ms: Count = 0
     """Speech of a sentence that lasts longer is cut there, as at a model's limit; 0: none is."""
-    cut_seeds: tuple[int, ...] = ()
+    cut_seeds: tuple[Count, ...] = ()
     """Only with these seeds; empty: with any."""
-    sample_rate_hz: int = 24_000
+    sample_rate_hz: Count = 24_000
     voices: tuple[str, ...] = ("hum",)
     languages: tuple[str, ...] = ("en",)
-    max_batch: int = 8
+    max_batch: Count = 8
 
 
 def describe(options: Options) -> ModelCapabilities:

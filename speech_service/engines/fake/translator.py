@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.errors import InternalError, SpeechError, UnavailableError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry
@@ -38,19 +39,18 @@ _RUBBISH = (
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``translator/fake``."""
 
-    step_ms: float = 0.0
+    step_ms: Amount = 0.0
     """How long one step takes (it sleeps). One text takes one step."""
-    fail_every: int = 0
+    fail_every: Count = 0
     """Every n-th admitted item fails as a whole; 0: none does."""
     fail_word: str = ""
     """A text that has it cannot be translated; empty: all can."""
-    rubbish_every: int = 0
+    rubbish_every: Count = 0
     """Every n-th text is answered with what no translation is: nothing, another text, or the structure of a file."""
-    max_batch: int = 8
+    max_batch: Count = 8
 
 
 def describe(options: Options) -> ModelCapabilities:

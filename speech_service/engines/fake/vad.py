@@ -1,18 +1,16 @@
 """A detector by loudness: no model, no package, deterministic."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from speech_service.config.tree import Amount, Settings
 from speech_service.domain.audio import Samples
 from speech_service.protocols import Vad, VadStream
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``fake``."""
 
-    threshold_dbfs: float = -40.0
+    threshold_dbfs: Amount = -40.0
     """A frame at least this loud (RMS relative to full scale) is speech."""
 
 

@@ -11,10 +11,10 @@ The model is trained on sentences. Of a few letters of a script that few languag
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.engines.language_engine import identifier_engine
@@ -35,16 +35,15 @@ _NOISE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``language/fasttext``."""
 
-    max_guesses: int = 3
-    min_probability: float = 0.05
+    max_guesses: Count = 3
+    min_probability: Amount = 0.05
     """Guesses below it are left out."""
-    short_text_letters: int = 8
+    short_text_letters: Count = 8
     """Text with fewer letters is judged by its script where that tells."""
-    max_chars: int = 1000
+    max_chars: Count = 1000
     """More of a text does not make the guess better."""
     weights_file: str = ""
     """The weights; empty: those of the installed package."""

@@ -5,8 +5,7 @@ package's G2P and signal processing are used as they are; its loader is not, bec
 spin, and keeps the durations to itself.
 """
 
-from dataclasses import dataclass
-
+from speech_service.config.tree import Count, Settings
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender
@@ -27,21 +26,20 @@ _DISTRIBUTION = "hibari-tts==0.2.1"
 _NETWORK = ("hibari.onnx", "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``synthesizer/hibari``."""
 
-    threads: int = 1
+    threads: Count = 1
     """Threads of one run. Lanes on their own cores are better."""
     voice: str = VOICE
     """The one voice inside the package; any other is refused."""
-    lead_ms: int = 100
+    lead_ms: Count = 100
     """Silence before a sentence. The model begins with 350 ms of it, which would delay every answer by as much."""
-    joint_ms: int = 25
+    joint_ms: Count = 25
     """Silence before a piece that goes on with a sentence, after the pause that the piece before ended with."""
-    whole_phonemes: int = 160
+    whole_phonemes: Count = 160
     """Longer sentences (10 s) are spoken clause by clause, so that their first sound does not wait for all of it."""
-    max_phonemes: int = 400
+    max_phonemes: Count = 400
     """Longest piece: cost and memory grow with its square. The limit that hibari itself keeps."""
 
 

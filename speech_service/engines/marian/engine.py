@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.errors import SpeechError, UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry
@@ -77,15 +78,14 @@ _FILES: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``translator/marian``."""
 
-    max_piece_chars: int = 250
+    max_piece_chars: Count = 250
     """Longest piece given to the model: its time grows with the square of the length, and an abort waits for it."""
-    step_ms: float = 30.0
+    step_ms: Amount = 30.0
     """A device step ends with the first piece after this time."""
-    max_batch: int = 8
+    max_batch: Count = 8
     """Items worked on in turns, so that a short text does not wait for a book."""
     models_dir: str = ""
     """Folder with the two model folders; empty: the installed package."""

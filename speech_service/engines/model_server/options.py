@@ -1,15 +1,13 @@
 """Where a server is and how long it is waited for. Imports nothing heavy: ``describe`` needs it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import Amount, ConfigError, Count, Settings
 
 
-@dataclass(frozen=True, slots=True)
-class ServerOptions:
+class ServerOptions(Settings, frozen=True):
     """Options of every backend that asks a server."""
 
     base_url: str = ""
@@ -20,13 +18,13 @@ class ServerOptions:
     """File that holds the key; empty: none is sent."""
     ca_file: str = ""
     """Certificates that sign the server's; empty: those of the system."""
-    timeout_s: float = 60.0
+    timeout_s: Amount = 60.0
     """One request, from connecting to the last byte."""
-    deadline_s: float = 180.0
+    deadline_s: Amount = 180.0
     """All requests of one item, retries and waiting included."""
-    max_retries: int = 3
+    max_retries: Count = 3
     """How often a request is repeated after a failure of the server."""
-    max_batch: int = 16
+    max_batch: Count = 16
     """Items worked on at once."""
 
 

@@ -7,10 +7,9 @@ several tokens may flip a near-tie that single steps would not. The graphs of a 
 quicker graph.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import RecognizeKind
 from speech_service.engines.decoding import Greedy, OrEnding, StrategyFactory, Verify
@@ -30,24 +29,23 @@ DECODER = (
 TOKENIZER = ("tokenizer.bin", "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``recognizer/moonshine``."""
 
-    threads: int = 1
+    threads: Count = 1
     """Threads of one run. Lanes on their own cores are better: a second thread costs 2.5 times the CPU."""
-    padding_ms: int = 300
+    padding_ms: Count = 300
     """Digital silence on both sides of the audio. Measured on read English: WER 9.1 % at 200, 8.6 % at 300."""
-    partial_padding_ms: int = 200
+    partial_padding_ms: Count = 200
     """The silence behind the audio of a PARTIAL, which needs less of it: it sees the rest half a second later."""
-    settles_after_ms: int = 1500
+    settles_after_ms: Count = 1500
     """PARTIALs: the encoder looks again at the newest audio alone, this much and what is new. More costs more at each
     update; with 1000, partials have more word errors (``python -m benchmarks partial_accuracy``)."""
-    max_tokens_per_s: float = 6.5
+    max_tokens_per_s: Amount = 6.5
     """Decoding stops above this rate: no one speaks that fast, the model has lost the thread."""
-    max_audio_ms: int = 40_000
+    max_audio_ms: Count = 40_000
     """Longer audio is refused: memory grows with the square of its length."""
-    passes_per_step: int = 8
+    passes_per_step: Count = 8
     """Decoder passes of one device step; bounds how long an abort waits."""
     model_dir: str = ""
     """Folder with the three model files; empty: the installed package."""

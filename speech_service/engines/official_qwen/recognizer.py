@@ -8,11 +8,10 @@ that longer segments may read differently from the service's own engine.
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import ConfigError, Count, Settings
 from speech_service.domain.audio import MODEL_RATE_HZ, Samples, ms_to_samples
 from speech_service.domain.errors import InternalError, SpeechError, UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
@@ -37,8 +36,7 @@ _MAX_CLIP_MS = 1_200_000
 """Longer clips the package cuts itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``recognizer/qwen-asr``."""
 
     model: str = ""
@@ -48,13 +46,13 @@ class Options:
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Only ``flash_attention_2`` attends in windows, as the model was trained."""
-    max_new_tokens: int = 512
+    max_new_tokens: Count = 512
     """A transcript ends here at the latest."""
     context: str = ""
     """Background and hotwords of requests that bring none."""
-    max_batch: int = 8
+    max_batch: Count = 8
     """Clips decoded together."""
-    max_segment_ms: int = 30_000
+    max_segment_ms: Count = 30_000
 
 
 def describe(options: Options) -> ModelCapabilities:

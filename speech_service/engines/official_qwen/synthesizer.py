@@ -7,12 +7,11 @@ is cloned is encoded anew for each piece.
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import ConfigError, Count, Settings
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import ModelCapabilities, ModelKind
@@ -38,8 +37,7 @@ from speech_service.protocols import Engine
 NAME = "qwen-tts"
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``synthesizer/qwen-tts``."""
 
     model: str = ""
@@ -50,7 +48,7 @@ class Options:
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     sampling: bool = True
     """False: the likeliest code each time."""
-    max_new_tokens: int = 2048
+    max_new_tokens: Count = 2048
     """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
 

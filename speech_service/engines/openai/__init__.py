@@ -6,9 +6,9 @@ The client is httpx2 (BSD-3-Clause), not the openai package: measured 0.1 s of C
 The server's address and key come from the configuration alone: no proxy, key or certificate of the environment is used.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from speech_service.config.tree import Amount, Count
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
 from speech_service.engines.shared import SharedModels
@@ -17,27 +17,26 @@ if TYPE_CHECKING:
     from speech_service.engines.model_server.engine import ServerEngine
 
 
-@dataclass(frozen=True, slots=True)
-class Options(ServerOptions):
+class Options(ServerOptions, frozen=True):
     """Options of ``translator/openai``."""
 
     streaming: bool = False
     """Takes answers as they are written; one that runs away is then stopped early."""
-    temperature: float = 0.0
+    temperature: Amount = 0.0
     """Negative: none is sent, for models that take none."""
     limit_field: Literal["max_tokens", "max_completion_tokens", ""] = "max_tokens"
     """What the server calls the limit of an answer; empty: none is sent."""
-    max_answer_tokens: int = 0
+    max_answer_tokens: Count = 0
     """That limit; 0: four for each character asked about, which no translation needs."""
     json_mode: bool = False
     """Asks for answers that are JSON; for servers that have this mode."""
-    batch_texts: int = 20
+    batch_texts: Count = 20
     """Texts in one request."""
-    batch_chars: int = 3000
+    batch_chars: Count = 3000
     """Characters in one request; a longer text is cut at sentences."""
-    max_requests: int = 4
+    max_requests: Count = 4
     """Requests under way at once."""
-    max_useless_answers: int = 16
+    max_useless_answers: Count = 16
     """Answers in a row without a usable text after which an item is given up."""
 
 

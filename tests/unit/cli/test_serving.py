@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from speech_service.cli.commands import serve
-from speech_service.config.tree import ConfigError, ServerConfig, load_config, local_address
+from speech_service.config.environment import local_address
+from speech_service.config.load import load_config
+from speech_service.config.tree import ConfigError, ServerConfig
 
 
 def test_a_second_server_needs_one_argument(capsys: pytest.CaptureFixture[str]) -> None:

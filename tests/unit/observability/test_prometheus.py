@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from speech_service.config.tree import load_config
+from speech_service.config.load import load_config
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.events import LatencySummary, Usage
 from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus

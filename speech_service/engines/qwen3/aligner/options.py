@@ -4,10 +4,9 @@ Japanese needs the ``qwen-ja`` extra as well; without it the model declares the 
 """
 
 import importlib.util
-from dataclasses import dataclass
 from typing import Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.qwen3.aligner.japanese import PACKAGE as JAPANESE_PACKAGE
 from speech_service.engines.qwen3.aligner.pieces import TAIL_MS
@@ -23,8 +22,7 @@ _MAX_PIECE_MS = 300_000
 _MIN_PIECE_MS = 3 * TAIL_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``aligner/qwen3``."""
 
     model: str
@@ -32,11 +30,11 @@ class Options:
     revision: str = ""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     device: str = "cpu"
-    threads: int = 0
+    threads: Count = 0
     """CPU threads of one operation; 0: torch's own choice."""
-    max_batch: int = 16
+    max_batch: Count = 16
     """Texts that are aligned together."""
-    piece_ms: int = 180_000
+    piece_ms: Count = 180_000
     """Longer audio is aligned in pieces of at most so much, which is what the model is made for."""
 
     def __post_init__(self) -> None:

@@ -1,11 +1,10 @@
 """Qwen3-ASR on the service's own engine: batched, streaming, with exact speculation. Needs the ``qwen`` extra."""
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB, tags_of
 from speech_service.engines.qwen3.checkpoint.files import read_files
@@ -18,8 +17,7 @@ from speech_service.protocols import Engine
 Decoding = Literal["greedy", "previous", "draft", "previous+draft"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``recognizer/qwen3``."""
 
     model: str
@@ -43,7 +41,7 @@ class Options:
     attention: Literal["window", "causal"] = "window"
     """What a second of audio sees in the encoder: its window of 8 s, or, ``causal``, what is before it in the window.
     An update then encodes the last second only, but the releases were not trained so: texts are inexact."""
-    encoder_tolerance: float = 0.03
+    encoder_tolerance: Amount = 0.03
     """How far states of onnx and tensorrt may be from torch's in float32, as a share of their size."""
     tensorrt_cache: str = ""
     """Folder of built TensorRT engines; empty: where ``encoder_file`` is."""
@@ -53,37 +51,37 @@ class Options:
     """Compile the same with torch.compile; loading takes minutes."""
     tf32: bool = False
     """Let float32 products on the GPU round their factors to 11 bits; for all of the process."""
-    kv_mib: int = 0
+    kv_mib: Count = 0
     """Memory of one lane's KV caches, which bounds its sequences; 0: what ``max_batch`` and ``kept_segments`` take."""
-    warm_up_ms: tuple[int, ...] = ()
+    warm_up_ms: tuple[Count, ...] = ()
     """Lengths of noise that are recognized in part when the model is loaded."""
     cores: str = ""
     """CPU cores of the lane's thread: a list as in "0-3,8", or "node:1" for a NUMA node; empty: any."""
-    threads: int = 0
+    threads: Count = 0
     """CPU threads of one operation; 0: torch's own choice."""
     decoding: Decoding = "previous"
     """What is proposed for verification; the text is the same with all four."""
     streaming: Literal["verified", "official"] = "verified"
     """``official`` keeps the text of the update before, less five tokens, uncorrected, as the qwen-asr package does:
     for comparison, with a partial result every two seconds. What it saves costs exactness."""
-    draft_ahead: int = 4
+    draft_ahead: Count = 4
     """Tokens that the draft model decodes ahead."""
-    draft_max_batch: int = 16
+    draft_max_batch: Count = 16
     """With more sequences than this the draft model is not asked: it no longer pays."""
     partials: Literal["target", "draft"] = "target"
     """Which model serves partial results; finals are always the target's."""
     mel_floor: Literal["prefix", "clip"] = "prefix"
     """``clip`` is what the official package does, and keeps a long segment from being cached."""
-    max_batch: int = 8
+    max_batch: Count = 8
     """Sequences that decode together."""
-    kept_segments: int = 8
+    kept_segments: Count = 8
     """Open segments whose closed windows stay in the KV cache between two updates."""
-    max_segment_ms: int = 30_000
-    max_audio_ms: int = 60_000
-    max_context_tokens: int = 512
-    windows_per_step: int = 16
-    prefill_tokens: int = 2048
-    tokens_per_s: float = 12.0
+    max_segment_ms: Count = 30_000
+    max_audio_ms: Count = 60_000
+    max_context_tokens: Count = 512
+    windows_per_step: Count = 16
+    prefill_tokens: Count = 2048
+    tokens_per_s: Amount = 12.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""

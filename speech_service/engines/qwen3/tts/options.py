@@ -1,9 +1,9 @@
 """Qwen3-TTS on the service's own engine: batched, sounding from the first frame on. Needs the ``qwen`` extra."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines.official_qwen.voices import qwen_voices
 from speech_service.engines.qwen3.checkpoint.files import read_files
@@ -19,8 +19,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Settings, frozen=True):
     """Options of ``synthesizer/qwen3``."""
 
     model: str
@@ -34,42 +33,42 @@ class Options:
     """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
     compile: bool = False
     """Compile frames with torch.compile; loading takes minutes."""
-    kv_mib: int = 0
+    kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
-    warm_up_tokens: tuple[int, ...] = (32, 128)
+    warm_up_tokens: tuple[Count, ...] = (32, 128)
     """Lengths of prompts that are spoken, unheard, when the model is loaded; empty: none."""
     codec: Literal["torch", "onnx", "tensorrt"] = "torch"
     """What runs the codec's decoder; onnx and tensorrt need ``codec_file``, and compute it in float32."""
     codec_file: str = ""
     """What ``speech-service export-codec`` wrote for ``model``."""
-    codec_tolerance: float = 0.001
+    codec_tolerance: Amount = 0.001
     """How far samples of onnx and tensorrt may be from torch's, as a share of their size."""
     tensorrt_cache: str = ""
     """Folder of built TensorRT engines; empty: where ``codec_file`` is."""
-    threads: int = 0
+    threads: Count = 0
     """CPU threads of one operation; 0: torch's own choice."""
-    max_batch: int = 8
+    max_batch: Count = 8
     """Streams that speak together."""
-    ramp: tuple[int, ...] = (1, 2, 4, 8)
+    ramp: tuple[Count, ...] = (1, 2, 4, 8)
     """Most frames (80 ms) of a stream's first, second, ... chunk of audio; the last is that of all further ones."""
-    max_seconds: float = 60.0
+    max_seconds: Amount = 60.0
     """Speech of one piece of text, at most."""
-    max_prompt_tokens: int = 1024
+    max_prompt_tokens: Count = 1024
     """Text, instruction and reference recording (12.5 tokens a second) of one piece, at most."""
     whole_text: bool | None = None
     """False gives the model one token of the text with each frame; None: for clones only, as in the release."""
     voices_folder: str = ""
     """Where cloned voices are kept between runs; empty: in memory only."""
-    max_voices: int = 64
+    max_voices: Count = 64
     """Cloned voices kept in memory."""
-    temperature: float | None = None
+    temperature: Amount | None = None
     """0 takes the likeliest code. This and the following: None is what the checkpoint recommends."""
-    top_k: int | None = None
-    top_p: float | None = None
-    repetition_penalty: float | None = None
-    predictor_temperature: float | None = None
-    predictor_top_k: int | None = None
-    predictor_top_p: float | None = None
+    top_k: Count | None = None
+    top_p: Amount | None = None
+    repetition_penalty: Amount | None = None
+    predictor_temperature: Amount | None = None
+    predictor_top_k: Count | None = None
+    predictor_top_p: Amount | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

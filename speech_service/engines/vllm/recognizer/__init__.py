@@ -8,10 +8,9 @@ Both send a segment whole, from its first sample: a partial costs the server as 
 for a segment would be cheaper, but has nothing to say before 5 s are full.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import Amount, ConfigError, Count
 from speech_service.domain.audio import MODEL_RATE_HZ
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
@@ -25,8 +24,7 @@ _UNKNOWN_TO_VLLM = frozenset({"yue", "fil"})
 """vLLM takes the languages of Whisper; these two of Qwen3-ASR are none of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options(ServerOptions):
+class Options(ServerOptions, frozen=True):
     """Options of ``recognizer/vllm``."""
 
     mode: Literal["batch", "realtime"] = "batch"
@@ -34,11 +32,11 @@ class Options(ServerOptions):
     """Mode batch: takes the text as it is written; one that runs in circles is then stopped early."""
     languages: tuple[str, ...] = tuple(tag for tag in NAMES if tag not in _UNKNOWN_TO_VLLM)
     """What the server's model understands, as the server names it; those of Qwen3-ASR unless others are given."""
-    max_tokens_per_s: float = 20.0
+    max_tokens_per_s: Amount = 20.0
     """Mode batch: the longest transcript of a second of audio; 0: the server's own limit."""
-    realtime_chunk_ms: int = 1_000
+    realtime_chunk_ms: Count = 1_000
     """Mode realtime: audio in one message."""
-    max_segment_ms: int = 30_000
+    max_segment_ms: Count = 30_000
     """vLLM cuts longer audio itself, at places of its own choice."""
 
 

@@ -4,10 +4,9 @@ Audio is passed on as the server makes it. A server that fails in the middle of 
 piece fails.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from speech_service.config.tree import ConfigError
+from speech_service.config.tree import ConfigError, Count
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
 from speech_service.engines.official_qwen.requests import LANGUAGES
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 NAME = "vllm-omni"
 
 
-@dataclass(frozen=True, slots=True)
-class Options(ServerOptions):
+class Options(ServerOptions, frozen=True):
     """Options of ``synthesizer/vllm-omni``."""
 
     kind: Literal["custom_voice", "voice_design", "base"] = "custom_voice"
@@ -32,11 +30,11 @@ class Options(ServerOptions):
     """Whether words may say how to speak: not with the CustomVoice release of 0.6 B, which drops them."""
     voices: tuple[str, ...] = SPEAKERS
     """Speakers of a CustomVoice release to offer, the default one first; the server lists them at ``/audio/voices``."""
-    sample_rate_hz: int = SAMPLE_RATE_HZ
+    sample_rate_hz: Count = SAMPLE_RATE_HZ
     """Rate of the server's audio, which does not say it."""
-    first_chunk_frames: int = 0
+    first_chunk_frames: Count = 0
     """Frames (12.5 a second) in the server's first piece of audio; 0: as the server likes."""
-    max_new_tokens: int = 2048
+    max_new_tokens: Count = 2048
     """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
     @property

@@ -1,0 +1,65 @@
+"""The environment of this process and of its children. The only module that reads or changes it."""
+
+import os
+from collections.abc import Mapping
+
+ENV_SERVER = "SPEECH_SERVER"
+"""Address that the client commands call where ``--server`` does not say; no setting of the service."""
+_ANY_ADDRESS = ("", "0.0.0.0", "[::]", "::", "*")  # noqa: S104 - compared with, never bound
+
+LIBRARY_ENVIRONMENT: Mapping[str, str] = {
+    "ORT_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Switches off what libraries would tell their makers. onnxruntime reads its variable once, when it is loaded; the call
+of its API that should do the same comes too late. A user who wants it sets the variable before the start."""
+
+SERVER_ENVIRONMENT: Mapping[str, str] = {
+    # A TLS 1.2 handshake finds no cipher that it may use, since this one needs a key that both share; those
+    # of TLS 1.3 are not named here. Python's gRPC has no option for the version.
+    "GRPC_SSL_CIPHER_SUITES": "ECDHE-PSK-AES128-CBC-SHA",
+    # What goes wrong is in our own errors; the library's lines are about single connections, whoever opened them.
+    "GRPC_VERBOSITY": "NONE",
+}
+"""What gRPC reads once, when it is imported, in a process that serves."""
+
+
+def process_environment() -> dict[str, str]:
+    """Give a copy of the variables of this process."""
+    return dict(os.environ)
+
+
+def client_server(environment: Mapping[str, str] | None = None) -> str:
+    """The address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
+    return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
+
+
+def local_address(listen: str) -> str:
+    """Where a client on this machine finds what listens on ``listen``."""
+    host, _, port = listen.rpartition(":")
+    return f"127.0.0.1:{port}" if host in _ANY_ADDRESS else listen
+
+
+def silence_grpc() -> None:
+    """Keep gRPC's own C++ log lines off stderr, unless the environment asks for them. Call it before gRPC is used."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a child process: this one's, and ``defaults`` for what it does not set.
+
+    An empty entry of ``PYTHONPATH`` means the current folder, where others may put modules: it is left out.
+    """
+    environment = {**defaults, **os.environ}
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if len(paths) > 1 and "" in paths:
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    return environment
+
+
+def set_environment_defaults(defaults: Mapping[str, str]) -> None:
+    """Set variables of this process and its children, but for those that are set: an operator's choice stays."""
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
