@@ -1,10 +1,10 @@
-"""Models inside the front end (``worker.mode = "inline"``). Imported in that mode only: it costs memory."""
+"""Models inside the front end (``worker.mode = "inline"``)."""
 
 import asyncio
-import os
 from collections.abc import Sequence
 
 from speech_service.config.tree import Config
+from speech_service.dispatch.device import lane_count
 from speech_service.dispatch.inline_control import InlineControl
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
@@ -19,10 +19,10 @@ def build_inline(
     """The scheduler, the models that load into it on first need, and their control; must run on the event loop."""
     scheduler = Scheduler({}, config.scheduler, observer, asyncio.get_running_loop())
     models = dict(zip(names, config.models, strict=True))
-    lanes = config.scheduler.lanes or os.cpu_count() or 1
 
     def build(name: str) -> Sequence[Engine]:
         shared = SharedModels()
+        lanes = lane_count(registry.device_of(models[name]), config.scheduler.lanes)
         return [registry.build_engine(models[name], shared) for _ in range(lanes)]
 
     host = ModelHost(names, build, scheduler)

@@ -38,7 +38,8 @@ class LoadedConfig:
 
     config: Config
     origins: Mapping[str, str]
-    """Dotted key -> "the file PATH", "the environment variable NAME" or "the command line"; a key that is absent has its default."""
+    """Dotted key -> "the file PATH", "the environment variable NAME" or "the command line".
+    A key that is absent has its default."""
 
 
 def load_config(

@@ -94,7 +94,7 @@ class SchedulerConfig(Settings, frozen=True):
     starvation_ms: Count = 2_000
     """Work that waited this long gets every second place, whatever its class; streaming finals still go first."""
     lanes: Count = 0
-    """Device lanes; 0: one per CPU core for CPU models, one per GPU."""
+    """Lanes of each CPU model; 0: one per core. A model on a GPU has one."""
 
 
 class WorkerConfig(Settings, frozen=True):

@@ -111,6 +111,18 @@ def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
     return replace(capabilities, name=name, voices=voices)
 
 
+def device_of(config: ModelConfig, path: str = "models") -> str:
+    """Where the configured model runs: its option ``device``; "cpu" for backends that know no other.
+
+    Raises:
+        ConfigError: as :func:`describe`.
+    """
+    backend = _find(MODELS, config.kind, path)
+    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
+    options = decode_options(module.Options, config.options, f"{path}.options")
+    return str(getattr(options, "device", "cpu"))
+
+
 def build_engine(
     config: ModelConfig, shared: SharedModels | None = None, path: str = "models"
 ) -> Engine:

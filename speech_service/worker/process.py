@@ -18,6 +18,7 @@ from typing import TextIO
 from speech_service.config.load import from_mapping
 from speech_service.config.tree import Config, ConfigError, ModelConfig, SchedulerConfig
 from speech_service.dispatch import metrics
+from speech_service.dispatch.device import lane_count
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.record import WorkerRecord
 from speech_service.dispatch.scheduler import Scheduler
@@ -73,10 +74,10 @@ async def _serve(config: Config, connection: int, record: WorkerRecord, ready: T
     models = dict(zip(described, config.models, strict=True))
     observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
     scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
-    lanes = lane_count(config)
     priority = Priority(config.worker.nice)
 
     def build(name: str) -> list[Engine]:
+        lanes = lane_count(registry.device_of(models[name]), config.scheduler.lanes)
         priority.keep_this_thread()
         return build_lanes(models[name], lanes, record)
 
@@ -124,15 +125,6 @@ def build_lanes(model: ModelConfig, lanes: int, record: WorkerRecord) -> list[En
     """
     shared = SharedModels()
     return [JournaledEngine(registry.build_engine(model, shared), record) for _ in range(lanes)]
-
-
-def lane_count(config: Config) -> int:
-    """Lanes per model: as configured, else one per core that this process may use."""
-    if config.scheduler.lanes:
-        return config.scheduler.lanes
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _die_with_parent() -> None:
