@@ -118,6 +118,8 @@ def _convert(kind: type[T], tree: Mapping[str, Any], path: str, origins: Mapping
     try:
         return msgspec.convert(plain, kind, strict=False)
     except msgspec.ValidationError as error:
+        if isinstance(error.__cause__, ConfigError):  # a type's own check of its values together
+            raise error.__cause__ from None
         raise _explained(str(error), kind, tree, path, origins) from error
 
 
