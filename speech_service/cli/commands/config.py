@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from speech_service.config.load import load_with_origins, to_mapping
+from speech_service.config.load import LoadedConfig, load_with_origins, to_mapping
 from speech_service.config.reference import markdown, toml_value
-from speech_service.config.tree import Config, LoadedConfig, Settings
+from speech_service.config.tree import Config, Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
