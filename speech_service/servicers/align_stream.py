@@ -9,7 +9,7 @@ from speech.v1 import common_pb2
 from speech_service.domain import events
 from speech_service.domain.alignment import UnalignedSpan
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
-from speech_service.domain.work import WorkClass
+from speech_service.scheduler.policy import stream_classes
 from speech_service.servicers import convert, convert_alignment
 from speech_service.servicers.align_session import OpenedAlignment
 from speech_service.servicers.audio_source import stream_limits
@@ -42,7 +42,7 @@ class AlignStream:
         opened = self._opened = OpenedAlignment(
             self._parts,
             self._request,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(self._request.options.pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),

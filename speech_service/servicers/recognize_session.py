@@ -8,7 +8,7 @@ from grpc import aio
 from speech_service.audio.limits import DecodeLimits
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
-from speech_service.scheduler.policy import effective_class
+from speech_service.scheduler.policy import LONG_CALL_MS, effective_class
 from speech_service.servicers.audio_source import AudioSource, make_source
 from speech_service.servicers.call import current_call, new_id
 from speech_service.servicers.convert_recognition import RecognitionRequest
@@ -46,7 +46,12 @@ class OpenedRecognition:
             effective_class(call.priority, natural) for natural in natural_classes
         )
         self._identity = SessionIdentity(
-            call.session_id, final_class, partial_class, call.traceparent, deadline_s
+            call.session_id,
+            final_class,
+            partial_class,
+            call.traceparent,
+            deadline_s,
+            LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
         self._parts = parts
         self._request = request

@@ -9,7 +9,7 @@ from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
 from speech_service.domain.transcript import TranscriptResult
-from speech_service.domain.work import WorkClass
+from speech_service.scheduler.policy import stream_classes
 from speech_service.servicers import convert, convert_recognition, convert_result
 from speech_service.servicers.audio_source import stream_limits
 from speech_service.servicers.call import current_call
@@ -45,7 +45,7 @@ class RecognizeStream:
         opened = self._opened = OpenedRecognition(
             self._parts,
             self._request,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(self._request.options.pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),

@@ -9,8 +9,9 @@ from speech.v1 import common_pb2, recognition_service_pb2, translation_service_p
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import TranscriptResult
-from speech_service.domain.work import WorkClass
+from speech_service.scheduler.policy import stream_classes
 from speech_service.servicers import convert, convert_result, convert_translation
 from speech_service.servicers.audio_source import stream_limits
 from speech_service.servicers.call import current_call
@@ -51,12 +52,14 @@ class TranslateStream:
             self._recognition = convert_translation.recognition_request(
                 self._listening, first.config.recognition, streaming=True
             )
+        listening = self._recognition
+        pacing = listening.options.pacing if listening else Pacing.REALTIME
         opened = self._opened = OpenedTranslation(
             self._parts,
             self._request,
             self._recognition,
             voices,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),

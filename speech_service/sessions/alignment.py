@@ -102,6 +102,8 @@ class AlignmentIdentity:
     final_class: WorkClass = WorkClass.STREAM_FINAL
     """Of windows that a client waits for: after ``finalize`` and at the end."""
     deadline_s: float | None = None
+    bulk_over_ms: int | None = None
+    """A window of more audio is BACKGROUND work; None: none is for its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,11 +336,10 @@ class AlignmentSession:
     def _work(self, window: Window) -> AlignWork:
         held = np.concatenate(self._blocks) if len(self._blocks) > 1 else self._blocks[0]
         self._blocks = [held]
-        urgent = window.audio_ends
         return AlignWork(
             work_id=window.work_id,
             stream_id=self._identity.session_id,
-            work_class=self._identity.final_class if urgent else self._identity.work_class,
+            work_class=self._class_of(window),
             model=self._options.model,
             deadline_s=self._identity.deadline_s,
             segment=SegmentKey(self._identity.session_id, 0, int(window.work_id.split(":")[-1])),
@@ -347,6 +348,13 @@ class AlignmentSession:
             language=self._options.language,
             granularity=self._options.granularity,
         )
+
+    def _class_of(self, window: Window) -> WorkClass:
+        identity = self._identity
+        length_ms = samples_to_ms(window.end - window.start)
+        if identity.bulk_over_ms is not None and length_ms > identity.bulk_over_ms:
+            return WorkClass.BACKGROUND
+        return identity.final_class if window.audio_ends else identity.work_class
 
     def _take(self, settled: Settled) -> list[Action]:
         """Send what is settled and let its audio and text go."""

@@ -67,8 +67,16 @@ class ChannelContext:
     partial_class: WorkClass
     traceparent: str
     deadline_s: float | None
+    bulk_after_ms: int | None
     latency: LatencyMeter
     refinement: Refinement
+
+    def class_of_final(self, start_sample: int) -> WorkClass:
+        """The class of a FINAL of a segment that begins there."""
+        bulk_after_ms = self.bulk_after_ms
+        if bulk_after_ms is not None and samples_to_ms(start_sample) >= bulk_after_ms:
+            return WorkClass.BACKGROUND
+        return self.final_class
 
 
 class RecognitionChannel:
@@ -286,7 +294,8 @@ class RecognitionChannel:
         return [*actions, Submit(work)]
 
     def _submit_final(self, segment: SegmentRecord, audio: Samples) -> list[Action]:
-        work = self._work(segment, RecognizeKind.FINAL, self._shared.final_class, audio)
+        work_class = self._shared.class_of_final(segment.start_sample)
+        work = self._work(segment, RecognizeKind.FINAL, work_class, audio)
         segment.final_work, segment.final_samples, segment.final = work.work_id, len(audio), None
         segment.asked_samples = len(audio)
         segment.final_audio = audio if segment.options.aligner else None

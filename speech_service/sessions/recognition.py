@@ -78,6 +78,8 @@ class SessionIdentity:
     partial_class: WorkClass = WorkClass.STREAM_PARTIAL
     traceparent: str = ""
     deadline_s: float | None = None
+    bulk_after_ms: int | None = None
+    """Work of audio beyond it is BACKGROUND; None: none is for its length."""
 
 
 @dataclass(slots=True)
@@ -115,7 +117,13 @@ class RecognitionSession:
             return f"{stream_id}:{next(work_ids)}"
 
         self._refinement = Refinement(
-            stream_id, new_work_id, identity.final_class, identity.deadline_s, self._latency
+            stream_id,
+            new_work_id,
+            identity.final_class,
+            identity.deadline_s,
+            self._latency,
+            clock,
+            identity.bulk_after_ms,
         )
         self._shared = ChannelContext(
             stream_id=stream_id,
@@ -126,6 +134,7 @@ class RecognitionSession:
             partial_class=identity.partial_class,
             traceparent=identity.traceparent,
             deadline_s=identity.deadline_s,
+            bulk_after_ms=identity.bulk_after_ms,
             latency=self._latency,
             refinement=self._refinement,
         )
@@ -276,7 +285,7 @@ class RecognitionSession:
         return self.fail(failed.error) if failed and failed.error else self._settle(actions)
 
     def tick(self) -> list[Action]:
-        """Time passed: report progress, and give up a live stream that lags too much for too long."""
+        """Time passed: report progress, give up late word times, and a live stream that lags too much for too long."""
         received = self._received_samples
         lag = max((channel.lag_samples(received) for channel in self._channels), default=0)
         lag_ms = samples_to_ms(lag)
@@ -288,7 +297,8 @@ class RecognitionSession:
                     retry_after_ms=5000,
                 )
             )
-        return self._tell(self.progress())
+        late = [] if self._state is _State.DONE else self._settle(self._refinement.tick())
+        return [*late, *self._tell(self.progress())]
 
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""

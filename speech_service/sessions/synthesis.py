@@ -93,7 +93,7 @@ class SynthesisSession:
         self._line: deque[SpokenPiece] = deque()
         self._turns = itertools.count(1)
         self._work_ids = itertools.count(1)
-        self._words = SpokenWords(identity, self._new_work_id)
+        self._words = SpokenWords(identity, self._new_work_id, clock)
         self._characters = 0
         self._notices = 0
 
@@ -235,8 +235,8 @@ class SynthesisSession:
         return [Finish()]
 
     def tick(self) -> list[Action]:
-        """Nothing is reported: there is no audio to be behind of."""
-        return []
+        """Time passed: give up late word timings. Nothing is reported: there is no audio to be behind of."""
+        return self._settle(self._words.tick())
 
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""

@@ -94,6 +94,8 @@ class TranslationSession:
         self._waiting: deque[SegmentInTargets] = deque()
         self._running: set[SegmentInTargets] = set()
         self._jobs: dict[str, _Job] = {}
+        self._finding: deque[SegmentInTargets] = deque()
+        """Segments whose language is being found, in their order."""
         self._last_source = ""
         self._ending = False
         self._done = False
@@ -211,7 +213,8 @@ class TranslationSession:
         if isinstance(event, WorkDone):
             self._latency.work_done(event.timing)
         if job.target:
-            return self._settle(self._translated(job.segment, job.target, event))
+            self._translated(job.segment, job.target, event)
+            return self._settle([])
         return self._settle(self._identified(job.segment, event))
 
     def delivered(self) -> list[Action]:
@@ -332,14 +335,20 @@ class TranslationSession:
             return self._translate(segment)
         work = self._work.identify(segment.text)
         self._jobs[work.work_id] = _Job(segment, "")
+        self._finding.append(segment)
         return [Submit(work)]
 
     def _identified(self, segment: SegmentInTargets, event: WorkEvent) -> list[Action]:
-        guesses = guess_by_script(segment.text)
+        """A segment that cannot tell takes the language of the one before, so answers are taken in that order."""
+        segment.guesses = guess_by_script(segment.text)
         if isinstance(event, WorkDone) and isinstance(event.outcome, LanguagesFound):
-            guesses = event.outcome.guesses[0]
-        self._take_guesses(segment, guesses)
-        return self._translate(segment)
+            segment.guesses = event.outcome.guesses[0]
+        actions: list[Action] = []
+        while self._finding and self._finding[0].guesses is not None:
+            found = self._finding.popleft()
+            self._take_guesses(found, found.guesses or ())
+            actions += self._translate(found)
+        return actions
 
     def _take_guesses(self, segment: SegmentInTargets, guesses: Sequence[LanguageGuess]) -> None:
         best = guesses[0] if guesses else None
@@ -364,21 +373,20 @@ class TranslationSession:
             actions.append(Submit(work))
         return actions
 
-    def _translated(self, segment: SegmentInTargets, target: str, event: WorkEvent) -> list[Action]:
+    def _translated(self, segment: SegmentInTargets, target: str, event: WorkEvent) -> None:
         text = text_of(event)
         segment.outcomes[target] = text if text else failure(event)
         what = f"segment {segment.segment_id}"
         notes = notes_of(event) if text else ()
-        actions: list[Action] = [
-            Emit(StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1)))
+        segment.notes[target] = [
+            StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1))
             for note in notes
         ]
         if text and is_changed(event):
             problem = (
                 f"{what}: not every number, sign or placeholder is in the translation into {target}"
             )
-            actions.append(Emit(StreamWarning("CONTENT_CHANGED", "", problem)))
-        return actions
+            segment.notes[target].append(StreamWarning("CONTENT_CHANGED", "", problem))
 
     def _show_open(self) -> list[Action]:
         pending = self._splitter.pending.strip()

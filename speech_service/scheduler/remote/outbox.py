@@ -31,7 +31,8 @@ MAX_CRASHES = 2
 """A worker that died this often while it ran an item died of the item."""
 MAX_IN_FLIGHT = 256
 """Items in the worker at once, finals aside. Enough to fill its batches, few enough that a crash
-resends little, and that superseding mostly happens on this side of the socket."""
+resends little, and that superseding mostly happens on this side of the socket. BACKGROUND work has
+half of it, so that it never fills the way of what others wait for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +71,19 @@ class Item:
         return samples[skip:]
 
 
+@dataclass(slots=True)
+class _Load:
+    """BACKGROUND work in flight."""
+
+    items: int = 0
+    size_bytes: int = 0
+
+    def change(self, item: Item, by: int) -> None:
+        if item.work.work_class is WorkClass.BACKGROUND:
+            self.items += by
+            self.size_bytes += by * item.size_bytes
+
+
 class Outbox:
     """Accepted work in the order to send it, under a window.
 
@@ -92,6 +106,7 @@ class Outbox:
         self._items: dict[str, Item] = {}
         self._in_flight: dict[int, Item] = {}
         self._in_flight_bytes = 0
+        self._bulk = _Load()
         self._next_wire_id = 1
         self._aged_turn = False
         self._exclusive = False
@@ -131,6 +146,10 @@ class Outbox:
         candidates: list[Waiting] = []
         for model in self._queue.models():
             candidates += self._queue.heads(model, 1, now_s)
+        if self._bulk_is_full():
+            candidates = [c for c in candidates if c.work_class is not WorkClass.BACKGROUND]
+        if not candidates:
+            return None
         candidates.sort(key=lambda waiting: -waiting.age_ms)
         plan = choose(candidates, 1, self._config.starvation_ms, self._aged_turn)
         item = self._items[plan.work_ids[0]]
@@ -142,6 +161,7 @@ class Outbox:
         item.sent_s = now_s
         self._in_flight[item.wire_id] = item
         self._in_flight_bytes += item.size_bytes
+        self._bulk.change(item, 1)
         self._tell()
         return item
 
@@ -186,6 +206,7 @@ class Outbox:
         item = self._items.pop(work_id, None)
         if item is not None and self._in_flight.pop(item.wire_id, None) is not None:
             self._in_flight_bytes -= item.size_bytes
+            self._bulk.change(item, -1)
             self._exclusive = False
         return item
 
@@ -206,6 +227,7 @@ class Outbox:
                 events.append(WorkFailed(item.work.work_id, InternalError("internal error")))
         self._in_flight.clear()
         self._in_flight_bytes = 0
+        self._bulk = _Load()
         self._exclusive = False
         ended = {event.work_id for event in events}
         self._queue = WorkQueue(self._config)
@@ -224,6 +246,12 @@ class Outbox:
         if self._on_waiting is not None and self.waiting != self._told:
             self._told = self.waiting
             self._on_waiting(self._told)
+
+    def _bulk_is_full(self) -> bool:
+        many = 2 * self._bulk.items >= MAX_IN_FLIGHT
+        return many or (
+            self._bulk.items > 0 and 2 * self._bulk.size_bytes >= self._max_in_flight_bytes
+        )
 
     def _has_room(self, item: Item) -> bool:
         if not self._in_flight:

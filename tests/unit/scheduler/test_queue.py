@@ -110,9 +110,10 @@ class QueueMachine(RuleBasedStateMachine):
         deadline_s = None if lifetime_s is None else self.now_s + lifetime_s
         work = make_work(work_id, work_class, stream=stream, ms=ms, deadline_s=deadline_s)
         old = next((e for e in self.lines[PARTIAL] if e[1] == stream), None) if shares else None
-        count = len(self.everything()) + (old is None)
-        total_ms = sum(e[2] for e in self.everything()) + ms - (old[2] if old else 0)
-        if work_class is not FINAL and (count > 8 or total_ms > 2000):
+        counted = [e for c, line in self.lines.items() if c is not BACKGROUND for e in line]
+        count = len(counted) + (old is None)
+        total_ms = sum(e[2] for e in counted) + ms - (old[2] if old else 0)
+        if work_class in (PARTIAL, UNARY) and (count > 8 or total_ms > 2000):
             with pytest.raises(OverloadedError):
                 self.queue.put(work, self.now_s)
             return
