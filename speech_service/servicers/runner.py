@@ -107,6 +107,7 @@ class SessionRunner(Generic[AnySession]):
         self._trace = trace
         self._on_event = on_event
         self._open_work: set[str] = set()
+        self._closed = False
 
     async def perform(self, actions: Sequence[Action]) -> None:
         """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
@@ -129,6 +130,9 @@ class SessionRunner(Generic[AnySession]):
 
     def close(self, error: SpeechError | None) -> None:
         """End the session from outside (the client is gone, say) and forget its stream. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         if error is not None:
             self.perform_now(self.session.fail(error))
         if not self.finished.done():

@@ -104,6 +104,7 @@ class Outbox:
         self._max_in_flight_bytes = max_in_flight_bytes
         self._queue = WorkQueue(config)
         self._items: dict[str, Item] = {}
+        self._of_stream: dict[str, set[str]] = {}
         self._in_flight: dict[int, Item] = {}
         self._in_flight_bytes = 0
         self._bulk = _Load()
@@ -135,6 +136,7 @@ class Outbox:
             raise ValueError(f"work id {work.work_id} is in use")
         dropped = self._queue.put(work, now_s)
         self._items[work.work_id] = Item(work, on_event, self._next_wire_id, now_s)
+        self._of_stream.setdefault(work.stream_id, set()).add(work.work_id)
         self._next_wire_id += 1
         self._tell()
         return dropped
@@ -189,9 +191,8 @@ class Outbox:
 
     def release(self, stream_id: str) -> None:
         """What is left of the stream's work is its last."""
-        for item in self._items.values():
-            if item.work.stream_id == stream_id:
-                item.released = True
+        for work_id in self._of_stream.get(stream_id, ()):
+            self._items[work_id].released = True
 
     def get(self, work_id: str) -> Item | None:
         """The item, whether it waits or is in flight."""
@@ -204,6 +205,11 @@ class Outbox:
     def end(self, work_id: str) -> Item | None:
         """Forget the item; its terminal event is the caller's to deliver."""
         item = self._items.pop(work_id, None)
+        if item is not None:
+            of_stream = self._of_stream[item.work.stream_id]
+            of_stream.discard(work_id)
+            if not of_stream:
+                del self._of_stream[item.work.stream_id]
         if item is not None and self._in_flight.pop(item.wire_id, None) is not None:
             self._in_flight_bytes -= item.size_bytes
             self._bulk.change(item, -1)
