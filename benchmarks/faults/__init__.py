@@ -1,7 +1,8 @@
 """What harms a service that is attacked or starved, in figures: one row for each kind of fault.
 
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
-recovery after file descriptors ran out; many streams cancelled at once. ``--row`` runs some of them. Writes ``faults.json`` and ``faults.png``.
+recovery after file descriptors ran out; many streams cancelled at once. ``--row`` runs some of them. Writes
+``faults.json`` and ``faults.png``.
 """
 
 import argparse

@@ -21,7 +21,7 @@ from speech_client import (
     SynthesizeOptions,
 )
 from speech_service.cli import wav_file
-from speech_service.cli.arguments import add_connection, connect
+from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.playback import Player, open_player
 from speech_service.cli.recognize import REPLY_TOO_LARGE
@@ -91,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--format", choices=FORMATS, help="form of the audio")
     group.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000")
     group.add_argument("--trim", action="store_true", help="no silence at the start and the end")
+    add_priority(parser)
     add_connection(parser)
 
 

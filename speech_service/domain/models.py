@@ -78,6 +78,8 @@ class ModelCapabilities:
     licence: str = ""
     description: str = ""
     max_batch: int = 1
+    pauses: bool = False
+    """Its engine steps the most urgent class of admitted work alone, and takes one live item above ``max_batch``."""
     voices: tuple[Voice, ...] = ()
     """Synthesizers: the voices that are here."""
     absent_voices: tuple[str, ...] = ()
@@ -89,6 +91,11 @@ class ModelCapabilities:
     vad_gain_db: float = 0.0
     """Recognizers: how much louder voice activity detection hears audio that is meant for it. Detection takes quiet
     speech and that of telephones for silence; a model that answers noise with nothing is better asked too often."""
+
+    @property
+    def max_admitted(self) -> int:
+        """How many items an engine may hold, the live one above ``max_batch`` included."""
+        return max(1, self.max_batch) + self.pauses
 
 
 class WorkerState(Enum):

@@ -20,6 +20,8 @@ nothing: a stream is interactive by nature, and no header makes a unary call one
 """
 
 
+LIVE_CLASSES = (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL)
+"""Work that somebody waits for while speaking."""
 LONG_CALL_MS = 60_000
 """Audio of a unary call beyond it is BACKGROUND work: a short call does not queue behind a long one."""
 
@@ -50,7 +52,7 @@ def stream_classes(pacing: Pacing) -> tuple[WorkClass, WorkClass]:
     """
     if pacing is Pacing.FILE:
         return WorkClass.BACKGROUND, WorkClass.BACKGROUND
-    return WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL
+    return LIVE_CLASSES
 
 
 def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:

@@ -27,8 +27,8 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.in_order import MAX_HELD_S
+from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.refinement import Refinement, words_of
 
 OPTIONS = RecognitionOptions("m", "en", aligner="a", aligner_languages=("en",))

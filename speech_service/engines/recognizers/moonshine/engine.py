@@ -57,7 +57,7 @@ class _Item:
 
 
 class MoonshineEngine:
-    """Implements ``protocols.Engine``. Items do not touch each other; each is decoded alone."""
+    """Implements ``protocols.Engine``. Items do not touch each other; each is decoded alone, the less urgent later."""
 
     def __init__(
         self,
@@ -90,9 +90,10 @@ class MoonshineEngine:
         self._items[work.work_id] = _Item(work, strategy, max_tokens)
 
     def step(self) -> Sequence[WorkEvent]:
-        """Advance every item by one encoder run or a few decoder passes."""
+        """Advance every item of the most urgent class by one encoder run or a few decoder passes."""
         events: list[WorkEvent] = []
-        for item in list(self._items.values()):
+        urgent = min((item.work.work_class for item in self._items.values()), default=None)
+        for item in [i for i in self._items.values() if i.work.work_class is urgent]:
             try:
                 self._advance(item)
             except SpeechError as error:

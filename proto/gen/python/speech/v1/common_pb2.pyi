@@ -5,6 +5,11 @@ Messages that several speech.v1 services share: configuration parts, stream cont
 
 Times in results are milliseconds from the start of the session's audio (session-absolute; uint32 holds 49 days).
 Text offsets count Unicode code points, never bytes or UTF-16 units. Language codes are BCP-47.
+
+Request metadata "x-speech-priority" says how urgent a call is: "interactive", "default" (the same as none) or
+"batch". It can only make a call less urgent than it is by nature: "batch" work gives way to everything that others
+wait for, as PACING_FILE streams do anyway; "interactive" makes no call more urgent. Another value is
+INVALID_ARGUMENT. Work that gave way is never refused for load, and always moves on.
 """
 
 from collections import abc as _abc
@@ -123,7 +128,9 @@ class _PacingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pacing.ValueTy
     PACING_REALTIME: _Pacing.ValueType  # 1
     """As it is spoken: low latency comes first, and superseded partials are dropped under load."""
     PACING_FILE: _Pacing.ValueType  # 2
-    """As fast as the server reads: throughput comes first, and back-pressure slows the sender."""
+    """As fast as the server reads: throughput comes first, and back-pressure slows the sender. The work of the stream
+    is done in the background: live streams and short calls go first, and it has all that they leave.
+    """
 
 class Pacing(_Pacing, metaclass=_PacingEnumTypeWrapper):
     """How fast the client sends audio."""
@@ -133,7 +140,9 @@ PACING_UNSPECIFIED: Pacing.ValueType  # 0
 PACING_REALTIME: Pacing.ValueType  # 1
 """As it is spoken: low latency comes first, and superseded partials are dropped under load."""
 PACING_FILE: Pacing.ValueType  # 2
-"""As fast as the server reads: throughput comes first, and back-pressure slows the sender."""
+"""As fast as the server reads: throughput comes first, and back-pressure slows the sender. The work of the stream
+is done in the background: live streams and short calls go first, and it has all that they leave.
+"""
 Global___Pacing: _TypeAlias = Pacing  # noqa: Y015
 
 class _ResultKind:
@@ -149,7 +158,10 @@ class _ResultKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ResultKind
     RESULT_KIND_FINAL: _ResultKind.ValueType  # 2
     """Will not change; sent once for each segment."""
     RESULT_KIND_REFINED: _ResultKind.ValueType  # 3
-    """The same text as the final, with word times from the aligner added."""
+    """The same text as the final, with word times from the aligner added. Those of a channel leave in the order of its
+    FINALs, and so do the Warnings WORD_TIMES_UNAVAILABLE that stand for them; where the aligner owes one for more than
+    about 20 s while later ones are ready, its Warning takes its place.
+    """
 
 class ResultKind(_ResultKind, metaclass=_ResultKindEnumTypeWrapper):
     """State of a piece of text."""
@@ -161,7 +173,10 @@ RESULT_KIND_PARTIAL: ResultKind.ValueType  # 1
 RESULT_KIND_FINAL: ResultKind.ValueType  # 2
 """Will not change; sent once for each segment."""
 RESULT_KIND_REFINED: ResultKind.ValueType  # 3
-"""The same text as the final, with word times from the aligner added."""
+"""The same text as the final, with word times from the aligner added. Those of a channel leave in the order of its
+FINALs, and so do the Warnings WORD_TIMES_UNAVAILABLE that stand for them; where the aligner owes one for more than
+about 20 s while later ones are ready, its Warning takes its place.
+"""
 Global___ResultKind: _TypeAlias = ResultKind  # noqa: Y015
 
 class _SubtitleFormat:

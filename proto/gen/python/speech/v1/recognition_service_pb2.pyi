@@ -85,7 +85,9 @@ class RecognitionConfig(_message.Message):
     pacing: _common_pb2.Pacing.ValueType
     """How fast the client sends; unspecified means REALTIME. Streams only."""
     word_times: _builtins.bool
-    """True adds words with times to results; from the aligner they come as a REFINED result after the FINAL."""
+    """True adds words with times to results; from the aligner they come as a REFINED result after the FINAL, in the
+    order of the FINALs of their channel.
+    """
     separate_channels: _builtins.bool
     """True recognizes each channel by itself; false mixes channels to one."""
     option_handling: _common_pb2.OptionHandling.ValueType
