@@ -26,9 +26,12 @@ async def cancel_somewhere(server: Server, rng: random.Random) -> None:
         chunk(AUDIO),
         request(end_of_audio={}),
     ]
+    count = rng.randint(0, len(messages))
     try:
-        for message in messages[: rng.randint(0, len(messages))]:
+        for number, message in enumerate(messages[:count]):
             await call.write(message)
+            if number == 0 and rng.random() < 0.8:
+                await call.read()  # the session has started
         for _ in range(rng.randint(0, 2)):
             await asyncio.wait_for(call.read(), 0.01)
     except (TimeoutError, aio.AioRpcError, asyncio.InvalidStateError, asyncio.CancelledError):
@@ -49,5 +52,5 @@ async def test_a_thousand_cancels_leave_nothing_behind() -> None:
         metrics = await server.metrics()
         assert metrics["speech_active_streams"] == 0
         served = [v for k, v in metrics.items() if k.startswith("grpc_server_started_total{")]
-        assert sum(served) > CANCELS / 2, "the server saw most of them"
+        assert sum(served) > CANCELS / 2, "most had begun"
         await server.works()
