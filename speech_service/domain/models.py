@@ -91,6 +91,9 @@ class ModelCapabilities:
     vad_gain_db: float = 0.0
     """Recognizers: how much louder voice activity detection hears audio that is meant for it. Detection takes quiet
     speech and that of telephones for silence; a model that answers noise with nothing is better asked too often."""
+    noise_words: tuple[str, ...] = ()
+    """Recognizers: what the model says of noise, in small letters without punctuation. Such an answer counts for
+    nothing where voice activity was faint."""
 
     @property
     def max_admitted(self) -> int:

@@ -55,6 +55,8 @@ class RecognitionOptions:
     partial_results: bool = True
     partial_interval_ms: int = 500
     separate_channels: bool = False
+    noise_words: tuple[str, ...] = ()
+    """What the model says of noise."""
     aligner: str = ""
     """Model that gives each FINAL its word times; empty: nobody asked for them."""
     aligner_languages: tuple[str, ...] = ()

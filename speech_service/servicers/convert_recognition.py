@@ -91,7 +91,9 @@ class RecognitionConverter:
         lenient = message.option_handling == common_pb2.OPTION_HANDLING_LENIENT
         request = RecognitionRequest(
             message=message,
-            options=RecognitionOptions(model=model.name, language=model.languages[0]),
+            options=RecognitionOptions(
+                model=model.name, language=model.languages[0], noise_words=model.noise_words
+            ),
             audio=convert.audio_format(message.audio, "config.audio", packets=streaming),
             model=model,
             lenient=lenient,

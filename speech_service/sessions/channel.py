@@ -26,6 +26,7 @@ from speech_service.domain.events import (
     Submit,
 )
 from speech_service.domain.recognition import Pacing, RecognitionOptions
+from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import (
     RecognizeKind,
     RecognizeWork,
@@ -35,8 +36,10 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
+from speech_service.sessions.faint_voice import FaintVoice, without_noise_words
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.refinement import Refinement
+from speech_service.sessions.repair_warnings import repair_warnings
 from speech_service.sessions.segment_record import SegmentRecord
 from speech_service.sessions.segmenter import (
     NO_AUDIO,
@@ -96,6 +99,7 @@ class RecognitionChannel:
         self._options = options
         self._shared = shared
         self._segmenter = Segmenter(options.endpointing)
+        self._voice = FaintVoice(options.endpointing)
         self._open: SegmentRecord | None = None
         self._pending: deque[SegmentRecord] = deque()
         self._speaking = False
@@ -178,6 +182,7 @@ class RecognitionChannel:
         for frame, probability in zip(frames, probabilities, strict=True):
             self._position += len(frame)
             self._last_probability = probability
+            self._voice.hear(probability, len(frame), is_open=self._open is not None)
             for event in self._segmenter.push(frame, probability):
                 actions += self._segment_event(event)
         return actions + self._partial_if_due()
@@ -238,6 +243,10 @@ class RecognitionChannel:
                 # The first partial is due one interval after the speech itself began, or sooner.
                 lead = max(0, self._speech_began - start_sample)
                 lead -= max(0, ms_to_samples(self._options.partial_interval_ms - FIRST_PARTIAL_MS))
+                follows_cut = (
+                    bool(self._pending) and self._pending[-1].cause is EndCause.MAX_SEGMENT
+                )
+                self._voice.begin(goes_on=follows_cut)
                 segment_id, start = self._shared.new_segment_id(), self._skipped + start_sample
                 self._open = SegmentRecord(
                     segment_id, self._channel, start, self._options, asked_samples=lead
@@ -265,6 +274,7 @@ class RecognitionChannel:
         self._open = None
         self._segmenter.update(self._options.endpointing)
         segment.cause, segment.closed_s = event.cause, self._shared.clock()
+        segment.is_faint = self._voice.is_faint
         self.segments_closed += 1
         self.speech_samples += len(event.audio)
         self._pending.append(segment)
@@ -275,6 +285,13 @@ class RecognitionChannel:
             actions += self._cancel_final(segment)
             actions += self._submit_final(segment, event.audio)
         return [*actions, *self._send_finals()]
+
+    def _spoken(self, segment: SegmentRecord, said: Hypothesis, samples: int) -> Hypothesis:
+        """What was said of the first ``samples``, without a word that only noise brought forth."""
+        if segment is self._open:
+            segment.is_faint = self._voice.is_faint
+        noise_words = segment.options.noise_words
+        return without_noise_words(said, noise_words, samples) if segment.is_faint else said
 
     # --- work ---
 
@@ -365,7 +382,7 @@ class RecognitionChannel:
 
     def _show(self, segment: SegmentRecord, done: WorkDone, samples: int) -> list[Action]:
         """Send a partial, unless it is older than what was shown or breaks the stable prefix."""
-        hypothesis = done.hypothesis
+        hypothesis = self._spoken(segment, done.hypothesis, samples)
         if samples <= segment.shown_samples:
             return []
         changed = segment.shown is None or hypothesis.text != segment.shown.text
@@ -383,17 +400,18 @@ class RecognitionChannel:
         while self._pending and self._pending[0].final is not None:
             segment = self._pending.popleft()
             assert segment.final is not None
-            now_s, text = self._shared.clock(), segment.final.text
+            final = self._spoken(segment, segment.final, segment.final_samples)
+            now_s, text = self._shared.clock(), final.text
             self.finals_sent += 1
             self.last_final_segment = segment.segment_id
             self.characters_out += len(text)
-            self.tokens_out += len(segment.final.tokens)
+            self.tokens_out += len(final.tokens)
             if text:
                 self._shared.latency.result_sent(now_s)
             lag_ms = (now_s - segment.closed_s) * 1000
             self._shared.latency.final_sent(lag_ms)
-            result = segment.final_result(segment.final, lag_ms)
-            actions.append(Emit(result))
+            result = segment.final_result(final, lag_ms)
+            actions += [Emit(result), *map(Emit, repair_warnings(result))]
             actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
         return actions
 

@@ -132,7 +132,8 @@ class AsrEngine:
         encode_s, limits = time.perf_counter() - begin_s, self._parts.limits
         for work, reading in zip(works, readings, strict=True):
             longest = limits.answer_tokens(len(work.samples))
-            running = Running(work, reading, longest, limits.loop_tokens, encode_s)
+            repeated = limits.repeated_tokens(len(work.samples))
+            running = Running(work, reading, longest, repeated, encode_s)
             running.tokens += self._parts.beginning(work)[: longest - 1]
             running.given = len(running.tokens)
             self._running[work.work_id] = running
@@ -191,7 +192,9 @@ class AsrEngine:
     def _done(self, running: Running) -> WorkDone:
         raw = self._parts.tokenizer.decode(running.tokens)
         answer = parse(raw, running.work.language)
-        found = Hypothesis(answer.text, tuple(running.tokens), answer.language)
+        found = Hypothesis(
+            answer.text, tuple(running.tokens), answer.language, is_cut_off=running.is_cut_off
+        )
         return WorkDone(running.work.work_id, found, running.timing())
 
     def _leave(self, work_id: str, keep: bool) -> None:

@@ -87,6 +87,7 @@ def describe(options: Options) -> ModelCapabilities:
         description="Moonshine tiny, English, 27 M parameters, int8, on the CPU",
         max_batch=1,
         pauses=True,
+        noise_words=("you", "thank you", "bye"),
     )
 
 

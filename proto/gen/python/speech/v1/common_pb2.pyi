@@ -777,7 +777,9 @@ class Warning(_message.Message):
     END_MS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """UPPER_SNAKE reason that programs can act on. Of encoded audio: AUDIO_TRUNCATED (it ends before its own end) and
-    AUDIO_DAMAGED (a part inside it is missing; silence stands in for it).
+    AUDIO_DAMAGED (a part inside it is missing; silence stands in for it). Of recognition: REPETITION_REPAIRED (the
+    model repeated itself, its text was repaired) and SPEECH_NOT_DECODED (it could not be brought back to the audio:
+    words are missing).
     """
     field: _builtins.str
     """Path of the request field concerned, such as "config.punctuation"; empty when there is none."""
