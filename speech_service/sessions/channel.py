@@ -100,6 +100,8 @@ class RecognitionChannel:
         self._shared = shared
         self._segmenter = Segmenter(options.endpointing)
         self._voice = FaintVoice(options.endpointing)
+        self._cut_at: int | None = None
+        """Where the last segment ended, if it was cut for its length."""
         self._open: SegmentRecord | None = None
         self._pending: deque[SegmentRecord] = deque()
         self._speaking = False
@@ -243,10 +245,7 @@ class RecognitionChannel:
                 # The first partial is due one interval after the speech itself began, or sooner.
                 lead = max(0, self._speech_began - start_sample)
                 lead -= max(0, ms_to_samples(self._options.partial_interval_ms - FIRST_PARTIAL_MS))
-                follows_cut = (
-                    bool(self._pending) and self._pending[-1].cause is EndCause.MAX_SEGMENT
-                )
-                self._voice.begin(goes_on=follows_cut)
+                self._voice.begin(goes_on=start_sample == self._cut_at)
                 segment_id, start = self._shared.new_segment_id(), self._skipped + start_sample
                 self._open = SegmentRecord(
                     segment_id, self._channel, start, self._options, asked_samples=lead
@@ -275,6 +274,7 @@ class RecognitionChannel:
         self._segmenter.update(self._options.endpointing)
         segment.cause, segment.closed_s = event.cause, self._shared.clock()
         segment.is_faint = self._voice.is_faint
+        self._cut_at = event.end_sample if event.cause is EndCause.MAX_SEGMENT else None
         self.segments_closed += 1
         self.speech_samples += len(event.audio)
         self._pending.append(segment)

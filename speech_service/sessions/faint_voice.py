@@ -18,7 +18,8 @@ _PEAK = 0.95
 """Some frame of a spoken word, as short as it may be, is as probably speech: 0.97 and more in 95 of 100 digits."""
 _VOICED = ms_to_samples(320)
 """What is voiced for longer is no click, breath or creak."""
-_CERTAINTY = 0.9
+_CERTAINTY = 0.97
+"""Moonshine takes the "You" of white and brown noise to be as likely as 0.4 to 0.96."""
 _FRAMES_BEFORE = 16
 """Frames before a segment opens that may be in it."""
 

@@ -204,6 +204,7 @@ def check_work(page: Page, resident_bytes: int) -> None:
     assert page.value("speech_audio_received_seconds_total") == 7 * seconds  # 2 of them alignments
     assert page.value("speech_results_total", kind="final") == 2 * 5
     assert page.value("speech_stable_prefix_broken_total") == 0
+    assert page.total("speech_recognition_repairs_total") == 0
     lags = {"realtime": 2 * 2, "file": 2, "unary": 2 * 2}
     for mode, count in lags.items():
         assert page.value("speech_final_lag_seconds_count", mode=mode) == count, mode

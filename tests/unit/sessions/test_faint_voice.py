@@ -51,7 +51,7 @@ def test_a_noise_word_of_a_faint_voice_is_left_out(text: str) -> None:
     [
         ("You", 160, 0.97, 0.8),
         ("You", 500, 0.8, 0.8),
-        ("You", 160, 0.8, 0.95),
+        ("You", 160, 0.8, 0.98),
         ("You know.", 160, 0.8, 0.5),
         ("Yes.", 160, 0.6, 0.5),
         ("No", 160, 0.8, 0.3),
