@@ -179,6 +179,8 @@ class RecognitionConfig:
     """0: the model's own best piece length."""
     padding_ms: int = 300
     """Audio kept before the first speech frame."""
+    quiet_margin_ms: int = 500
+    """How much longer than ``end_silence_ms`` a live client may send no audio before its speech is taken as ended."""
 
 
 @dataclass(frozen=True, slots=True)

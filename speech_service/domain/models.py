@@ -88,6 +88,9 @@ class ModelCapabilities:
     """Translators: source and target; empty for one that takes any pair (``ANY_LANGUAGE_PAIR``)."""
     probe: bool = True
     """The heartbeat may ask it for a small inference. False where that costs money or network."""
+    max_context_tokens: int = 0
+    """Recognizers: the longest context in tokens, each of which stands for one byte of UTF-8 at least (a context of so
+    many bytes fits); 0: no such limit. A model that has one answers work of ``RecognizeKind.CHECK``."""
     vad_gain_db: float = 0.0
     """Recognizers: how much louder voice activity detection hears audio that is meant for it. Detection takes quiet
     speech and that of telephones for silence; a model that answers noise with nothing is better asked too often."""

@@ -14,6 +14,7 @@ from speech_service.servicers import convert, convert_alignment
 from speech_service.servicers.align_session import OpenedAlignment
 from speech_service.servicers.audio_source import stream_limits
 from speech_service.servicers.call import current_call
+from speech_service.servicers.control import control_actions
 from speech_service.servicers.convert_alignment import AlignmentConverter
 from speech_service.servicers.outbox import Outbox
 from speech_service.servicers.parts import EdgeParts
@@ -67,10 +68,10 @@ class AlignStream:
                     text = request.text
                     await runner.perform(session.text(text.text, text.end_of_text))
             case "finalize":
-                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
+                kind, given = events.ControlKind.FINALIZE, request.finalize.control_id
                 await self._opened.source.settle()
                 async with runner.turn:
-                    await runner.perform(session.finalize(control))
+                    await runner.perform(control_actions(session, kind, given, session.finalize))
             case "keep_alive":
                 pass
             case "end_of_input":

@@ -200,11 +200,13 @@ class StreamPump(Generic[Request, Response]):
         async for request in requests:
             self._waiting_since_s = None
             self._in_message = True
+            runner.readable.clear()
             more = await self._handler.message(request)
             self._in_message = False
             if not more or self._drained.done():
                 break
             await self._wait_for_room(runner)
+            runner.readable.set()
             self._waiting_since_s = clock()
         self._waiting_since_s = None
         await self._handler.half_close()

@@ -18,6 +18,7 @@ from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_result, convert_subtitles
 from speech_service.servicers.audio_source import unary_limits
 from speech_service.servicers.call import current_call
+from speech_service.servicers.context_check import check_context
 from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
 from speech_service.servicers.parts import EdgeParts
 from speech_service.servicers.recognize_session import (
@@ -51,6 +52,7 @@ class UnaryRecognition:
         request = self._converter.request(message.config, streaming=False)
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+        await check_context(self._parts.submitter, request)
         limits = unary_limits(self._parts.config.decoder)
         classes = (WorkClass.UNARY, WorkClass.UNARY)
         opened = OpenedRecognition(

@@ -17,6 +17,7 @@ from speech_service.domain.work import WorkClass
 from speech_service.servicers import convert, convert_result, convert_subtitles, convert_translation
 from speech_service.servicers.audio_source import unary_limits
 from speech_service.servicers.call import current_call
+from speech_service.servicers.context_check import check_context
 from speech_service.servicers.convert_recognition import RecognitionConverter
 from speech_service.servicers.convert_subtitles import SubtitleWish
 from speech_service.servicers.convert_translation import TranslationConverter, TranslationRequest
@@ -61,9 +62,10 @@ class SpeechTranslation:
         )
         if asked and not recognition.options.aligner:
             asked = replace(asked, accurate=False)  # a lenient client was warned
-        request.warnings += recognition.warnings
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+        await check_context(self._parts.submitter, recognition, "config.recognition")
+        request.warnings += recognition.warnings
         opened = OpenedTranslation(
             self._parts,
             request,

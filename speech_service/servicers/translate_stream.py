@@ -1,6 +1,7 @@
 """StreamingTranslate: what its messages mean, as the pump sees it."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from grpc import aio
@@ -15,6 +16,8 @@ from speech_service.scheduler.policy import stream_classes
 from speech_service.servicers import convert, convert_result, convert_translation
 from speech_service.servicers.audio_source import stream_limits
 from speech_service.servicers.call import current_call
+from speech_service.servicers.context_check import check_context
+from speech_service.servicers.control import control_actions
 from speech_service.servicers.convert_recognition import RecognitionConverter, RecognitionRequest
 from speech_service.servicers.convert_translation import TranslationConverter
 from speech_service.servicers.outbox import Outbox
@@ -52,6 +55,7 @@ class TranslateStream:
             self._recognition = convert_translation.recognition_request(
                 self._listening, first.config.recognition, streaming=True
             )
+            await check_context(self._parts.submitter, self._recognition, "config.recognition")
         listening = self._recognition
         pacing = listening.options.pacing if listening else Pacing.REALTIME
         opened = self._opened = OpenedTranslation(
@@ -101,13 +105,12 @@ class TranslateStream:
                     await runner.perform(session.text(text[at : at + _TEXT_STEP]))
                     await asyncio.sleep(0)  # others have their turn
             case "finalize":
-                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
-                await runner.perform(session.finalize(control))
+                kind_, given = events.ControlKind.FINALIZE, request.finalize.control_id
+                await runner.perform(control_actions(session, kind_, given, session.finalize))
             case "reset":
-                control = convert.control_id(request.reset.control_id, "reset.control_id")
-                if self._recognition is not None and not request.reset.keep_context:
-                    self._recognition.forget_context()
-                await runner.perform(session.reset(control, request.reset.keep_context))
+                kind_, given = events.ControlKind.RESET, request.reset.control_id
+                reset = partial(self._reset, keep_context=request.reset.keep_context)
+                await runner.perform(control_actions(session, kind_, given, reset))
             case "keep_alive":
                 pass
             case "end_of_input":
@@ -119,6 +122,12 @@ class TranslateStream:
             case _:
                 raise InvalidFieldError("payload", "is not set", "one of the payload's messages")
         return True
+
+    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
+        assert self._opened is not None
+        if self._recognition is not None and not keep_context:
+            self._recognition.forget_context()
+        return self._opened.runner.session.reset(control_id, keep_context)
 
     async def half_close(self) -> None:
         """Flush the decoder, then the session."""
@@ -214,6 +223,8 @@ class TranslateStream:
         if self._recognition is not None:
             limits.max_audio_message_bytes = server.max_audio_message_bytes
             limits.max_channels = MAX_CHANNELS
+            if self._recognition.model.max_context_tokens:
+                limits.max_context_tokens = self._recognition.model.max_context_tokens
             limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
         return common_pb2.SessionStarted(
             session_id=session_id, model=self._request.model, limits=limits

@@ -25,7 +25,7 @@ from speech_service.domain.events import (
     SpeechEventKind,
     Submit,
 )
-from speech_service.domain.recognition import Pacing, RecognitionOptions
+from speech_service.domain.recognition import Endpointing, Pacing, RecognitionOptions
 from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import (
     RecognizeKind,
@@ -137,6 +137,11 @@ class RecognitionChannel:
         """Neither a segment nor speech is open."""
         return self._open is None and not self._speaking
 
+    @property
+    def endpointing(self) -> Endpointing:
+        """In force now."""
+        return self._segmenter.settings
+
     def lag_samples(self, received_samples: int) -> int:
         """How far the oldest FINAL that is due lies behind the audio received."""
         if not self._pending:
@@ -193,6 +198,15 @@ class RecognitionChannel:
         """Close the open segment because the client says so. ``tail``: audio shorter than a frame."""
         self._position += len(tail)
         return self._events(self._segmenter.finalize(tail))
+
+    def hold(self, tail: Samples) -> list[Action]:
+        """No audio comes for now: decode all that came, as in a pause."""
+        self._position += len(tail)
+        return self._events(self._segmenter.hold(tail))
+
+    def hush(self) -> list[Action]:
+        """No audio has come for so long that the speech is over."""
+        return self._events(self._segmenter.hush())
 
     def finish(self, tail: Samples) -> list[Action]:
         """The stream's audio is over: close whatever is open."""

@@ -127,6 +127,11 @@ class TranslationSession:
             raise InvalidFieldError("config.recognition", problem, "a RecognitionConfig")
         return self._recognition
 
+    @property
+    def wake_at_s(self) -> float | None:
+        """When to be woken, as the session that recognizes asks for it."""
+        return None if self._done or self._recognition is None else self._recognition.wake_at_s
+
     # --- from the client ---
 
     def start(self) -> list[Action]:
@@ -181,6 +186,19 @@ class TranslationSession:
         self._order.acknowledge(ControlAck(control_id, ControlKind.RESET))
         return self._settle(self._growing.drop())
 
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge, in its turn, a control message that is not carried out."""
+        del context_id
+        if self._done:
+            return []
+        if self._recognition is not None:
+            return self._forward(self._recognition.refuse(kind, control_id, error))
+        self._ready(kind.value)
+        self._order.acknowledge(ControlAck(control_id, kind, error=error))
+        return self._settle([])
+
     def end_of_input(self) -> list[Action]:
         """No more input: translate what is buffered, then end. Saying it twice is harmless."""
         if self._done or self._ending:
@@ -220,6 +238,10 @@ class TranslationSession:
     def delivered(self) -> list[Action]:
         """The end of a session that speaks went out, behind all that was spoken."""
         return [Finish()] if self._done else []
+
+    def wake(self) -> list[Action]:
+        """It is as late as was asked for."""
+        return self._forward(self.recognition.wake())
 
     def tick(self) -> list[Action]:
         """Time passed: report progress, and give up where recognition does."""

@@ -39,6 +39,12 @@ CLASS_TO_WIRE = {
     WorkClass.BACKGROUND: pb.WORK_CLASS_BACKGROUND,
 }
 _CLASS_FROM_WIRE = {wire: work_class for work_class, wire in CLASS_TO_WIRE.items()}
+_KIND_TO_WIRE = {
+    RecognizeKind.PARTIAL: pb.RECOGNIZE_KIND_PARTIAL,
+    RecognizeKind.FINAL: pb.RECOGNIZE_KIND_FINAL,
+    RecognizeKind.CHECK: pb.RECOGNIZE_KIND_CHECK,
+}
+_KIND_FROM_WIRE = {wire: kind for kind, wire in _KIND_TO_WIRE.items()}
 _GRANULARITY_TO_WIRE = {
     Granularity.WORD: alignment_service_pb2.ALIGNMENT_GRANULARITY_WORD,
     Granularity.PHONE: alignment_service_pb2.ALIGNMENT_GRANULARITY_PHONE,
@@ -80,9 +86,8 @@ def put_task(message: pb.SubmitWork, work: Work) -> None:
 
 
 def _recognize(work: RecognizeWork) -> pb.RecognizeTask:
-    final = work.kind is RecognizeKind.FINAL
     return pb.RecognizeTask(
-        kind=pb.RECOGNIZE_KIND_FINAL if final else pb.RECOGNIZE_KIND_PARTIAL,
+        kind=_KIND_TO_WIRE[work.kind],
         language=work.language,
         draft_tokens=work.draft_tokens,
         sample_count=len(work.samples),
@@ -166,11 +171,10 @@ def take_task(message: pb.SubmitWork, work_id: str, samples: Samples | None) -> 
     match message.WhichOneof("task"):
         case "recognize" if samples is not None:
             recognize = message.recognize
-            final = recognize.kind == pb.RECOGNIZE_KIND_FINAL
             return RecognizeWork(
                 work_id=work_id,
                 segment=segment_key(message),
-                kind=RecognizeKind.FINAL if final else RecognizeKind.PARTIAL,
+                kind=_KIND_FROM_WIRE.get(recognize.kind, RecognizeKind.PARTIAL),
                 work_class=work_class,
                 samples=samples,
                 model=model,

@@ -18,7 +18,15 @@ from torch import Tensor
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.transcript import Hypothesis
-from speech_service.domain.work import RecognizeWork, Work, WorkDone, WorkEvent, WorkFailed
+from speech_service.domain.work import (
+    RecognizeKind,
+    RecognizeWork,
+    Work,
+    WorkDone,
+    WorkEvent,
+    WorkFailed,
+    WorkTiming,
+)
 from speech_service.engines.qwen3.asr.beginnings import Beginning
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
 from speech_service.engines.qwen3.asr.output import parse
@@ -111,6 +119,9 @@ class AsrEngine:
             error = limits.refusal(work, self._parts.reader.head_tokens(work))
             if error is not None:
                 self._events.append(WorkFailed(work.work_id, error))
+                continue
+            if work.kind is RecognizeKind.CHECK:
+                self._events.append(WorkDone(work.work_id, Hypothesis("", (), ""), WorkTiming()))
                 continue
             batch.append(work)
         if batch:

@@ -376,7 +376,9 @@ Global___RecognizeResponse: _TypeAlias = RecognizeResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRecognitionConfig(_message.Message):
-    """Changes the configuration of a running recognition session, from the next segment on."""
+    """Changes the configuration of a running recognition session, from the next segment on. One that is wrong changes
+    nothing; its ack says why.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -391,8 +393,9 @@ class UpdateRecognitionConfig(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Paths inside RecognitionConfig to change, such as "context.terms"; at least one. Audio format, model, pacing,
-        channels and resume cannot change (FAILED_PRECONDITION). At most 100 paths, 256 characters each.
+        """Paths inside RecognitionConfig to change, such as "context.terms"; at least one. audio, model, pacing,
+        separate_channels and resume cannot change (FAILED_PRECONDITION); all else can. At most 100 paths,
+        256 characters each.
         """
 
     def __init__(

@@ -66,6 +66,8 @@ class _RecognizeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recogni
     """The segment may grow."""
     RECOGNIZE_KIND_FINAL: _RecognizeKind.ValueType  # 2
     """The segment is complete."""
+    RECOGNIZE_KIND_CHECK: _RecognizeKind.ValueType  # 3
+    """There is no segment: all that is asked is whether the model takes the context."""
 
 class RecognizeKind(_RecognizeKind, metaclass=_RecognizeKindEnumTypeWrapper):
     """Whether a segment is still growing."""
@@ -76,6 +78,8 @@ RECOGNIZE_KIND_PARTIAL: RecognizeKind.ValueType  # 1
 """The segment may grow."""
 RECOGNIZE_KIND_FINAL: RecognizeKind.ValueType  # 2
 """The segment is complete."""
+RECOGNIZE_KIND_CHECK: RecognizeKind.ValueType  # 3
+"""There is no segment: all that is asked is whether the model takes the context."""
 Global___RecognizeKind: _TypeAlias = RecognizeKind  # noqa: Y015
 
 class _DropReason:
