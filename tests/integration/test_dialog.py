@@ -297,7 +297,11 @@ async def test_the_client_raises_where_the_ack_is_awaited(talking: Server) -> No
         assert raised.value.field_violations[0].field == "update_config.update_mask"
         await stream.send_audio(speech(1000))
         await stream.end_audio()
-        texts = [event.text async for event in stream if getattr(event, "is_final", False)]
+        texts = [
+            event.text
+            async for event in stream
+            if isinstance(event, RecognitionResult) and event.is_final
+        ]
     assert texts == ["zero one"]
 
 
