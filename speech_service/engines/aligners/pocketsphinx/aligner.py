@@ -5,6 +5,7 @@ next window starts where the last kept word ends. A window with speech and witho
 text further on, in case a passage was not read; then it is passed by.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -196,8 +197,8 @@ class PocketSphinxAligner:
         safe = (length_ms - self._options.tail_ms) // FRAME_MS
         kept = _up_to_pause([place for place in heard.places if place.end <= safe], safe)
         if kept:
-            by_unit = {candidate.unit: at for at, candidate in enumerate(candidates)}
-            progress.next = by_unit[kept[-1].unit] + 1
+            last = kept[-1].unit
+            progress.next = bisect_right(candidates, last, key=lambda candidate: candidate.unit)
             progress.at_ms += max(FRAME_MS, kept[-1].end * FRAME_MS - _BACK_MS)
         elif heard.places and heard.places[0].start * FRAME_MS > _OVERLAP_MS:
             progress.at_ms += heard.places[0].start * FRAME_MS - _OVERLAP_MS // 2
