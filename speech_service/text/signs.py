@@ -15,6 +15,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Set
 
+from speech_service.text.normal_form import normal_form
+
 Span = tuple[int, int]
 """Code points ``[begin, end)`` of a text."""
 
@@ -108,7 +110,7 @@ def loose(text: str) -> list[Span]:
 def kept(source: str, translation: str) -> bool:
     """Whether each number and each sign of ``source`` is in ``translation`` as often; what is new there is allowed."""
     signs = Counter(filter(_is_sign, source))
-    there = Counter(filter(_is_sign, unicodedata.normalize("NFC", translation)))
+    there = Counter(filter(_is_sign, normal_form("NFC", translation)))
     if any(there[sign] < count for sign, count in signs.items()):
         return False
     wanted, written = numbers(source), numbers(translation)
