@@ -14,7 +14,7 @@ from grpc import aio
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2 as synthesis
-from speech_client import InvalidRequestError, RawAudio, SpeechClient
+from speech_client import InvalidRequestError, RawAudio, RecognitionResult, SpeechClient
 from tests.integration.failures import WAIT_S, Failure
 from tests.integration.harness import FAKE, Server, fake_model, raw_config, running
 from tests.integration.sound import speech
