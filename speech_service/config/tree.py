@@ -124,9 +124,10 @@ class SchedulerConfig:
 
     max_queued: int = 1024
     max_queued_ms: int = 3_600_000
-    """Audio waiting in the queue, all classes together."""
+    """Audio waiting in the queue. Background work counts in neither limit: what sends it is held back instead."""
     starvation_ms: int = 2_000
-    """Work that waited this long gets every second place, whatever its class; streaming finals still go first."""
+    """Work that waited this long gets every second place; streaming finals still go first. Background work, of which
+    there may always be more, gets one place whenever none of it was begun for this long."""
     lanes: int = 0
     """Device lanes; 0: one per CPU core for CPU models, one per GPU."""
 
@@ -178,6 +179,8 @@ class RecognitionConfig:
     """0: the model's own best piece length."""
     padding_ms: int = 300
     """Audio kept before the first speech frame."""
+    quiet_margin_ms: int = 500
+    """How much longer than ``end_silence_ms`` a live client may send no audio before its speech is taken as ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,15 +168,3 @@ async def test_a_front_end_has_one_heap_on_large_pages_unless_the_operator_chose
     assert environment["PATH"], "the rest is inherited"
     assert command[1:4] == ["-m", "speech_service", "serve"]
     assert fake_toml in command
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("workers", "loaded"), [("process", False), ("inline", True)])
-async def test_only_a_front_end_with_engines_of_its_own_holds_a_second_tls(
-    fake_toml: str, workers: str, loaded: bool
-) -> None:
-    async with serving(fake_toml, f"--workers={workers}") as server:
-        libraries = {
-            Path(file.path).name for file in psutil.Process(server.process.pid).memory_maps()
-        }
-    assert any(name.startswith(("libssl", "_ssl")) for name in libraries) is loaded

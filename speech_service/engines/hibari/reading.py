@@ -1,7 +1,7 @@
 """From text to phonemes, remembering which phonemes belong to which word of the text as the client wrote it.
 
-The text is written out in words first ("$5" becomes "five dollars"), by ``text/english/normalize.py`` alone:
-hibari's own rules for writing are not used. Each character of what is said knows which part of the text it stands for, so every
+The text is written out in words first ("$5" becomes "five dollars"), by ``text/english/normalize.py`` alone: hibari's own
+rules for writing are not used. Each character of what is said knows which part of the text it stands for, so every
 spoken word belongs to the written words that it was made of, and they share its time.
 """
 
