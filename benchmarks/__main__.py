@@ -34,6 +34,7 @@ NAMES = (
     "qwen_asr_vllm",
     "qwen_tts_cpu",
     "k6_load",
+    "live_beside_files",
     "faults",
     "report",
 )

@@ -130,7 +130,7 @@ def _parts(kind: str, value: str) -> tuple[str, ...]:
     """What of a value must come through: the words between tags are translated."""
     if kind == "several":
         return tuple(value.split(" "))
-    tags = tuple(re.findall(r"<[^>]*>", value)) if kind == "mark-up" else ()
+    tags = tuple(re.findall(r"<[^<>]*+>", value)) if kind == "mark-up" else ()
     return tags or (value,)
 
 

@@ -159,7 +159,8 @@ def main(words: Sequence[str]) -> int:
     try:
         if not address:
             # The defaults and their changes are one place's business; the module costs half of this program's time.
-            from speech_service.config.tree import load_config, local_address
+            from speech_service.config.environment import local_address
+            from speech_service.config.load import load_config
 
             address = local_address(load_config().server.admin_listen)
         answer = check(address, words[1] if len(words) > 1 else "")

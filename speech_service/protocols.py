@@ -21,7 +21,9 @@ class Engine(Protocol):
 
     @property
     def capabilities(self) -> ModelCapabilities:
-        """What the model can do; ``max_batch`` bounds how many items may be admitted at once."""
+        """What the model can do; ``max_batch`` bounds how many items may be admitted at once, but for a live one where
+        it ``pauses``.
+        """
         ...
 
     def admit(self, work: Work) -> None:

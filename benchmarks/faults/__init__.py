@@ -1,7 +1,8 @@
 """What harms a service that is attacked or starved, in figures: one row for each kind of fault.
 
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
-recovery after file descriptors ran out. ``--row`` runs some of them. Writes ``faults.json`` and ``faults.png``.
+recovery after file descriptors ran out; many streams cancelled at once. ``--row`` runs some of them. Writes
+``faults.json`` and ``faults.png``.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from benchmarks.faults.options import Options, Result, Row
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
-ROWS = ("stall", "starvation", "descriptors", "kills")
+ROWS = ("stall", "starvation", "descriptors", "kills", "cancels")
 """Modules of this package, in the order in which they run. One that is not there yet is passed over."""
 
 

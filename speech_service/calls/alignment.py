@@ -7,7 +7,7 @@ from speech_service.calls.call import current_call, new_id
 from speech_service.calls.driver import OnEvent, SessionRunner
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.trace import SessionTrace
-from speech_service.dispatch.policy import effective_class
+from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.alignment.config import AlignmentRequest
@@ -41,7 +41,8 @@ class OpenedAlignment:
         call.session_id = call.session_id or new_id()
         call.model = request.model.name
         urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
-        identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s)
+        bulk_over_ms = LONG_CALL_MS if urgent is WorkClass.UNARY else None
+        identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s, bulk_over_ms)
         session = AlignmentSession(identity, request.options, time.monotonic, pace)
         mode = call.mode(request.options.pacing)
         trace = SessionTrace(call, mode, parts.tracer, parts.observer)

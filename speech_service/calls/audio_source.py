@@ -34,6 +34,8 @@ OnLoss = Callable[[AudioLoss, int], None]
 """A part of the encoded audio is missing; with the milliseconds of it that went to the consumer."""
 OnUnreadable = Callable[[], Awaitable[None]]
 """Nothing of what the client still sends can be decoded."""
+_SLICE_BYTES = 64 * 1024
+"""Raw audio that is decoded at once: some milliseconds of work."""
 
 
 class AudioSource(Protocol):
@@ -97,10 +99,15 @@ class RawSource:
         self._on_block = on_block
 
     async def feed(self, data: bytes) -> None:
-        """Decode and pass on."""
-        samples = self._mixer.push(self._rate_hz, self._decoder.feed(data))
-        if len(samples):
-            await self._on_block(samples)
+        """Decode and pass on, slice by slice: others have their turn in between."""
+        step = _SLICE_BYTES - _SLICE_BYTES % self._decoder.frame_bytes
+        for at in range(0, len(data), step):
+            if at:
+                await asyncio.sleep(0)
+            decoded = self._decoder.feed(data[at : at + step])
+            samples = self._mixer.push(self._rate_hz, decoded)
+            if len(samples):
+                await self._on_block(samples)
 
     async def settle(self) -> None:
         """Nothing waits."""

@@ -15,7 +15,7 @@ from loguru import logger
 
 from speech_service.calls.trace import SessionTrace
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import OverloadedError, SpeechError
+from speech_service.domain.errors import InternalError, OverloadedError, SpeechError
 from speech_service.domain.events import (
     Action,
     Cancel,
@@ -55,6 +55,15 @@ class Session(Protocol):
         """Time passed: report progress, or give up."""
         ...
 
+    @property
+    def wake_at_s(self) -> float | None:
+        """When ``wake`` is to be called, by ``time.monotonic()``, if nothing happens before; None: never."""
+        ...
+
+    def wake(self) -> list[Action]:
+        """It is as late as ``wake_at_s`` said."""
+        ...
+
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains."""
         ...
@@ -84,6 +93,7 @@ class SessionRunner(Generic[AnySession]):
 
     ``finished`` resolves when the session ends: to None when it ended well, else to the error.
     ``changed`` is set after anything happened that may relieve back-pressure.
+    ``readable`` is set while the client's next message would be read: no silence of the client's can be told before.
     ``turn`` is held while one message is carried out, where several tasks feed the session.
     """
 
@@ -100,6 +110,8 @@ class SessionRunner(Generic[AnySession]):
             asyncio.get_running_loop().create_future()
         )
         self.changed = asyncio.Event()
+        self.readable = asyncio.Event()
+        self.readable.set()
         self.turn = asyncio.Lock()
         self._submitter = submitter
         self._vad = vad
@@ -107,6 +119,10 @@ class SessionRunner(Generic[AnySession]):
         self._trace = trace
         self._on_event = on_event
         self._open_work: set[str] = set()
+        self._closed = False
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_s = 0.0
+        self._waking: asyncio.Task[None] | None = None
 
     async def perform(self, actions: Sequence[Action]) -> None:
         """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
@@ -117,6 +133,7 @@ class SessionRunner(Generic[AnySession]):
                 self.perform_now(session.probabilities(probabilities))
             else:
                 self._one(action)
+        self._set_alarm()
 
     async def catch_up(self) -> None:
         """Let a listening session hear all its audio: before anything but more audio is given to it."""
@@ -126,9 +143,13 @@ class SessionRunner(Generic[AnySession]):
         """Carry out actions that hold no ``Detect``."""
         for action in actions:
             self._one(action)
+        self._set_alarm()
 
     def close(self, error: SpeechError | None) -> None:
         """End the session from outside (the client is gone, say) and forget its stream. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         if error is not None:
             self.perform_now(self.session.fail(error))
         if not self.finished.done():
@@ -136,8 +157,45 @@ class SessionRunner(Generic[AnySession]):
         for work_id in self._open_work:
             self._submitter.cancel(work_id)
         self._open_work.clear()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._waking is not None and self._waking is not asyncio.current_task():
+            self._waking.cancel()
         self._submitter.release(self._trace.session_id)
         self._trace.close()
+
+    def _set_alarm(self) -> None:
+        """One alarm is enough: one that rings too early is set again, which is cheaper than with every message."""
+        at_s = None if self.finished.done() or self._waking else self.session.wake_at_s
+        if at_s is None or (self._alarm is not None and self._alarm_s <= at_s):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        wait_s = max(0.0, at_s - time.monotonic())
+        self._alarm = asyncio.get_running_loop().call_later(wait_s, self._ring)
+        self._alarm_s = at_s
+
+    def _ring(self) -> None:
+        self._alarm = None
+        at_s = None if self.finished.done() else self.session.wake_at_s
+        if at_s is not None and at_s <= time.monotonic():
+            self._waking = asyncio.get_running_loop().create_task(self._wake())
+        else:
+            self._set_alarm()
+
+    async def _wake(self) -> None:
+        try:
+            await self.readable.wait()
+            async with self.turn:
+                await self.perform(self.session.wake())
+        except SpeechError as error:
+            self.close(error)
+        except Exception as error:  # noqa: BLE001 - a bug must end this stream only, and be logged
+            logger.opt(exception=error).error("session {} failed", self._trace.session_id)
+            self.close(InternalError("the session failed; the log above says how"))
+        finally:
+            self._waking = None
+        self._set_alarm()
 
     async def _detect(self, action: Detect) -> Samples:
         stream = self._vad_streams.get(action.channel)

@@ -10,7 +10,7 @@ from speech_service.calls.call import current_call, new_id
 from speech_service.calls.driver import OnEvent, SessionRunner
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.trace import SessionTrace
-from speech_service.dispatch.policy import effective_class
+from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.recognition.config import RecognitionRequest
@@ -46,7 +46,12 @@ class OpenedRecognition:
             effective_class(call.priority, natural) for natural in natural_classes
         )
         self._identity = SessionIdentity(
-            call.session_id, final_class, partial_class, call.traceparent, deadline_s
+            call.session_id,
+            final_class,
+            partial_class,
+            call.traceparent,
+            deadline_s,
+            LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
         self._parts = parts
         self._request = request

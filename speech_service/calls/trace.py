@@ -148,6 +148,8 @@ class SessionTrace:
         if result.lag_ms is not None:
             lag_s = result.lag_ms / 1000
             self._observer.observe("speech_final_lag_seconds", lag_s, mode=self._mode)
+        for repair in result.repairs:
+            self._observer.count("speech_recognition_repairs_total", kind=repair.kind.value)
         if not result.text.startswith(utterance.stable_prefix):
             self._observer.count("speech_stable_prefix_broken_total")
         self._end_utterance(result.segment_id)

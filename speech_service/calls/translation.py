@@ -10,7 +10,7 @@ from speech_service.calls.language_guess import identifier_name
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.trace import SessionTrace
 from speech_service.calls.translated_speech_output import SpokenOutput
-from speech_service.dispatch.policy import effective_class
+from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.work import WorkClass
@@ -49,7 +49,12 @@ class OpenedTranslation:
             effective_class(call.priority, natural) for natural in natural_classes
         )
         identity = SessionIdentity(
-            call.session_id, final_class, partial_class, call.traceparent, deadline_s
+            call.session_id,
+            final_class,
+            partial_class,
+            call.traceparent,
+            deadline_s,
+            LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
         pacing = None if recognition is None else recognition.options.pacing
         trace = SessionTrace(call, call.mode(pacing), parts.tracer, parts.observer)

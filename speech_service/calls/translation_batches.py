@@ -71,11 +71,13 @@ class TextBatches:
             return result
         pieces = await asyncio.to_thread(_all_pieces, texts)
         wordy = [place for place, piece in enumerate(pieces) if has_words(piece.core)]
-        done: dict[int, str] = {}
         batches = _batches(pieces, wordy)
-        await asyncio.gather(
-            *(self._batch(pieces, batch, source, target, done, result) for batch in batches)
+        answers = await asyncio.gather(
+            *(self._batch(pieces, batch, source, target) for batch in batches)
         )
+        done: dict[int, str] = {}
+        for batch, answer in zip(batches, answers, strict=True):  # whichever came first
+            _take(pieces, batch, answer, target, done, result)
         for place in wordy:
             if place in done:
                 pieces[place] = replace(pieces[place], core=done[place])
@@ -88,35 +90,41 @@ class TextBatches:
         return result
 
     async def _batch(
-        self,
-        pieces: Sequence[_Piece],
-        places: Sequence[int],
-        source: str,
-        target: str,
-        done: dict[int, str],
-        result: TextsInTarget,
-    ) -> None:
-        indices = [pieces[place].text_index for place in places]
+        self, pieces: Sequence[_Piece], places: Sequence[int], source: str, target: str
+    ) -> Translation | SpeechError:
         async with self._slots:
             route = self._request.route(source, target)
             cores = [pieces[place].core for place in places]
             try:
-                answer = await self._desk.translate(route, cores, source, target, route.context)
+                return await self._desk.translate(route, cores, source, target, route.context)
             except SpeechError as error:
-                for index in indices:
-                    result.errors.setdefault(index, error)
-                return
-        notes = notes_by_text(answer)
-        for at, (place, text) in enumerate(zip(places, answer.texts, strict=True)):
-            index = pieces[place].text_index
-            if text.strip():
-                done[place] = text
-                result.warnings += lost_terms(notes.get(at, []), index)
-                if at in answer.changed:
-                    result.warnings.append(changed_warning(f"text {index}", target))
-            else:
-                why = "; ".join(notes.get(at, [])) or "the translator gave no usable answer"
-                result.errors.setdefault(index, untranslated(why))
+                return error
+
+
+def _take(
+    pieces: Sequence[_Piece],
+    places: Sequence[int],
+    answer: Translation | SpeechError,
+    target: str,
+    done: dict[int, str],
+    result: TextsInTarget,
+) -> None:
+    """Put a batch's answer where its texts are. Of a text that failed twice the first piece says why."""
+    if isinstance(answer, SpeechError):
+        for place in places:
+            result.errors.setdefault(pieces[place].text_index, answer)
+        return
+    notes = notes_by_text(answer)
+    for at, (place, text) in enumerate(zip(places, answer.texts, strict=True)):
+        index = pieces[place].text_index
+        if text.strip():
+            done[place] = text
+            result.warnings += lost_terms(notes.get(at, []), index)
+            if at in answer.changed:
+                result.warnings.append(changed_warning(f"text {index}", target))
+        else:
+            why = "; ".join(notes.get(at, [])) or "the translator gave no usable answer"
+            result.errors.setdefault(index, untranslated(why))
 
 
 def already_there(request: TranslationRequest, source: str, target: str) -> bool:

@@ -39,6 +39,15 @@ def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None
     )
 
 
+def add_priority(parser: argparse.ArgumentParser) -> None:
+    """How urgent the command's calls are, of the commands whose work can wait."""
+    parser.add_argument(
+        "--priority",
+        choices=("default", "batch"),
+        help="batch: give way to all that others wait for; files that are streamed do so anyway",
+    )
+
+
 def add_recognition(parser: argparse.ArgumentParser) -> None:
     """How to recognize."""
     group = parser.add_argument_group("recognition")
@@ -82,7 +91,9 @@ def connect(given: argparse.Namespace, retry: RetryPolicy | None = None) -> Spee
         tls = TlsOptions(given.tls_ca, given.tls_cert, given.tls_key)
     token = _token(given.token_file) if given.token_file else ""
     call = CallOptions(
-        request_id=given.request_id, authorization=f"Bearer {token}" if token else ""
+        request_id=given.request_id,
+        priority=vars(given).get("priority"),
+        authorization=f"Bearer {token}" if token else "",
     )
     return SpeechClient.connect(given.server, tls=tls, call=call, retry=retry)
 

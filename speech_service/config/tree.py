@@ -90,9 +90,10 @@ class SchedulerConfig(Settings, frozen=True):
 
     max_queued: Count = 1024
     max_queued_ms: Count = 3_600_000
-    """Audio waiting in the queue, all classes together."""
+    """Audio waiting in the queue. Background work counts in neither limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
-    """Work that waited this long gets every second place, whatever its class; streaming finals still go first."""
+    """Work that waited this long gets every second place; streaming finals still go first. Background work, of which
+    there may always be more, gets one place whenever none of it was begun for this long."""
     lanes: Count = 0
     """Lanes of each CPU model; 0: one per core. A model on a GPU has one."""
 
@@ -141,6 +142,8 @@ class RecognitionConfig(Settings, frozen=True):
     """0: the model's own best piece length."""
     padding_ms: Count = 300
     """Audio kept before the first speech frame."""
+    quiet_margin_ms: Count = 500
+    """How much longer than ``end_silence_ms`` a live client may send no audio before its speech is taken as ended."""
 
 
 class TranslationConfig(Settings, frozen=True):

@@ -2,6 +2,9 @@
 
 The loop is three verbs: admit what the policy gives -> step the engine once -> publish what ended.
 An item that arrives while others decode joins at the next step; a cancelled one leaves before it.
+
+A lane that is full of BACKGROUND work seats one live item more where its engine can pause: the engine
+then steps the most urgent work alone. After each such guest the others have a step at least.
 """
 
 import contextlib
@@ -19,6 +22,7 @@ from speech_service.domain.errors import InternalError, UnavailableError
 from speech_service.domain.work import (
     DropReason,
     WorkAudio,
+    WorkClass,
     WorkDone,
     WorkDropped,
     WorkEvent,
@@ -63,6 +67,9 @@ class Lane:
         self._pool = pool
         self._observer = observer
         self._admitted: dict[str, tuple[Queued, float]] = {}
+        self._pauses = engine.capabilities.pauses
+        self._owes_step = False
+        """A guest was here, and BACKGROUND work has had no step since."""
         self._steps = 0
         self._outputs = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -113,7 +120,11 @@ class Lane:
     def _admit(self, engine: Engine) -> bool:
         """Take work in and let cancelled work go; False: the lane has to stop."""
         free_slots = self._max_batch - len(self._admitted)
-        items = self._pool.take(self.seat, free_slots, wait=not self._admitted)
+        if free_slots <= 0 and self._seats_guest():
+            items = self._pool.take_live(self.seat)
+            self._owes_step = bool(items)
+        else:
+            items = self._pool.take(self.seat, free_slots, wait=not self._admitted)
         if items is None:
             return False
         failed: list[WorkEvent] = []
@@ -128,6 +139,13 @@ class Lane:
                 failed.append(internal_failure(work_id))
         self._publish([*failed, *self._let_go(engine)])
         return True
+
+    def _seats_guest(self) -> bool:
+        return self._pauses and not self._owes_step and self._is_background()
+
+    def _is_background(self) -> bool:
+        classes = (item.work.work_class for item, _ in self._admitted.values())
+        return all(work_class is WorkClass.BACKGROUND for work_class in classes)
 
     def _let_go(self, engine: Engine) -> list[WorkEvent]:
         """Abort what was cancelled, or everything where the lane was told to discard."""
@@ -148,6 +166,8 @@ class Lane:
         if not self._admitted:
             return ()
         started_s = time.monotonic()
+        if self._is_background():
+            self._owes_step = False
         try:
             events = engine.step()
         except Exception:

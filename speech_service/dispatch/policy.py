@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.recognition import Pacing
 from speech_service.domain.work import WorkClass
 
 PRIORITY_FLOOR: dict[str, WorkClass] = {
@@ -19,10 +20,16 @@ nothing: a stream is interactive by nature, and no header makes a unary call one
 """
 
 
+LIVE_CLASSES = (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL)
+"""Work that somebody waits for while speaking."""
+LONG_CALL_MS = 60_000
+"""Audio of a unary call beyond it is BACKGROUND work: a short call does not queue behind a long one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """One waiting work item, as the policy sees it. ``age_ms`` counts from when its place in line
-    was taken.
+    was taken; for BACKGROUND from when any of that class was last begun, if that is later.
     """
 
     work_id: str
@@ -36,6 +43,16 @@ class Plan:
 
     work_ids: tuple[str, ...]
     aged_turn: bool
+
+
+def stream_classes(pacing: Pacing) -> tuple[WorkClass, WorkClass]:
+    """The natural classes of a stream's finals and of its partials.
+
+    Nobody listens to a FILE stream while it is sent, so all its work is BACKGROUND.
+    """
+    if pacing is Pacing.FILE:
+        return WorkClass.BACKGROUND, WorkClass.BACKGROUND
+    return LIVE_CLASSES
 
 
 def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:
@@ -62,8 +79,9 @@ def choose(
 
     Streaming finals go first, always. After them classes go in order, oldest first inside a class,
     except that every second place goes to the oldest item that has waited ``starvation_ms``, if
-    there is one. So no class starves while finals leave room, and a backlog of old background work
-    cannot take more than half of the device from fresh partials.
+    there is one. So no class starves while finals leave room, and a backlog of old work cannot take
+    more than half of the device from fresh partials. BACKGROUND takes one such place, then is young
+    again: a bulk job moves once in ``starvation_ms``, and has all that others leave.
 
     Args:
         waiting: candidates; inside a class in the order of their places in line.
@@ -84,6 +102,8 @@ def choose(
         from_aged = aged_turn and any(item.work_id not in taken for item in aged)
         line = aged if from_aged else by_class
         pick = next(item for item in line if item.work_id not in taken)
+        if pick.work_class is WorkClass.BACKGROUND:
+            aged = [item for item in aged if item.work_class is not WorkClass.BACKGROUND]
         taken.add(pick.work_id)
         chosen.append(pick.work_id)
         aged_turn = not from_aged

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch import metrics
-from speech_service.dispatch.policy import choose
+from speech_service.dispatch.policy import LIVE_CLASSES, choose
 from speech_service.dispatch.queue import ClassStats, Queued, WorkQueue
 from speech_service.domain.work import (
     DropReason,
@@ -100,6 +100,19 @@ class WorkPool:
                 self._queue.remove(work_id)
             self._gauge(WorkClass)
         return ids
+
+    def take_live(self, seat: Seat) -> list[Queued]:
+        """At most one item of live work, finals first. Does not wait."""
+        with self._lock:
+            now_s = time.monotonic()
+            heads = self._queue.heads(seat.model, 1, now_s)
+            live = next((head for head in heads if head.work_class in LIVE_CLASSES), None)
+            if seat.stopping or live is None:
+                return []
+            item = self._queue.take(live.work_id, now_s)
+            self._running[live.work_id] = seat.model
+            self._gauge((live.work_class,))
+        return [item]
 
     def take(self, seat: Seat, free_slots: int, wait: bool) -> list[Queued] | None:
         """Items for the lane to admit now, most urgent first; None: the lane has to stop.

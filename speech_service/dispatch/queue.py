@@ -24,6 +24,7 @@ from speech_service.domain.work import (
 MIN_RETRY_MS = 100
 MAX_RETRY_MS = 30_000
 RATE_WINDOW_ITEMS = 64
+_REFUSABLE = (WorkClass.STREAM_PARTIAL, WorkClass.UNARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class WorkQueue:
         self._by_id: dict[str, Queued] = {}
         self._partials: dict[SegmentKey, str] = {}
         self._deadlines: list[tuple[float, str]] = []
+        self._counted = 0
         self._audio_ms = 0
+        self._moved_s: dict[str, float] = {}
+        """When BACKGROUND work of a model was last taken."""
         self._next_place = 0
         self._taken_s: deque[float] = deque(maxlen=RATE_WINDOW_ITEMS)
 
@@ -80,13 +84,14 @@ class WorkQueue:
         ``force`` is for work that was accepted before and comes back: no limit refuses it.
 
         Raises:
-            OverloadedError: the queue is full. Never for a streaming final.
+            OverloadedError: the queue is full. Never for a streaming final, nor for BACKGROUND work, which takes
+                no room from others: limits on calls and back-pressure of files bound it.
         """
         old = None
         if work.supersedes is not None:
             old = self._by_id.get(self._partials.get(work.supersedes, ""))
         audio_ms = work.cost_ms
-        if not force and work.work_class is not WorkClass.STREAM_FINAL:
+        if not force and work.work_class in _REFUSABLE:
             self._check_room(audio_ms, old, now_s)
         place, since_s = self._next_place, now_s
         self._next_place += 1
@@ -118,6 +123,8 @@ class WorkQueue:
         item = self._by_id[work_id]
         self._forget(item)
         self._taken_s.append(now_s)
+        if item.work.work_class is WorkClass.BACKGROUND:
+            self._moved_s[item.work.model] = now_s
         return item
 
     def expire(self, now_s: float) -> list[WorkFailed]:
@@ -148,8 +155,10 @@ class WorkQueue:
         heads: list[Waiting] = []
         for work_class in WorkClass:
             line = self._lines.get((model, work_class))
+            moved_s = self._moved_s.get(model) if work_class is WorkClass.BACKGROUND else None
             for item in islice(line.values(), limit) if line else ():
-                age_ms = (now_s - item.waiting_since_s) * 1000
+                since_s = max(item.waiting_since_s, moved_s or item.waiting_since_s)
+                age_ms = (now_s - since_s) * 1000
                 heads.append(Waiting(item.work.work_id, work_class, age_ms))
         return heads
 
@@ -192,8 +201,11 @@ class WorkQueue:
         return round(min(MAX_RETRY_MS, max(MIN_RETRY_MS, len(self) / 2 / items_per_s * 1000)))
 
     def _check_room(self, audio_ms: int, old: Queued | None, now_s: float) -> None:
-        count = len(self._by_id) + (0 if old is not None else 1)
-        total_ms = self._audio_ms + audio_ms - (old.audio_ms if old is not None else 0)
+        gives_way = old is not None and _counts(old)
+        count = self._counted + (0 if gives_way else 1)
+        total_ms = (
+            self._audio_ms + audio_ms - (old.audio_ms if old is not None and gives_way else 0)
+        )
         limits = (
             ("max_queued", count, self._config.max_queued),
             ("max_queued_ms", total_ms, self._config.max_queued_ms),
@@ -211,7 +223,9 @@ class WorkQueue:
         line = self._lines.setdefault((work.model, work.work_class), OrderedDict())
         line[item.place] = item
         self._by_id[work.work_id] = item
-        self._audio_ms += item.audio_ms
+        if _counts(item):
+            self._counted += 1
+            self._audio_ms += item.audio_ms
         if work.supersede_key is not None:
             self._partials[work.supersede_key] = work.work_id
         if work.deadline_s is not None:
@@ -222,7 +236,9 @@ class WorkQueue:
         """Remove the item. With ``keep_place`` its successor overwrites its place at once."""
         work = item.work
         del self._by_id[work.work_id]
-        self._audio_ms -= item.audio_ms
+        if _counts(item):
+            self._counted -= 1
+            self._audio_ms -= item.audio_ms
         if work.supersede_key is not None:
             self._partials.pop(work.supersede_key, None)
         if not keep_place:
@@ -236,3 +252,8 @@ class WorkQueue:
         if len(self._deadlines) > 2 * len(self._by_id) + 64:
             self._deadlines = [entry for entry in self._deadlines if entry[1] in self._by_id]
             heapq.heapify(self._deadlines)
+
+
+def _counts(item: Queued) -> bool:
+    """Whether the item takes room from others that may be refused."""
+    return item.work.work_class is not WorkClass.BACKGROUND

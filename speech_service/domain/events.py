@@ -50,13 +50,14 @@ class SpeechEvent:
 class ControlAck:
     """The answer to a control message, after everything that it asked for was sent.
 
-    ``last_final_segment`` is None where no segment was final yet.
+    ``last_final_segment`` is None where no segment was final yet. ``error``: why the message was not carried out.
     """
 
     control_id: str
     kind: ControlKind
     last_final_segment: int | None = None
     context_id: str = ""
+    error: SpeechError | None = None
 
 
 @dataclass(frozen=True, slots=True)

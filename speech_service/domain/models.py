@@ -78,6 +78,8 @@ class ModelCapabilities:
     licence: str = ""
     description: str = ""
     max_batch: int = 1
+    pauses: bool = False
+    """Its engine steps the most urgent class of admitted work alone, and takes one live item above ``max_batch``."""
     voices: tuple[Voice, ...] = ()
     """Synthesizers: the voices that are here."""
     absent_voices: tuple[str, ...] = ()
@@ -86,9 +88,20 @@ class ModelCapabilities:
     """Translators: source and target; empty for one that takes any pair (``ANY_LANGUAGE_PAIR``)."""
     probe: bool = True
     """The heartbeat may ask it for a small inference. False where that costs money or network."""
+    max_context_tokens: int = 0
+    """Recognizers: the longest context in tokens, each of which stands for one byte of UTF-8 at least (a context of so
+    many bytes fits); 0: no such limit. A model that has one answers work of ``RecognizeKind.CHECK``."""
     vad_gain_db: float = 0.0
     """Recognizers: how much louder voice activity detection hears audio that is meant for it. Detection takes quiet
     speech and that of telephones for silence; a model that answers noise with nothing is better asked too often."""
+    noise_words: tuple[str, ...] = ()
+    """Recognizers: what the model says of noise, in small letters without punctuation. Such an answer counts for
+    nothing where voice activity was faint."""
+
+    @property
+    def max_admitted(self) -> int:
+        """How many items an engine may hold, the live one above ``max_batch`` included."""
+        return max(1, self.max_batch) + self.pauses
 
 
 class WorkerState(Enum):

@@ -36,6 +36,8 @@ class Endpointing:
     """A segment is cut here at the latest."""
     soft_segment_ms: int = 12_000
     """From here on a segment is cut at the next short pause."""
+    quiet_margin_ms: int = 500
+    """So much longer than ``end_silence_ms`` a live client may send nothing before its speech has ended (mode VAD)."""
     padding_ms: int = 300
     """Audio before the first speech frame that belongs to the segment."""
     gain_db: float = 0.0
@@ -55,6 +57,8 @@ class RecognitionOptions:
     partial_results: bool = True
     partial_interval_ms: int = 500
     separate_channels: bool = False
+    noise_words: tuple[str, ...] = ()
+    """What the model says of noise."""
     aligner: str = ""
     """Model that gives each FINAL its word times; empty: nobody asked for them."""
     aligner_languages: tuple[str, ...] = ()

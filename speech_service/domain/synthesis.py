@@ -154,6 +154,8 @@ class SynthesisOptions:
     lexicon: tuple[LexiconEntry, ...] = field(default=(), repr=False)
     seed: int = 0
     segmentation: Segmentation = Segmentation.SENTENCE
+    sentence_pause_ms: int = 200
+    """A finished sentence is spoken when no text came for so long; 0: when the next word proves that it is one."""
     word_timings: bool = False
     aligner: str = ""
     """The model that finds them; empty: the voice's own says them."""

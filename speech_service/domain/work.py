@@ -26,10 +26,13 @@ class WorkClass(IntEnum):
 
 
 class RecognizeKind(Enum):
-    """A PARTIAL may be superseded; a FINAL is never dropped."""
+    """A PARTIAL may be superseded; a FINAL is never dropped. A CHECK recognizes nothing: it fails where the model
+    does not take the context (``ModelCapabilities.max_context_tokens``).
+    """
 
     PARTIAL = "partial"
     FINAL = "final"
+    CHECK = "check"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ class RecognizeWork:
     @property
     def is_last(self) -> bool:
         """No later work needs its audio."""
-        return self.kind is RecognizeKind.FINAL
+        return self.kind is not RecognizeKind.PARTIAL
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

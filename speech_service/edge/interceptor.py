@@ -86,7 +86,7 @@ class CallInterceptor(aio.ServerInterceptor):
                 check_fields(message)
                 return message
             except SpeechError as error:
-                return error
+                return error.with_traceback(None)  # its frames would keep the message
             except DecodeError:
                 return _malformed()
 

@@ -74,7 +74,8 @@ class StreamPump(Generic[Request, Response]):
         self._outbox = Outbox()
         self._runner: SessionRunner[Any] | None = None
         self._serving: asyncio.Task[Any] | None = None
-        self._drained = asyncio.Event()
+        self._drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """A future and no event: to wait for it needs no task, of which a thousand cancelled streams have enough."""
         self._reader: asyncio.Task[SpeechError | None] | None = None
         self._given_up: SpeechError | None = None
         """What the stream ends with, now that the server waits no longer."""
@@ -117,13 +118,14 @@ class StreamPump(Generic[Request, Response]):
 
     def drain(self) -> None:
         """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
-        self._drained.set()
+        if not self._drained.done():
+            self._drained.set_result(None)
 
     def give_up(self) -> None:
         """End the stream now, with UNAVAILABLE after what is ready: the server waits no longer."""
         error = gave_up()
         self._given_up = error
-        self._drained.set()
+        self.drain()
         if self._runner is not None:
             self._runner.close(error)
         if self._reader is not None:
@@ -154,30 +156,27 @@ class StreamPump(Generic[Request, Response]):
         if self._drain_ms is not None:
             self.going_away(self._drain_ms)
         feeding = _heard(asyncio.create_task(self._feed(requests, runner)))
-        drained = asyncio.create_task(self._drained.wait())
         try:
             await asyncio.wait(
-                [feeding, drained, runner.finished], return_when=asyncio.FIRST_COMPLETED
+                [feeding, self._drained, runner.finished], return_when=asyncio.FIRST_COMPLETED
             )
             if feeding.done():
                 feeding.result()  # raises what was wrong with a message
             elif not runner.finished.done():
                 await self._stop_feeding(feeding)
             error = await runner.finished
-            return error or (_draining() if self._drained.is_set() else None)
+            return error or (_draining() if self._drained.done() else None)
         finally:
             feeding.cancel()
-            drained.cancel()
-            await asyncio.wait([feeding, drained])
+            await asyncio.wait([feeding])
 
     async def _first(self, requests: AsyncIterator[Request]) -> Request:
         """The first message; neither a silent client nor a drain waits for it for ever."""
         first = _heard(asyncio.ensure_future(anext(requests, None)))
-        drained = asyncio.create_task(self._drained.wait())
         timeout_s = self._config.config_timeout_s
         try:
             await asyncio.wait(
-                [first, drained], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+                [first, self._drained], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
             )
             if first.done():
                 request = first.result()
@@ -186,15 +185,14 @@ class StreamPump(Generic[Request, Response]):
                     raise InvalidFieldError("config", problem, "config first")
                 _check_config(request)
                 return request
-            if drained.done():
+            if self._drained.done():
                 raise _draining()
             raise StreamAbortedError(
                 f"no first message within {timeout_s:g} s", reason="CONFIG_TIMEOUT"
             )
         finally:
             first.cancel()
-            drained.cancel()
-            await asyncio.wait([first, drained])
+            await asyncio.wait([first])
 
     async def _feed(self, requests: AsyncIterator[Request], runner: SessionRunner[Any]) -> None:
         clock = asyncio.get_running_loop().time
@@ -202,11 +200,13 @@ class StreamPump(Generic[Request, Response]):
         async for request in requests:
             self._waiting_since_s = None
             self._in_message = True
+            runner.readable.clear()
             more = await self._handler.message(request)
             self._in_message = False
-            if not more or self._drained.is_set():
+            if not more or self._drained.done():
                 break
             await self._wait_for_room(runner)
+            runner.readable.set()
             self._waiting_since_s = clock()
         self._waiting_since_s = None
         await self._handler.half_close()

@@ -12,10 +12,11 @@ from typing import Any, Protocol, TypeVar, cast
 from speech_service.config.load import decode_options
 from speech_service.config.tree import ConfigError, ModelConfig, Settings, VadConfig
 from speech_service.domain.installing import install_extra
-from speech_service.domain.models import ModelCapabilities
+from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines.model_files import ModelFileError
 from speech_service.engines.official_qwen.package import RECIPE
 from speech_service.engines.shared import SharedModels
+from speech_service.engines.unlooping import UnloopingEngine
 from speech_service.protocols import Engine, Vad
 
 T = TypeVar("T")
@@ -140,7 +141,9 @@ def build_engine(
     module = cast(_ModelModule, _load(backend, f"{path}.kind"))
     options = decode_options(module.Options, config.options, f"{path}.options")
     models = shared or SharedModels()
-    return _guarded(lambda: module.build(options, models), backend, f"{path}.options")
+    engine = _guarded(lambda: module.build(options, models), backend, f"{path}.options")
+    is_recognizer = engine.capabilities.kind is ModelKind.RECOGNIZER
+    return UnloopingEngine(engine) if is_recognizer else engine
 
 
 def build_vad(config: VadConfig, path: str = "vad") -> Vad:

@@ -9,7 +9,7 @@ from enum import Enum
 
 from speech_service.domain.call import CallMode
 from speech_service.domain.models import ModelState, WorkerState
-from speech_service.domain.transcript import ResultKind
+from speech_service.domain.transcript import RepairKind, ResultKind
 from speech_service.domain.work import DropReason, WorkClass
 
 
@@ -168,6 +168,11 @@ METRICS: tuple[Metric, ...] = (
     _counter(
         "speech_stable_prefix_broken_total",
         "FINALs that changed a prefix which partials had called stable.",
+    ),
+    _counter(
+        "speech_recognition_repairs_total",
+        "FINALs repaired: loops of a model, audio that it could not decode, words that only noise brought forth.",
+        Label("kind", "what was repaired", tuple(kind.value for kind in RepairKind)),
     ),
     _distribution(
         "speech_unary_rtf", "Handling time over audio time of unary calls with audio.", _RTF

@@ -48,6 +48,8 @@ class PrometheusObserver:
         for metric in METRICS:
             self._register(metric)
         ProcessCollector(registry=self.registry)
+        self._log_drops: Callable[[], int] = lambda: 0
+        self.registry.register(_LogDrops(lambda: self._log_drops()))
         self._server = MetricsServer(self.registry)
 
     def _register(self, metric: Metric) -> None:
@@ -113,7 +115,7 @@ class PrometheusObserver:
 
     def follow_log(self, dropped: Callable[[], int]) -> None:
         """Show the lines that the log dropped; ``dropped`` gives their number so far."""
-        self.registry.register(_LogDrops(dropped))
+        self._log_drops = dropped
 
     def count(self, name: str, value: float = 1.0, **labels: str) -> None:
         """Add to a counter."""

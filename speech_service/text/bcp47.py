@@ -14,6 +14,8 @@ from speech_service.domain.errors import InvalidFieldError
 
 ANY = "*"
 """The language range that every tag matches (RFC 4647): of a model that takes whatever it is given."""
+_UNSPACED = frozenset({"zh", "yue", "ja", "th", "lo", "km", "my", "bo"})
+"""Languages that put no space between words, nor between sentences."""
 _NORWEGIAN = frozenset({"no", "nb", "nn"})
 """``no`` is the macrolanguage; which of the two is written is often not said."""
 
@@ -32,6 +34,11 @@ def normalize(tag: str, field: str = "language") -> str:
     if normal is None:
         raise InvalidFieldError(field, "is not a BCP-47 language tag", "tags such as en, pt-BR")
     return normal
+
+
+def is_unspaced(tag: str) -> bool:
+    """True where texts of the language are joined without a space; ``tag`` is in its normal form or empty."""
+    return tag.partition("-")[0] in _UNSPACED
 
 
 def is_tag(tag: str) -> bool:

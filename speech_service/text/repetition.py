@@ -1,58 +1,172 @@
-"""Repairs the loops that speech recognizers fall into ("the the the the the ...")."""
+"""Tells the loops that speech recognizers fall into ("the the the the the ...") from what people repeat.
+
+Judged by time: text that nobody could say in the audio's length holds a loop, and the runs of repetitions that take
+the most time are the loop. Where the length is not known, a run counts as a loop above the limit of the official
+qwen-asr package, more than twenty times in a row.
+"""
 
 import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-_MAX_WORDS = 12
-"""Longest phrase whose repetition is looked for."""
+MAX_TIMES = 20
+"""As often a phrase may be said in a row at the fastest pace; the official package's limit."""
+_MIN_TIMES, _MIN_TIMES_OF_LONG, _LONG_UNITS = 5, 3, 4
+"""Fewer repetitions are no run: people say "no, no, no, no". Of a phrase of several words, fewer are enough."""
+_MAX_UNITS = 20
+"""Longest phrase, in words or characters, whose repetition is looked for."""
 _WORD = re.compile(r"\S+")
-_BEGIN = re.compile(r"\W*+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_KANA = re.compile("[\u3041-\u30ff\uff66-\uff9f]")
+_UNSPACED = re.compile(f"{_HAN.pattern}|{_KANA.pattern}|[\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff]")
+"""Characters of scripts that put no space between words: also Thai, Lao, Tibetan, Burmese, Khmer."""
+_SHORTEST_WORD_MS = 125
+"""Eight words a second: faster than laughter and than auctioneers."""
+_SYLLABLE_MS = 110
+"""Of a digit, and of a Chinese character."""
+_MORA_MS = 80
+"""Of a kana."""
+_LETTER_MS = 30
+_ORDINARY_PACE = 2.0
+"""What is said more than ``MAX_TIMES`` has to fit at an ordinary pace: so many times the shortest time."""
 
 
-def collapse_repetitions(text: str, max_repeats: int = 4) -> str:
-    """Shorten every phrase that is said more than ``max_repeats`` times in a row to one occurrence.
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A word, or a character where words are not divided by spaces; ``key`` is what it is compared by."""
 
-    Words are compared without case and without punctuation at their edges. Text without such a run is returned
-    unchanged, byte for byte: people do say "no, no, no". The last occurrence is kept, with its punctuation.
+    begin: int
+    end: int
+    key: str
+    shortest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """``times`` repetitions of ``period`` units from unit ``first`` on."""
+
+    first: int
+    period: int
+    times: int
+    shortest_ms: int
+
+    @property
+    def end(self) -> int:
+        """The unit behind its last whole repetition."""
+        return self.first + self.period * self.times
+
+
+def collapse_repetitions(
+    text: str, audio_ms: int | None = None, *, is_cut_off: bool = False
+) -> str:
+    """Shorten each loop of ``text`` to the last of its repetitions, with its punctuation.
+
+    Words are compared without case and without punctuation at their edges. What can have been said is returned
+    unchanged, byte for byte, however often it is repeated. Takes time in proportion to the text.
 
     Args:
         text: what a recognizer said.
-        max_repeats: repetitions that ordinary speech may have; at least 1.
+        audio_ms: length of the audio that it was said of; None: not known.
+        is_cut_off: the recognizer did not end the text, it was stopped; a run that the text ends in is then a loop.
     """
-    spans = [match.span() for match in _WORD.finditer(text)]
-    keys = [_key(text[a:b]) for a, b in spans]
+    units = _units(text)
+    runs = _runs(units)
+    if not runs:
+        return text
+    needed_ms = sum(unit.shortest_ms for unit in units)
+    loops: list[_Run] = []
+    for run in sorted(runs, key=lambda each: -each.shortest_ms):
+        spare_ms = run.shortest_ms * (run.times - 1) // run.times
+        if _is_loop(run, needed_ms, audio_ms) or (is_cut_off and _ends_in(run, len(units))):
+            loops.append(run)
+            needed_ms -= spare_ms
+    return _without(text, units, loops) if loops else text
+
+
+def _is_loop(run: _Run, needed_ms: int, audio_ms: int | None) -> bool:
+    if audio_ms is None or not run.shortest_ms:  # signs are not said, and no audio holds them
+        return run.times > MAX_TIMES
+    pace = _ORDINARY_PACE if run.times > MAX_TIMES else 1.0
+    return needed_ms + (pace - 1) * run.shortest_ms > audio_ms
+
+
+def _ends_in(run: _Run, count: int) -> bool:
+    """The text ends in the run, or in the middle of one more repetition."""
+    return count - run.end < run.period
+
+
+def _without(text: str, units: Sequence[_Unit], loops: Iterable[_Run]) -> str:
     kept: list[str] = []
-    begin, at = 0, 0
-    while at < len(keys):
-        run = _run_at(keys, at, max_repeats)
-        if run is None:
-            at += 1
-            continue
-        period, count = run
-        kept.append(text[begin : spans[at][0]])
-        at += period * (count - 1)
-        begin = spans[at][0]
-        at += period
-    return "".join(kept) + text[begin:] if kept else text
+    at = 0
+    for run in sorted(loops, key=lambda each: each.first):
+        kept.append(text[at : units[run.first].begin])
+        at = units[run.first + run.period * (run.times - 1)].begin
+    return "".join(kept) + text[at:]
+
+
+def _units(text: str) -> list[_Unit]:
+    """Words; characters of words that are written without spaces, or longer than any word is."""
+    units: list[_Unit] = []
+    for match in _WORD.finditer(text):
+        begin, end = match.span()
+        word = match[0]
+        if len(word) > _MAX_UNITS or _UNSPACED.search(word):
+            units += _characters(word, begin)
+        else:
+            shortest_ms = max(_SHORTEST_WORD_MS, sum(map(_character_ms, word)))
+            units.append(_Unit(begin, end, _key(word), shortest_ms))
+    return units
+
+
+def _characters(word: str, begin: int) -> list[_Unit]:
+    """Each character, with the marks that belong to it."""
+    starts = [at for at, char in enumerate(word) if not at or not unicodedata.combining(char)]
+    ends = [*starts[1:], len(word)]
+    pieces = [(at, end, word[at:end]) for at, end in zip(starts, ends, strict=True)]
+    return [
+        _Unit(begin + at, begin + end, piece.casefold(), sum(map(_character_ms, piece)))
+        for at, end, piece in pieces
+    ]
+
+
+def _character_ms(char: str) -> int:
+    if char.isdigit() or _HAN.match(char):
+        return _SYLLABLE_MS
+    if _KANA.match(char):
+        return _MORA_MS
+    return _LETTER_MS if char.isalpha() else 0
 
 
 def _key(word: str) -> str:
     """What words are compared by: no case, and no punctuation at the edges."""
-    begin = _BEGIN.match(word)
-    core = word[begin.end() :] if begin else word
-    end = len(core)
-    while end and not (core[end - 1].isalnum() or core[end - 1] == "_"):
+    begin, end = 0, len(word)
+    while begin < end and not (word[begin].isalnum() or word[begin] == "_"):
+        begin += 1
+    while end > begin and not (word[end - 1].isalnum() or word[end - 1] == "_"):
         end -= 1
-    return core[:end].casefold() or word
+    return word[begin:end].casefold() or word
 
 
-def _run_at(keys: list[str], at: int, max_repeats: int) -> tuple[int, int] | None:
-    """Shortest phrase at ``at`` that repeats too often: its length in words, and how often."""
-    for period in range(1, _MAX_WORDS + 1):
-        if at + period * (max_repeats + 1) > len(keys):
-            return None
-        count, end = 1, at + period
-        while keys[end : end + period] == keys[at : at + period]:
-            count, end = count + 1, end + period
-        if count > max_repeats:
-            return period, count
-    return None
+def _runs(units: Sequence[_Unit]) -> list[_Run]:
+    """Runs that do not overlap: of two that do, the one of the shorter phrase, then the earlier one."""
+    numbers: dict[str, int] = {}
+    keys = [numbers.setdefault(unit.key, len(numbers)) for unit in units]
+    times_ms = [0]
+    for unit in units:
+        times_ms.append(times_ms[-1] + unit.shortest_ms)
+    taken = bytearray(len(keys))
+    runs: list[_Run] = []
+    for period in range(1, min(_MAX_UNITS, len(keys) // _MIN_TIMES_OF_LONG) + 1):
+        least = _MIN_TIMES_OF_LONG if period >= _LONG_UNITS else _MIN_TIMES
+        first = 0
+        for at in range(period, len(keys) + 1):
+            if at < len(keys) and keys[at] == keys[at - period] and not taken[at]:
+                continue
+            times = (at - first) // period
+            end = first + times * period
+            if times >= least and not any(taken[first:end]):
+                runs.append(_Run(first, period, times, times_ms[end] - times_ms[first]))
+                taken[first:end] = b"\x01" * (end - first)
+            first = at - period + 1
+    return runs

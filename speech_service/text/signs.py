@@ -15,6 +15,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Set
 
+from speech_service.text.normal_form import normal_form
+
 Span = tuple[int, int]
 """Code points ``[begin, end)`` of a text."""
 
@@ -28,9 +30,9 @@ _OPERATOR = r" ?(?:[-=<>!:]=|[-=]>|[=<>+^\u00b1\u00d7\u00f7\u2190-\u21ff\u2212-\
 _VERBATIM = re.compile(
     "|".join(
         (
-            r"```(?:[^`]|`(?!``))*+```|`[^`\n]++`",
+            r"(?<!`)(?:```(?:[^`]|`(?!``))*+```)++|`[^`\n]++`",
             r"</?[A-Za-z][^<>]*+>|<\d[\d:.]*+>|<[!?%][^<>]{1,400}>|\{\\[^{}]*+\}",
-            r"[$#%]?\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}+|\[\[[^\[\]\n]{1,200}\]\]",
+            r"[$#%]?(?<!\{)\{++(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}++|\[\[[^\[\]\n]{1,200}\]\]",
             r"[A-Za-z][A-Za-z+.-]{1,12}://[^\s<>\"]++|\bwww\.[^\s<>\"]++",
             r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
             r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z]{2,31}\d?);",
@@ -42,22 +44,22 @@ _VERBATIM = re.compile(
             r"(?<![\w/])(?:~|\.{1,2})?/[\w.@+-]++(?:/[\w.@+-]*+)*+",
             r"(?<![\w/.-])[\w-]{2,80}(?:[/.][\w-]{1,80}){0,12}\.[a-z][\w-]++(?:\(\))?(?![\w/])",
             r"(?<![\w.,])[vV]?\d{1,9}(?:\.\d{1,9}){2,8}(?:[-+][\w.]++)?(?![\w,])|(?<!\w)[vV]\d{1,9}(?:\.\d{1,9}){0,8}(?!\w)",
-            r"(?<!\w)\w*[A-Za-z0-9]_\w++(?:\(\))?|(?<!\w)__?\w++|(?<!\w)[A-Za-z_]\w*+\(\)",
+            r"(?<!\w)(?:(?![A-Za-z0-9]_\w)\w)*+[A-Za-z0-9]_\w++(?:\(\))?|(?<!\w)__?\w++|(?<!\w)[A-Za-z_]\w*+\(\)",
             r"(?<!\S)--[A-Za-z][\w-]*+(?:=\S++)?|(?<!\S)-[A-Za-z](?=\s|$)",
             rf"(?<![\w.,]){_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}}(?!\w)",
             r"[-=<>!:+*/&|]=|={2,3}|[-=]>|<-|&&|\|\||<<|>>|\b0x[\da-fA-F]++\b",
             r"(?<![\w.,])\+?\(?\d{2,6}\)?(?:[ \u00a0-]\(?\d{2,6}\)?){2,12}(?![\w,])",
-            r"\d[\d.,]*+[\u2012-\u2015\u2212]\d[\d.,]*+",
+            r"\d[\d.,]{0,40}+[\u2012-\u2015\u2212]\d[\d.,]*+",
             rf"[{_EMOJI}\u20e3][{_EMOJI}\u200d\ufe0f\u20e3]*+|[0-9#*]\ufe0f?\u20e3",
             r"[!-\u024f]{80,}+",  # no word is that long
         )
     )
 )
-_URL_END = re.compile(r"[.,;:!?)\]'\"]+$")
-_SENTENCE_END = re.compile(r"[.,:]+$")
+_URL_END = ".,;:!?)]'\""
+_SENTENCE_END = ".,:"
 _CONTRACTION = re.compile(r"(?<=[^\W\d_])&(?:#39|#x27|apos|rsquo);(?=[^\W\d_])", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
-_BEFORE = re.compile(r"(?:\d[\d.,]*|(?<![^\W\d_])[^\W\d_]{1,3})$")
+_BEFORE = re.compile(r"(?:\d[\d.,]{0,39}|(?<![^\W\d_])[^\W\d_]{1,3})$")
 _AFTER = re.compile(r"[.,]?\d(?:[\d.,]*\d)?|[^\W\d_]{1,3}(?![^\W_])")
 _REACH = 40
 """Characters beside a sign that may belong to it, such as an amount."""
@@ -108,28 +110,43 @@ def loose(text: str) -> list[Span]:
 def kept(source: str, translation: str) -> bool:
     """Whether each number and each sign of ``source`` is in ``translation`` as often; what is new there is allowed."""
     signs = Counter(filter(_is_sign, source))
-    there = Counter(filter(_is_sign, unicodedata.normalize("NFC", translation)))
+    there = Counter(filter(_is_sign, normal_form("NFC", translation)))
     if any(there[sign] < count for sign, count in signs.items()):
         return False
     wanted, written = numbers(source), numbers(translation)
+    there = Counter(written)
     return "".join(wanted) == "".join(written) or all(
-        written.count(number) == count for number, count in Counter(wanted).items()
+        there[number] == count for number, count in Counter(wanted).items()
     )
 
 
 def comes_through(source: str, translation: str) -> bool:
     """As :func:`kept`, and whether all that is no language is there letter by letter: for a model that saw it."""
     rest: list[str] = []
-    at = 0
+    taken = bytearray(len(translation))
+    tried: dict[str, int] = {}
+    at = behind = 0
     for begin, end in _verbatim(source):
         found = source[begin:end]
-        place = translation.find(found)
+        place = _free(translation, found, taken, behind)  # nearly always in the same order
+        if place < 0:
+            place = tried[found] = _free(translation, found, taken, tried.get(found, 0))
         if place < 0:
             return False
-        translation = f"{translation[:place]} {translation[place + len(found) :]}"
+        behind = place + len(found)
+        taken[place:behind] = b"\1" * len(found)
         rest.append(source[at:begin])
         at = end
-    return kept(" ".join([*rest, source[at:]]), translation)
+    left = "".join(" " if gone else char for char, gone in zip(translation, taken, strict=True))
+    return kept(" ".join([*rest, source[at:]]), left)
+
+
+def _free(text: str, wanted: str, taken: bytearray, start: int) -> int:
+    """The first place of ``wanted`` from ``start`` on of which nothing is taken; -1: none."""
+    place = text.find(wanted, start)
+    while place >= 0 and taken.find(1, place, place + len(wanted)) >= 0:
+        place = text.find(wanted, place + 1)
+    return place
 
 
 def verbatim(text: str) -> list[str]:
@@ -147,9 +164,9 @@ def _verbatim(text: str) -> Iterator[Span]:
         begin, end = match.span()
         found = match.group()
         if "://" in found or found.startswith("www."):
-            end -= len(found) - len(_URL_END.sub("", found))
+            end -= len(found) - len(found.rstrip(_URL_END))
         elif found[0] in "./~@#" or found[-1] in ".:,":
-            end -= len(found) - len(_SENTENCE_END.sub("", found))
+            end -= len(found) - len(found.rstrip(_SENTENCE_END))
         if found[0] == "&" and _CONTRACTION.match(text, begin):
             continue
         if begin < end:

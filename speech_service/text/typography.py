@@ -16,7 +16,9 @@ class _Kind:
     """Whether a translation without them is damaged."""
 
 
-_DASHES = r"[^\S\n]*[\u2012-\u2015]+[^\S\n]*|[^\S\n]+-{1,3}[^\S\n]+"
+_SPACES = r"(?<![^\S\n])[^\S\n]++"
+"""All spaces that stand together on a line."""
+_LONG_DASH = rf"(?:{_SPACES})?[\u2012-\u2015]++[^\S\n]*+"
 _KINDS = (
     _Kind(
         re.compile('["\u201c\u201d\u201e\u201f\u00ab\u00bb]'),
@@ -25,9 +27,9 @@ _KINDS = (
         True,
     ),
     _Kind(
-        re.compile(_DASHES),
+        re.compile(rf"{_LONG_DASH}|{_SPACES}-{{1,3}}[^\S\n]++"),
         " - ",
-        re.compile(r"[^\S\n]*[\u2012-\u2015]+[^\S\n]*|[^\S\n]+-{1,3}(?=\s)[^\S\n]*"),
+        re.compile(rf"{_LONG_DASH}|{_SPACES}-{{1,3}}(?=\s)[^\S\n]*+"),
         True,
     ),
     _Kind(re.compile("\u2026|\\.{3}"), "...", re.compile("\u2026|\\.{3}"), False),

@@ -25,7 +25,7 @@ class JournaledEngine:
 
     def __init__(self, engine: Engine, record: WorkerRecord) -> None:
         self._engine = engine
-        slots = max(1, engine.capabilities.max_batch)
+        slots = engine.capabilities.max_admitted
         self._map = record.take_journal(slots)
         weakref.finalize(self, record.give_back, self._map)
         self._free = list(range(slots))

@@ -16,6 +16,8 @@ op: Any = import_module("re._constants")
 parser: Any = import_module("re._parser")
 SEARCHES = {"search", "findall", "finditer", "sub", "subn", "split"}
 ANCHORED = {"match", "fullmatch"}
+RULE = "rule"
+"""Of ``text/english/rules.py``: compiles a pattern that is searched for."""
 _ALPHABET = [chr(code) for code in range(0x250)] + list("\u0301\u2028世あ。“”—…♪😀")
 """Characters that sets are compared on."""
 _ENDLESS = 64
@@ -44,15 +46,13 @@ def _of_file(path: Path) -> Iterator[Found]:
     known = _constants(path)
     uses = _uses(path)
     for node in nodes_of(path):
-        if not isinstance(node, ast.Call) or not _is_re(node.func) or not node.args:
-            continue
-        function = node.func.attr  # pyright: ignore[reportAttributeAccessIssue]
-        if function not in SEARCHES | ANCHORED | {"compile"}:
+        function = _function(node)
+        if not isinstance(node, ast.Call) or not function:
             continue
         text = _value(node.args[0], known)
         if text is None:
             continue  # made of data: `test_what_is_made_at_run_time` knows them
-        searched = function in SEARCHES
+        searched = function in SEARCHES | {RULE}
         if function == "compile":
             ways = uses.get(_name_of(path, node), SEARCHES)
             searched = bool(ways & SEARCHES) or not ways
@@ -65,20 +65,26 @@ def dynamic_patterns(folders: tuple[str, ...]) -> list[str]:
     for path in sources(folders):
         known = _constants(path)
         for node in nodes_of(path):
-            if isinstance(node, ast.Call) and _is_re(node.func) and node.args:
-                function = node.func.attr  # pyright: ignore[reportAttributeAccessIssue]
-                takes_pattern = function in SEARCHES | ANCHORED | {"compile"}
-                if takes_pattern and _value(node.args[0], known) is None:
-                    found.append(f"{path.relative_to(ROOT)}: {ast.unparse(node.args[0])}")
+            if (
+                isinstance(node, ast.Call)
+                and _function(node)
+                and _value(node.args[0], known) is None
+            ):
+                found.append(f"{path.relative_to(ROOT)}: {ast.unparse(node.args[0])}")
     return found
 
 
-def _is_re(function: ast.expr) -> bool:
-    return (
-        isinstance(function, ast.Attribute)
-        and isinstance(function.value, ast.Name)
-        and function.value.id == "re"
-    )
+def _function(node: ast.AST) -> str:
+    """The function of ``re`` that a call gives a pattern to, or ``rule`` of ``text/english/rules.py``; empty: none."""
+    if not isinstance(node, ast.Call) or not node.args:
+        return ""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id="re"), attr=name):
+            return name if name in SEARCHES | ANCHORED | {"compile"} else ""
+        case ast.Name(id=name):
+            return name if name == RULE else ""
+        case _:
+            return ""
 
 
 @cache
@@ -110,7 +116,7 @@ def _value(node: ast.expr, known: dict[str, Any]) -> str | None:
 
 def _flags(node: ast.Call) -> int:
     given = [*node.args[1:], *(k.value for k in node.keywords if k.arg == "flags")]
-    flags = 0
+    flags = re.IGNORECASE if any(k.arg == "any_case" for k in node.keywords) else 0
     for each in given:
         try:
             value = eval(compile(ast.Expression(each), "flags", "eval"), {"re": re})

@@ -357,7 +357,6 @@ async def test_end_of_input_ends_without_a_half_close(server: Server) -> None:
         ([message()], "INVALID_FIELD", "payload"),
         ([message(audio={"data": b"\0\0", "sequence": 5})], "SEQUENCE_GAP", "audio.sequence"),
         ([message(text={"end_of_text": True}), *words("x")], "OUT_OF_ORDER", "text"),
-        ([message(finalize={"control_id": "x" * 65})], "INVALID_FIELD", "finalize.control_id"),
     ],
 )
 async def test_wrong_messages_end_the_stream(
@@ -367,6 +366,12 @@ async def test_wrong_messages_end_the_stream(
         await stream(server, messages)
     Failure.of(caught.value).is_("INVALID_ARGUMENT", reason, "BadRequest").names(field)
     await server.idle()
+
+
+async def test_a_wrong_control_message_is_answered(server: Server) -> None:
+    events = await stream(server, [message(finalize={"control_id": "x" * 65})])
+    (ack,) = [event.control_ack for event in events if event.HasField("control_ack")]
+    assert (ack.control_id, ack.error.field) == ("x" * 64, "finalize.control_id")
 
 
 async def test_config_comes_first_and_without_subtitles(server: Server) -> None:

@@ -307,3 +307,22 @@ async def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
         )
         _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
     assert err == b""
+
+
+async def test_a_priority_is_sent_and_only_lowers(tmp_path: Path) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(wav(0.5))
+    async with serve(speak) as server:
+        for words in ((), ("--priority", "batch"), ("--priority", "batch", "--stream")):
+            await cli("recognize", str(file), *words, "--server", server.target)
+    sent = [metadata.get("x-speech-priority") for metadata in server.metadata]
+    assert sent == [None, "batch", "batch"]
+
+
+@pytest.mark.parametrize("command", ["recognize", "translate", "align", "synthesize"])
+async def test_commands_whose_work_can_wait_have_a_priority(command: str) -> None:
+    told = await cli(command, "--help")
+    assert "--priority {default,batch}" in told.out
+    raised = await cli(command, "--priority", "interactive", "x")
+    assert raised.code == 2
+    assert "batch" in raised.err

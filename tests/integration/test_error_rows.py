@@ -311,19 +311,6 @@ LATER = [
         "silence.duration",
         "INVALID_FIELD",
     ),
-    (
-        "long finalize id",
-        request(finalize={"control_id": "c" * 65}),
-        "finalize.control_id",
-        "INVALID_FIELD",
-    ),
-    ("long reset id", request(reset={"control_id": "c" * 65}), "reset.control_id", "INVALID_FIELD"),
-    (
-        "long update id",
-        request(update_config={"control_id": "c" * 65}),
-        "update_config.control_id",
-        "INVALID_FIELD",
-    ),
     ("gap", chunk(b"\0\0", sequence=1), "audio.sequence", "SEQUENCE_GAP"),
     ("too large", chunk(bytes(1024 * 1024 + 2)), "audio.data", "LIMIT_EXCEEDED"),
 ]

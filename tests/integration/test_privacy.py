@@ -104,7 +104,7 @@ async def test_a_server_that_used_every_engine_told_nobody_and_left_nothing(tmp_
 
 def outward(trace: Path) -> list[str]:
     lines = trace.read_text(errors="replace").splitlines()
-    assert any("connect(" in line for line in lines), "strace saw nothing at all"
+    assert lines, "strace saw nothing at all"
     return [line for line in lines if CONNECTS.search(line) and not LOOPBACK.search(line)]
 
 

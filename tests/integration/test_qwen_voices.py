@@ -25,6 +25,8 @@ from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.folder import TinyModels
 from tests.qwen_tiny.tts import Kind, Size
 
+CUT = "SPEECH_CUT"
+"""Random weights never end their speech themselves."""
 CREATE: Any = voice_pb.CreateVoiceRequest
 SPEAK: Any = pb.SynthesizeRequest
 RATE = 24_000
@@ -106,7 +108,7 @@ async def test_words_say_how_to_speak(server: Server) -> None:
     failure.is_("INVALID_ARGUMENT", "UNSUPPORTED_OPTION", "BadRequest")
     failure.names("config.style_instruction")
     warned = await speak(server, model="small", style_instruction="sadly", option_handling=2)
-    assert [warning.field for warning in warned.warnings] == ["config.style_instruction"]
+    assert [w.field for w in warned.warnings if w.reason != CUT] == ["config.style_instruction"]
 
 
 async def test_descriptions_make_different_voices(server: Server) -> None:
@@ -178,15 +180,15 @@ async def test_useless_recordings_are_refused(
     failure.is_("INVALID_ARGUMENT", reason, "BadRequest").names("config.inline_prompt.audio")
 
 
-async def test_clones_are_not_cached_and_everything_else_is(server: Server) -> None:
-    cases: list[tuple[dict[str, Any], bool]] = [
-        ({"inline_prompt": prompt()}, False),
-        ({"design": {"description": "a robot"}}, True),
-        ({"model": "qwen3-tts-custom-voice"}, True),
+async def test_neither_clones_nor_speech_that_was_cut_is_cached(server: Server) -> None:
+    cases: list[dict[str, Any]] = [
+        {"inline_prompt": prompt()},
+        {"design": {"description": "a robot"}},
+        {"model": "qwen3-tts-custom-voice"},
     ]
-    for fields, cached in cases:
+    for fields in cases:
         replies = [await speak(server, "and then it was noon", **fields) for _ in range(2)]
-        assert [reply.cached for reply in replies] == [False, cached]
+        assert [reply.cached for reply in replies] == [False, False]
         assert difference(*replies) <= 1
 
 
@@ -207,7 +209,7 @@ async def test_the_aligner_says_when_words_are_spoken(server: Server) -> None:
     reply = await speak(server, **fixed, timing=pb.TIMING_WORD)
     plain = await speak(server, **fixed)
     assert difference(reply, plain) <= 1
-    assert (len(plain.timings), list(reply.warnings)) == (0, [])
+    assert (len(plain.timings), [w for w in reply.warnings if w.reason != CUT]) == (0, [])
     async with SpeechTalk(server, config(**fixed, timing=pb.TIMING_WORD)) as talk:
         await talk.text(TEXT)
         streamed = gather(await talk.end())

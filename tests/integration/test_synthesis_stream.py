@@ -274,6 +274,9 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({}, "payload", "INVALID_FIELD"),
     ({"text": {"context_id": "x" * 65, "text": "a"}}, "text.context_id", "LIMIT_EXCEEDED"),
     ({"text": {"text": "a" * 100_001}}, "text.text", "LIMIT_EXCEEDED"),
+]
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"flush": {"context_id": "x" * 65}}, "flush.context_id", "LIMIT_EXCEEDED"),
     ({"flush": {"control_id": "x" * 65}}, "flush.control_id", "INVALID_FIELD"),
     ({"cancel": {"context_id": "x" * 65}}, "cancel.context_id", "LIMIT_EXCEEDED"),
@@ -308,12 +311,25 @@ async def test_a_wrong_message(
     await talker.idle()
 
 
+@pytest.mark.parametrize(("message", "path", "reason"), REFUSED, ids=range(len(REFUSED)))
+async def test_a_wrong_control_message_is_answered(
+    talker: Server, message: dict[str, Any], path: str, reason: str
+) -> None:
+    async with SpeechTalk(talker) as talk:
+        await talk.send(**message)
+        error = (await talk.until("control_ack")).error
+        await talk.end()
+    assert (error.code, error.reason, error.field) == (3, reason, path)
+    await talker.idle()
+
+
 async def test_the_model_cannot_change(talker: Server) -> None:
     async with SpeechTalk(talker) as talk:
         mask = {"paths": ["model"]}
         await talk.send(update_config={"config": {"model": "x"}, "update_mask": mask})
-        failure = await talk.fails()
-    failure.is_("FAILED_PRECONDITION", "IMMUTABLE_FIELD", "PreconditionFailure")
+        error = (await talk.until("control_ack")).error
+        await talk.end()
+    assert (error.code, error.reason) == (9, "IMMUTABLE_FIELD")
 
 
 async def test_the_first_message_must_be_a_configuration(talker: Server) -> None:

@@ -194,7 +194,6 @@ BAD: list[tuple[list[dict[str, Any]], str]] = [
     ([{"config": config()}, {"config": config()}], "config"),
     ([{"config": config()}, {"text": {"text": "x" * 100_001}}], "text.text"),
     ([{"config": config()}, {"text": {"text": "\0"}}], "text.text"),
-    ([{"config": config()}, {"finalize": {"control_id": "x" * 65}}], "finalize.control_id"),
     ([{"config": config()}, {}], "payload"),
     ([{"config": config(subtitles={})}], "config.subtitles"),
     ([{"config": config(recognition={})}], "config.recognition.audio"),
@@ -215,6 +214,24 @@ async def test_what_is_wrong_is_named(
     assert failure.code.name == "INVALID_ARGUMENT"
     assert failure.message.startswith(field)
     await server.idle()
+
+
+@pytest.mark.parametrize("kind", ["finalize", "reset"])
+@pytest.mark.parametrize("spoken", [False, True])
+async def test_a_wrong_control_message_is_answered(server: Server, kind: str, spoken: bool) -> None:
+    fields = {"recognition": raw_config()} if spoken else {}
+    async with Interpreting(server.channel, config(**fields)) as talk:
+        await talk.send(**{kind: {"control_id": "x" * 65}})
+        ack = await talk.until("control_ack")
+        assert (ack.control_id, ack.error.field) == ("x" * 64, f"{kind}.control_id")
+        await talk.end()
+
+
+async def test_speech_ends_when_the_client_stops_sending(server: Server) -> None:
+    async with Interpreting(server.channel, config(recognition=raw_config())) as talk:
+        await talk.send(audio={"data": speech(1000)})
+        await talk.until("translation")  # nothing else will come
+        await talk.end()
 
 
 async def test_a_client_that_goes_away_leaves_nothing() -> None:

@@ -1,6 +1,7 @@
 """Tasks that must not end by an exception."""
 
 import asyncio
+import logging
 
 import pytest
 
@@ -8,8 +9,18 @@ from speech_service import tasks
 from speech_service.tasks import keep, log_failure
 
 
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[logging.LogRecord]:
+    """What is logged, whatever other tests of this process did to the loggers that it has."""
+    records: list[logging.LogRecord] = []
+    logger = logging.Logger("of this test")
+    logger.addFilter(lambda record: records.append(record) or False)
+    monkeypatch.setattr(tasks, "logger", logger)
+    return records
+
+
 async def test_a_kept_task_is_started_again_and_each_failure_is_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, logged: list[logging.LogRecord]
 ) -> None:
     monkeypatch.setattr(tasks, "FIRST_PAUSE_S", 0.001)
     starts: list[int] = []
@@ -21,8 +32,8 @@ async def test_a_kept_task_is_started_again_and_each_failure_is_logged(
 
     await keep(run, "the keeper")
     assert len(starts) == 4
-    assert [record.exc_info is not None for record in caplog.records] == [True] * 3
-    assert all("the keeper" in record.getMessage() for record in caplog.records)
+    assert [record.exc_info is not None for record in logged] == [True] * 3
+    assert all("the keeper" in record.getMessage() for record in logged)
 
 
 async def test_a_kept_task_can_be_cancelled_while_it_runs_and_while_it_waits() -> None:
@@ -41,7 +52,7 @@ async def test_a_kept_task_can_be_cancelled_while_it_runs_and_while_it_waits() -
 
 
 async def test_the_end_of_a_task_that_nobody_waits_for_is_logged(
-    caplog: pytest.LogCaptureFixture,
+    logged: list[logging.LogRecord],
 ) -> None:
     async def fails() -> None:
         raise ValueError("why")
@@ -50,5 +61,5 @@ async def test_the_end_of_a_task_that_nobody_waits_for_is_logged(
     task.add_done_callback(log_failure)
     await asyncio.wait([task])
     await asyncio.sleep(0)
-    (record,) = caplog.records
+    (record,) = logged
     assert "lonely" in record.getMessage()

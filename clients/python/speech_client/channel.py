@@ -67,7 +67,8 @@ class CallOptions:
 
     Attributes:
         request_id: sent as ``x-request-id`` and named in errors and server logs; empty: a new one for each call.
-        priority: sent as ``x-speech-priority``; it may lower, never raise, a call's class.
+        priority: sent as ``x-speech-priority``; it may lower, never raise, a call's class: ``"batch"`` gives way to
+            all that others wait for, as ``Pacing.FILE`` streams do anyway; the other two change nothing.
         authorization: value of the ``authorization`` header, such as ``"Bearer ..."``.
         traceparent: W3C trace context, passed through.
         tracestate: W3C trace state, passed through.

@@ -194,15 +194,26 @@ def from_rpc_error(error: grpc.aio.AioRpcError, request_id: str = "") -> SpeechA
 
 
 def from_code(
-    number: int, message: str, reason: str, metadata: Mapping[str, str], request_id: str = ""
+    number: int,
+    message: str,
+    reason: str,
+    metadata: Mapping[str, str],
+    request_id: str = "",
+    field: str = "",
 ) -> SpeechApiError:
     """Build the error of a part of a stream, such as a context, that failed while the stream lives on.
 
     ``number`` is a canonical gRPC code; one that this version does not know counts as UNKNOWN.
     """
     code = next((each for each in _CODE if each.value[0] == number), _CODE.UNKNOWN)
+    violations = (FieldViolation(field, message),) if field else ()
     return _TYPES.get(code, SpeechApiError)(
-        code, message, reason=reason, metadata=metadata, request_id=request_id
+        code,
+        message,
+        reason=reason,
+        metadata=metadata,
+        field_violations=violations,
+        request_id=request_id,
     )
 
 

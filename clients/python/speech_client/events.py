@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from speech.v1 import common_pb2
+from speech_client import errors
 
 
 class SpeechEventKind(Enum):
@@ -61,7 +62,8 @@ class Progress:
 class ControlAck:
     """The one answer to a control message. ``last_final_segment`` is None while there is no FINAL.
 
-    ``context_id`` names the synthesis context concerned. ``raw`` is the stream's message; it carries the configuration
+    ``context_id`` names the synthesis context concerned. ``error`` says why the message was not carried out, and is
+    raised where the ack is awaited; the stream lives on. ``raw`` is the stream's message; it carries the configuration
     now in force after ``update_config``.
     """
 
@@ -70,6 +72,7 @@ class ControlAck:
     last_final_segment: int | None
     context_id: str = ""
     raw: Any = field(default=None, repr=False, compare=False)
+    error: errors.SpeechApiError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,10 @@ _CONTROL_KINDS = {
 }
 
 
+def _control_error(raw: common_pb2.ControlError) -> errors.SpeechApiError:
+    return errors.from_code(raw.code, raw.message, raw.reason, raw.metadata, field=raw.field)
+
+
 def stream_event(raw: Message) -> StreamEvent | None:
     """An event of any stream that is not the service's own; None for one that this version does not know.
 
@@ -171,7 +178,8 @@ def stream_event(raw: Message) -> StreamEvent | None:
         case common_pb2.ControlAck():
             last = part.last_final_segment if part.HasField("last_final_segment") else None
             control = _CONTROL_KINDS.get(part.kind)
-            return ControlAck(part.control_id, control, last, part.context_id, raw)
+            error = _control_error(part.error) if part.HasField("error") else None
+            return ControlAck(part.control_id, control, last, part.context_id, raw, error)
         case common_pb2.Warning():
             return _warning(part)
         case common_pb2.GoingAway():

@@ -109,6 +109,7 @@ class RecognizeOptions(TypedDict, total=False):
         vad_threshold: speech probability, 0 to 1, above which a frame counts as speech.
         min_speech_ms: shortest speech that opens a segment.
         end_silence_ms: silence that ends a segment.
+        quiet_margin_ms: how much longer than that nothing may be sent before speech is taken as ended.
         max_segment_ms: longest segment.
         partial_results: default: yes on a real-time stream, no with FILE.
         partial_interval_ms: audio between two partials of a segment.
@@ -135,6 +136,7 @@ class RecognizeOptions(TypedDict, total=False):
     vad_threshold: float
     min_speech_ms: int
     end_silence_ms: int
+    quiet_margin_ms: int
     max_segment_ms: int
     partial_results: bool
     partial_interval_ms: int
@@ -250,5 +252,7 @@ def _put_endpointing(config: RecognitionConfig, options: RecognizeOptions) -> No
         endpointing.min_speech.CopyFrom(duration(options["min_speech_ms"]))
     if "end_silence_ms" in options:
         endpointing.end_silence.CopyFrom(duration(options["end_silence_ms"]))
+    if "quiet_margin_ms" in options:
+        endpointing.quiet_margin.CopyFrom(duration(options["quiet_margin_ms"]))
     if "max_segment_ms" in options:
         endpointing.max_segment.CopyFrom(duration(options["max_segment_ms"]))

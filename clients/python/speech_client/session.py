@@ -38,7 +38,8 @@ OpenCall = Callable[[CallOptions], Call]
 class PendingAck:
     """The answer to one control message; await it. The segment's FINAL has been received when it resolves.
 
-    Awaiting raises SpeechApiError when the stream ends without the answer.
+    Awaiting raises SpeechApiError when the stream ends without the answer, and when the answer says that the message
+    was not carried out; the stream lives on then.
     """
 
     def __init__(self, control_id: str, wanted: Callable[[int], None]) -> None:
@@ -271,7 +272,7 @@ class Session(Generic[Request, Event]):
             pending = next((ack for ack in self._acks if ack.control_id == event.control_id), None)
             if pending is not None:
                 self._acks.remove(pending)
-                pending.resolve(event)
+                pending.resolve(event.error or event)
 
     def _finish(self, error: Exception | None) -> None:
         if self._done:

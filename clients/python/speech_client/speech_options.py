@@ -15,7 +15,7 @@ from speech.v1.synthesis_service_pb2 import (
     Timing,
     VoicePrompt,
 )
-from speech_client.options import AudioFormat, AutoDetect, audio_format
+from speech_client.options import AudioFormat, AutoDetect, audio_format, duration
 
 OutputEncoding = Literal[
     "pcm_s16le", "pcm_f32le", "wav", "flac", "mp3", "ogg_opus", "mulaw", "alaw"
@@ -77,6 +77,8 @@ class SynthesizeOptions(TypedDict, total=False):
         lexicon: terms and how they are said; a string is a respelling.
         seed: makes the audio repeatable.
         segmentation: where text is cut into pieces that are spoken at once; default "sentence".
+        sentence_pause_ms: how long no text may come before a finished sentence of a stream is spoken; default 200;
+            0: it waits for the next word.
         timing: adds when each word or character is spoken.
         lenient: options that the model lacks are left out with a warning.
         raw_config: escape hatch: a message that the options above are merged into.
@@ -96,6 +98,7 @@ class SynthesizeOptions(TypedDict, total=False):
     lexicon: Mapping[str, str | Pronunciation]
     seed: int
     segmentation: Literal["sentence", "clause", "immediate", "manual"]
+    sentence_pause_ms: int
     timing: Literal["none", "word", "character"]
     lenient: bool
     raw_config: SynthesisConfig
@@ -122,6 +125,8 @@ def build_synthesis_config(options: SynthesizeOptions) -> SynthesisConfig:
     _put_lexicon(config, options)
     if "segmentation" in options:
         config.segmentation = Segmentation.Value(f"SEGMENTATION_{options['segmentation'].upper()}")
+    if "sentence_pause_ms" in options:
+        config.sentence_pause.CopyFrom(duration(options["sentence_pause_ms"]))
     if "timing" in options:
         config.timing = Timing.Value(f"TIMING_{options['timing'].upper()}")
     if options.get("lenient"):

@@ -144,10 +144,15 @@ class SynthesizeStream(Session[pb.StreamingSynthesizeRequest, SynthesizeEvent]):
         piece = pb.SynthesisText(context_id=context_id, text=text)
         await self.send(pb.StreamingSynthesizeRequest(text=piece))
 
-    async def flush(self, context_id: str = "", *, control_id: str = "") -> PendingAck:
-        """Speak a context's text to its end and end the context. Await the result for the ack."""
+    async def flush(
+        self, context_id: str = "", *, keep_open: bool = False, control_id: str = ""
+    ) -> PendingAck:
+        """Speak a context's text to its end, and end the context unless it is kept open for more text.
+
+        Await the result for the ack.
+        """
         name = control_id or self.new_control_id()
-        message = pb.Flush(context_id=context_id, control_id=name)
+        message = pb.Flush(context_id=context_id, control_id=name, keep_open=keep_open)
         return await self.send_control(name, pb.StreamingSynthesizeRequest(flush=message))
 
     async def cancel(self, context_id: str = "", *, control_id: str = "") -> PendingAck:

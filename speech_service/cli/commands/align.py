@@ -26,7 +26,7 @@ from speech_client import (
     Usage,
 )
 from speech_client.options import SubtitleFormat
-from speech_service.cli.arguments import add_connection, connect
+from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.streams import json_line
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--vtt", action="store_true", help="print WebVTT subtitles of the text")
     parser.add_argument("--model", default="", help="name as in `models`; default: the server's")
     parser.add_argument("--language", default="", metavar="CODE", help="BCP-47 code of the text")
+    add_priority(parser)
     add_connection(parser)
 
 

@@ -25,6 +25,7 @@ from speech_client import (
 from speech_service.cli.arguments import (
     access,
     add_connection,
+    add_priority,
     add_recognition,
     connect,
     recognition_options,
@@ -82,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="files at once (default: %(default)s)",
     )
     add_recognition(parser)
+    add_priority(parser)
     add_connection(parser)
 
 

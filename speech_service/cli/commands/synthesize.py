@@ -20,7 +20,7 @@ from speech_client import (
     SpeechTimings,
     SynthesizeOptions,
 )
-from speech_service.cli.arguments import add_connection, connect
+from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import REPLY_TOO_LARGE
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.texts import (
@@ -91,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--format", choices=FORMATS, help="form of the audio")
     group.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000")
     group.add_argument("--trim", action="store_true", help="no silence at the start and the end")
+    add_priority(parser)
     add_connection(parser)
 
 

@@ -31,7 +31,7 @@ from speech_client import (
     Usage,
 )
 from speech_client.options import SubtitleFormat
-from speech_service.cli.arguments import add_connection, connect
+from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.streams import json_line
@@ -81,6 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set translation; TERM alone stays as it is; may be repeated",
     )
     group.add_argument("--context", default="", metavar="TEXT", help="what the text is about")
+    add_priority(parser)
     add_connection(parser)
 
 

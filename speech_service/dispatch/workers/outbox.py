@@ -31,7 +31,8 @@ MAX_CRASHES = 2
 """A worker that died this often while it ran an item died of the item."""
 MAX_IN_FLIGHT = 256
 """Items in the worker at once, finals aside. Enough to fill its batches, few enough that a crash
-resends little, and that superseding mostly happens on this side of the socket."""
+resends little, and that superseding mostly happens on this side of the socket. BACKGROUND work has
+half of it, so that it never fills the way of what others wait for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -70,6 +71,19 @@ class Item:
         return samples[skip:]
 
 
+@dataclass(slots=True)
+class _Load:
+    """BACKGROUND work in flight."""
+
+    items: int = 0
+    size_bytes: int = 0
+
+    def change(self, item: Item, by: int) -> None:
+        if item.work.work_class is WorkClass.BACKGROUND:
+            self.items += by
+            self.size_bytes += by * item.size_bytes
+
+
 class Outbox:
     """Accepted work in the order to send it, under a window.
 
@@ -90,8 +104,10 @@ class Outbox:
         self._max_in_flight_bytes = max_in_flight_bytes
         self._queue = WorkQueue(config)
         self._items: dict[str, Item] = {}
+        self._of_stream: dict[str, set[str]] = {}
         self._in_flight: dict[int, Item] = {}
         self._in_flight_bytes = 0
+        self._bulk = _Load()
         self._next_wire_id = 1
         self._aged_turn = False
         self._exclusive = False
@@ -120,6 +136,7 @@ class Outbox:
             raise ValueError(f"work id {work.work_id} is in use")
         dropped = self._queue.put(work, now_s)
         self._items[work.work_id] = Item(work, on_event, self._next_wire_id, now_s)
+        self._of_stream.setdefault(work.stream_id, set()).add(work.work_id)
         self._next_wire_id += 1
         self._tell()
         return dropped
@@ -131,6 +148,10 @@ class Outbox:
         candidates: list[Waiting] = []
         for model in self._queue.models():
             candidates += self._queue.heads(model, 1, now_s)
+        if self._bulk_is_full():
+            candidates = [c for c in candidates if c.work_class is not WorkClass.BACKGROUND]
+        if not candidates:
+            return None
         candidates.sort(key=lambda waiting: -waiting.age_ms)
         plan = choose(candidates, 1, self._config.starvation_ms, self._aged_turn)
         item = self._items[plan.work_ids[0]]
@@ -142,6 +163,7 @@ class Outbox:
         item.sent_s = now_s
         self._in_flight[item.wire_id] = item
         self._in_flight_bytes += item.size_bytes
+        self._bulk.change(item, 1)
         self._tell()
         return item
 
@@ -169,9 +191,8 @@ class Outbox:
 
     def release(self, stream_id: str) -> None:
         """What is left of the stream's work is its last."""
-        for item in self._items.values():
-            if item.work.stream_id == stream_id:
-                item.released = True
+        for work_id in self._of_stream.get(stream_id, ()):
+            self._items[work_id].released = True
 
     def get(self, work_id: str) -> Item | None:
         """The item, whether it waits or is in flight."""
@@ -184,8 +205,14 @@ class Outbox:
     def end(self, work_id: str) -> Item | None:
         """Forget the item; its terminal event is the caller's to deliver."""
         item = self._items.pop(work_id, None)
+        if item is not None:
+            of_stream = self._of_stream[item.work.stream_id]
+            of_stream.discard(work_id)
+            if not of_stream:
+                del self._of_stream[item.work.stream_id]
         if item is not None and self._in_flight.pop(item.wire_id, None) is not None:
             self._in_flight_bytes -= item.size_bytes
+            self._bulk.change(item, -1)
             self._exclusive = False
         return item
 
@@ -206,6 +233,7 @@ class Outbox:
                 events.append(WorkFailed(item.work.work_id, InternalError("internal error")))
         self._in_flight.clear()
         self._in_flight_bytes = 0
+        self._bulk = _Load()
         self._exclusive = False
         ended = {event.work_id for event in events}
         self._queue = WorkQueue(self._config)
@@ -224,6 +252,12 @@ class Outbox:
         if self._on_waiting is not None and self.waiting != self._told:
             self._told = self.waiting
             self._on_waiting(self._told)
+
+    def _bulk_is_full(self) -> bool:
+        many = 2 * self._bulk.items >= MAX_IN_FLIGHT
+        return many or (
+            self._bulk.items > 0 and 2 * self._bulk.size_bytes >= self._max_in_flight_bytes
+        )
 
     def _has_room(self, item: Item) -> bool:
         if not self._in_flight:

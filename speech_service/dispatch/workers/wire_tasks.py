@@ -15,7 +15,7 @@ from speech_service.domain.alignment import (
 )
 from speech_service.domain.audio import Samples
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenWord, VoicePrompt
-from speech_service.domain.transcript import Hypothesis
+from speech_service.domain.transcript import Hypothesis, Repair, RepairKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
 from speech_service.domain.work import (
     AlignWork,
@@ -39,6 +39,12 @@ CLASS_TO_WIRE = {
     WorkClass.BACKGROUND: pb.WORK_CLASS_BACKGROUND,
 }
 _CLASS_FROM_WIRE = {wire: work_class for work_class, wire in CLASS_TO_WIRE.items()}
+_KIND_TO_WIRE = {
+    RecognizeKind.PARTIAL: pb.RECOGNIZE_KIND_PARTIAL,
+    RecognizeKind.FINAL: pb.RECOGNIZE_KIND_FINAL,
+    RecognizeKind.CHECK: pb.RECOGNIZE_KIND_CHECK,
+}
+_KIND_FROM_WIRE = {wire: kind for kind, wire in _KIND_TO_WIRE.items()}
 _GRANULARITY_TO_WIRE = {
     Granularity.WORD: alignment_service_pb2.ALIGNMENT_GRANULARITY_WORD,
     Granularity.PHONE: alignment_service_pb2.ALIGNMENT_GRANULARITY_PHONE,
@@ -80,9 +86,8 @@ def put_task(message: pb.SubmitWork, work: Work) -> None:
 
 
 def _recognize(work: RecognizeWork) -> pb.RecognizeTask:
-    final = work.kind is RecognizeKind.FINAL
     return pb.RecognizeTask(
-        kind=pb.RECOGNIZE_KIND_FINAL if final else pb.RECOGNIZE_KIND_PARTIAL,
+        kind=_KIND_TO_WIRE[work.kind],
         language=work.language,
         draft_tokens=work.draft_tokens,
         sample_count=len(work.samples),
@@ -166,11 +171,10 @@ def take_task(message: pb.SubmitWork, work_id: str, samples: Samples | None) -> 
     match message.WhichOneof("task"):
         case "recognize" if samples is not None:
             recognize = message.recognize
-            final = recognize.kind == pb.RECOGNIZE_KIND_FINAL
             return RecognizeWork(
                 work_id=work_id,
                 segment=segment_key(message),
-                kind=RecognizeKind.FINAL if final else RecognizeKind.PARTIAL,
+                kind=_KIND_FROM_WIRE.get(recognize.kind, RecognizeKind.PARTIAL),
                 work_class=work_class,
                 samples=samples,
                 model=model,
@@ -259,10 +263,8 @@ def _take_text_task(message: pb.SubmitWork, work_id: str, deadline_s: float | No
 def put_outcome(message: pb.WorkDone, outcome: Outcome) -> None:
     """Fill in the outcome."""
     match outcome:
-        case Hypothesis(text, tokens, language, confidence):
-            message.recognized.CopyFrom(
-                pb.Recognized(text=text, tokens=tokens, language=language, confidence=confidence)
-            )
+        case Hypothesis():
+            message.recognized.CopyFrom(_recognized(outcome))
         case SpeechMade(sample_rate_hz, words, unspoken, finish):
             made = pb.SpeechMade(
                 sample_rate_hz=sample_rate_hz,
@@ -289,9 +291,7 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
     """
     match message.WhichOneof("outcome"):
         case "recognized":
-            said = message.recognized
-            confidence = said.confidence if said.HasField("confidence") else None
-            return Hypothesis(said.text, tuple(said.tokens), said.language, confidence)
+            return _take_recognized(message.recognized)
         case "speech_made":
             made = message.speech_made
             words = tuple(
@@ -310,6 +310,35 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
             return LanguagesFound(tuple(map(_take_guesses, message.identified.texts)))
         case None:
             raise ValueError("finished work has an outcome")
+
+
+def _recognized(said: Hypothesis) -> pb.Recognized:
+    return pb.Recognized(
+        text=said.text,
+        tokens=said.tokens,
+        language=said.language,
+        confidence=said.confidence,
+        is_cut_off=said.is_cut_off,
+        certainty=said.certainty,
+        repairs=[
+            pb.Repair(kind=each.kind.value, start_ms=each.start_ms, end_ms=each.end_ms)
+            for each in said.repairs
+        ],
+    )
+
+
+def _take_recognized(said: pb.Recognized) -> Hypothesis:
+    return Hypothesis(
+        text=said.text,
+        tokens=tuple(said.tokens),
+        language=said.language,
+        confidence=said.confidence if said.HasField("confidence") else None,
+        is_cut_off=said.is_cut_off,
+        certainty=said.certainty if said.HasField("certainty") else None,
+        repairs=tuple(
+            Repair(RepairKind(each.kind), each.start_ms, each.end_ms) for each in said.repairs
+        ),
+    )
 
 
 def _word(word: SpokenWord) -> pb.SpokenWord:

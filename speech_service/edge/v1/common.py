@@ -18,7 +18,8 @@ from speech_service.domain.audio import (
     OpusPacketsFormat,
     RawFormat,
 )
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
+from speech_service.edge.status import wire_error
 
 _ENCODINGS = {
     audio_pb2.AUDIO_ENCODING_PCM_S16LE: AudioEncoding.PCM_S16LE,
@@ -160,12 +161,36 @@ def control_ack(ack: events.ControlAck) -> common_pb2.ControlAck:
         kind=_CONTROL_KINDS[ack.kind],
         last_final_segment=ack.last_final_segment,
         context_id=ack.context_id,
+        error=None if ack.error is None else _control_error(ack.error),
     )
 
 
 def uint32(value: float) -> int:
     """``value`` rounded, as far as a 32-bit field of the contract can say it."""
     return min(round(value), UINT32_MAX)
+
+
+def _control_error(error: SpeechError) -> common_pb2.ControlError:
+    wire = wire_error(error)
+    is_bug = wire.code.name == "INTERNAL"
+    number: int = wire.code.value[0]
+    return common_pb2.ControlError(
+        code=number,
+        reason=error.reason,
+        message="internal error; the server's log says more" if is_bug else error.message,
+        field=_field(error),
+        metadata=error.metadata,
+    )
+
+
+def _field(error: SpeechError) -> str:
+    match error:
+        case InvalidFieldError(field=field):
+            return field
+        case PreconditionError(subject=subject):
+            return subject
+        case _:
+            return ""
 
 
 def speech_event(event: events.SpeechEvent) -> common_pb2.SpeechEvent:

@@ -98,6 +98,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
                 max_audio_message_bytes=convert.uint32(self._config.max_audio_message_bytes),
                 max_unary_reply_bytes=convert.uint32(self._config.max_unary_reply_bytes),
                 max_context_characters=MAX_CONTEXT_CHARACTERS,
+                max_context_tokens=model.max_context_tokens or None,
                 max_channels=MAX_CHANNELS,
                 max_segment_ms=model.max_segment_ms,
             ),

@@ -12,10 +12,11 @@ import numpy as np
 
 from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.audio import ms_to_samples
-from speech_service.domain.errors import InternalError, InvalidAudioError
+from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import (
+    RecognizeKind,
     RecognizeWork,
     Work,
     WorkDone,
@@ -44,17 +45,25 @@ class Options(Settings, frozen=True):
     max_batch: Count = 8
     max_segment_ms: Count = 20_000
     languages: tuple[str, ...] = ("en",)
+    max_context_tokens: int = 0
+    """Words of the longest context; 0: it takes none."""
 
 
 def describe(options: Options) -> ModelCapabilities:
     """What the options make of it."""
+    context = (
+        (Capability.CONTEXT_TEXT, Capability.CONTEXT_TERMS) if options.max_context_tokens else ()
+    )
     return ModelCapabilities(
         name="fake",
         kind=ModelKind.RECOGNIZER,
         languages=options.languages,
         sample_rate_hz=16_000,
         max_segment_ms=options.max_segment_ms,
-        capabilities=frozenset({Capability.PARTIAL_RESULTS, Capability.DRAFT_VERIFICATION}),
+        capabilities=frozenset(
+            {Capability.PARTIAL_RESULTS, Capability.DRAFT_VERIFICATION, *context}
+        ),
+        max_context_tokens=options.max_context_tokens,
         description="Counts time aloud; for tests and for measuring everything but a model",
         max_batch=options.max_batch,
     )
@@ -114,6 +123,12 @@ class FakeRecognizer:
         work = item.work
         if item.fails:
             return WorkFailed(work.work_id, InternalError("the fake recognizer was told to fail"))
+        limit = self._options.max_context_tokens
+        if limit and len(work.context.split()) > limit:
+            error = LimitExceededError("context", "max_context_tokens", limit)
+            return WorkFailed(work.work_id, error)
+        if work.kind is RecognizeKind.CHECK:
+            return WorkDone(work.work_id, Hypothesis("", (), ""), WorkTiming())
         if not len(work.samples):
             return WorkFailed(work.work_id, InvalidAudioError("audio", "is empty"))
         if not np.isfinite(work.samples).all():

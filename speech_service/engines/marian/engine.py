@@ -11,7 +11,6 @@ cannot write travels as placeholders or stays outside (``translators/piece.py``)
 
 import json
 import time
-import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from speech_service.engines.translation_job import (
     finished,
 )
 from speech_service.text import bcp47, signs
+from speech_service.text.normal_form import normal_form
 from speech_service.text.placeholders import Term, protected, terms_for
 from speech_service.text.sentences.pieces import cut_around
 
@@ -261,7 +261,7 @@ class MarianTranslator:
         self, loaded: LoadedDirection, text: str, index: int, terms: Sequence[Term]
     ) -> Generator[None, None, tuple[str, bool]]:
         """The translation, and whether it keeps every number and sign."""
-        plain = signs.with_apostrophes(unicodedata.normalize("NFC", text))
+        plain = signs.with_apostrophes(normal_form("NFC", text))
         is_kept = plain.count("&") == text.count("&")
         spans = protected(plain, terms, signs.tells(plain, loaded.alphabet))
         parts: list[str] = []

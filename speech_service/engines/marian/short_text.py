@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Generator
 
 MAX_WORDS = 3
-_ENDING = re.compile(r"[\s.,:;!?\u2026\"'(\u2013\u2014-]+$")
+_MARKS = r"[\s.,:;!?\u2026\"'(\u2013\u2014-]"
+_ENDING = re.compile(rf"(?<!{_MARKS}){_MARKS}++$")
 _WORD = re.compile(r"\w+")
 _NOT_WORDS = re.compile(r"[^\w' ]")
 _GRAMS = (1, 2, 3)

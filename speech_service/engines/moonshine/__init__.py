@@ -84,6 +84,8 @@ def describe(options: Options) -> ModelCapabilities:
         licence="MIT",
         description="Moonshine tiny, English, 27 M parameters, int8, on the CPU",
         max_batch=1,
+        pauses=True,
+        noise_words=("you", "thank you", "bye"),
     )
 
 

@@ -1,5 +1,6 @@
 """The engine: one device step is one encoder run or a handful of decoder passes of every admitted item."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,6 @@ from speech_service.engines.decoding import (
     DecodingStrategy,
     StrategyFactory,
     accepted_count,
-    is_looping,
 )
 from speech_service.engines.moonshine import Options
 from speech_service.engines.moonshine.network import MoonshineDecoder, MoonshineNetwork
@@ -33,10 +33,11 @@ from speech_service.engines.moonshine.tokenizer import (
     START_TOKEN,
     MoonshineTokenizer,
 )
-from speech_service.text.repetition import collapse_repetitions
 
 _SPARE_TOKENS = 8
 """Tokens that even the shortest clip may have."""
+_SHORT_ANSWER = 8
+"""Of answers up to this many tokens is said how certain they are: those that noise brings forth are shorter."""
 
 
 @dataclass(slots=True)
@@ -49,6 +50,9 @@ class _Item:
     decoder: MoonshineDecoder | None = None
     tokens: list[int] = field(default_factory=list[int])
     ended: bool = False
+    is_cut_off: bool = False
+    log_probabilities: list[float] = field(default_factory=list[float])
+    """Of the first tokens, and of the end behind them."""
     encode_s: float = 0.0
     decode_s: float = 0.0
     passes: int = 0
@@ -57,7 +61,7 @@ class _Item:
 
 
 class MoonshineEngine:
-    """Implements ``protocols.Engine``. Items do not touch each other; each is decoded alone."""
+    """Implements ``protocols.Engine``. Items do not touch each other; each is decoded alone, the less urgent later."""
 
     def __init__(
         self,
@@ -90,9 +94,10 @@ class MoonshineEngine:
         self._items[work.work_id] = _Item(work, strategy, max_tokens)
 
     def step(self) -> Sequence[WorkEvent]:
-        """Advance every item by one encoder run or a few decoder passes."""
+        """Advance every item of the most urgent class by one encoder run or a few decoder passes."""
         events: list[WorkEvent] = []
-        for item in list(self._items.values()):
+        urgent = min((item.work.work_class for item in self._items.values()), default=None)
+        for item in [i for i in self._items.values() if i.work.work_class is urgent]:
             try:
                 self._advance(item)
             except SpeechError as error:
@@ -145,7 +150,13 @@ class MoonshineEngine:
             raise InvalidAudioError("audio", "holds samples that are not finite numbers")
 
     def _done(self, item: _Item) -> WorkDone:
-        text = collapse_repetitions(self._tokenizer.text(item.tokens))
+        hypothesis = Hypothesis(
+            self._tokenizer.text(item.tokens),
+            tuple(item.tokens),
+            "en",
+            is_cut_off=item.is_cut_off,
+            certainty=_certainty(item),
+        )
         timing = WorkTiming(
             encode_ms=item.encode_s * 1000,
             decode_ms=item.decode_s * 1000,
@@ -153,7 +164,13 @@ class MoonshineEngine:
             draft_proposed=item.proposed,
             draft_accepted=item.accepted,
         )
-        return WorkDone(item.work.work_id, Hypothesis(text, tuple(item.tokens), "en"), timing)
+        return WorkDone(item.work.work_id, hypothesis, timing)
+
+
+def _certainty(item: _Item) -> float | None:
+    if item.is_cut_off or len(item.tokens) > _SHORT_ANSWER:
+        return None
+    return math.exp(sum(item.log_probabilities) / len(item.log_probabilities))
 
 
 def _decode_pass(item: _Item, decoder: MoonshineDecoder) -> None:
@@ -164,6 +181,8 @@ def _decode_pass(item: _Item, decoder: MoonshineDecoder) -> None:
     known = decoder.length
     predicted = decoder.run([newest, *proposed])
     accepted = accepted_count(proposed, predicted)
+    if len(item.tokens) <= _SHORT_ANSWER:
+        item.log_probabilities += decoder.log_probabilities()[: accepted + 1]
     decoder.truncate(known + 1 + accepted)
     item.passes += 1
     item.proposed += len(proposed)
@@ -174,4 +193,4 @@ def _decode_pass(item: _Item, decoder: MoonshineDecoder) -> None:
         item.ended = True
         return
     item.tokens.append(choice)
-    item.ended = len(item.tokens) >= item.max_tokens or is_looping(item.tokens)
+    item.ended = item.is_cut_off = len(item.tokens) >= item.max_tokens

@@ -118,6 +118,7 @@ class MoonshineDecoder:
         self._vocabulary = vocabulary
         self._keys_values = nothing
         self._length = 0
+        self._seen: Samples = np.zeros((0, len(vocabulary)), np.float32)
 
     @property
     def length(self) -> int:
@@ -130,8 +131,14 @@ class MoonshineDecoder:
         Returns:
             The most likely token after each of ``tokens``.
         """
-        chosen = self._scores(tokens).argmax(axis=1)
-        return [int(token) for token in self._vocabulary[chosen]]
+        self._seen = self._scores(tokens)
+        return [int(token) for token in self._vocabulary[self._seen.argmax(axis=1)]]
+
+    def log_probabilities(self) -> list[float]:
+        """Of what the last ``run`` returned; only until the next pass."""
+        scores = self._seen.astype(np.float64)
+        above = scores - scores.max(axis=1, keepdims=True)
+        return (-np.log(np.exp(above).sum(axis=1))).tolist()
 
     def logits(self, tokens: Sequence[int]) -> Samples:
         """As ``run``, but returns the scores of the network's vocabulary: float32 [len(tokens), v]."""

@@ -5,8 +5,10 @@ next window starts where the last kept word ends. A window with speech and witho
 text further on, in case a passage was not read; then it is passed by.
 """
 
+import itertools
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,9 @@ _PHONES_PER_S = 22
 _SPARE_PHONES = 40
 """Faster than anyone speaks: text beyond this cannot be in the window."""
 _MAX_CANDIDATES = 150
+_MAX_WORDS = 2_000
+"""Of all readings of the candidates of one search. The library builds a search in one go, which takes seconds for more;
+units with many readings then have fewer."""
 _LEAPS = 4
 """Blocks of text further on that a window without a match is compared with."""
 _LEAP_MS = 10_000
@@ -168,7 +173,7 @@ class PocketSphinxAligner:
         assert heard is not None
         begin = first + len(due)
         for _ in range(_LEAPS):
-            far = candidates[begin : begin + _MAX_CANDIDATES]
+            far = _bounded(candidates[begin : begin + _MAX_CANDIDATES])
             if heard.places or not heard.listened.has_speech or not may_leap(far):
                 break
             yield None
@@ -196,8 +201,8 @@ class PocketSphinxAligner:
         safe = (length_ms - self._options.tail_ms) // FRAME_MS
         kept = _up_to_pause([place for place in heard.places if place.end <= safe], safe)
         if kept:
-            by_unit = {candidate.unit: at for at, candidate in enumerate(candidates)}
-            progress.next = by_unit[kept[-1].unit] + 1
+            last = kept[-1].unit
+            progress.next = bisect_right(candidates, last, key=lambda candidate: candidate.unit)
             progress.at_ms += max(FRAME_MS, kept[-1].end * FRAME_MS - _BACK_MS)
         elif heard.places and heard.places[0].start * FRAME_MS > _OVERLAP_MS:
             progress.at_ms += heard.places[0].start * FRAME_MS - _OVERLAP_MS // 2
@@ -213,7 +218,25 @@ def _due(candidates: Sequence[Candidate], first: int, samples: int) -> Sequence[
     while last < len(candidates) and last - first < _MAX_CANDIDATES and budget > 0:
         budget -= candidates[last].fewest_phones
         last += 1
-    return candidates[first:last]
+    return _bounded(candidates[first:last])
+
+
+def _bounded(candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The candidates with as many readings each as their share of the words of a search allows, and one at least."""
+    if sum(map(_words, candidates)) <= _MAX_WORDS:
+        return candidates
+    share = _MAX_WORDS // len(candidates)
+    return [_with_fewer_readings(candidate, share) for candidate in candidates]
+
+
+def _with_fewer_readings(candidate: Candidate, words: int) -> Candidate:
+    totals = itertools.accumulate(map(len, candidate.readings))
+    count = max(1, sum(total <= words for total in totals))
+    return replace(candidate, readings=candidate.readings[:count])
+
+
+def _words(candidate: Candidate) -> int:
+    return sum(map(len, candidate.readings))
 
 
 def _is_convincing(heard: Heard) -> bool:

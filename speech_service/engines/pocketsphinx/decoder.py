@@ -23,6 +23,8 @@ PADDING_MS = 300
 _LOG_BASE = 1.0001
 _NOISE = 3.0
 """Standard deviation of the padding, in 16-bit steps."""
+_SLICE_BYTES = 2 * ms_to_samples(100)
+"""Audio of one call of the library, which holds Python's lock until it is back: others wait for no more than that."""
 _MAX_ADDED = 60_000
 """Words added to the dictionary before the decoder is made anew; the library cannot take words out."""
 
@@ -95,6 +97,7 @@ class Decoder:
         self._files = files
         self._library: Any = importlib.import_module("pocketsphinx")
         self._pcm = b""
+        self._mean = ""
         self._frames = 0
         self._numbers: dict[tuple[str, ...], int] = {}
         self._added: set[str] = set()
@@ -114,8 +117,19 @@ class Decoder:
         self._decoder: Any = library.Decoder(config)
         self._log: Any = self._decoder.get_logmath()
         self._decoder.add_allphone_file("phones", None)
+        self._add_cheapest_search()
         self._numbers.clear()
         self._added.clear()
+
+    def _add_cheapest_search(self) -> None:
+        """One that hears nothing: no audio is taken in without a search."""
+        for name in ("beam", "pbeam", "wbeam"):
+            self._decoder.config[name] = 0.9
+        self._decoder.config["fillprob"], self._decoder.config["silprob"] = 1e-300, 0.5
+        graph = self._library.FsgModel("nothing", self._log, 1.0, 1)
+        graph.set_start_state(0)
+        graph.set_final_state(0)
+        self._decoder.add_fsg("nothing", graph)
 
     def look_up(self, word: str) -> tuple[str, ...]:
         """Pronunciations of ``word`` in the dictionary, phones apart by spaces; empty: it is not there."""
@@ -139,6 +153,7 @@ class Decoder:
         padded = np.concatenate((noise[:half], scaled, noise[half:]))
         self._pcm = padded.round().astype("<i2").tobytes()
         self._frames = math.ceil(len(samples) * 1000 / MODEL_RATE_HZ / FRAME_MS)
+        self._mean = self._mean_of_all()
 
     def word(self, pronunciations: tuple[str, ...], occurrence: int) -> Word:
         """A word whose label tells it from other occurrences of the same word in one search."""
@@ -227,10 +242,23 @@ class Decoder:
             if entry.word != "(NULL)"
         ]
 
+    def _mean_of_all(self) -> str:
+        """The mean of the features of all audio, which passes over it subtract; as the library writes it."""
+        self._decoder.activate_search("nothing")
+        self._decoder.reinit_feat()
+        self._decoder.start_utt()
+        self._decoder.process_raw(self._pcm, no_search=True, full_utt=True)
+        mean: str = self._decoder.get_cmn(False)
+        self._decoder.end_utt()
+        return mean
+
     def _pass(self) -> None:
+        """Search all audio, slice by slice; the answer is that of one call to the last bit."""
         self._decoder.reinit_feat()  # forgets the noise of the audio before: equal work has equal answers
         self._decoder.start_utt()
-        self._decoder.process_raw(self._pcm, full_utt=True)
+        for begin in range(0, len(self._pcm), _SLICE_BYTES):
+            self._decoder.set_cmn(self._mean)  # the library would let it drift
+            self._decoder.process_raw(self._pcm[begin : begin + _SLICE_BYTES])
         self._decoder.end_utt()
 
 

@@ -102,6 +102,8 @@ class AlignmentIdentity:
     final_class: WorkClass = WorkClass.STREAM_FINAL
     """Of windows that a client waits for: after ``finalize`` and at the end."""
     deadline_s: float | None = None
+    bulk_over_ms: int | None = None
+    """A window of more audio is BACKGROUND work; None: none is for its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,8 @@ class _Flush:
     sample: int
     """Everything before this position must be settled before the ack."""
     asked_s: float
+    error: SpeechError | None = None
+    """Why it is not carried out; then nothing needs to be settled for it."""
 
 
 class AlignmentSession:
@@ -155,6 +159,11 @@ class AlignmentSession:
     def options(self) -> AlignmentOptions:
         """The options in force."""
         return self._options
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """Never: only audio and text move it on."""
+        return None
 
     # --- from the client ---
 
@@ -202,10 +211,18 @@ class AlignmentSession:
         if self._state is _State.DONE:
             return []
         self._ready("finalize")
-        if len(self._flushes) >= MAX_OPEN_CONTROLS:
-            raise LimitExceededError("finalize.control_id", "max_open_controls", MAX_OPEN_CONTROLS)
-        self._flushes.append(_Flush(control_id, self._received, self._clock()))
-        return self._advance()
+        return self._acknowledge(_Flush(control_id, self._received, self._clock()))
+
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge, in its turn, a control message that is not carried out."""
+        del context_id
+        assert kind is ControlKind.FINALIZE, "alignment has no other control message"
+        if self._state is _State.DONE:
+            return []
+        self._ready("finalize")
+        return self._acknowledge(_Flush(control_id, self._base, self._clock(), error))
 
     def end_of_input(self) -> list[Action]:
         """Nothing more comes: align the rest, then end. Saying it twice is harmless."""
@@ -229,6 +246,10 @@ class AlignmentSession:
         self._decoded = max(self._decoded, window.end)
         settled = settle(window, event.outcome, self._sent_ms)
         return [*self._take(settled), *self._advance()]
+
+    def wake(self) -> list[Action]:
+        """Never asked for."""
+        return []
 
     def tick(self) -> list[Action]:
         """Time passed: report progress."""
@@ -280,8 +301,10 @@ class AlignmentSession:
         actions: list[Action] = []
         while self._flushes and self._base >= self._flushes[0].sample:
             flush = self._flushes.popleft()
-            self._latency.final_sent((self._clock() - flush.asked_s) * 1000)
-            actions.append(Emit(ControlAck(flush.control_id, ControlKind.FINALIZE)))
+            if flush.error is None:
+                self._latency.final_sent((self._clock() - flush.asked_s) * 1000)
+            ack = ControlAck(flush.control_id, ControlKind.FINALIZE, error=flush.error)
+            actions.append(Emit(ack))
         if self._window is not None:
             return actions
         window = self._next_window()
@@ -314,6 +337,12 @@ class AlignmentSession:
             full=length < held or length >= self._pace.window_ms * 16,
         )
 
+    def _acknowledge(self, flush: _Flush) -> list[Action]:
+        if len(self._flushes) >= MAX_OPEN_CONTROLS:
+            raise LimitExceededError("finalize.control_id", "max_open_controls", MAX_OPEN_CONTROLS)
+        self._flushes.append(flush)
+        return self._advance()
+
     def _is_due(self) -> bool:
         """Whether enough audio or text came since the last window. The longer it is, the rarer it is tried again."""
         held = samples_to_ms(self._received - self._base)
@@ -334,11 +363,10 @@ class AlignmentSession:
     def _work(self, window: Window) -> AlignWork:
         held = np.concatenate(self._blocks) if len(self._blocks) > 1 else self._blocks[0]
         self._blocks = [held]
-        urgent = window.audio_ends
         return AlignWork(
             work_id=window.work_id,
             stream_id=self._identity.session_id,
-            work_class=self._identity.final_class if urgent else self._identity.work_class,
+            work_class=self._class_of(window),
             model=self._options.model,
             deadline_s=self._identity.deadline_s,
             segment=SegmentKey(self._identity.session_id, 0, int(window.work_id.split(":")[-1])),
@@ -347,6 +375,13 @@ class AlignmentSession:
             language=self._options.language,
             granularity=self._options.granularity,
         )
+
+    def _class_of(self, window: Window) -> WorkClass:
+        identity = self._identity
+        length_ms = samples_to_ms(window.end - window.start)
+        if identity.bulk_over_ms is not None and length_ms > identity.bulk_over_ms:
+            return WorkClass.BACKGROUND
+        return identity.final_class if window.audio_ends else identity.work_class
 
     def _take(self, settled: Settled) -> list[Action]:
         """Send what is settled and let its audio and text go."""

@@ -25,7 +25,8 @@ from speech_service.domain.events import (
     SpeechEventKind,
     Submit,
 )
-from speech_service.domain.recognition import Pacing, RecognitionOptions
+from speech_service.domain.recognition import Endpointing, Pacing, RecognitionOptions
+from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import (
     RecognizeKind,
     RecognizeWork,
@@ -36,7 +37,9 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.recognition.faint_voice import FaintVoice, without_noise_words
 from speech_service.sessions.recognition.refinement import Refinement
+from speech_service.sessions.recognition.repair_warnings import repair_warnings
 from speech_service.sessions.recognition.segment_record import SegmentRecord
 from speech_service.sessions.recognition.segmenter import (
     NO_AUDIO,
@@ -67,8 +70,16 @@ class ChannelContext:
     partial_class: WorkClass
     traceparent: str
     deadline_s: float | None
+    bulk_after_ms: int | None
     latency: LatencyMeter
     refinement: Refinement
+
+    def class_of_final(self, start_sample: int) -> WorkClass:
+        """The class of a FINAL of a segment that begins there."""
+        bulk_after_ms = self.bulk_after_ms
+        if bulk_after_ms is not None and samples_to_ms(start_sample) >= bulk_after_ms:
+            return WorkClass.BACKGROUND
+        return self.final_class
 
 
 class RecognitionChannel:
@@ -88,6 +99,9 @@ class RecognitionChannel:
         self._options = options
         self._shared = shared
         self._segmenter = Segmenter(options.endpointing)
+        self._voice = FaintVoice(options.endpointing)
+        self._cut_at: int | None = None
+        """Where the last segment ended, if it was cut for its length."""
         self._open: SegmentRecord | None = None
         self._pending: deque[SegmentRecord] = deque()
         self._speaking = False
@@ -122,6 +136,11 @@ class RecognitionChannel:
     def idle(self) -> bool:
         """Neither a segment nor speech is open."""
         return self._open is None and not self._speaking
+
+    @property
+    def endpointing(self) -> Endpointing:
+        """In force now."""
+        return self._segmenter.settings
 
     def lag_samples(self, received_samples: int) -> int:
         """How far the oldest FINAL that is due lies behind the audio received."""
@@ -170,6 +189,7 @@ class RecognitionChannel:
         for frame, probability in zip(frames, probabilities, strict=True):
             self._position += len(frame)
             self._last_probability = probability
+            self._voice.hear(probability, len(frame), is_open=self._open is not None)
             for event in self._segmenter.push(frame, probability):
                 actions += self._segment_event(event)
         return actions + self._partial_if_due()
@@ -178,6 +198,15 @@ class RecognitionChannel:
         """Close the open segment because the client says so. ``tail``: audio shorter than a frame."""
         self._position += len(tail)
         return self._events(self._segmenter.finalize(tail))
+
+    def hold(self, tail: Samples) -> list[Action]:
+        """No audio comes for now: decode all that came, as in a pause."""
+        self._position += len(tail)
+        return self._events(self._segmenter.hold(tail))
+
+    def hush(self) -> list[Action]:
+        """No audio has come for so long that the speech is over."""
+        return self._events(self._segmenter.hush())
 
     def finish(self, tail: Samples) -> list[Action]:
         """The stream's audio is over: close whatever is open."""
@@ -230,6 +259,7 @@ class RecognitionChannel:
                 # The first partial is due one interval after the speech itself began, or sooner.
                 lead = max(0, self._speech_began - start_sample)
                 lead -= max(0, ms_to_samples(self._options.partial_interval_ms - FIRST_PARTIAL_MS))
+                self._voice.begin(goes_on=start_sample == self._cut_at)
                 segment_id, start = self._shared.new_segment_id(), self._skipped + start_sample
                 self._open = SegmentRecord(
                     segment_id, self._channel, start, self._options, asked_samples=lead
@@ -257,6 +287,8 @@ class RecognitionChannel:
         self._open = None
         self._segmenter.update(self._options.endpointing)
         segment.cause, segment.closed_s = event.cause, self._shared.clock()
+        segment.is_faint = self._voice.is_faint
+        self._cut_at = event.end_sample if event.cause is EndCause.MAX_SEGMENT else None
         self.segments_closed += 1
         self.speech_samples += len(event.audio)
         self._pending.append(segment)
@@ -267,6 +299,13 @@ class RecognitionChannel:
             actions += self._cancel_final(segment)
             actions += self._submit_final(segment, event.audio)
         return [*actions, *self._send_finals()]
+
+    def _spoken(self, segment: SegmentRecord, said: Hypothesis, samples: int) -> Hypothesis:
+        """What was said of the first ``samples``, without a word that only noise brought forth."""
+        if segment is self._open:
+            segment.is_faint = self._voice.is_faint
+        noise_words = segment.options.noise_words
+        return without_noise_words(said, noise_words, samples) if segment.is_faint else said
 
     # --- work ---
 
@@ -286,7 +325,8 @@ class RecognitionChannel:
         return [*actions, Submit(work)]
 
     def _submit_final(self, segment: SegmentRecord, audio: Samples) -> list[Action]:
-        work = self._work(segment, RecognizeKind.FINAL, self._shared.final_class, audio)
+        work_class = self._shared.class_of_final(segment.start_sample)
+        work = self._work(segment, RecognizeKind.FINAL, work_class, audio)
         segment.final_work, segment.final_samples, segment.final = work.work_id, len(audio), None
         segment.asked_samples = len(audio)
         segment.final_audio = audio if segment.options.aligner else None
@@ -356,7 +396,7 @@ class RecognitionChannel:
 
     def _show(self, segment: SegmentRecord, done: WorkDone, samples: int) -> list[Action]:
         """Send a partial, unless it is older than what was shown or breaks the stable prefix."""
-        hypothesis = done.hypothesis
+        hypothesis = self._spoken(segment, done.hypothesis, samples)
         if samples <= segment.shown_samples:
             return []
         changed = segment.shown is None or hypothesis.text != segment.shown.text
@@ -374,17 +414,18 @@ class RecognitionChannel:
         while self._pending and self._pending[0].final is not None:
             segment = self._pending.popleft()
             assert segment.final is not None
-            now_s, text = self._shared.clock(), segment.final.text
+            final = self._spoken(segment, segment.final, segment.final_samples)
+            now_s, text = self._shared.clock(), final.text
             self.finals_sent += 1
             self.last_final_segment = segment.segment_id
             self.characters_out += len(text)
-            self.tokens_out += len(segment.final.tokens)
+            self.tokens_out += len(final.tokens)
             if text:
                 self._shared.latency.result_sent(now_s)
             lag_ms = (now_s - segment.closed_s) * 1000
             self._shared.latency.final_sent(lag_ms)
-            result = segment.final_result(segment.final, lag_ms)
-            actions.append(Emit(result))
+            result = segment.final_result(final, lag_ms)
+            actions += [Emit(result), *map(Emit, repair_warnings(result))]
             actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
         return actions
 

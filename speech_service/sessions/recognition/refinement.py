@@ -1,7 +1,8 @@
 """Word times: each FINAL goes to the aligner with its audio, and comes back once more as a REFINED result.
 
 It is a gift, not a duty: where the aligner fails, is overloaded or lacks the language, the FINAL stands and a warning
-says so. The session ends only after the last answer.
+says so. REFINED results of a channel, and the warnings that stand for them, leave in the order of its FINALs; one that
+holds others for too long is given up. The session ends only after the last answer.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkTiming,
 )
+from speech_service.sessions.in_order import AnswersInOrder
 from speech_service.text import bcp47
 
 MAX_PENDING_MS = 300_000
@@ -38,7 +40,10 @@ class _Pending:
 
 
 class Refinement:
-    """The FINALs of a session that are with the aligner. ``final_class``: that of the session's own finals."""
+    """The FINALs of a session that are with the aligner.
+
+    ``final_class``: that of the session's own finals. Of audio beyond ``bulk_after_ms`` the work is BACKGROUND.
+    """
 
     def __init__(
         self,
@@ -47,12 +52,16 @@ class Refinement:
         final_class: WorkClass,
         deadline_s: float | None,
         meter: _Meter,
+        clock: Callable[[], float],
+        bulk_after_ms: int | None = None,
     ) -> None:
         self._stream_id = stream_id
         self._new_work_id = new_work_id
         self._class = WorkClass.BACKGROUND if final_class is WorkClass.STREAM_FINAL else final_class
         self._deadline_s = deadline_s
         self._meter = meter
+        self._bulk_after_ms = bulk_after_ms
+        self._order = AnswersInOrder(clock)
         self._pending: dict[str, _Pending] = {}
 
     def __bool__(self) -> bool:
@@ -73,13 +82,13 @@ class Refinement:
         language = result.language or options.language
         served = not language or bcp47.best_match(language, options.aligner_languages) is not None
         if not served:
-            return [_warning(result, "the aligner does not have its language")]
+            return self._without(result, "the aligner does not have its language")
         if options.pacing is Pacing.REALTIME and self.pending_ms > MAX_PENDING_MS:
-            return [_warning(result, "the aligner is too far behind")]
+            return self._without(result, "the aligner is too far behind")
         work = AlignWork(
             work_id=self._new_work_id(),
             stream_id=self._stream_id,
-            work_class=self._class,
+            work_class=self._class_of(result),
             model=options.aligner,
             deadline_s=self._deadline_s,
             segment=SegmentKey(self._stream_id, result.channel, result.segment_id),
@@ -89,6 +98,7 @@ class Refinement:
             granularity=Granularity.WORD,
         )
         self._pending[work.work_id] = _Pending(result, samples_to_ms(len(audio)))
+        self._order.ask(result.channel, work.work_id)
         return [Submit(work)]
 
     def owns(self, event: WorkEvent) -> bool:
@@ -96,8 +106,34 @@ class Refinement:
         return event.work_id in self._pending
 
     def work_event(self, event: WorkEvent) -> list[Action]:
-        """The aligner's answer."""
+        """The aligner's answer; returns what may leave now."""
         final = self._pending.pop(event.work_id).final
+        return self._order.answer(final.channel, event.work_id, self._answer(final, event))
+
+    def tick(self) -> list[Action]:
+        """Time passed: give up what others wait for too long."""
+        actions: list[Action] = []
+        for work_id in self._order.late():
+            final = self._pending.pop(work_id).final
+            warning = _warning(final, "the aligner's answer is too late")
+            actions += [Cancel(work_id), *self._order.answer(final.channel, work_id, [warning])]
+        return actions
+
+    def cancel(self) -> list[Action]:
+        """The session ends badly."""
+        cancels: list[Action] = [Cancel(work_id) for work_id in self._pending]
+        self._pending.clear()
+        self._order.clear()
+        return cancels
+
+    def _class_of(self, final: TranscriptResult) -> WorkClass:
+        is_bulk = self._bulk_after_ms is not None and final.start_ms >= self._bulk_after_ms
+        return WorkClass.BACKGROUND if is_bulk else self._class
+
+    def _without(self, final: TranscriptResult, why: str) -> list[Action]:
+        return self._order.tell(final.channel, [_warning(final, why)])
+
+    def _answer(self, final: TranscriptResult, event: WorkEvent) -> list[Action]:
         if not isinstance(event, WorkDone):
             return [_warning(final, "the aligner failed")]
         assert isinstance(event.outcome, Alignment), "alignment was asked for"
@@ -114,12 +150,6 @@ class Refinement:
         message = f"segment {final.segment_id} has words that were not found in its audio"
         warning = StreamWarning("WORD_TIMES_INCOMPLETE", "config.word_times", message)
         return [Emit(refined), Emit(warning)]
-
-    def cancel(self) -> list[Action]:
-        """The session ends badly."""
-        cancels: list[Action] = [Cancel(work_id) for work_id in self._pending]
-        self._pending.clear()
-        return cancels
 
 
 def words_of(final: TranscriptResult, units: Sequence[AlignedUnit]) -> tuple[Word, ...]:

@@ -33,6 +33,8 @@ class SegmentRecord:
     cause: EndCause | None = None
     """Set once the segment is closed."""
     closed_s: float = 0.0
+    is_faint: bool = False
+    """What was heard of it, up to its end once it is closed, may be no voice."""
 
     def partial(self, hypothesis: Hypothesis, stable: int, samples: int) -> TranscriptResult:
         """The next version of the segment, which covers its first ``samples``."""
@@ -65,4 +67,5 @@ class SegmentRecord:
             confidence=hypothesis.confidence,
             end_cause=self.cause,
             lag_ms=lag_ms,
+            repairs=hypothesis.repairs,
         )

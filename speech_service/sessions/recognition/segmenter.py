@@ -10,6 +10,7 @@ Rules held here:
   what follows the cut opens the next segment: no sample is lost or said twice.
 """
 
+import itertools
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -162,6 +163,11 @@ class Segmenter:
         return self._segment.segment_id if self._segment else None
 
     @property
+    def settings(self) -> Endpointing:
+        """In force now."""
+        return self._settings
+
+    @property
     def in_pause(self) -> bool:
         """A pause of the open segment was reported and speech has not gone on since."""
         return self._segment is not None and self._segment.paused
@@ -220,6 +226,30 @@ class Segmenter:
         self._drop_history(self._position)
         if self._activity.speaking:
             events.append(SpeechEnded(self._activity.last_voiced_end))
+        self._activity = SpeechActivity(self._settings)
+        return events
+
+    def hold(self, tail: Samples = NO_AUDIO) -> list[SegmentEvent]:
+        """No audio comes for now: the open segment may end here. ``tail`` as in :meth:`finalize`."""
+        start, activity = self._position, self._activity
+        self._take(tail)
+        if len(tail):
+            activity.extend(activity.voiced, start, self._position)
+        events = [*self._speech_events(), *self._segment_events()]
+        segment = self._segment
+        if segment is not None and not segment.paused and self._coming_speech() is None:
+            events.append(self._pause(segment))
+        return events
+
+    def hush(self) -> list[SegmentEvent]:
+        """Silence has ended the speech, though none of it came as audio: what comes next begins anew."""
+        activity = self._activity
+        events = self._close_all(NO_AUDIO, EndCause.ENDPOINT)
+        self._drop_history(self._position)
+        if activity.speaking:
+            is_close = (isinstance(event, SegmentClosed) for event in events)
+            at = next(itertools.compress(itertools.count(), is_close), len(events))
+            events.insert(at, SpeechEnded(activity.last_voiced_end))
         self._activity = SpeechActivity(self._settings)
         return events
 
@@ -296,10 +326,13 @@ class Segmenter:
             return []
         if not segment.paused:
             segment.paused = True
-            end = self._speech_end()
-            audio = segment.audio.view(0, end - segment.start)
-            return [PauseBegan(audio, segment.segment_id, end)]
+            return [self._pause(segment)]
         return []
+
+    def _pause(self, segment: _Segment) -> PauseBegan:
+        end = self._speech_end()
+        audio = segment.audio.view(0, end - segment.start)
+        return PauseBegan(audio, segment.segment_id, end)
 
     def _open(self, speech_start: int) -> SegmentOpened:
         """Open a segment at ``speech_start`` less the pre-roll, as far as no other segment has it."""

@@ -42,12 +42,13 @@ from speech_service.domain.events import (
     StreamWarning,
     Usage,
 )
-from speech_service.domain.recognition import Pacing, RecognitionOptions
+from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.media.framing import FrameBuffer
 from speech_service.sessions.latency import LatencyMeter, WorkTimes
 from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition.channel import ChannelContext, RecognitionChannel
+from speech_service.sessions.recognition.live_line import LiveLine
 from speech_service.sessions.recognition.refinement import Refinement
 from speech_service.sessions.recognition.silence import VAD_FRAME_SAMPLES, hear_silence
 
@@ -78,6 +79,8 @@ class SessionIdentity:
     partial_class: WorkClass = WorkClass.STREAM_PARTIAL
     traceparent: str = ""
     deadline_s: float | None = None
+    bulk_after_ms: int | None = None
+    """Work of audio beyond it is BACKGROUND; None: none is for its length."""
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class _PendingAck:
     kind: ControlKind
     finals: tuple[int, ...]
     """Per channel: how many FINALs must have been sent before the ack."""
+    error: SpeechError | None = None
 
 
 class RecognitionSession:
@@ -115,7 +119,13 @@ class RecognitionSession:
             return f"{stream_id}:{next(work_ids)}"
 
         self._refinement = Refinement(
-            stream_id, new_work_id, identity.final_class, identity.deadline_s, self._latency
+            stream_id,
+            new_work_id,
+            identity.final_class,
+            identity.deadline_s,
+            self._latency,
+            clock,
+            identity.bulk_after_ms,
         )
         self._shared = ChannelContext(
             stream_id=stream_id,
@@ -126,6 +136,7 @@ class RecognitionSession:
             partial_class=identity.partial_class,
             traceparent=identity.traceparent,
             deadline_s=identity.deadline_s,
+            bulk_after_ms=identity.bulk_after_ms,
             latency=self._latency,
             refinement=self._refinement,
         )
@@ -136,6 +147,7 @@ class RecognitionSession:
         self._acks: deque[_PendingAck] = deque()
         self._lag_since_s: float | None = None
         self._lost = LostAudio()
+        self._line = LiveLine(clock)
 
     # --- what the driver may ask ---
 
@@ -161,6 +173,16 @@ class RecognitionSession:
         """The options in force."""
         return self._options
 
+    @property
+    def wake_at_s(self) -> float | None:
+        """When to be woken, unless something comes before: a live client may have stopped sending. None: never."""
+        if self._state is not _State.RUNNING or self._options.pacing is not Pacing.REALTIME:
+            return None
+        due = [_quiet_s(self._line, channel) for channel, _ in self._listening()]
+        if due and not self._line.held:
+            due.append(self._line.hold_s)
+        return min((at_s for at_s in due if at_s is not None), default=None)
+
     # --- from the client ---
 
     def start(self) -> list[Action]:
@@ -183,6 +205,7 @@ class RecognitionSession:
             )
         check_session_length(self._received_samples + len(samples), "audio.data")
         self._received_samples += len(samples)
+        self._line.heard(samples_to_ms(len(samples)))
         for number, (channel, buffer) in enumerate(self._heard()):
             buffer.hold(samples[:, number])
             if 0 < buffer.whole_samples >= channel.uneventful_samples:
@@ -211,6 +234,7 @@ class RecognitionSession:
         samples = ms_to_samples(duration_ms)
         check_session_length(self._received_samples + samples, "silence.duration")
         self._received_samples += samples
+        self._line.heard(duration_ms)
         for channel, buffer in self._heard():
             actions += hear_silence(channel, buffer, samples)
         return self._settle(actions)
@@ -246,6 +270,15 @@ class RecognitionSession:
             channel.update(options)
         return self._acknowledge(control_id, ControlKind.UPDATE_CONFIG, actions)
 
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge, in its turn, a control message that is not carried out."""
+        del context_id
+        if self._state is _State.DONE:
+            return []
+        return self._acknowledge(control_id, kind, self._ready(kind.value), error)
+
     def end_of_audio(self) -> list[Action]:
         """No more audio: transcribe what is buffered, then end. Saying it twice is harmless."""
         if self._state is not _State.RUNNING:
@@ -275,8 +308,26 @@ class RecognitionSession:
         failed = next((a for a in actions if isinstance(a, Finish)), None)
         return self.fail(failed.error) if failed and failed.error else self._settle(actions)
 
+    def wake(self) -> list[Action]:
+        """It is as late as was asked for. What waits is heard first; then the session asks again at once."""
+        at_s = self.wake_at_s
+        if at_s is None or at_s > self._clock():
+            return []
+        unheard = self.catch_up()
+        if unheard:
+            return unheard
+        actions: list[Action] = []
+        if not self._line.held:
+            self._line.held = True
+            for channel, buffer in self._listening():
+                actions += channel.hold(buffer.take())
+        for channel, _ in self._listening():
+            if _is_over(self._line, channel):
+                actions += channel.hush()
+        return self._settle(actions)
+
     def tick(self) -> list[Action]:
-        """Time passed: report progress, and give up a live stream that lags too much for too long."""
+        """Time passed: report progress, give up late word times, and a live stream that lags too much for too long."""
         received = self._received_samples
         lag = max((channel.lag_samples(received) for channel in self._channels), default=0)
         lag_ms = samples_to_ms(lag)
@@ -288,7 +339,8 @@ class RecognitionSession:
                     retry_after_ms=5000,
                 )
             )
-        return self._tell(self.progress())
+        late = [] if self._state is _State.DONE else self._settle(self._refinement.tick())
+        return [*late, *self._tell(self.progress())]
 
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""
@@ -354,6 +406,10 @@ class RecognitionSession:
     def _heard(self) -> Iterable[tuple[RecognitionChannel, FrameBuffer]]:
         return zip(self._channels, self._buffers, strict=True)
 
+    def _listening(self) -> list[tuple[RecognitionChannel, FrameBuffer]]:
+        """Channels on which somebody speaks."""
+        return [heard for heard in self._heard() if not heard[0].idle]
+
     def _detect(self, channel: int) -> Action:
         frames = self._buffers[channel].frames()
         self._detecting.append((channel, frames))
@@ -382,13 +438,17 @@ class RecognitionSession:
         return [] if self._state is _State.DONE else [Emit(event)]
 
     def _acknowledge(
-        self, control_id: str, kind: ControlKind, actions: list[Action]
+        self,
+        control_id: str,
+        kind: ControlKind,
+        actions: list[Action],
+        error: SpeechError | None = None,
     ) -> list[Action]:
         if len(self._acks) >= MAX_OPEN_CONTROLS:
             field = f"{kind.value}.control_id"
             raise LimitExceededError(field, "max_open_controls", MAX_OPEN_CONTROLS)
         needed = tuple(channel.segments_closed for channel in self._channels)
-        self._acks.append(_PendingAck(control_id, kind, needed))
+        self._acks.append(_PendingAck(control_id, kind, needed, error))
         return self._settle(actions)
 
     def _settle(self, actions: list[Action]) -> list[Action]:
@@ -405,7 +465,8 @@ class RecognitionSession:
         due: list[Action] = []
         while self._acks and all(map(operator.le, self._acks[0].finals, sent)):
             ack = self._acks.popleft()
-            due.append(Emit(ControlAck(ack.control_id, ack.kind, self._last_final_segment())))
+            newest = self._last_final_segment()
+            due.append(Emit(ControlAck(ack.control_id, ack.kind, newest, error=ack.error)))
         return due
 
     def _last_final_segment(self) -> int | None:
@@ -421,3 +482,19 @@ class RecognitionSession:
         if self._lag_since_s is None:
             self._lag_since_s = now_s
         return now_s - self._lag_since_s > self._limits.max_lag_s
+
+
+def _quiet_s(line: LiveLine, channel: RecognitionChannel) -> float | None:
+    """When the channel's speech ends if no audio comes; None: only the client ends it."""
+    settings = channel.endpointing
+    if settings.mode is not EndpointingMode.VAD:
+        return None
+    return line.due_s(settings.end_silence_ms + settings.quiet_margin_ms)
+
+
+def _is_over(line: LiveLine, channel: RecognitionChannel) -> bool:
+    settings = channel.endpointing
+    if settings.mode is not EndpointingMode.VAD:
+        return False
+    quiet_ms = settings.end_silence_ms + settings.quiet_margin_ms
+    return line.is_quiet(quiet_ms, settings.quiet_margin_ms)

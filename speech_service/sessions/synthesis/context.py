@@ -76,6 +76,8 @@ class SpeechContext:
     unspoken: int = 0
     """Words that the voice cannot say."""
     finish: SpeechFinish = SpeechFinish.COMPLETE
+    rest_at_s: float | None = None
+    """When what is finished is spoken, unless more text comes before."""
     silent_error: SpeechError | None = None
     """Why a piece gave no audio, where the voice could say nothing of it."""
 
@@ -95,7 +97,7 @@ class SpeechContext:
         is_busy = self.pieces or self.in_line or self.aligning
         return self.flushed and not is_busy and not self.ended
 
-    def push(self, text: str, limit: int) -> None:
+    def push(self, text: str, limit: int, now_s: float) -> None:
         """Take more text.
 
         Raises:
@@ -105,10 +107,18 @@ class SpeechContext:
             raise LimitExceededError("text.text", "max_text_characters", limit)
         self.characters += len(text)
         self._keep(self.splitter.push(text))
+        pause_ms, self.rest_at_s = self.options.sentence_pause_ms, None
+        if pause_ms and self.splitter.may_rest:
+            self.rest_at_s = now_s + pause_ms / 1000
 
-    def flush(self) -> None:
-        """No more text follows."""
-        self.flushed = True
+    def rest(self) -> None:
+        """No text has come for a while: what is finished is to be spoken."""
+        self.rest_at_s = None
+        self._keep(self.splitter.rest())
+
+    def flush(self, *, keep_open: bool = False) -> None:
+        """Speak all of it. No more text follows, unless the context is kept open."""
+        self.flushed, self.rest_at_s = not keep_open, None
         self._keep(self.splitter.flush())
 
     def _keep(self, pieces: list[Piece]) -> None:
@@ -116,7 +126,7 @@ class SpeechContext:
 
     def end(self, outcome: ContextOutcome, error: SpeechError | None = None) -> ContextEnded:
         """Close it; how much audio was sent is for the output to fill in."""
-        self.outcome = outcome
+        self.outcome, self.rest_at_s = outcome, None
         self.pieces.clear()
         usage = Usage(characters_in=self.characters)
         finish = self.finish if outcome is ContextOutcome.DONE else None

@@ -93,7 +93,7 @@ class SynthesisSession:
         self._line: deque[SpokenPiece] = deque()
         self._turns = itertools.count(1)
         self._work_ids = itertools.count(1)
-        self._words = SpokenWords(identity, self._new_work_id)
+        self._words = SpokenWords(identity, self._new_work_id, clock)
         self._characters = 0
         self._notices = 0
 
@@ -108,6 +108,12 @@ class SynthesisSession:
     def done(self) -> bool:
         """The session has finished."""
         return self._state is _State.DONE
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """When to be woken, unless something comes before: the next pause of a context is over. None: never."""
+        pauses = [c.rest_at_s for c in self._contexts.values() if c.rest_at_s is not None]
+        return min(pauses, default=None)
 
     @property
     def options(self) -> SynthesisOptions:
@@ -143,13 +149,14 @@ class SynthesisSession:
         if not text:
             return []
         context = self._growing(context_id) or self._open(context_id)
-        context.push(text, self._limits.max_text_characters)
+        now_s = self._clock()
+        context.push(text, self._limits.max_text_characters, now_s)
         self._characters += len(text)
-        self._latency.speech_began(self._clock())
+        self._latency.speech_began(now_s)
         return self._settle([])
 
-    def flush(self, context_id: str, control_id: str) -> list[Action]:
-        """Speak a context to its end."""
+    def flush(self, context_id: str, control_id: str, *, keep_open: bool = False) -> list[Action]:
+        """Speak all text of a context, and end it unless it is kept open."""
         if self._state is _State.DONE:
             return []
         self._ready("flush")
@@ -158,7 +165,7 @@ class SynthesisSession:
         ]
         context = self._growing(context_id)
         if context is not None:
-            context.flush()
+            context.flush(keep_open=keep_open)
         return self._settle(actions)
 
     def cancel(self, context_id: str, control_id: str) -> list[Action]:
@@ -181,6 +188,15 @@ class SynthesisSession:
         self._ready("update_config")
         self._options = options
         return [Emit(ControlAck(control_id, ControlKind.UPDATE_CONFIG))]
+
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge a control message that is not carried out."""
+        if self._state is _State.DONE:
+            return []
+        self._ready(kind.value)
+        return [Emit(ControlAck(control_id, kind, context_id=context_id, error=error))]
 
     def end_of_text(self) -> list[Action]:
         """No more text: speak everything, then end. Saying it twice is harmless."""
@@ -234,9 +250,17 @@ class SynthesisSession:
         self._state = _State.DONE
         return [Finish()]
 
+    def wake(self) -> list[Action]:
+        """It is as late as was asked for: contexts whose text has paused speak what is finished."""
+        now_s = self._clock()
+        for context in self._contexts.values():
+            if context.rest_at_s is not None and context.rest_at_s <= now_s:
+                context.rest()
+        return self._settle([])
+
     def tick(self) -> list[Action]:
-        """Nothing is reported: there is no audio to be behind of."""
-        return []
+        """Time passed: give up late word timings. Nothing is reported: there is no audio to be behind of."""
+        return self._settle(self._words.tick())
 
     def warn(self, reason: str, field: str, message: str) -> list[Action]:
         """Tell the client something that is no error."""
@@ -307,7 +331,7 @@ class SynthesisSession:
         self._line = deque(s for s in self._line if s.context is not context)
         context.pieces.clear()
         context.in_line = 0
-        context.flushed = True
+        context.flushed, context.rest_at_s = True, None
         context.unsent_ms = 0.0
         cancels: list[Action] = [Cancel(s.work.work_id) for s in gone if s.end is None]
         return [*cancels, *self._words.give_up(context)]

@@ -1,7 +1,8 @@
 """When the words of a piece are spoken: what its model says or, where it does not say, what an aligner hears.
 
-The aligner gets each piece with its audio. A context ends only after the last answer. Where the aligner fails, the
-speech stands and a warning says so.
+The aligner gets each piece with its audio. A context's timings leave in the order of its pieces, whatever order the
+answers come in; one that holds others for too long is given up. A context ends only after the last answer. Where the
+aligner fails, the speech stands and a warning says so.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from speech_service.domain.events import (
 )
 from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE
 from speech_service.domain.work import AlignWork, SegmentKey, SpeechMade, WorkDone, WorkEvent
+from speech_service.sessions.in_order import AnswersInOrder
 from speech_service.sessions.synthesis.context import SpeechContext, SpokenPiece, SynthesisIdentity
 
 MAX_WAITING = 4
@@ -36,9 +38,15 @@ class _Waiting:
 class SpokenWords:
     """The pieces of a session that are with the aligner."""
 
-    def __init__(self, identity: SynthesisIdentity, new_work_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        identity: SynthesisIdentity,
+        new_work_id: Callable[[], str],
+        clock: Callable[[], float],
+    ) -> None:
         self._identity = identity
         self._new_work_id = new_work_id
+        self._order = AnswersInOrder(clock)
         self._waiting: dict[str, _Waiting] = {}
         self._segments = 0
 
@@ -52,7 +60,8 @@ class SpokenWords:
         options, identity = spoken.context.options, self._identity
         if spoken.recording is None:
             times = spoken.timings(made) if options.word_timings else None
-            return [Emit(times)] if times is not None else []
+            told: list[Action] = [Emit(times)] if times is not None else []
+            return self._order.tell(spoken.context.turn, told)
         self._segments += 1
         work = AlignWork(
             work_id=self._new_work_id(),
@@ -67,6 +76,7 @@ class SpokenWords:
         )
         start_ms = (spoken.first_sample or 0) * 1000 / made.sample_rate_hz
         self._waiting[work.work_id] = _Waiting(spoken, start_ms)
+        self._order.ask(spoken.context.turn, work.work_id)
         spoken.context.aligning += 1
         return [Submit(work)]
 
@@ -75,25 +85,17 @@ class SpokenWords:
         return event.work_id in self._waiting
 
     def work_event(self, event: WorkEvent) -> list[Action]:
-        """The aligner's answer."""
+        """The aligner's answer; returns what may leave now."""
         waiting = self._waiting.pop(event.work_id)
-        context = waiting.spoken.context
-        context.aligning -= 1
-        if not isinstance(event, WorkDone):
-            return [
-                _warning(
-                    WORD_TIMINGS_UNAVAILABLE, "a sentence has no word timings: the aligner failed"
-                )
-            ]
-        assert isinstance(event.outcome, Alignment), "alignment was asked for"
-        units = _units(waiting, event.outcome)
+        return self._answered(waiting, event.work_id, _told(waiting, event))
+
+    def tick(self) -> list[Action]:
+        """Time passed: give up what others wait for too long."""
         actions: list[Action] = []
-        if units:
-            actions.append(Emit(SpeechTimings(context.context_id, units, turn=context.turn)))
-        lost = [span for span in event.outcome.unaligned if span.char_start < span.char_end]
-        if any(span.reason is not UnalignedReason.NOT_SPEAKABLE for span in lost):
-            problem = "a sentence has words that were not found in its speech"
-            actions.append(_warning("WORD_TIMINGS_INCOMPLETE", problem))
+        for work_id in self._order.late():
+            waiting = self._waiting.pop(work_id)
+            warning = _unavailable("the aligner's answer is too late")
+            actions += [Cancel(work_id), *self._answered(waiting, work_id, [warning])]
         return actions
 
     def give_up(self, context: SpeechContext) -> list[Action]:
@@ -102,13 +104,37 @@ class SpokenWords:
         for work_id in gone:
             del self._waiting[work_id]
         context.aligning = 0
+        self._order.forget(context.turn)
         return [Cancel(work_id) for work_id in gone]
 
     def cancel(self) -> list[Action]:
         """The session ends badly."""
         cancels: list[Action] = [Cancel(work_id) for work_id in self._waiting]
         self._waiting.clear()
+        self._order.clear()
         return cancels
+
+    def _answered(self, waiting: _Waiting, work_id: str, told: list[Action]) -> list[Action]:
+        context = waiting.spoken.context
+        context.aligning -= 1
+        return self._order.answer(context.turn, work_id, told)
+
+
+def _told(waiting: _Waiting, event: WorkEvent) -> list[Action]:
+    """What the client is told of an answer."""
+    context = waiting.spoken.context
+    if not isinstance(event, WorkDone):
+        return [_unavailable("the aligner failed")]
+    assert isinstance(event.outcome, Alignment), "alignment was asked for"
+    units = _units(waiting, event.outcome)
+    actions: list[Action] = []
+    if units:
+        actions.append(Emit(SpeechTimings(context.context_id, units, turn=context.turn)))
+    lost = [span for span in event.outcome.unaligned if span.char_start < span.char_end]
+    if any(span.reason is not UnalignedReason.NOT_SPEAKABLE for span in lost):
+        problem = "a sentence has words that were not found in its speech"
+        actions.append(_warning("WORD_TIMINGS_INCOMPLETE", problem))
+    return actions
 
 
 def _units(waiting: _Waiting, alignment: Alignment) -> tuple[SpokenUnit, ...]:
@@ -127,3 +153,7 @@ def _units(waiting: _Waiting, alignment: Alignment) -> tuple[SpokenUnit, ...]:
 
 def _warning(reason: str, message: str) -> Action:
     return Emit(StreamWarning(reason, "config.timing", message))
+
+
+def _unavailable(why: str) -> Action:
+    return _warning(WORD_TIMINGS_UNAVAILABLE, f"a sentence has no word timings: {why}")

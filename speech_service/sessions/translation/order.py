@@ -85,4 +85,5 @@ class TranslationOrder:
             kind = ResultKind.FINAL
             event = TranslatedSegment(segment.segment_id, target, kind, outcome, segment.source)
             due.append(Emit(event))
+            due += [Emit(note) for note in segment.notes.pop(target, ())]
         return due

@@ -94,6 +94,8 @@ class TranslationSession:
         self._waiting: deque[SegmentInTargets] = deque()
         self._running: set[SegmentInTargets] = set()
         self._jobs: dict[str, _Job] = {}
+        self._finding: deque[SegmentInTargets] = deque()
+        """Segments whose language is being found, in their order."""
         self._last_source = ""
         self._ending = False
         self._done = False
@@ -124,6 +126,11 @@ class TranslationSession:
             problem = "is missing, and the stream carries audio"
             raise InvalidFieldError("config.recognition", problem, "a RecognitionConfig")
         return self._recognition
+
+    @property
+    def wake_at_s(self) -> float | None:
+        """When to be woken, as the session that recognizes asks for it."""
+        return None if self._done or self._recognition is None else self._recognition.wake_at_s
 
     # --- from the client ---
 
@@ -179,6 +186,19 @@ class TranslationSession:
         self._order.acknowledge(ControlAck(control_id, ControlKind.RESET))
         return self._settle(self._growing.drop())
 
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge, in its turn, a control message that is not carried out."""
+        del context_id
+        if self._done:
+            return []
+        if self._recognition is not None:
+            return self._forward(self._recognition.refuse(kind, control_id, error))
+        self._ready(kind.value)
+        self._order.acknowledge(ControlAck(control_id, kind, error=error))
+        return self._settle([])
+
     def end_of_input(self) -> list[Action]:
         """No more input: translate what is buffered, then end. Saying it twice is harmless."""
         if self._done or self._ending:
@@ -211,12 +231,17 @@ class TranslationSession:
         if isinstance(event, WorkDone):
             self._latency.work_done(event.timing)
         if job.target:
-            return self._settle(self._translated(job.segment, job.target, event))
+            self._translated(job.segment, job.target, event)
+            return self._settle([])
         return self._settle(self._identified(job.segment, event))
 
     def delivered(self) -> list[Action]:
         """The end of a session that speaks went out, behind all that was spoken."""
         return [Finish()] if self._done else []
+
+    def wake(self) -> list[Action]:
+        """It is as late as was asked for."""
+        return self._forward(self.recognition.wake())
 
     def tick(self) -> list[Action]:
         """Time passed: report progress, and give up where recognition does."""
@@ -332,14 +357,20 @@ class TranslationSession:
             return self._translate(segment)
         work = self._work.identify(segment.text)
         self._jobs[work.work_id] = _Job(segment, "")
+        self._finding.append(segment)
         return [Submit(work)]
 
     def _identified(self, segment: SegmentInTargets, event: WorkEvent) -> list[Action]:
-        guesses = guess_by_script(segment.text)
+        """A segment that cannot tell takes the language of the one before, so answers are taken in that order."""
+        segment.guesses = guess_by_script(segment.text)
         if isinstance(event, WorkDone) and isinstance(event.outcome, LanguagesFound):
-            guesses = event.outcome.guesses[0]
-        self._take_guesses(segment, guesses)
-        return self._translate(segment)
+            segment.guesses = event.outcome.guesses[0]
+        actions: list[Action] = []
+        while self._finding and self._finding[0].guesses is not None:
+            found = self._finding.popleft()
+            self._take_guesses(found, found.guesses or ())
+            actions += self._translate(found)
+        return actions
 
     def _take_guesses(self, segment: SegmentInTargets, guesses: Sequence[LanguageGuess]) -> None:
         best = guesses[0] if guesses else None
@@ -364,21 +395,20 @@ class TranslationSession:
             actions.append(Submit(work))
         return actions
 
-    def _translated(self, segment: SegmentInTargets, target: str, event: WorkEvent) -> list[Action]:
+    def _translated(self, segment: SegmentInTargets, target: str, event: WorkEvent) -> None:
         text = text_of(event)
         segment.outcomes[target] = text if text else failure(event)
         what = f"segment {segment.segment_id}"
         notes = notes_of(event) if text else ()
-        actions: list[Action] = [
-            Emit(StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1)))
+        segment.notes[target] = [
+            StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1))
             for note in notes
         ]
         if text and is_changed(event):
             problem = (
                 f"{what}: not every number, sign or placeholder is in the translation into {target}"
             )
-            actions.append(Emit(StreamWarning("CONTENT_CHANGED", "", problem)))
-        return actions
+            segment.notes[target].append(StreamWarning("CONTENT_CHANGED", "", problem))
 
     def _show_open(self) -> list[Action]:
         pending = self._splitter.pending.strip()

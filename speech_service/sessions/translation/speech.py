@@ -37,6 +37,7 @@ class _Piece:
     language: str
     is_begun: bool = False
     is_done: bool = False
+    failure: SpeechError | None = None
     held: list[WorkAudio] = field(default_factory=list[WorkAudio])
     """Audio that waits for the pieces before."""
 
@@ -95,8 +96,8 @@ class SpokenTranslations:
             return [self._spoken(piece, event.samples, event.sample_rate_hz)]
         del self._pieces[event.work_id]
         piece.is_done = True
-        warnings = [_failed(piece, event.error)] if isinstance(event, WorkFailed) else []
-        return [*warnings, *self._advance(piece.language)]
+        piece.failure = event.error if isinstance(event, WorkFailed) else None
+        return self._advance(piece.language)
 
     def cancel(self) -> list[Action]:
         """Give everything up."""
@@ -116,6 +117,8 @@ class SpokenTranslations:
             if not head.is_done:
                 break
             queue.popleft()
+            if head.failure is not None:
+                actions.append(_failed(head, head.failure))
         for piece in itertools.islice(queue, MAX_AHEAD):
             if not piece.is_begun:
                 piece.is_begun = True

@@ -454,7 +454,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )(St|Dr|Pl|Ct|Sq)\.",
         _say_street,
     ),
-    rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s*(?:$|[,;:!?)]|[a-z]))", _say_street),
+    rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"(?<![\w.])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),

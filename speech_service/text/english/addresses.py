@@ -236,7 +236,7 @@ _SOFTWARE = (
     *("build", "firmware"),
 )
 _PIECE = re.compile(r"[^\W\d_]+|\d+|[\W_]")
-_CAMEL = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|_")
+_CAMEL = re.compile(r"[A-Z]?[a-z]+|(?:[A-Z](?![a-z]))++|\d+|_")
 _STOPS = ".,;:!?"
 
 
@@ -340,7 +340,7 @@ VERSIONS: tuple[Rule, ...] = (
         lambda m: f" {m[1]} {m[2] or ''}",
     ),
     rule(r"\b[vV](?:er)?\.? ?(\d{1,6}(?:\.\d{1,6}){1,5})(?![.]?\d)", _say_v),
-    rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]*\d)", _say_v),
+    rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]{0,60}\d)", _say_v),
     rule(rf"\b((?:{any_of(_SOFTWARE)}) )(\d{{1,4}}(?:\.\d{{1,6}}){{1,4}})(?![.]?\d)", _say_version),
     rule(r"(?<![\w.,])()(\d{1,6}(?:\.\d{1,6}){2,6})(?![.]?\d)", _say_version),
 )

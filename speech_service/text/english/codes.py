@@ -132,7 +132,7 @@ CODES: tuple[Rule, ...] = (
         _say_phone,
     ),
     rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?![\w-])", _say_phone),
-    rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]*\d)", _say_phone),
+    rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]{0,60}\d)", _say_phone),
     rule(
         rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?![\w,]|[./:-]\d|%)",
         _say_named,
@@ -156,7 +156,7 @@ CODES: tuple[Rule, ...] = (
 """Before dates are read: what looks like none."""
 
 MIXED: tuple[Rule, ...] = (
-    rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]*\d)(?!\w)", _say_hyphened),
+    rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]{0,60}\d)(?!\w)", _say_hyphened),
     rule(
         r"(?<![^\W_])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])", _say_mixed
     ),

@@ -341,7 +341,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
     rule(rf"(?<![\w.])({NUMBER}|[A-Za-z]{{1,3}})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
     rule(
-        rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s*$|[,;)]|\s(?:[a-z]|[A-Z]))",
+        rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
         lambda m: f"{number(m[1])} {'inch' if m[1] == '1' else 'inches'}{_stop(m)}",
     ),
     rule(

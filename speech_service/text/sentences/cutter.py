@@ -18,9 +18,11 @@ from speech_service.text.sentences.rules import (
     WAIT,
     best_cut,
     clause_cut,
+    clause_rest,
     has_word,
     is_wide,
     sentence_cut,
+    sentence_rest,
 )
 
 MAX_PIECE = 300
@@ -107,6 +109,33 @@ class SentenceSplitter:
             return self._cut_all()
         held, self._held = self._held, []
         return held + self._cut_certain(final=True) + self._cut_all()
+
+    @property
+    def may_rest(self) -> bool:
+        """Whether ``rest`` would give anything now."""
+        return self._resting_place() > 0
+
+    def rest(self) -> list[Piece]:
+        """No text comes for now: gives what is finished, if nothing that follows is likely to belong to it.
+
+        Only SENTENCE and CLAUSE know that; the other modes give nothing.
+        """
+        end = self._resting_place()
+        return [self._cut(end)] if end > 0 else []
+
+    def _resting_place(self) -> int:
+        """Where the one piece ends that waits for what follows it. No place before ``_scanned`` is one."""
+        if self._mode not in (Segmentation.SENTENCE, Segmentation.CLAUSE):
+            return WAIT
+        if self._next_cut(final=False) != WAIT or self._scanned >= len(self._pending):
+            return WAIT
+        text, at = self._pending, self._scanned
+        begun, language = self._begun, self._language
+        if sentence_cut(text, at, ready=False, begun=begun, language=language) == WAIT:
+            end = sentence_rest(text, at, language=self._language)
+        else:
+            end = clause_rest(text, at)
+        return end if GO_ON < end <= self._max else WAIT
 
     def _forget(self) -> None:
         """A new piece begins: nothing is known of what is pending."""

@@ -18,6 +18,10 @@ def _words(text: str) -> frozenset[str]:
 
 GO_ON, WAIT = 0, -1
 """Verdicts: no cut here; not certain yet. Any other verdict is the place of the cut."""
+_SHOUTED = re.compile(
+    r"(?:^|[\s\"'“‘„‚(\[{«‹「『（*_—–¿¡])[^\W_]+(?:['’-][^\W_]+)*[\u00a0\u202f]?[!?؟‽…]*[!?؟‽]\Z"
+)
+"""A plain word with a mark that ends nothing but sentences; in "/?" and "a.b!" it may be part of something."""
 
 _MARKS = frozenset(".!?…‽؟۔।॥։።។၊။")
 _UNSPACED_MARKS = frozenset("。！？｡．﹗﹖")
@@ -27,6 +31,7 @@ _DASHES = frozenset("—–")
 STOPS = _MARKS | _UNSPACED_MARKS | _CLAUSE_MARKS | _UNSPACED_CLAUSE_MARKS | _DASHES | {"\n"}
 """Characters that a sentence, a line or a clause may end at: at any other there is no cut."""
 _CLOSERS = frozenset("\"'”’)]}»›」』）】》〉〕*_`~")
+_ALL_CLOSERS = "".join(_CLOSERS)
 _OPENERS = frozenset("\"'“‘„‚([{«‹「『（【《〈〔¿¡*_`~#>-–—•·")
 
 # After these a sentence goes on, whatever follows.
@@ -104,6 +109,42 @@ def clause_cut(text: str, at: int, *, ready: bool) -> int:
         return behind if char == "—" and behind == at + 1 else GO_ON
     follows = _skip(text, behind, str.isspace)
     return follows if ready or follows < len(text) else WAIT
+
+
+def sentence_rest(text: str, at: int, *, language: str) -> int:
+    """Verdict on the end of a sentence or line at ``text[at]`` after which no more text comes for now.
+
+    What ``sentence_cut`` leaves open ends here if it may end here and nothing is likely to belong to it: a mark with
+    white space behind it that no abbreviation takes for itself, "!" or "?" behind a word, a line, a mark of a script
+    without spaces. ``WAIT``: it may go on, as "3." and "U.S. " do.
+    """
+    char = text[at]
+    if char in _UNSPACED_MARKS:
+        is_point = char == "．" and text[at - 1 : at].isdigit()
+        return WAIT if is_point else _skip(text, at + 1, _is_tail)
+    if char == "\n":
+        return GO_ON if _goes_on(text[:at]) else len(text)
+    behind = _skip(text, at, _is_tail)
+    if behind == len(text):
+        said = text.rstrip(_ALL_CLOSERS)
+        if language == "fr" or said.endswith(
+            "?"
+        ):  # French puts a space before them; "!" alone may begin "!="
+            said = said.replace(" ?", "?").replace(" !", "!")
+        return behind if _SHOUTED.search(said) else WAIT
+    follows = _skip(text, behind, str.isspace)
+    is_dot = char == "." and text[at + 1 : at + 2] not in _MARKS
+    if is_dot and _after_dot(text, at, follows, ready=False, language=language) is not None:
+        return WAIT
+    return follows
+
+
+def clause_rest(text: str, at: int) -> int:
+    """The same of the end of a clause: it needs white space behind it, or a mark of a script without spaces."""
+    if text[at] in _UNSPACED_CLAUSE_MARKS:
+        return _skip(text, at + 1, _is_tail)
+    behind = _skip(text, at + 1, _is_closer)
+    return WAIT if behind == len(text) else _skip(text, behind, str.isspace)
 
 
 def best_cut(text: str, longest: int) -> int:

@@ -5,7 +5,7 @@
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import wcwidth
 
@@ -61,11 +61,15 @@ def pieces(word: str) -> list[str]:
 
 
 def fit(word: str, columns: int) -> list[str]:
-    """Cut a word that is wider than a line into parts that are not; a character with its marks is never cut."""
+    """Cut a word that is wider than a line into parts that are not.
+
+    A character stays with its marks, but for marks that take columns of their own and more than a line of them.
+    """
     if width(word) <= columns:
         return [word]
     starts, at, taken = [0], 0, 0
-    for cluster in _clusters(word):
+    clusters = _clusters(word)
+    for cluster in chain.from_iterable(c if width(c) > columns else (c,) for c in clusters):
         columns_more = width(cluster)
         if at > starts[-1] and taken + columns_more > columns:
             starts.append(at)

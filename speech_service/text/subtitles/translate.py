@@ -95,6 +95,8 @@ class SubtitleTranslation:
         self._useless = 0
         self._is_stopped = False
         self.error: SpeechError | None = None
+        """Of the first batch that failed, in the order of the file's batches."""
+        self._error_batch = 0
         """The last failure that ``fail`` was told of."""
 
     @property
@@ -149,7 +151,8 @@ class SubtitleTranslation:
         """The batch could not be translated: counts as an answer without a usable text."""
         batch = self._asked.pop(batch_id, None)
         if batch is not None:
-            self.error = error
+            if self.error is None or batch_id < self._error_batch:
+                self.error, self._error_batch = error, batch_id
             self._ask_again(list(batch.texts))
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -52,7 +53,13 @@ def make_work(
 class ScriptedEngine:
     """Takes ``steps`` steps per item; can be held before a step, or told to fail."""
 
-    def __init__(self, max_batch: int = 1, steps: int = 1, step_s: float = 0.0) -> None:
+    def __init__(
+        self, max_batch: int = 1, steps: int = 1, step_s: float = 0.0, pauses: bool = False
+    ) -> None:
+        self._pauses = pauses
+        self._classes: dict[str, WorkClass] = {}
+        self.stepped: deque[list[str]] = deque(maxlen=200)
+        """Who took part in each of the last steps."""
         self._max_batch = max_batch
         self._steps = steps
         self._step_s = step_s
@@ -70,7 +77,13 @@ class ScriptedEngine:
     def capabilities(self) -> ModelCapabilities:
         """Only ``max_batch`` matters."""
         return ModelCapabilities(
-            MODEL, ModelKind.RECOGNIZER, ("en",), 16_000, 20_000, max_batch=self._max_batch
+            MODEL,
+            ModelKind.RECOGNIZER,
+            ("en",),
+            16_000,
+            20_000,
+            max_batch=self._max_batch,
+            pauses=self._pauses,
         )
 
     def admit(self, work: Work) -> None:
@@ -80,6 +93,7 @@ class ScriptedEngine:
         if work.work_id in self.admit_error_for:
             raise RuntimeError("cannot admit")
         self.items[work.work_id] = self._steps
+        self._classes[work.work_id] = work.work_class
 
     def step(self) -> Sequence[WorkEvent]:
         """One step of all items."""
@@ -92,10 +106,13 @@ class ScriptedEngine:
             error, self.step_error = self.step_error, None
             raise error
         events: list[WorkEvent] = []
-        for work_id in list(self.items):
+        urgent = min((self._classes[work_id] for work_id in self.items), default=None)
+        stepped = [i for i in self.items if not self._pauses or self._classes[i] is urgent]
+        self.stepped.append(stepped)
+        for work_id in stepped:
             self.items[work_id] -= 1
             if self.items[work_id] <= 0:
-                del self.items[work_id]
+                del self.items[work_id], self._classes[work_id]
                 timing = WorkTiming(decode_steps=self._steps, draft_proposed=3, draft_accepted=2)
                 events.append(WorkDone(work_id, Hypothesis("text"), timing))
         return events
@@ -105,6 +122,7 @@ class ScriptedEngine:
         self.threads.add(threading.get_ident())
         self.aborted.append(work_id)
         self.items.pop(work_id, None)
+        self._classes.pop(work_id, None)
 
 
 class Outcomes:

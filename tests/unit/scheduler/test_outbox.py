@@ -60,6 +60,35 @@ def test_most_urgent_first_over_all_models() -> None:
     assert names(send_all(outbox, now_s=0.1)) == ["f", "p", "u", "b"]
 
 
+@pytest.mark.parametrize("size", [100 * MIB, 40_000])
+def test_background_work_never_fills_the_way_of_others(size: int) -> None:
+    works = [make_work(f"b{i}", BACKGROUND) for i in range(MAX_IN_FLIGHT + 2)]
+    outbox = make_outbox(*works, size=size)
+    sent = names(send_all(outbox, now_s=100.0))
+    assert 0 < len(sent) <= MAX_IN_FLIGHT // 2
+    outbox.add(make_work("p", PARTIAL), lambda event: None, 100.0)
+    outbox.add(make_work("u", UNARY), lambda event: None, 100.0)
+    assert names(send_all(outbox, now_s=300.0)) == ["p", "u"], "however old the rest is"
+    outbox.end(sent[0])
+    assert len(send_all(outbox, now_s=300.0)) == 1
+    assert outbox.lost([], 300.0) == []
+    assert len(names(send_all(outbox, now_s=300.0))) == len(sent) + 2
+
+
+def test_releasing_a_stream_concerns_its_work_alone() -> None:
+    outbox = make_outbox(*(make_work(f"{s}{n}", stream=s) for s in "ab" for n in range(3)))
+    outbox.cancel("a0")
+    outbox.end("a0")
+    outbox.release("a")
+    outbox.release("unknown")
+    released = {i.work.work_id for i in send_all(outbox) if i.released}
+    assert released == {"a1", "a2"}
+    for work_id in outbox.work_ids():
+        outbox.end(work_id)
+    outbox.release("a")
+    assert len(outbox) == 0
+
+
 def test_window_bounds_items_and_bytes_but_not_finals() -> None:
     config = SchedulerConfig(max_queued=2 * MAX_IN_FLIGHT)
     outbox = make_outbox(*(make_work(f"u{i}") for i in range(MAX_IN_FLIGHT + 2)), config=config)

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_service.dispatch.policy import PRIORITY_FLOOR, Waiting, choose, effective_class
+from speech_service.dispatch.policy import (
+    PRIORITY_FLOOR,
+    Waiting,
+    choose,
+    effective_class,
+    stream_classes,
+)
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.recognition import Pacing
 from speech_service.domain.work import WorkClass
 
 STARVATION_MS = 1000.0
@@ -91,3 +98,21 @@ def test_priority_lowers_to_background() -> None:
     assert effective_class("interactive", WorkClass.UNARY) is WorkClass.UNARY
     with pytest.raises(InvalidFieldError, match="batch"):
         effective_class("urgent", WorkClass.UNARY)
+
+
+@pytest.mark.parametrize("priority", sorted(PRIORITY_FLOOR))
+def test_a_file_is_background_work_by_nature_and_no_header_raises_it(priority: str) -> None:
+    assert stream_classes(Pacing.REALTIME) == (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL)
+    for natural in stream_classes(Pacing.FILE):
+        assert effective_class(priority, natural) is WorkClass.BACKGROUND
+
+
+@given(st.integers(1, 20), st.integers(1, 12), st.booleans())
+def test_old_background_work_takes_one_place_of_a_plan_while_others_wait(
+    free: int, bulk: int, aged_turn: bool
+) -> None:
+    waiting = [Waiting(f"p{i}", WorkClass.STREAM_PARTIAL, 0.0) for i in range(free)]
+    waiting += [Waiting(f"b{i}", WorkClass.BACKGROUND, 2 * STARVATION_MS) for i in range(bulk)]
+    plan = choose(waiting, free, STARVATION_MS, aged_turn)
+    taken = [work_id for work_id in plan.work_ids if work_id.startswith("b")]
+    assert taken == (["b0"] if aged_turn or free > 1 else [])

@@ -66,6 +66,33 @@ def test_limits_refuse_with_the_time_to_come_back_but_never_a_streaming_final() 
     assert "p2" in queue, "a refused partial does not take the old one with it"
 
 
+def test_background_work_is_as_old_as_its_last_turn() -> None:
+    queue = WorkQueue(ROOMY)
+    for number in range(3):
+        queue.put(make_work(f"b{number}", BACKGROUND), 0.0)
+    queue.put(make_work("u", UNARY), 0.0)
+    queue.put(make_work("other", BACKGROUND, model="other"), 0.0)
+    queue.take("b0", 5.0)
+    ages = {item.work_id: item.age_ms for item in queue.heads(MODEL, 9, 6.0)}
+    assert ages == {"u": 6000, "b1": 1000, "b2": 1000}
+    assert [item.age_ms for item in queue.heads("other", 9, 6.0)] == [6000]
+    queue.put(make_work("b3", BACKGROUND), 5.5)
+    assert [item.age_ms for item in queue.heads(MODEL, 9, 6.0)] == [6000, 1000, 1000, 500]
+
+
+def test_background_work_is_never_refused_and_takes_no_room() -> None:
+    queue = WorkQueue(SchedulerConfig(max_queued=2, max_queued_ms=1000))
+    for number in range(50):
+        queue.put(make_work(f"b{number}", BACKGROUND, ms=900), 0.0)
+    queue.put(make_work("u1"), 0.0)
+    queue.put(make_work("p1", PARTIAL, stream="a"), 0.0)
+    with pytest.raises(OverloadedError):
+        queue.put(make_work("u2"), 0.0)
+    queue.put(make_work("b", BACKGROUND, ms=900), 0.0)
+    queue.take("u1", 0.0)
+    queue.put(make_work("u2"), 0.0)
+
+
 def test_retry_after_follows_the_drain_rate() -> None:
     queue = WorkQueue(ROOMY)
     for number in range(40):
@@ -110,9 +137,10 @@ class QueueMachine(RuleBasedStateMachine):
         deadline_s = None if lifetime_s is None else self.now_s + lifetime_s
         work = make_work(work_id, work_class, stream=stream, ms=ms, deadline_s=deadline_s)
         old = next((e for e in self.lines[PARTIAL] if e[1] == stream), None) if shares else None
-        count = len(self.everything()) + (old is None)
-        total_ms = sum(e[2] for e in self.everything()) + ms - (old[2] if old else 0)
-        if work_class is not FINAL and (count > 8 or total_ms > 2000):
+        counted = [e for c, line in self.lines.items() if c is not BACKGROUND for e in line]
+        count = len(counted) + (old is None)
+        total_ms = sum(e[2] for e in counted) + ms - (old[2] if old else 0)
+        if work_class in (PARTIAL, UNARY) and (count > 8 or total_ms > 2000):
             with pytest.raises(OverloadedError):
                 self.queue.put(work, self.now_s)
             return

@@ -58,8 +58,9 @@ class SpeechDrive:
         single: bool = False,
         tries: int = 1,
     ) -> None:
+        self.now_s = 0.0
         identity = SynthesisIdentity("s", single=single, tries=tries)
-        self.session = SynthesisSession(identity, options, lambda: 0.0, limits)
+        self.session = SynthesisSession(identity, options, lambda: self.now_s, limits)
         self.events: list[SessionEvent] = []
         self.submitted: list[SynthesizeWork] = []
         self.on_device: dict[str, SynthesizeWork] = {}

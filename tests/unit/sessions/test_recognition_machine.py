@@ -213,6 +213,19 @@ class RecognitionMachine(RuleBasedStateMachine):
 
     # --- the server ---
 
+    @precondition(running)
+    @rule(wakes=st.integers(1, 4), late_s=st.sampled_from([0.0, 0.1, 3.0]))
+    def nothing_comes(self, wakes: int, late_s: float) -> None:
+        """The client sends nothing: the session is woken when it asks for it, or later."""
+        for _ in range(wakes):
+            at_s = self.it.session.wake_at_s
+            if at_s is None or self.it.finish is not None:
+                return
+            self.it.now_s = max(self.it.now_s, at_s) + late_s
+            self.it.perform(self.it.session.wake())
+        for runs in self.it.voiced:
+            runs.append((-1, -1))  # a run does not go on past the end of speech
+
     @precondition(lambda self: self.drive is not None and self.drive.finish is None)
     @rule(seconds=st.floats(0, 5))
     def tick(self, seconds: float) -> None:

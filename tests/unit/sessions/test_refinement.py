@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speech_service.domain.alignment import (
     AlignedUnit,
@@ -25,6 +27,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.sessions.in_order import MAX_HELD_S
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.recognition.refinement import Refinement, words_of
 
@@ -32,15 +35,31 @@ OPTIONS = RecognitionOptions("m", "en", aligner="a", aligner_languages=("en",))
 AUDIO = np.zeros(16_000, np.float32)
 
 
-def final(text: str, language: str = "en") -> TranscriptResult:
+def final(
+    text: str, language: str = "en", segment_id: int = 7, channel: int = 0
+) -> TranscriptResult:
+    kind = ResultKind.FINAL
     return TranscriptResult(
-        7, 0, 4, ResultKind.FINAL, text, len(text), 5_000, 6_000, language, lag_ms=3.0
+        segment_id, channel, 4, kind, text, len(text), 5_000, 6_000, language, lag_ms=3.0
     )
 
 
-def refinement(final_class: WorkClass = WorkClass.STREAM_FINAL) -> Refinement:
+class Clock:
+    """Seconds that a test sets."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def refinement(
+    final_class: WorkClass = WorkClass.STREAM_FINAL, clock: Clock | None = None
+) -> Refinement:
     ids = itertools.count(1)
-    return Refinement("s", lambda: f"s:{next(ids)}", final_class, None, LatencyMeter(lambda: 0.0))
+    meter = LatencyMeter(lambda: 0.0)
+    return Refinement("s", lambda: f"s:{next(ids)}", final_class, None, meter, clock or Clock())
 
 
 def unit(text: str, word: str, start_ms: int, end_ms: int) -> AlignedUnit:
@@ -113,8 +132,12 @@ def test_a_live_stream_does_not_pile_audio_up_and_a_file_waits() -> None:
     for pacing, warnings in ((Pacing.REALTIME, ["WORD_TIMES_UNAVAILABLE"]), (Pacing.FILE, [])):
         known = refinement()
         options = RecognitionOptions("m", pacing=pacing, aligner="a", aligner_languages=("en",))
-        asked(known.final(final("a"), hour, options))
-        assert warned(known.final(final("b"), AUDIO, options)) == warnings
+        work = asked(known.final(final("a"), hour, options))
+        known.final(final("b"), AUDIO, options)
+        assert warned(known.work_event(WorkFailed(work.work_id, OverloadedError("full")))) == [
+            "WORD_TIMES_UNAVAILABLE",
+            *warnings,
+        ]
 
 
 @pytest.mark.parametrize(
@@ -158,3 +181,75 @@ def test_cancelling_gives_the_work_up() -> None:
     work = asked(known.final(final("a"), AUDIO, OPTIONS))
     assert known.cancel() == [Cancel(work.work_id)]
     assert not known
+
+
+# --- order ---
+
+
+def told(actions: list[Action]) -> list[tuple[int, str]]:
+    """Segments with what left for them: "words", or the warning that stands for it."""
+    found: list[tuple[int, str]] = []
+    for event in (a.event for a in actions if isinstance(a, Emit)):
+        if isinstance(event, TranscriptResult):
+            found.append((event.segment_id, "words"))
+        elif isinstance(event, StreamWarning):
+            found.append((int(event.message.split()[1]), event.reason))
+    return found
+
+
+def hears(work: AlignWork) -> WorkDone:
+    return done(work, Alignment((unit(work.text, work.text, 0, 10),)))
+
+
+@given(st.data())
+def test_refined_results_leave_in_the_order_of_their_finals(data: st.DataObject) -> None:
+    """Whatever order the aligner answers in, and whatever of it fails; channels do not wait for each other."""
+    known = refinement()
+    finals = data.draw(st.lists(st.tuples(st.integers(0, 2), st.sampled_from("adx")), max_size=12))
+    left: list[tuple[int, str]] = []
+    works: list[AlignWork] = []
+    expected: dict[int, list[tuple[int, str]]] = {0: [], 1: [], 2: []}
+    for segment_id, (channel, fate) in enumerate(finals):
+        language = "pt" if fate == "x" else "en"
+        actions = known.final(final(fate, language, segment_id, channel), AUDIO, OPTIONS)
+        left += told(actions)
+        works += [
+            a.work for a in actions if isinstance(a, Submit) and isinstance(a.work, AlignWork)
+        ]
+        outcome = "words" if fate == "a" else "WORD_TIMES_UNAVAILABLE"
+        expected[channel].append((segment_id, outcome))
+    for work in data.draw(st.permutations(works)):
+        failed = WorkFailed(work.work_id, OverloadedError("full"))
+        left += told(known.work_event(hears(work) if work.text == "a" else failed))
+    for channel, wanted in expected.items():
+        assert [entry for entry in left if finals[entry[0]][0] == channel] == wanted
+    assert not known
+
+
+def test_what_is_answered_leaves_as_soon_as_all_before_it_did() -> None:
+    known = refinement()
+    works = [asked(known.final(final("a", segment_id=n), AUDIO, OPTIONS)) for n in (1, 2, 3)]
+    assert known.work_event(hears(works[1])) == []
+    assert told(known.work_event(hears(works[0]))) == [(1, "words"), (2, "words")]
+    assert told(known.work_event(hears(works[2]))) == [(3, "words")]
+
+
+def test_a_late_answer_gives_way_to_its_warning() -> None:
+    clock = Clock()
+    known = refinement(clock=clock)
+    works = [asked(known.final(final("a", segment_id=n), AUDIO, OPTIONS)) for n in (1, 2, 3, 4)]
+    clock.now_s = 1_000.0
+    assert known.tick() == [], "nobody waits for it"
+    assert known.work_event(hears(works[2])) == []
+    clock.now_s += MAX_HELD_S / 2
+    assert known.tick() == []
+    clock.now_s += MAX_HELD_S / 2
+    actions = known.tick()
+    assert [a for a in actions if isinstance(a, Cancel)] == [
+        Cancel(works[0].work_id),
+        Cancel(works[1].work_id),
+    ]
+    late = "WORD_TIMES_UNAVAILABLE"
+    assert told(actions) == [(1, late), (2, late), (3, "words")]
+    assert not known.owns(hears(works[0])), "its answer is nobody's now"
+    assert known.owns(hears(works[3])), "it holds nobody"

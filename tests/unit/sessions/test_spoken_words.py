@@ -13,6 +13,7 @@ from speech_service.domain.alignment import (
 )
 from speech_service.domain.errors import InternalError
 from speech_service.domain.work import AlignWork
+from speech_service.sessions.in_order import MAX_HELD_S
 from speech_service.sessions.synthesis.word_times import MAX_WAITING
 from tests.unit.sessions.speech_drive import OPTIONS, SpeechDrive
 
@@ -51,6 +52,47 @@ def test_words_are_placed_in_the_audio_and_the_text_of_the_context() -> None:
         ("One", 0, 3, 10, 20),
         ("Three", 9, 14, 110, 120),
     ]
+
+
+def test_timings_leave_in_the_order_of_the_text_whatever_is_answered_first() -> None:
+    drive = SpeechDrive(ALIGNED).text("One two. " * 4).flush()
+    works = [speak(drive) for _ in range(4)]
+    drive.aligned(works[2], found(works[2])).aligned(works[1], InternalError("x"))
+    assert drive.timings() == []
+    assert drive.warnings() == []
+    drive.aligned(works[3], found(works[3])).aligned(works[0], found(works[0]))
+    kinds = [k for k in drive.kinds() if k in ("SpeechTimings", "StreamWarning")]
+    assert kinds == ["SpeechTimings", "StreamWarning", "SpeechTimings", "SpeechTimings"]
+    starts = [unit.start_ms for event in drive.timings() for unit in event.units]
+    assert starts == [10, 210, 310]
+    drive.end().read()
+    assert drive.outcomes() == [("a", "done")]
+
+
+def test_one_context_does_not_wait_for_another() -> None:
+    drive = SpeechDrive(ALIGNED).text("One two. ", "a").flush("a", "f1")
+    drive.text("One two. ", "b").flush("b", "f2")
+    first, second = speak(drive), speak(drive)
+    drive.aligned(second, found(second)).read()
+    assert [event.context_id for event in drive.timings()] == ["b"]
+    assert drive.outcomes() == [("b", "done")]
+    drive.aligned(first, found(first)).end().read()
+    assert drive.outcomes() == [("b", "done"), ("a", "done")]
+
+
+def test_a_late_answer_gives_way_to_its_warning() -> None:
+    drive = SpeechDrive(ALIGNED).text("One two. " * 2).flush()
+    first, second = speak(drive), speak(drive)
+    drive.aligned(second, found(second))
+    drive.perform(drive.session.tick())
+    assert drive.timings() == []
+    drive.now_s += MAX_HELD_S
+    drive.perform(drive.session.tick())
+    assert drive.cancelled == [first.work_id]
+    assert drive.warnings() == ["WORD_TIMINGS_UNAVAILABLE"]
+    assert len(drive.timings()) == 1
+    drive.end().read()
+    assert drive.outcomes() == [("a", "done")]
 
 
 def test_the_context_ends_after_the_last_answer() -> None:

@@ -165,6 +165,48 @@ def test_each_segment_is_identified() -> None:
     assert sources == ["fr", "fr"]
 
 
+def test_a_segment_that_cannot_tell_takes_the_language_before_it_whatever_is_answered_first() -> (
+    None
+):
+    drive = Drive(targets=("pt",), source_language="", identifier="id").text("One is. Ok. Then")
+    first, second = drive.work
+    drive.answer(second, LanguagesFound(((LanguageGuess("xx", 0.2),),)))
+    assert list(drive.work) == [first], "it waits for the one before"
+    drive.answer(first, LanguagesFound(((LanguageGuess("fr", 0.9),),)))
+    sources = [w.source_language for w in drive.work.values() if isinstance(w, TranslateWork)]
+    assert sources == ["fr", "fr"]
+
+
+def test_what_a_translation_lost_is_told_behind_it() -> None:
+    drive = Drive().text("One is. Two is. Three")
+    note = "texts[0]: config.glossary[0] is not kept"
+    for work_id in reversed(list(drive.work)):
+        work = drive.work[work_id]
+        assert isinstance(work, TranslateWork)
+        drive.answer(work_id, Translation((f"{work.texts[0]}>",), (note,)))
+    told = [
+        (event.segment_id, event.language) if isinstance(event, TranslatedSegment) else "lost"
+        for event in drive.events
+        if isinstance(event, TranslatedSegment | StreamWarning)
+    ]
+    places = [(n, target) for n in (1, 2) for target in TARGETS]
+    assert told == [entry for place in places for entry in (place, "lost")]
+
+
+def test_speech_that_failed_is_told_in_its_place() -> None:
+    drive = Drive(targets=("pt",), voices={"pt": VOICE}).text("One is. Two is. Three")
+    for work_id in list(drive.work):
+        drive.answer(work_id)
+    first, second = drive.work
+    drive.answer(second, DOWN)
+    assert not drive.of(StreamWarning), "the piece before it still speaks"
+    drive.answer(first)
+    spoken = [
+        type(e).__name__ for e in drive.events if isinstance(e, SpokenSamples | StreamWarning)
+    ]
+    assert spoken == ["SpokenSamples", "StreamWarning"]
+
+
 def test_an_identifier_that_fails_leaves_it_to_the_script() -> None:
     drive = Drive(targets=("pt",), source_language="", identifier="id").text("これは日本語です。x")
     drive.answer(next(iter(drive.work)), DOWN)

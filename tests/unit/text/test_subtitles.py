@@ -266,3 +266,11 @@ def test_accurate_cues_keep_text_order_and_rules(
     cues = cues_from_units(text, units, rules, duration_ms=at_ms)
     check_rules(cues, rules)
     assert "".join(bare(cue.text) for cue in cues) == visible(text)
+
+
+@pytest.mark.parametrize("mark", ["`", "\xad", "\u0301", "\u200d"])
+def test_marks_wider_than_a_line_are_cut(mark: str) -> None:
+    """What counts as a mark may take columns of its own."""
+    text = mark * 300 + "x"
+    cues = cues_from_segments([TimedText(text, 0, 60_000)], SubtitleRules())
+    assert sum(cue.text.count(mark) for cue in cues) == 300

@@ -13,13 +13,14 @@ from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.recognition import deadline_s
+from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.alignment import UnalignedSpan
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
-from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.alignment import config as convert_alignment
 from speech_service.edge.v1.alignment.config import AlignmentConverter
+from speech_service.edge.v1.control import control_actions
 from speech_service.sessions.alignment.session import AlignmentSession
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -43,7 +44,7 @@ class AlignStream:
         opened = self._opened = OpenedAlignment(
             self._parts,
             self._request,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(self._request.options.pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
@@ -68,10 +69,10 @@ class AlignStream:
                     text = request.text
                     await runner.perform(session.text(text.text, text.end_of_text))
             case "finalize":
-                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
+                kind, given = events.ControlKind.FINALIZE, request.finalize.control_id
                 await self._opened.source.settle()
                 async with runner.turn:
-                    await runner.perform(session.finalize(control))
+                    await runner.perform(control_actions(session, kind, given, session.finalize))
             case "keep_alive":
                 pass
             case "end_of_input":

@@ -41,8 +41,26 @@ _PACINGS = {
     common_pb2.PACING_REALTIME: Pacing.REALTIME,
     common_pb2.PACING_FILE: Pacing.FILE,
 }
-# What update_config may change; the rest would lose audio or text.
-_MUTABLE = ("language", "context", "endpointing", "partial_results", "partial_interval")
+# What update_config may not change: audio or text would be lost.
+_IMMUTABLE = frozenset(("audio", "model", "pacing", "separate_channels", "resume"))
+_MUTABLE = tuple(
+    field.name
+    for field in recognition_service_pb2.RecognitionConfig.DESCRIPTOR.fields
+    if field.name not in _IMMUTABLE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenContext:
+    """What of a context the model has a use for."""
+
+    text: str = ""
+    terms: tuple[str, ...] = ()
+
+
+def joined_context(text: str, terms: Sequence[str]) -> str:
+    """A context as models read it."""
+    return "\n".join(filter(None, (text, ", ".join(terms))))
 
 
 @dataclass(slots=True)
@@ -56,6 +74,7 @@ class RecognitionRequest:
     model: ModelCapabilities
     lenient: bool
     warnings: list[StreamWarning] = field(default_factory=list[StreamWarning])
+    taken: TakenContext = TakenContext()
 
     def forget_context(self) -> None:
         """The client dropped it."""
@@ -91,7 +110,9 @@ class RecognitionConverter:
         lenient = message.option_handling == common_pb2.OPTION_HANDLING_LENIENT
         request = RecognitionRequest(
             message=message,
-            options=RecognitionOptions(model=model.name, language=model.languages[0]),
+            options=RecognitionOptions(
+                model=model.name, language=model.languages[0], noise_words=model.noise_words
+            ),
             audio=convert.audio_format(message.audio, "config.audio", packets=streaming),
             model=model,
             lenient=lenient,
@@ -138,7 +159,8 @@ class RecognitionConverter:
         current: RecognitionRequest,
         message: recognition_service_pb2.UpdateRecognitionConfig,
     ) -> RecognitionOptions:
-        """The options after an update.
+        """The options after an update, which ``current`` takes, with warnings of the fields named; a wrong one changes
+        nothing.
 
         Raises:
             InvalidFieldError: the mask is empty or names no field, or a new value is wrong.
@@ -149,36 +171,15 @@ class RecognitionConverter:
         config.CopyFrom(current.message)
         message.update_mask.MergeMessage(message.config, config, True, True)
         try:
-            options = self._updated(current, config, message.update_mask)
+            updated = self.request(config, streaming=True)
         except InvalidFieldError as error:
             error.field = f"update_config.{error.field}"
             error.message = f"update_config.{error.message}"
             raise
-        current.message = config
-        return options
-
-    def _updated(
-        self,
-        current: RecognitionRequest,
-        config: recognition_service_pb2.RecognitionConfig,
-        mask: FieldMask,
-    ) -> RecognitionOptions:
-        roots = {path.partition(".")[0] for path in mask.paths}
-        options = current.options
-        if "language" in roots:
-            options = replace(options, language=self._language(config, current))
-        if "context" in roots:
-            options = replace(options, context=self._context(config, current))
-        if "endpointing" in roots:
-            endpointing = self._endpointing(config.endpointing, current.model)
-            options = replace(options, endpointing=endpointing)
-        if "partial_results" in roots:
-            partials = self._partial_results(config, current, options.pacing, streaming=True)
-            options = replace(options, partial_results=partials)
-        if "partial_interval" in roots:
-            interval_ms = self._partial_interval_ms(config)
-            options = replace(options, partial_interval_ms=interval_ms)
-        return options
+        roots = tuple(f"config.{path.partition('.')[0]}" for path in message.update_mask.paths)
+        current.message, current.options = config, updated.options
+        current.warnings = [w for w in updated.warnings if w.field.startswith(roots)]
+        return updated.options
 
     # --- fields ---
 
@@ -284,14 +285,13 @@ class RecognitionConverter:
             )
         if context.replacements:
             self._require(request, Capability.REPLACEMENTS, "config.context.replacements")
-        parts: list[str] = []
-        if context.text and self._require(request, Capability.CONTEXT_TEXT, "config.context.text"):
-            parts.append(context.text)
-        if context.terms and self._require(
-            request, Capability.CONTEXT_TERMS, "config.context.terms"
-        ):
-            parts.append(", ".join(context.terms))
-        return "\n".join(parts)
+        text, terms = context.text, tuple(context.terms)
+        if text and not self._require(request, Capability.CONTEXT_TEXT, "config.context.text"):
+            text = ""
+        if terms and not self._require(request, Capability.CONTEXT_TERMS, "config.context.terms"):
+            terms = ()
+        request.taken = TakenContext(text, terms)
+        return joined_context(text, terms)
 
     def _endpointing(
         self, message: common_pb2.EndpointingConfig, model: ModelCapabilities
@@ -323,6 +323,7 @@ class RecognitionConverter:
             end_silence_ms=milliseconds("end_silence", defaults.end_silence_ms, 100, 10_000),
             max_segment_ms=longest_ms,
             soft_segment_ms=min(base.soft_segment_ms, round(longest_ms * 0.6)),
+            quiet_margin_ms=milliseconds("quiet_margin", defaults.quiet_margin_ms, 100, 10_000),
             padding_ms=milliseconds("padding", defaults.padding_ms, 0, 1_000),
             gain_db=model.vad_gain_db,
         )

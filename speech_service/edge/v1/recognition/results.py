@@ -40,6 +40,7 @@ def effective_config(options: RecognitionOptions) -> recognition_service_pb2.Rec
             end_silence=convert.to_duration(endpointing.end_silence_ms),
             max_segment=convert.to_duration(endpointing.max_segment_ms),
             padding=convert.to_duration(endpointing.padding_ms),
+            quiet_margin=convert.to_duration(endpointing.quiet_margin_ms),
         ),
         partial_results=options.partial_results,
         partial_interval=convert.to_duration(options.partial_interval_ms),

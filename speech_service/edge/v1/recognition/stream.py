@@ -1,5 +1,7 @@
 """StreamingRecognize: what its messages mean, as the pump sees it."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from grpc import aio
@@ -7,6 +9,7 @@ from grpc import aio
 from speech.v1 import common_pb2, recognition_service_pb2
 from speech_service.calls.audio_source import stream_limits
 from speech_service.calls.call import current_call
+from speech_service.calls.context_check import check_context
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.parts import EdgeParts
@@ -14,12 +17,13 @@ from speech_service.calls.recognition import (
     OpenedRecognition,
     deadline_s,
 )
+from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
 from speech_service.domain.transcript import TranscriptResult
-from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.control import control_actions, refusal
 from speech_service.edge.v1.recognition import config as convert_recognition
 from speech_service.edge.v1.recognition import results as convert_result
 from speech_service.edge.v1.recognition.config import RecognitionConverter
@@ -44,10 +48,11 @@ class RecognizeStream:
     ) -> SessionRunner[RecognitionSession]:
         """Check the configuration and start the session."""
         self._request = self._converter.request(first.config, streaming=True)
+        await check_context(self._parts.submitter, self._request)
         opened = self._opened = OpenedRecognition(
             self._parts,
             self._request,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(self._request.options.pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
@@ -86,13 +91,12 @@ class RecognizeStream:
                 duration_ms = request.silence.duration.ToMilliseconds()
                 await runner.perform(session.silence(duration_ms))
             case "finalize":
-                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
-                await runner.perform(session.finalize(control))
+                kind_, given = events.ControlKind.FINALIZE, request.finalize.control_id
+                await runner.perform(control_actions(session, kind_, given, session.finalize))
             case "reset":
-                control = convert.control_id(request.reset.control_id, "reset.control_id")
-                if not request.reset.keep_context:
-                    self._request.forget_context()
-                await runner.perform(session.reset(control, request.reset.keep_context))
+                kind_, given = events.ControlKind.RESET, request.reset.control_id
+                reset = partial(self._reset, keep_context=request.reset.keep_context)
+                await runner.perform(control_actions(session, kind_, given, reset))
             case "update_config":
                 await self._update(request.update_config)
             case "keep_alive":
@@ -177,16 +181,27 @@ class RecognizeStream:
         expected, self._next_sequence = self._next_sequence, self._next_sequence + 1
         return not request.audio.HasField("sequence") or request.audio.sequence == expected
 
+    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
+        assert self._opened is not None
+        if not keep_context:
+            self._request.forget_context()
+        return self._opened.runner.session.reset(control_id, keep_context)
+
     async def _update(self, message: recognition_service_pb2.UpdateRecognitionConfig) -> None:
         assert self._opened is not None
-        runner = self._opened.runner
-        control = convert.control_id(message.control_id, "update_config.control_id")
-        self._request.warnings.clear()
-        self._request.options = runner.session.options  # a reset may have dropped the context
-        self._request.options = self._converter.update(self._request, message)
-        for warning in self._request.warnings:
+        runner, kind = self._opened.runner, events.ControlKind.UPDATE_CONFIG
+        try:
+            control = convert.control_id(message.control_id, "update_config.control_id")
+            updated = replace(self._request)
+            self._converter.update(updated, message)
+            await check_context(self._parts.submitter, updated, "update_config.config")
+        except SpeechError as error:
+            await runner.perform(refusal(runner.session, kind, message.control_id, error))
+            return
+        self._request = updated
+        for warning in updated.warnings:
             runner.perform_now(runner.session.warn(warning.reason, warning.field, warning.message))
-        await runner.perform(runner.session.update(self._request.options, control))
+        await runner.perform(runner.session.update(updated.options, control))
 
     def _effective(self) -> recognition_service_pb2.RecognitionConfig:
         return convert_result.effective_config(self._request.options)
@@ -200,6 +215,7 @@ class RecognizeStream:
                 max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
                 max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
                 max_context_characters=convert_recognition.MAX_CONTEXT_CHARACTERS,
+                max_context_tokens=self._request.model.max_context_tokens or None,
                 max_channels=MAX_CHANNELS,
                 max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
                 idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),

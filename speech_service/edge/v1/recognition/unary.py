@@ -9,6 +9,7 @@ from grpc import aio
 from speech.v1 import recognition_service_pb2
 from speech_service.calls.audio_source import unary_limits
 from speech_service.calls.call import current_call
+from speech_service.calls.context_check import check_context
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.recognition import (
     OpenedRecognition,
@@ -53,6 +54,7 @@ class UnaryRecognition:
         request = self._converter.request(message.config, streaming=False)
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+        await check_context(self._parts.submitter, request)
         limits = unary_limits(self._parts.config.decoder)
         classes = (WorkClass.UNARY, WorkClass.UNARY)
         opened = OpenedRecognition(

@@ -44,6 +44,7 @@ MAX_TERM_CHARACTERS = 200
 MAX_SEED = 2**63 - 1
 MAX_PITCH_SEMITONES = 12.0
 MAX_INSTRUCTION_CHARACTERS = 2_000
+DEFAULT_SENTENCE_PAUSE_MS = 200
 _KNOWN_CONFIGS, _KNOWN_BYTES = 256, 256
 """How many checked configurations are remembered, and how long each may be."""
 
@@ -155,6 +156,7 @@ class SynthesisConverter:
             lexicon=_lexicon(message, request),
             seed=_seed(message, request),
             segmentation=_segmentation(message.segmentation),
+            sentence_pause_ms=_sentence_pause_ms(message),
             instruct=_instruct(message, made, request),
         )
         self._add_word_timings(message.timing, request)
@@ -344,6 +346,16 @@ def _segmentation(value: int) -> Segmentation:
         allowed = convert.names(pb.Segmentation.keys(), "SEGMENTATION_")
         raise InvalidFieldError("config.segmentation", "is unknown", allowed)
     return found
+
+
+def _sentence_pause_ms(message: pb.SynthesisConfig) -> int:
+    if not message.HasField("sentence_pause"):
+        return DEFAULT_SENTENCE_PAUSE_MS
+    pause = message.sentence_pause
+    if not pause.seconds and not pause.nanos:
+        return 0
+    value_ms = convert.duration_ms(pause, "config.sentence_pause", 50, 10_000)
+    return round(value_ms)
 
 
 def _word_timings(value: int, request: SynthesisRequest) -> bool:

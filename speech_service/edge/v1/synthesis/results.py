@@ -65,6 +65,7 @@ def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
         ],
         seed=options.seed,
         segmentation=_WIRE_SEGMENTATIONS[options.segmentation],
+        sentence_pause=convert.to_duration(options.sentence_pause_ms),
         timing=pb.TIMING_WORD if options.word_timings else pb.TIMING_NONE,
         option_handling=message.option_handling or common_pb2.OPTION_HANDLING_STRICT,
         **_voice_and_style(request),

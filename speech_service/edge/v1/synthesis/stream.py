@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from grpc import aio
@@ -17,10 +18,11 @@ from speech_service.calls.parts import EdgeParts
 from speech_service.calls.speech_output import Unwanted
 from speech_service.calls.synthesis import OpenedSynthesis, make_voice
 from speech_service.domain import events
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.control import check_context_id, control_actions, refusal
 from speech_service.edge.v1.synthesis import results as convert_speech
 from speech_service.edge.v1.synthesis.config import SynthesisConverter, SynthesisRequest
 from speech_service.sessions.synthesis.session import SynthesisSession
@@ -64,16 +66,12 @@ class SynthesizeStream:
         opened, perform = self._opened, self._opened.runner.perform_now
         match request.WhichOneof("payload"):
             case "text":
-                await opened.text(
-                    _context_id(request.text.context_id, "text.context_id"), request.text.text
-                )
+                context_id = check_context_id(request.text.context_id, "text.context_id")
+                await opened.text(context_id, request.text.text)
             case "flush":
-                control = _control_id("flush", request.flush)
-                opened.text_ended(request.flush.context_id)
-                perform(opened.session.flush(request.flush.context_id, control))
+                perform(_flush(opened, request.flush))
             case "cancel":
-                control = _control_id("cancel", request.cancel)
-                perform(opened.session.cancel(request.cancel.context_id, control))
+                perform(_cancel(opened.session, request.cancel))
             case "update_config":
                 await self._update(request.update_config)
             case "keep_alive":
@@ -150,10 +148,16 @@ class SynthesizeStream:
     async def _update(self, message: pb.UpdateSynthesisConfig) -> None:
         assert self._opened is not None
         opened = self._opened
-        control = convert.control_id(message.control_id, "update_config.control_id")
-        await self._parts.voices.refresh()
-        updated = self._converter.update(self._request, message)
-        await make_voice(self._parts, updated, "update_config.config")
+        try:
+            control = convert.control_id(message.control_id, "update_config.control_id")
+            await self._parts.voices.refresh()
+            updated = self._converter.update(self._request, message)
+            await make_voice(self._parts, updated, "update_config.config")
+        except SpeechError as error:
+            kind = events.ControlKind.UPDATE_CONFIG
+            refused = refusal(opened.session, kind, message.control_id, error)
+            opened.runner.perform_now(refused)
+            return
         self._request = opened.request = updated
         opened.warn(updated)
         opened.runner.perform_now(opened.session.update(updated.options, control))
@@ -315,14 +319,17 @@ def _finished(context: ServicerContext, event: events.SessionEnded, extra: Trail
     context.set_trailing_metadata((*convert.summary_trailers(event), *extra))
 
 
-def _context_id(value: str, field: str) -> str:
-    limit = convert_speech.MAX_CONTEXT_ID_CHARACTERS
-    if len(value) > limit:
-        raise LimitExceededError(field, "max_context_id_characters", limit)
-    return value
+def _flush(opened: OpenedSynthesis, message: pb.Flush) -> list[events.Action]:
+    def flush(control_id: str) -> list[events.Action]:
+        if not message.keep_open:
+            opened.text_ended(message.context_id)
+        return opened.session.flush(message.context_id, control_id, keep_open=message.keep_open)
+
+    kind = events.ControlKind.FLUSH
+    return control_actions(opened.session, kind, message.control_id, flush, message.context_id)
 
 
-def _control_id(kind: str, message: pb.Flush | pb.Cancel) -> str:
-    """Check both ids of a control message; returns the control id."""
-    _context_id(message.context_id, f"{kind}.context_id")
-    return convert.control_id(message.control_id, f"{kind}.control_id")
+def _cancel(session: SynthesisSession, message: pb.Cancel) -> list[events.Action]:
+    cancel = partial(session.cancel, message.context_id)
+    kind = events.ControlKind.CANCEL
+    return control_actions(session, kind, message.control_id, cancel, message.context_id)

@@ -10,6 +10,7 @@ from grpc import aio
 from speech.v1 import recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import unary_limits
 from speech_service.calls.call import current_call
+from speech_service.calls.context_check import check_context
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.recognition import deadline_s
 from speech_service.calls.translation import OpenedTranslation
@@ -64,9 +65,10 @@ class SpeechTranslation:
         )
         if asked and not recognition.options.aligner:
             asked = replace(asked, accurate=False)  # a lenient client was warned
-        request.warnings += recognition.warnings
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+        await check_context(self._parts.submitter, recognition, "config.recognition")
+        request.warnings += recognition.warnings
         opened = OpenedTranslation(
             self._parts,
             request,

@@ -1,6 +1,7 @@
 """StreamingTranslate: what its messages mean, as the pump sees it."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from grpc import aio
@@ -8,17 +9,20 @@ from grpc import aio
 from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import stream_limits
 from speech_service.calls.call import current_call
+from speech_service.calls.context_check import check_context
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.recognition import deadline_s
 from speech_service.calls.translation import OpenedTranslation
+from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import TranscriptResult
-from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.control import control_actions
 from speech_service.edge.v1.recognition import results as convert_result
 from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
 from speech_service.edge.v1.translation import config as convert_translation
@@ -53,12 +57,15 @@ class TranslateStream:
             self._recognition = convert_translation.recognition_request(
                 self._listening, first.config.recognition, streaming=True
             )
+            await check_context(self._parts.submitter, self._recognition, "config.recognition")
+        listening = self._recognition
+        pacing = listening.options.pacing if listening else Pacing.REALTIME
         opened = self._opened = OpenedTranslation(
             self._parts,
             self._request,
             self._recognition,
             voices,
-            (WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL),
+            stream_classes(pacing),
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
@@ -100,13 +107,12 @@ class TranslateStream:
                     await runner.perform(session.text(text[at : at + _TEXT_STEP]))
                     await asyncio.sleep(0)  # others have their turn
             case "finalize":
-                control = convert.control_id(request.finalize.control_id, "finalize.control_id")
-                await runner.perform(session.finalize(control))
+                kind_, given = events.ControlKind.FINALIZE, request.finalize.control_id
+                await runner.perform(control_actions(session, kind_, given, session.finalize))
             case "reset":
-                control = convert.control_id(request.reset.control_id, "reset.control_id")
-                if self._recognition is not None and not request.reset.keep_context:
-                    self._recognition.forget_context()
-                await runner.perform(session.reset(control, request.reset.keep_context))
+                kind_, given = events.ControlKind.RESET, request.reset.control_id
+                reset = partial(self._reset, keep_context=request.reset.keep_context)
+                await runner.perform(control_actions(session, kind_, given, reset))
             case "keep_alive":
                 pass
             case "end_of_input":
@@ -118,6 +124,12 @@ class TranslateStream:
             case _:
                 raise InvalidFieldError("payload", "is not set", "one of the payload's messages")
         return True
+
+    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
+        assert self._opened is not None
+        if self._recognition is not None and not keep_context:
+            self._recognition.forget_context()
+        return self._opened.runner.session.reset(control_id, keep_context)
 
     async def half_close(self) -> None:
         """Flush the decoder, then the session."""
@@ -213,6 +225,8 @@ class TranslateStream:
         if self._recognition is not None:
             limits.max_audio_message_bytes = server.max_audio_message_bytes
             limits.max_channels = MAX_CHANNELS
+            if self._recognition.model.max_context_tokens:
+                limits.max_context_tokens = self._recognition.model.max_context_tokens
             limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
         return common_pb2.SessionStarted(
             session_id=session_id, model=self._request.model, limits=limits

@@ -29,7 +29,7 @@ from speech_service.engines.pocketsphinx.spoken_text.words import (
 
 MAX_FORM_CHARS = 40
 """A longer word is no amount, date or measure."""
-_NUMBER = r"(?:\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|\d+)(?:[.,]\d{1,2}(?!\d)|\.\d+)?"
+_NUMBER = r"(?:\d{1,3}(?:[,.\u00a0\u202f' ]\d{3}){1,9}|\d{1,40})(?:[.,]\d{1,2}(?!\d)|\.\d{1,40})?"
 _SIGNS = "".join(re.escape(sign) for sign in CURRENCIES)
 _MONEY = re.compile(
     rf"(?:US|R|A|C)?(?P<sign>[{_SIGNS}])(?P<amount>{_NUMBER})(?P<scale>[kKmMbB]|bn)?|(?P<amount2>{_NUMBER})(?P<sign2>[{_SIGNS}])"

@@ -59,7 +59,8 @@ def korean_words(text: str, known: frozenset[str]) -> list[Word]:
     """
     words: list[Word] = []
     for begin, end in _chunks(text):
-        cuts = range(end, begin + 1, -1) if end - begin > 2 else ()
+        longest = min(end, begin + _longest(known))
+        cuts = range(longest, begin + 1, -1) if end - begin > 2 else ()
         cut = next((at for at in cuts if text[begin:at] in known), end)
         for first, last in ((begin, cut), (cut, end)):
             words += word_of(text, [at for at in range(first, last) if is_spoken(text[at])])
@@ -70,6 +71,11 @@ def korean_words(text: str, known: frozenset[str]) -> list[Word]:
 def korean_dictionary() -> frozenset[str]:
     """The Korean words that the aligner was trained with: those of qwen-asr 0.0.6 (Apache-2.0)."""
     return frozenset(Path(__file__).with_name("korean_words.txt").read_text("utf-8").split())
+
+
+@cache
+def _longest(known: frozenset[str]) -> int:
+    return max(map(len, known), default=0)
 
 
 def word_of(text: str, places: list[int]) -> Iterator[Word]:

@@ -18,7 +18,15 @@ from torch import Tensor
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.transcript import Hypothesis
-from speech_service.domain.work import RecognizeWork, Work, WorkDone, WorkEvent, WorkFailed
+from speech_service.domain.work import (
+    RecognizeKind,
+    RecognizeWork,
+    Work,
+    WorkDone,
+    WorkEvent,
+    WorkFailed,
+    WorkTiming,
+)
 from speech_service.engines.qwen3.asr.beginnings import Beginning
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
 from speech_service.engines.qwen3.asr.output import parse
@@ -112,6 +120,9 @@ class AsrEngine:
             if error is not None:
                 self._events.append(WorkFailed(work.work_id, error))
                 continue
+            if work.kind is RecognizeKind.CHECK:
+                self._events.append(WorkDone(work.work_id, Hypothesis("", (), ""), WorkTiming()))
+                continue
             batch.append(work)
         if batch:
             self._start(batch)
@@ -132,7 +143,8 @@ class AsrEngine:
         encode_s, limits = time.perf_counter() - begin_s, self._parts.limits
         for work, reading in zip(works, readings, strict=True):
             longest = limits.answer_tokens(len(work.samples))
-            running = Running(work, reading, longest, limits.loop_tokens, encode_s)
+            repeated = limits.repeated_tokens(len(work.samples))
+            running = Running(work, reading, longest, repeated, encode_s)
             running.tokens += self._parts.beginning(work)[: longest - 1]
             running.given = len(running.tokens)
             self._running[work.work_id] = running
@@ -191,7 +203,9 @@ class AsrEngine:
     def _done(self, running: Running) -> WorkDone:
         raw = self._parts.tokenizer.decode(running.tokens)
         answer = parse(raw, running.work.language)
-        found = Hypothesis(answer.text, tuple(running.tokens), answer.language)
+        found = Hypothesis(
+            answer.text, tuple(running.tokens), answer.language, is_cut_off=running.is_cut_off
+        )
         return WorkDone(running.work.work_id, found, running.timing())
 
     def _leave(self, work_id: str, keep: bool) -> None:

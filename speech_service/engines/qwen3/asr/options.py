@@ -14,6 +14,9 @@ from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
+_FRAME_TOKENS = 16
+"""Of a prompt's head, at most: what frames the context."""
+
 Decoding = Literal["greedy", "previous", "draft", "previous+draft"]
 
 
@@ -169,6 +172,7 @@ def describe(options: Options) -> ModelCapabilities:
         languages=languages,
         sample_rate_hz=16_000,
         max_segment_ms=options.max_segment_ms,
+        max_context_tokens=max(1, options.max_context_tokens - _FRAME_TOKENS),
         vad_gain_db=VAD_GAIN_DB,
         capabilities=frozenset(
             {

@@ -1,16 +1,12 @@
 """What the model's answer means: ``language English<asr_text>the words``."""
 
-import re
 from dataclasses import dataclass
 
 from speech_service.engines.qwen3.asr.languages import TAGS
-from speech_service.text.repetition import collapse_repetitions
 
 TEXT_MARK = "<asr_text>"
 _LANGUAGE_MARK = "language "
 _SILENCE = "none"
-_LOOP = re.compile(r"(.{1,20}?)\1{20,}", re.DOTALL)
-"""A short group of characters more than twenty times in a row: a loop, also where words are not spaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ def parse(raw: str, forced_language: str) -> Answer:
         forced_language: BCP-47 tag that the prompt ended with; the answer is then text only. "" where the model chose.
     """
     if forced_language:
-        return Answer(_repaired(raw), forced_language)
+        return Answer(raw.strip(), forced_language)
     head, mark, text = raw.partition(TEXT_MARK)
     if not mark:
         return _without_mark(raw.strip())
@@ -37,15 +33,11 @@ def parse(raw: str, forced_language: str) -> Answer:
     text = text.strip()
     if name == _SILENCE and not text:
         return Answer("", "")
-    return Answer(_repaired(text), TAGS.get(name, ""))
+    return Answer(text, TAGS.get(name, ""))
 
 
 def _without_mark(raw: str) -> Answer:
     """A header that is not finished yet says nothing; anything else is text."""
     if raw.startswith(_LANGUAGE_MARK.strip()) or _LANGUAGE_MARK.startswith(raw):
         return Answer("", "")
-    return Answer(_repaired(raw), "")
-
-
-def _repaired(text: str) -> str:
-    return collapse_repetitions(_LOOP.sub(r"\1", text.strip()))
+    return Answer(raw, "")

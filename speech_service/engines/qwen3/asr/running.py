@@ -14,6 +14,8 @@ from speech_service.engines.decoding import accepted_count, is_looping
 from speech_service.engines.qwen3.asr.reading import Reading
 
 _orders = itertools.count()
+_REPEATED_TOKENS_PER_S = 6.0
+"""Nobody repeats a phrase faster; measured of digits with a tenth of a second between them: 2 to 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Limits:
     max_proposed: int
     """Proposed tokens of one pass."""
     loop_tokens: int
-    """An answer whose last so many tokens are one short group again and again is cut off."""
+    """An answer whose last so many tokens are one short group again and again is cut off; of longer audio, tokens for
+    all of it at ``_REPEATED_TOKENS_PER_S``."""
     max_context_tokens: int
     """Longest head of a prompt: the context and what frames it."""
 
@@ -51,6 +54,10 @@ class Limits:
     def answer_tokens(self, samples: int) -> int:
         """Longest answer to so much audio."""
         return self.spare_tokens + int(samples / MODEL_RATE_HZ * self.tokens_per_s)
+
+    def repeated_tokens(self, samples: int) -> int:
+        """As many tokens of repetitions are a loop: nobody says them in so much audio."""
+        return max(self.loop_tokens, int(samples / MODEL_RATE_HZ * _REPEATED_TOKENS_PER_S))
 
     def windows(self, work: RecognizeWork) -> int:
         """Encoder windows of the work, if nothing of it is kept."""
@@ -85,6 +92,8 @@ class Running:
     given: int = 0
     """Tokens that the answer began with."""
     ended: bool = False
+    is_cut_off: bool = False
+    """It did not end by itself."""
     order: int = field(default_factory=lambda: next(_orders))
     begin_s: float = field(default_factory=time.perf_counter)
     steps: int = 0
@@ -110,7 +119,7 @@ class Running:
             if len(self.tokens) >= self.max_tokens or is_looping(
                 self.tokens, min_tokens=self.loop_tokens
             ):
-                self.ended = True
+                self.ended = self.is_cut_off = True
                 break
         return len(proposed) - accepted
 

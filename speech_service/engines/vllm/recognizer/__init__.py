@@ -20,6 +20,11 @@ from speech_service.engines.shared import SharedModels
 if TYPE_CHECKING:
     from speech_service.engines.model_server.engine import ServerEngine
 
+_WHISPERS_NOISE_WORDS = (
+    *("you", "thank you", "thank you very much", "thanks for watching", "thank you for watching"),
+    *("bye", "bye bye"),
+)
+"""What Whisper says of noise; the server's model may be one."""
 _UNKNOWN_TO_VLLM = frozenset({"yue", "fil"})
 """vLLM takes the languages of Whisper; these two of Qwen3-ASR are none of them."""
 
@@ -59,6 +64,7 @@ def describe(options: Options) -> ModelCapabilities:
         sample_rate_hz=MODEL_RATE_HZ,
         max_segment_ms=options.max_segment_ms,
         vad_gain_db=VAD_GAIN_DB,
+        noise_words=_WHISPERS_NOISE_WORDS,
         capabilities=frozenset(capabilities),
         licence="the server's",
         description=f"{options.model} on a vLLM server",

@@ -1,5 +1,6 @@
 """Mode batch: one upload, one transcript, by ``POST /audio/transcriptions`` (vLLM's and OpenAI's)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -28,8 +29,9 @@ _MIN_SAMPLES = ms_to_samples(100)
 """The server fails on shorter audio."""
 _SPARE_TOKENS = 16
 """Tokens that even the shortest clip may have: the model names the language first."""
-_LOOP_PIECES = 64
-"""Newest pieces in which a loop is looked for; it needs 36."""
+_LOOP_PIECES, _LOOP_PIECES_PER_S, _LONGEST_PERIOD = 24, 6.0, 12
+"""So many pieces, or so many for each second of audio, that are one short group again and again are a loop."""
+_OUT_OF_TOKENS = "length"
 
 
 class BatchTranscriber:
@@ -43,14 +45,17 @@ class BatchTranscriber:
         """As ``Transcriber``."""
         samples = checked(work.samples, _MIN_SAMPLES)
         data = pcm_s16le(samples)
-        text = await self._server.post(
+        seconds = len(samples) / MODEL_RATE_HZ
+        looping_pieces = max(_LOOP_PIECES, int(seconds * _LOOP_PIECES_PER_S))
+        answer = await self._server.post(
             "audio/transcriptions",
-            _transcript,
+            lambda response: _transcript(response, looping_pieces),
             deadline,
             form=self._form(work, len(samples)),
             file=("audio.wav", wav_header(MODEL_RATE_HZ, len(data)) + data, "audio/wav"),
         )
-        return Hypothesis(collapse_repetitions(text.strip()), language=work.language)
+        text = answer.text.strip()
+        return Hypothesis(text, language=work.language, is_cut_off=answer.is_cut_off)
 
     def _form(self, work: RecognizeWork, sample_count: int) -> dict[str, str]:
         options = self._options
@@ -68,41 +73,55 @@ class BatchTranscriber:
         return form
 
 
-async def _transcript(response: httpx2.Response) -> str:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """``is_cut_off``: the model did not end it; it was stopped."""
+
+    text: str
+    is_cut_off: bool = False
+
+
+async def _transcript(response: httpx2.Response, looping_pieces: int) -> _Answer:
     if is_event_stream(response):
-        return await _streamed(response)
+        return await _streamed(response, looping_pieces)
     answer = json_object(await whole(response))
     text = answer.get("text") if answer else None
     if not isinstance(text, str):
         raise ServerFailedError("an answer without a text")
-    return text
+    return _Answer(text)
 
 
-async def _streamed(response: httpx2.Response) -> str:
+async def _streamed(response: httpx2.Response, looping_pieces: int) -> _Answer:
     """The pieces of a streamed transcript, which has to say where it ends."""
     pieces: list[str] = []
+    is_cut_off = False
     numbers: dict[str, int] = {}
     size = 0
     async for data in events(response):
         if data == END_OF_EVENTS:
-            return "".join(pieces)
-        piece = _piece(json_object(data))
+            return _Answer("".join(pieces), is_cut_off)
+        piece, reason = _piece(json_object(data))
+        is_cut_off = is_cut_off or reason == _OUT_OF_TOKENS
         size += len(piece)
         if size > MAX_ANSWER_BYTES:
             raise ServerFailedError("an endless answer")
         if piece:
             pieces.append(piece)
             numbers.setdefault(piece, len(numbers))
-            if is_looping([numbers[known] for known in pieces[-_LOOP_PIECES:]]):
-                return "".join(pieces)
+            newest = pieces[-looping_pieces - _LONGEST_PERIOD :]
+            if is_looping([numbers[known] for known in newest], _LONGEST_PERIOD, looping_pieces):
+                text = collapse_repetitions("".join(pieces), is_cut_off=True)
+                return _Answer(text, is_cut_off=True)
     raise ServerFailedError("a stream that was cut off")
 
 
-def _piece(event: dict[str, Any] | None) -> str:
+def _piece(event: dict[str, Any] | None) -> tuple[str, str]:
+    """New text, and why the model stopped ("": it goes on)."""
     if event is None or "error" in event:
         raise ServerFailedError("an error inside the stream")
     try:
-        content = event["choices"][0]["delta"].get("content")
+        choice = event["choices"][0]
+        content, reason = choice["delta"].get("content"), choice.get("finish_reason")
     except (AttributeError, IndexError, KeyError, TypeError):
-        return ""
-    return content if isinstance(content, str) else ""
+        return "", ""
+    return content if isinstance(content, str) else "", reason if isinstance(reason, str) else ""

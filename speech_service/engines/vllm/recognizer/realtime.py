@@ -30,12 +30,10 @@ from speech_service.engines.model_server.client import (
 from speech_service.engines.qwen3.asr.languages import TAGS
 from speech_service.engines.vllm.recognizer import Options
 from speech_service.media.encode.pcm import pcm_s16le
-from speech_service.text.repetition import collapse_repetitions
+from speech_service.text.bcp47 import is_unspaced
 
 _MIN_SAMPLES = ms_to_samples(100)
 _CLOSE_TIMEOUT_S = 1.0
-_UNSPACED = frozenset({"zh", "yue", "ja", "th"})
-"""Languages that put no space between sentences."""
 _LANGUAGE = re.compile(r"language ([A-Za-z]{1,40}?)<asr_text>")
 """How Qwen3-ASR begins each piece; the server leaves it in the text."""
 
@@ -60,7 +58,7 @@ class RealtimeTranscriber:
             return await self._attempt(samples)
 
         text, heard = spoken(await self._server.repeated(attempt, deadline))
-        return Hypothesis(collapse_repetitions(text), language=heard or work.language)
+        return Hypothesis(text, language=heard or work.language)
 
     async def _attempt(self, samples: Samples) -> str:
         connection = connect(
@@ -125,4 +123,4 @@ def spoken(answer: str) -> tuple[str, str]:
     tags = [TAGS.get(name.casefold(), "") for name in named[::2]]
     language = next(filter(None, tags), "")
     texts = [text.strip() for text in (before, *named[1::2])]
-    return ("" if language in _UNSPACED else " ").join(filter(None, texts)), language
+    return ("" if is_unspaced(language) else " ").join(filter(None, texts)), language

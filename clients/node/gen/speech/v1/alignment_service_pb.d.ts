@@ -21,7 +21,7 @@ export declare const file_speech_v1_alignment_service: GenFile;
  */
 export declare type AlignmentConfig = Message<"speech.v1.AlignmentConfig"> & {
   /**
-   * Model name as in ListModels; empty means the server's default for the language.
+   * Model name as in ListModels; empty means the server's default for the language. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -35,7 +35,7 @@ export declare type AlignmentConfig = Message<"speech.v1.AlignmentConfig"> & {
   audio?: AudioFormat | undefined;
 
   /**
-   * BCP-47 code of the text; empty means that it is identified.
+   * BCP-47 code of the text; empty means that it is identified. At most 256 characters.
    *
    * @generated from field: string language = 3;
    */
@@ -227,14 +227,14 @@ export declare type AlignRequest = Message<"speech.v1.AlignRequest"> & {
   config?: AlignmentConfig | undefined;
 
   /**
-   * What is spoken, word for word; not blank.
+   * What is spoken, word for word; not blank. At most 1000000 characters.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * The audio, in the configured format.
+   * The audio, in the configured format. At most 16 MiB by default.
    *
    * @generated from field: bytes audio = 3;
    */
@@ -323,7 +323,7 @@ export declare const AlignResponseSchema: GenMessage<AlignResponse>;
  */
 export declare type AlignmentText = Message<"speech.v1.AlignmentText"> & {
   /**
-   * Text, joined to what came before exactly as it is.
+   * Text, joined to what came before exactly as it is. At most 1000000 characters.
    *
    * @generated from field: string text = 1;
    */

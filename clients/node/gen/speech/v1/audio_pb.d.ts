@@ -283,7 +283,9 @@ export enum AudioEncoding {
 export declare const AudioEncodingSchema: GenEnum<AudioEncoding>;
 
 /**
- * Self-describing audio containers; rate and channels come from their headers.
+ * Self-describing audio containers; rate and channels come from their headers. What of a damaged one can be decoded is
+ * decoded: silence stands in for what is missing inside, so that times stay right, and a Warning with the reason
+ * AUDIO_TRUNCATED or AUDIO_DAMAGED tells where, after the results. INVALID_AUDIO is for what cannot be decoded at all.
  *
  * @generated from enum speech.v1.AudioContainer
  */
@@ -296,7 +298,7 @@ export enum AudioContainer {
   UNSPECIFIED = 0,
 
   /**
-   * RIFF WAVE.
+   * RIFF WAVE, also RF64: integers of 8 to 32 bits, floats, mu-law, A-law, ADPCM (Microsoft's and IMA's).
    *
    * @generated from enum value: AUDIO_CONTAINER_WAV = 1;
    */
@@ -310,7 +312,7 @@ export enum AudioContainer {
   FLAC = 2,
 
   /**
-   * Opus in Ogg.
+   * Opus, Vorbis or FLAC in Ogg.
    *
    * @generated from enum value: AUDIO_CONTAINER_OGG_OPUS = 3;
    */
@@ -324,18 +326,53 @@ export enum AudioContainer {
   MP3 = 4,
 
   /**
-   * Opus in WebM.
+   * Opus or Vorbis in WebM, and what else of these codecs is in Matroska.
    *
    * @generated from enum value: AUDIO_CONTAINER_WEBM_OPUS = 5;
    */
   WEBM_OPUS = 5,
 
   /**
-   * AAC in MPEG-4.
+   * AAC, ALAC or AMR in MPEG-4, QuickTime (MOV) or 3GP, also in fragments; of several audio tracks the first.
    *
    * @generated from enum value: AUDIO_CONTAINER_M4A = 6;
    */
   M4A = 6,
+
+  /**
+   * AIFF and AIFF-C: integers, floats, mu-law, A-law, IMA ADPCM.
+   *
+   * @generated from enum value: AUDIO_CONTAINER_AIFF = 7;
+   */
+  AIFF = 7,
+
+  /**
+   * AAC frames with ADTS headers, and no container round them.
+   *
+   * @generated from enum value: AUDIO_CONTAINER_AAC = 8;
+   */
+  AAC = 8,
+
+  /**
+   * AMR narrowband or wideband, one channel (RFC 4867, section 5).
+   *
+   * @generated from enum value: AUDIO_CONTAINER_AMR = 9;
+   */
+  AMR = 9,
+
+  /**
+   * Apple's Core Audio Format with ALAC, AAC, IMA ADPCM or plain samples.
+   *
+   * @generated from enum value: AUDIO_CONTAINER_CAF = 10;
+   */
+  CAF = 10,
+
+  /**
+   * Sony's Wave64, with what WAV may hold.
+   *
+   * @generated from enum value: AUDIO_CONTAINER_W64 = 11;
+   */
+  W64 = 11,
 }
 
 /**

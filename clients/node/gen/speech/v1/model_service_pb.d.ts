@@ -144,7 +144,7 @@ export declare type ListModelsRequest = Message<"speech.v1.ListModelsRequest"> &
   kind: ModelKind;
 
   /**
-   * Only models of this language, a BCP-47 code; empty means any.
+   * Only models of this language, a BCP-47 code; empty means any. At most 256 characters.
    *
    * @generated from field: string language = 2;
    */
@@ -184,7 +184,7 @@ export declare const ListModelsResponseSchema: GenMessage<ListModelsResponse>;
  */
 export declare type GetModelRequest = Message<"speech.v1.GetModelRequest"> & {
   /**
-   * Its name.
+   * Its name. At most 256 characters.
    *
    * @generated from field: string name = 1;
    */

@@ -22,7 +22,7 @@ export declare const file_speech_v1_recognition_service: GenFile;
  */
 export declare type RecognitionConfig = Message<"speech.v1.RecognitionConfig"> & {
   /**
-   * Model name as in ListModels; empty means the server's default.
+   * Model name as in ListModels; empty means the server's default. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -78,7 +78,8 @@ export declare type RecognitionConfig = Message<"speech.v1.RecognitionConfig"> &
   pacing: Pacing;
 
   /**
-   * True adds words with times to results; from the aligner they come as a REFINED result after the FINAL.
+   * True adds words with times to results; from the aligner they come as a REFINED result after the FINAL, in the
+   * order of the FINALs of their channel.
    *
    * @generated from field: bool word_times = 9;
    */
@@ -390,7 +391,8 @@ export declare type RecognizeResponse = Message<"speech.v1.RecognizeResponse"> &
 export declare const RecognizeResponseSchema: GenMessage<RecognizeResponse>;
 
 /**
- * Changes the configuration of a running recognition session, from the next segment on.
+ * Changes the configuration of a running recognition session, from the next segment on. One that is wrong changes
+ * nothing; its ack says why.
  *
  * @generated from message speech.v1.UpdateRecognitionConfig
  */
@@ -403,8 +405,9 @@ export declare type UpdateRecognitionConfig = Message<"speech.v1.UpdateRecogniti
   config?: RecognitionConfig | undefined;
 
   /**
-   * Paths inside RecognitionConfig to change, such as "context.terms"; at least one. Audio format, model, pacing,
-   * channels and resume cannot change (FAILED_PRECONDITION).
+   * Paths inside RecognitionConfig to change, such as "context.terms"; at least one. audio, model, pacing,
+   * separate_channels and resume cannot change (FAILED_PRECONDITION); all else can. At most 100 paths,
+   * 256 characters each.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -653,7 +656,7 @@ export declare const EndCauseSchema: GenEnum<EndCause>;
  */
 export declare const RecognitionService: GenService<{
   /**
-   * Recognizes one whole piece of audio.
+   * Recognizes one whole piece of audio. What lies beyond its first minute is recognized in the background.
    *
    * @generated from rpc speech.v1.RecognitionService.Recognize
    */

@@ -8,7 +8,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import type { Message } from "@bufbuild/protobuf";
 import type { AudioFormat, SynthesisOutput } from "./audio_pb.js";
 import type { ControlAck, EndOfInput, GoingAway, KeepAlive, Latency, OptionHandling, SessionEnded, SessionStarted, Usage, Warning } from "./common_pb.js";
-import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file speech/v1/synthesis_service.proto.
@@ -22,7 +22,7 @@ export declare const file_speech_v1_synthesis_service: GenFile;
  */
 export declare type VoiceDesign = Message<"speech.v1.VoiceDesign"> & {
   /**
-   * What the voice is like, in words.
+   * What the voice is like, in words. At most 2000 characters.
    *
    * @generated from field: string description = 1;
    */
@@ -49,14 +49,14 @@ export declare type VoicePrompt = Message<"speech.v1.VoicePrompt"> & {
   format?: AudioFormat | undefined;
 
   /**
-   * The recording.
+   * The recording. At most 16 MiB by default.
    *
    * @generated from field: bytes audio = 2;
    */
   audio: Uint8Array;
 
   /**
-   * What is said in it, word for word; required unless speaker_embedding_only.
+   * What is said in it, word for word; required unless speaker_embedding_only. At most 2000 characters.
    *
    * @generated from field: string transcript = 3;
    */
@@ -83,14 +83,14 @@ export declare const VoicePromptSchema: GenMessage<VoicePrompt>;
  */
 export declare type LexiconEntry = Message<"speech.v1.LexiconEntry"> & {
   /**
-   * The term as written, matched whole and without regard to case.
+   * The term as written, matched whole and without regard to case. At most 200 characters.
    *
    * @generated from field: string term = 1;
    */
   term: string;
 
   /**
-   * How it is said, in the alphabet named.
+   * How it is said, in the alphabet named. At most 200 characters.
    *
    * @generated from field: string pronunciation = 2;
    */
@@ -117,7 +117,7 @@ export declare const LexiconEntrySchema: GenMessage<LexiconEntry>;
  */
 export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
   /**
-   * Model name as in ListModels; empty means the server's default.
+   * Model name as in ListModels; empty means the server's default. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -130,7 +130,7 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
    */
   voice: {
     /**
-     * A voice of ListVoices, by id or alias.
+     * A voice of ListVoices, by id or alias. At most 256 characters.
      *
      * @generated from field: string voice_id = 2;
      */
@@ -155,14 +155,17 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * How to speak, in words, such as "whisper"; empty means plainly.
+   * How to speak, in words, such as "whisper"; empty means plainly. At most 2000 characters.
    *
    * @generated from field: string style_instruction = 5;
    */
   styleInstruction: string;
 
   /**
-   * BCP-47 code of the text; empty means that it is identified.
+   * BCP-47 code of the text; empty means that it is identified. Text that is for sure in a language that the voice does
+   * not speak brings a Warning LANGUAGE_NOT_SPOKEN, once for each context; it is spoken all the same. Short texts, names
+   * and single words of another language bring none. At most 256
+   * characters.
    *
    * @generated from field: string language = 6;
    */
@@ -190,14 +193,14 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
   gainDb?: number | undefined;
 
   /**
-   * Pronunciations of terms.
+   * Pronunciations of terms. At most 1000 of them.
    *
    * @generated from field: repeated speech.v1.LexiconEntry lexicon = 10;
    */
   lexicon: LexiconEntry[];
 
   /**
-   * Seed that makes the audio repeatable; absent means that the model chooses.
+   * Seed that makes the audio repeatable; absent means that the model chooses. Seeds of further tries follow from it.
    *
    * @generated from field: optional uint64 seed = 11;
    */
@@ -230,6 +233,17 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
    * @generated from field: optional float pitch_semitones = 15;
    */
   pitchSemitones?: number | undefined;
+
+  /**
+   * How long no text may come before a sentence that is finished is spoken, though only the next word would prove it:
+   * 0.05 to 10 s, or 0 to wait for that word; absent means 0.2 s. Finished are a mark such as "." with white space behind
+   * it, a word with "?" or "!", a line, and marks of scripts without spaces; with CLAUSE, likewise a clause. What may go
+   * on ("Dr. ", "3.", "U.S. ") waits for more text or for a flush. It has no effect
+   * with IMMEDIATE and MANUAL, nor where the text comes whole.
+   *
+   * @generated from field: google.protobuf.Duration sentence_pause = 16;
+   */
+  sentencePause?: Duration | undefined;
 };
 
 /**
@@ -435,6 +449,13 @@ export declare type ContextEnded = Message<"speech.v1.ContextEnded"> & {
    * @generated from field: optional speech.v1.ContextError error = 4;
    */
   error?: ContextError | undefined;
+
+  /**
+   * Whether the speech came to its end; set with DONE only.
+   *
+   * @generated from field: speech.v1.SynthesisFinish finish = 5;
+   */
+  finish: SynthesisFinish;
 };
 
 /**
@@ -457,7 +478,7 @@ export declare type SynthesizeRequest = Message<"speech.v1.SynthesizeRequest"> &
   config?: SynthesisConfig | undefined;
 
   /**
-   * The text; not blank.
+   * The text; not blank. At most 100000 characters by default.
    *
    * @generated from field: string text = 2;
    */
@@ -545,6 +566,13 @@ export declare type SynthesizeResponse = Message<"speech.v1.SynthesizeResponse">
    * @generated from field: bool cached = 10;
    */
   cached: boolean;
+
+  /**
+   * Whether the speech came to its end.
+   *
+   * @generated from field: speech.v1.SynthesisFinish finish = 11;
+   */
+  finish: SynthesisFinish;
 };
 
 /**
@@ -567,7 +595,7 @@ export declare type SynthesizeChunkedRequest = Message<"speech.v1.SynthesizeChun
   config?: SynthesisConfig | undefined;
 
   /**
-   * The text; not blank.
+   * The text; not blank. At most 100000 characters by default.
    *
    * @generated from field: string text = 2;
    */
@@ -639,6 +667,13 @@ export declare type SynthesizeChunkedResponse = Message<"speech.v1.SynthesizeChu
    * @generated from field: optional speech.v1.SynthesisConfig effective_config = 15;
    */
   effectiveConfig?: SynthesisConfig | undefined;
+
+  /**
+   * Whether the speech came to its end; set with session_ended.
+   *
+   * @generated from field: speech.v1.SynthesisFinish finish = 16;
+   */
+  finish: SynthesisFinish;
 };
 
 /**
@@ -661,7 +696,7 @@ export declare type SynthesisText = Message<"speech.v1.SynthesisText"> & {
   contextId: string;
 
   /**
-   * Text, joined to what came before exactly as it is.
+   * Text, joined to what came before exactly as it is. At most 100000 characters by default.
    *
    * @generated from field: string text = 2;
    */
@@ -675,13 +710,13 @@ export declare type SynthesisText = Message<"speech.v1.SynthesisText"> & {
 export declare const SynthesisTextSchema: GenMessage<SynthesisText>;
 
 /**
- * Speaks a context's text to its end and ends the context.
+ * Speaks a context's text to its end and ends the context, unless it is kept open.
  *
  * @generated from message speech.v1.Flush
  */
 export declare type Flush = Message<"speech.v1.Flush"> & {
   /**
-   * The context; empty is a context of its own.
+   * The context; empty is a context of its own. At most 64 characters.
    *
    * @generated from field: string context_id = 1;
    */
@@ -693,6 +728,14 @@ export declare type Flush = Message<"speech.v1.Flush"> & {
    * @generated from field: string control_id = 2;
    */
   controlId: string;
+
+  /**
+   * True keeps the context: it takes more text, and context_ended comes with a later flush. For a pause in which nothing
+   * is said, such as an agent's call of a tool.
+   *
+   * @generated from field: bool keep_open = 3;
+   */
+  keepOpen: boolean;
 };
 
 /**
@@ -708,7 +751,7 @@ export declare const FlushSchema: GenMessage<Flush>;
  */
 export declare type Cancel = Message<"speech.v1.Cancel"> & {
   /**
-   * The context; empty means all contexts.
+   * The context; empty means all contexts. At most 64 characters.
    *
    * @generated from field: string context_id = 1;
    */
@@ -729,7 +772,7 @@ export declare type Cancel = Message<"speech.v1.Cancel"> & {
 export declare const CancelSchema: GenMessage<Cancel>;
 
 /**
- * Changes the configuration of contexts that open later.
+ * Changes the configuration of contexts that open later. One that is wrong changes nothing; its ack says why.
  *
  * @generated from message speech.v1.UpdateSynthesisConfig
  */
@@ -743,7 +786,7 @@ export declare type UpdateSynthesisConfig = Message<"speech.v1.UpdateSynthesisCo
 
   /**
    * Paths inside SynthesisConfig to change, such as "speaking_rate"; at least one. The model cannot change
-   * (FAILED_PRECONDITION).
+   * (FAILED_PRECONDITION). At most 100 paths, 256 characters each.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
@@ -1089,6 +1132,40 @@ export enum ContextOutcome {
  * Describes the enum speech.v1.ContextOutcome.
  */
 export declare const ContextOutcomeSchema: GenEnum<ContextOutcome>;
+
+/**
+ * Whether speech came to its end by itself.
+ *
+ * @generated from enum speech.v1.SynthesisFinish
+ */
+export enum SynthesisFinish {
+  /**
+   * Not set; the context was cancelled or failed.
+   *
+   * @generated from enum value: SYNTHESIS_FINISH_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The model said all of the text, as far as it can tell.
+   *
+   * @generated from enum value: SYNTHESIS_FINISH_COMPLETE = 1;
+   */
+  COMPLETE = 1,
+
+  /**
+   * The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
+   * text. A Warning SPEECH_CUT comes with it. Unary calls were tried again with other seeds before, twice at most.
+   *
+   * @generated from enum value: SYNTHESIS_FINISH_LENGTH_LIMIT = 2;
+   */
+  LENGTH_LIMIT = 2,
+}
+
+/**
+ * Describes the enum speech.v1.SynthesisFinish.
+ */
+export declare const SynthesisFinishSchema: GenEnum<SynthesisFinish>;
 
 /**
  * Turns text into speech.

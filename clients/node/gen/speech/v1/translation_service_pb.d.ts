@@ -23,21 +23,21 @@ export declare const file_speech_v1_translation_service: GenFile;
  */
 export declare type GlossaryEntry = Message<"speech.v1.GlossaryEntry"> & {
   /**
-   * The term in the source language, matched whole and without regard to case.
+   * The term in the source language, matched whole and without regard to case. At most 200 characters.
    *
    * @generated from field: string source = 1;
    */
   source: string;
 
   /**
-   * Its translation; empty with do_not_translate.
+   * Its translation; empty with do_not_translate. At most 200 characters.
    *
    * @generated from field: string target = 2;
    */
   target: string;
 
   /**
-   * BCP-47 code of the target language that the entry holds for; empty means all.
+   * BCP-47 code of the target language that the entry holds for; empty means all. At most 256 characters.
    *
    * @generated from field: string target_language = 3;
    */
@@ -64,14 +64,14 @@ export declare const GlossaryEntrySchema: GenMessage<GlossaryEntry>;
  */
 export declare type TranslationConfig = Message<"speech.v1.TranslationConfig"> & {
   /**
-   * Model name as in ListModels; empty means the server's default for the pair.
+   * Model name as in ListModels; empty means the server's default for the pair. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
   model: string;
 
   /**
-   * BCP-47 code of the source; empty means that it is identified.
+   * BCP-47 code of the source; empty means that it is identified. At most 256 characters.
    *
    * @generated from field: string source_language = 2;
    */
@@ -79,20 +79,21 @@ export declare type TranslationConfig = Message<"speech.v1.TranslationConfig"> &
 
   /**
    * BCP-47 codes of the targets; at least one, no two alike.
+   * At most 16 of them by default, at most 256 characters each.
    *
    * @generated from field: repeated string target_languages = 3;
    */
   targetLanguages: string[];
 
   /**
-   * Terms with a set translation, or none.
+   * Terms with a set translation, or none. At most 500 of them.
    *
    * @generated from field: repeated speech.v1.GlossaryEntry glossary = 4;
    */
   glossary: GlossaryEntry[];
 
   /**
-   * What the client knows about the text, such as its subject; empty means nothing.
+   * What the client knows about the text, such as its subject; empty means nothing. At most 10000 characters.
    *
    * @generated from field: string context = 5;
    */
@@ -229,7 +230,7 @@ export declare type SubtitleDocument = Message<"speech.v1.SubtitleDocument"> & {
   format: SubtitleFormat;
 
   /**
-   * The whole file.
+   * The whole file. At most 1500000 characters by default.
    *
    * @generated from field: string text = 2;
    */
@@ -250,6 +251,7 @@ export declare const SubtitleDocumentSchema: GenMessage<SubtitleDocument>;
 export declare type TextList = Message<"speech.v1.TextList"> & {
   /**
    * The texts, each translated by itself; none blank.
+   * At most 1000 of them by default, at most 100000 characters together by default.
    *
    * @generated from field: repeated string texts = 1;
    */
@@ -282,7 +284,7 @@ export declare type TranslateTextRequest = Message<"speech.v1.TranslateTextReque
    */
   content: {
     /**
-     * One text.
+     * One text. At most 100000 characters by default.
      *
      * @generated from field: string text = 2;
      */
@@ -362,7 +364,10 @@ export declare type TranslateTextResponse = Message<"speech.v1.TranslateTextResp
   model: string;
 
   /**
-   * Options left out because of OPTION_HANDLING_LENIENT, and other advice.
+   * Options left out because of OPTION_HANDLING_LENIENT, and other advice. CONTENT_CHANGED: a number, sign,
+   * placeholder or piece of code of a text is not in its translation, though the translator was asked again. Numbers
+   * may be grouped and pointed as the other language does it; their digits are the same. A text without any letter is
+   * returned as it is.
    *
    * @generated from field: repeated speech.v1.Warning warnings = 7;
    */
@@ -389,7 +394,7 @@ export declare type TranslateSpeechRequest = Message<"speech.v1.TranslateSpeechR
   config?: TranslationConfig | undefined;
 
   /**
-   * The audio, in the format of config.recognition.audio.
+   * The audio, in the format of config.recognition.audio. At most 16 MiB by default.
    *
    * @generated from field: bytes audio = 2;
    */
@@ -520,6 +525,7 @@ export declare const TranslateSpeechResponseSchema: GenMessage<TranslateSpeechRe
 export declare type TranslationText = Message<"speech.v1.TranslationText"> & {
   /**
    * Text, joined to what came before exactly as it is, and cut into segments at the ends of sentences.
+   * At most 100000 characters by default.
    *
    * @generated from field: string text = 1;
    */

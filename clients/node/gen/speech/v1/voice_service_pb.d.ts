@@ -118,14 +118,14 @@ export declare type CreateVoiceRequest = Message<"speech.v1.CreateVoiceRequest">
   voiceId: string;
 
   /**
-   * Name for people; empty means the id.
+   * Name for people; empty means the id. At most 500 characters.
    *
    * @generated from field: string display_name = 2;
    */
   displayName: string;
 
   /**
-   * Model that is to speak it; empty means the server's default that can.
+   * Model that is to speak it; empty means the server's default that can. At most 256 characters.
    *
    * @generated from field: string model = 3;
    */
@@ -156,13 +156,14 @@ export declare type CreateVoiceRequest = Message<"speech.v1.CreateVoiceRequest">
 
   /**
    * BCP-47 codes of the languages that it will speak; empty means the model's.
+   * At most 100 of them, at most 256 characters each.
    *
    * @generated from field: repeated string languages = 6;
    */
   languages: string[];
 
   /**
-   * A sentence for people.
+   * A sentence for people. At most 500 characters.
    *
    * @generated from field: string description = 7;
    */
@@ -202,7 +203,7 @@ export declare const CreateVoiceResponseSchema: GenMessage<CreateVoiceResponse>;
  */
 export declare type GetVoiceRequest = Message<"speech.v1.GetVoiceRequest"> & {
   /**
-   * Its id or an alias.
+   * Its id or an alias. At most 256 characters.
    *
    * @generated from field: string voice_id = 1;
    */
@@ -242,14 +243,14 @@ export declare const GetVoiceResponseSchema: GenMessage<GetVoiceResponse>;
  */
 export declare type ListVoicesRequest = Message<"speech.v1.ListVoicesRequest"> & {
   /**
-   * Only voices of this language, a BCP-47 code; empty means any.
+   * Only voices of this language, a BCP-47 code; empty means any. At most 256 characters.
    *
    * @generated from field: string language = 1;
    */
   language: string;
 
   /**
-   * Only voices of this model; empty means any.
+   * Only voices of this model; empty means any. At most 256 characters.
    *
    * @generated from field: string model = 2;
    */
@@ -270,7 +271,7 @@ export declare type ListVoicesRequest = Message<"speech.v1.ListVoicesRequest"> &
   pageSize: number;
 
   /**
-   * next_page_token of the page before; empty means the first page.
+   * next_page_token of the page before; empty means the first page. At most 256 characters.
    *
    * @generated from field: string page_token = 5;
    */
@@ -317,7 +318,7 @@ export declare const ListVoicesResponseSchema: GenMessage<ListVoicesResponse>;
  */
 export declare type DeleteVoiceRequest = Message<"speech.v1.DeleteVoiceRequest"> & {
   /**
-   * Its id; not an alias.
+   * Its id; not an alias. At most 256 characters.
    *
    * @generated from field: string voice_id = 1;
    */

@@ -5,6 +5,11 @@ Messages that several speech.v1 services share: configuration parts, stream cont
 
 Times in results are milliseconds from the start of the session's audio (session-absolute; uint32 holds 49 days).
 Text offsets count Unicode code points, never bytes or UTF-16 units. Language codes are BCP-47.
+
+Request metadata "x-speech-priority" says how urgent a call is: "interactive", "default" (the same as none) or
+"batch". It can only make a call less urgent than it is by nature: "batch" work gives way to everything that others
+wait for, as PACING_FILE streams do anyway; "interactive" makes no call more urgent. Another value is
+INVALID_ARGUMENT. Work that gave way is never refused for load, and always moves on.
 """
 
 from collections import abc as _abc
@@ -123,7 +128,9 @@ class _PacingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pacing.ValueTy
     PACING_REALTIME: _Pacing.ValueType  # 1
     """As it is spoken: low latency comes first, and superseded partials are dropped under load."""
     PACING_FILE: _Pacing.ValueType  # 2
-    """As fast as the server reads: throughput comes first, and back-pressure slows the sender."""
+    """As fast as the server reads: throughput comes first, and back-pressure slows the sender. The work of the stream
+    is done in the background: live streams and short calls go first, and it has all that they leave.
+    """
 
 class Pacing(_Pacing, metaclass=_PacingEnumTypeWrapper):
     """How fast the client sends audio."""
@@ -133,7 +140,9 @@ PACING_UNSPECIFIED: Pacing.ValueType  # 0
 PACING_REALTIME: Pacing.ValueType  # 1
 """As it is spoken: low latency comes first, and superseded partials are dropped under load."""
 PACING_FILE: Pacing.ValueType  # 2
-"""As fast as the server reads: throughput comes first, and back-pressure slows the sender."""
+"""As fast as the server reads: throughput comes first, and back-pressure slows the sender. The work of the stream
+is done in the background: live streams and short calls go first, and it has all that they leave.
+"""
 Global___Pacing: _TypeAlias = Pacing  # noqa: Y015
 
 class _ResultKind:
@@ -149,7 +158,10 @@ class _ResultKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ResultKind
     RESULT_KIND_FINAL: _ResultKind.ValueType  # 2
     """Will not change; sent once for each segment."""
     RESULT_KIND_REFINED: _ResultKind.ValueType  # 3
-    """The same text as the final, with word times from the aligner added."""
+    """The same text as the final, with word times from the aligner added. Those of a channel leave in the order of its
+    FINALs, and so do the Warnings WORD_TIMES_UNAVAILABLE that stand for them; where the aligner owes one for more than
+    about 20 s while later ones are ready, its Warning takes its place.
+    """
 
 class ResultKind(_ResultKind, metaclass=_ResultKindEnumTypeWrapper):
     """State of a piece of text."""
@@ -161,7 +173,10 @@ RESULT_KIND_PARTIAL: ResultKind.ValueType  # 1
 RESULT_KIND_FINAL: ResultKind.ValueType  # 2
 """Will not change; sent once for each segment."""
 RESULT_KIND_REFINED: ResultKind.ValueType  # 3
-"""The same text as the final, with word times from the aligner added."""
+"""The same text as the final, with word times from the aligner added. Those of a channel leave in the order of its
+FINALs, and so do the Warnings WORD_TIMES_UNAVAILABLE that stand for them; where the aligner owes one for more than
+about 20 s while later ones are ready, its Warning takes its place.
+"""
 Global___ResultKind: _TypeAlias = ResultKind  # noqa: Y015
 
 class _SubtitleFormat:
@@ -376,6 +391,7 @@ class EndpointingConfig(_message.Message):
     END_SILENCE_FIELD_NUMBER: _builtins.int
     MAX_SEGMENT_FIELD_NUMBER: _builtins.int
     PADDING_FIELD_NUMBER: _builtins.int
+    QUIET_MARGIN_FIELD_NUMBER: _builtins.int
     mode: Global___EndpointingMode.ValueType
     """Who decides; unspecified means VAD."""
     threshold: _builtins.float
@@ -396,6 +412,14 @@ class EndpointingConfig(_message.Message):
     def padding(self) -> _duration_pb2.Duration:
         """Audio kept before the first speech of a segment; after the last a short fixed tail is kept."""
 
+    @_builtins.property
+    def quiet_margin(self) -> _duration_pb2.Duration:
+        """How much longer than end_silence a client may send no audio while somebody speaks, 0.1 to 10 s. Then the speech is
+        taken as ended: END, and the FINAL of all audio that came. keep_alive does not put it off; audio that was sent ahead
+        of its time counts as heard at its time, up to 2 s. The silence that was assumed is no audio: what is sent later
+        goes on where the audio before it ended. REALTIME streams with VAD only.
+        """
+
     def __init__(
         self,
         *,
@@ -405,10 +429,11 @@ class EndpointingConfig(_message.Message):
         end_silence: _duration_pb2.Duration | None = ...,
         max_segment: _duration_pb2.Duration | None = ...,
         padding: _duration_pb2.Duration | None = ...,
+        quiet_margin: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "end_silence", b"end_silence", "max_segment", b"max_segment", "min_speech", b"min_speech", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "end_silence", b"end_silence", "max_segment", b"max_segment", "min_speech", b"min_speech", "padding", b"padding", "quiet_margin", b"quiet_margin", "threshold", b"threshold"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "end_silence", b"end_silence", "max_segment", b"max_segment", "min_speech", b"min_speech", "mode", b"mode", "padding", b"padding", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_threshold", b"_threshold", "end_silence", b"end_silence", "max_segment", b"max_segment", "min_speech", b"min_speech", "mode", b"mode", "padding", b"padding", "quiet_margin", b"quiet_margin", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__threshold: _TypeAlias = _typing.Literal["threshold"]  # noqa: Y015
     _WhichOneofArgType__threshold: _TypeAlias = _typing.Literal["_threshold", b"_threshold"]  # noqa: Y015
@@ -650,8 +675,71 @@ class EndOfInput(_message.Message):
 Global___EndOfInput: _TypeAlias = EndOfInput  # noqa: Y015
 
 @_typing.final
+class ControlError(_message.Message):
+    """Why a control message was not carried out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    code: _builtins.int
+    """Canonical gRPC status code, 1 to 16."""
+    reason: _builtins.str
+    """UPPER_SNAKE reason, as in google.rpc.ErrorInfo."""
+    message: _builtins.str
+    """English sentence for people."""
+    field: _builtins.str
+    """Path of the field that is wrong, such as "update_config.config.language.codes[0]"; empty where no field is."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Variables of the message, as in google.rpc.ErrorInfo."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        field: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "message", b"message", "metadata", b"metadata", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ControlError: _TypeAlias = ControlError  # noqa: Y015
+
+@_typing.final
 class ControlAck(_message.Message):
-    """Answers one control message. Every control message gets exactly one, in the order they came."""
+    """Answers one control message. Every control message gets exactly one, in the order they came. One that is wrong, or
+    that cannot be carried out, changes nothing and ends nothing: its ack says why. What ends the stream is wrong audio,
+    text or silence, a second config, a message without payload, and more control messages than may wait for their acks.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -659,6 +747,7 @@ class ControlAck(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     LAST_FINAL_SEGMENT_FIELD_NUMBER: _builtins.int
     CONTEXT_ID_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
     control_id: _builtins.str
     """The control message's id, as the client sent it."""
     kind: Global___ControlKind.ValueType
@@ -667,6 +756,10 @@ class ControlAck(_message.Message):
     """Newest segment whose FINAL was sent before this ack; absent when there is none."""
     context_id: _builtins.str
     """The synthesis context concerned; empty elsewhere and for "all contexts"."""
+    @_builtins.property
+    def error(self) -> Global___ControlError:
+        """Why the message was not carried out; absent when it was. An id that is too long comes back cut to 64 characters."""
+
     def __init__(
         self,
         *,
@@ -674,13 +767,19 @@ class ControlAck(_message.Message):
         kind: Global___ControlKind.ValueType = ...,
         last_final_segment: _builtins.int | None = ...,
         context_id: _builtins.str = ...,
+        error: Global___ControlError | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_final_segment", b"_last_final_segment", "last_final_segment", b"last_final_segment"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_final_segment", b"_last_final_segment", "error", b"error", "last_final_segment", b"last_final_segment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_final_segment", b"_last_final_segment", "context_id", b"context_id", "control_id", b"control_id", "kind", b"kind", "last_final_segment", b"last_final_segment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_final_segment", b"_last_final_segment", "context_id", b"context_id", "control_id", b"control_id", "error", b"error", "kind", b"kind", "last_final_segment", b"last_final_segment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
     _WhichOneofReturnType__last_final_segment: _TypeAlias = _typing.Literal["last_final_segment"]  # noqa: Y015
     _WhichOneofArgType__last_final_segment: _TypeAlias = _typing.Literal["_last_final_segment", b"_last_final_segment"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_final_segment) -> _WhichOneofReturnType__last_final_segment | None: ...
 
 Global___ControlAck: _TypeAlias = ControlAck  # noqa: Y015
@@ -762,7 +861,9 @@ class Warning(_message.Message):
     END_MS_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
     """UPPER_SNAKE reason that programs can act on. Of encoded audio: AUDIO_TRUNCATED (it ends before its own end) and
-    AUDIO_DAMAGED (a part inside it is missing; silence stands in for it).
+    AUDIO_DAMAGED (a part inside it is missing; silence stands in for it). Of recognition: REPETITION_REPAIRED (the
+    model repeated itself, its text was repaired) and SPEECH_NOT_DECODED (it could not be brought back to the audio:
+    words are missing).
     """
     field: _builtins.str
     """Path of the request field concerned, such as "config.punctuation"; empty when there is none."""
@@ -814,6 +915,7 @@ class Limits(_message.Message):
     PROGRESS_INTERVAL_MS_FIELD_NUMBER: _builtins.int
     MAX_CONTEXTS_FIELD_NUMBER: _builtins.int
     RESUME_WINDOW_MS_FIELD_NUMBER: _builtins.int
+    MAX_CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     max_audio_message_bytes: _builtins.int
     """Largest audio payload of one message, in bytes."""
     max_buffered_audio_ms: _builtins.int
@@ -838,6 +940,11 @@ class Limits(_message.Message):
     """Most synthesis contexts that may be open at once in a stream."""
     resume_window_ms: _builtins.int
     """How long a dropped session can be resumed, in milliseconds."""
+    max_context_tokens: _builtins.int
+    """Longest ContextConfig that the model reads, text and terms together, in the model's tokens. A token stands for one
+    byte of UTF-8 at least, so a context of as many bytes fits; a longer one is counted by the model. Checked with the
+    config and with each update.
+    """
     def __init__(
         self,
         *,
@@ -853,10 +960,11 @@ class Limits(_message.Message):
         progress_interval_ms: _builtins.int | None = ...,
         max_contexts: _builtins.int | None = ...,
         resume_window_ms: _builtins.int | None = ...,
+        max_context_tokens: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_idle_timeout_ms", b"_idle_timeout_ms", "_max_audio_message_bytes", b"_max_audio_message_bytes", "_max_buffered_audio_ms", b"_max_buffered_audio_ms", "_max_channels", b"_max_channels", "_max_context_characters", b"_max_context_characters", "_max_contexts", b"_max_contexts", "_max_segment_ms", b"_max_segment_ms", "_max_text_characters", b"_max_text_characters", "_max_unary_audio_ms", b"_max_unary_audio_ms", "_max_unary_reply_bytes", b"_max_unary_reply_bytes", "_progress_interval_ms", b"_progress_interval_ms", "_resume_window_ms", b"_resume_window_ms", "idle_timeout_ms", b"idle_timeout_ms", "max_audio_message_bytes", b"max_audio_message_bytes", "max_buffered_audio_ms", b"max_buffered_audio_ms", "max_channels", b"max_channels", "max_context_characters", b"max_context_characters", "max_contexts", b"max_contexts", "max_segment_ms", b"max_segment_ms", "max_text_characters", b"max_text_characters", "max_unary_audio_ms", b"max_unary_audio_ms", "max_unary_reply_bytes", b"max_unary_reply_bytes", "progress_interval_ms", b"progress_interval_ms", "resume_window_ms", b"resume_window_ms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_idle_timeout_ms", b"_idle_timeout_ms", "_max_audio_message_bytes", b"_max_audio_message_bytes", "_max_buffered_audio_ms", b"_max_buffered_audio_ms", "_max_channels", b"_max_channels", "_max_context_characters", b"_max_context_characters", "_max_context_tokens", b"_max_context_tokens", "_max_contexts", b"_max_contexts", "_max_segment_ms", b"_max_segment_ms", "_max_text_characters", b"_max_text_characters", "_max_unary_audio_ms", b"_max_unary_audio_ms", "_max_unary_reply_bytes", b"_max_unary_reply_bytes", "_progress_interval_ms", b"_progress_interval_ms", "_resume_window_ms", b"_resume_window_ms", "idle_timeout_ms", b"idle_timeout_ms", "max_audio_message_bytes", b"max_audio_message_bytes", "max_buffered_audio_ms", b"max_buffered_audio_ms", "max_channels", b"max_channels", "max_context_characters", b"max_context_characters", "max_context_tokens", b"max_context_tokens", "max_contexts", b"max_contexts", "max_segment_ms", b"max_segment_ms", "max_text_characters", b"max_text_characters", "max_unary_audio_ms", b"max_unary_audio_ms", "max_unary_reply_bytes", b"max_unary_reply_bytes", "progress_interval_ms", b"progress_interval_ms", "resume_window_ms", b"resume_window_ms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idle_timeout_ms", b"_idle_timeout_ms", "_max_audio_message_bytes", b"_max_audio_message_bytes", "_max_buffered_audio_ms", b"_max_buffered_audio_ms", "_max_channels", b"_max_channels", "_max_context_characters", b"_max_context_characters", "_max_contexts", b"_max_contexts", "_max_segment_ms", b"_max_segment_ms", "_max_text_characters", b"_max_text_characters", "_max_unary_audio_ms", b"_max_unary_audio_ms", "_max_unary_reply_bytes", b"_max_unary_reply_bytes", "_progress_interval_ms", b"_progress_interval_ms", "_resume_window_ms", b"_resume_window_ms", "idle_timeout_ms", b"idle_timeout_ms", "max_audio_message_bytes", b"max_audio_message_bytes", "max_buffered_audio_ms", b"max_buffered_audio_ms", "max_channels", b"max_channels", "max_context_characters", b"max_context_characters", "max_contexts", b"max_contexts", "max_segment_ms", b"max_segment_ms", "max_text_characters", b"max_text_characters", "max_unary_audio_ms", b"max_unary_audio_ms", "max_unary_reply_bytes", b"max_unary_reply_bytes", "progress_interval_ms", b"progress_interval_ms", "resume_window_ms", b"resume_window_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_idle_timeout_ms", b"_idle_timeout_ms", "_max_audio_message_bytes", b"_max_audio_message_bytes", "_max_buffered_audio_ms", b"_max_buffered_audio_ms", "_max_channels", b"_max_channels", "_max_context_characters", b"_max_context_characters", "_max_context_tokens", b"_max_context_tokens", "_max_contexts", b"_max_contexts", "_max_segment_ms", b"_max_segment_ms", "_max_text_characters", b"_max_text_characters", "_max_unary_audio_ms", b"_max_unary_audio_ms", "_max_unary_reply_bytes", b"_max_unary_reply_bytes", "_progress_interval_ms", b"_progress_interval_ms", "_resume_window_ms", b"_resume_window_ms", "idle_timeout_ms", b"idle_timeout_ms", "max_audio_message_bytes", b"max_audio_message_bytes", "max_buffered_audio_ms", b"max_buffered_audio_ms", "max_channels", b"max_channels", "max_context_characters", b"max_context_characters", "max_context_tokens", b"max_context_tokens", "max_contexts", b"max_contexts", "max_segment_ms", b"max_segment_ms", "max_text_characters", b"max_text_characters", "max_unary_audio_ms", b"max_unary_audio_ms", "max_unary_reply_bytes", b"max_unary_reply_bytes", "progress_interval_ms", b"progress_interval_ms", "resume_window_ms", b"resume_window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__idle_timeout_ms: _TypeAlias = _typing.Literal["idle_timeout_ms"]  # noqa: Y015
     _WhichOneofArgType__idle_timeout_ms: _TypeAlias = _typing.Literal["_idle_timeout_ms", b"_idle_timeout_ms"]  # noqa: Y015
@@ -868,6 +976,8 @@ class Limits(_message.Message):
     _WhichOneofArgType__max_channels: _TypeAlias = _typing.Literal["_max_channels", b"_max_channels"]  # noqa: Y015
     _WhichOneofReturnType__max_context_characters: _TypeAlias = _typing.Literal["max_context_characters"]  # noqa: Y015
     _WhichOneofArgType__max_context_characters: _TypeAlias = _typing.Literal["_max_context_characters", b"_max_context_characters"]  # noqa: Y015
+    _WhichOneofReturnType__max_context_tokens: _TypeAlias = _typing.Literal["max_context_tokens"]  # noqa: Y015
+    _WhichOneofArgType__max_context_tokens: _TypeAlias = _typing.Literal["_max_context_tokens", b"_max_context_tokens"]  # noqa: Y015
     _WhichOneofReturnType__max_contexts: _TypeAlias = _typing.Literal["max_contexts"]  # noqa: Y015
     _WhichOneofArgType__max_contexts: _TypeAlias = _typing.Literal["_max_contexts", b"_max_contexts"]  # noqa: Y015
     _WhichOneofReturnType__max_segment_ms: _TypeAlias = _typing.Literal["max_segment_ms"]  # noqa: Y015
@@ -892,6 +1002,8 @@ class Limits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_channels) -> _WhichOneofReturnType__max_channels | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_context_characters) -> _WhichOneofReturnType__max_context_characters | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_context_tokens) -> _WhichOneofReturnType__max_context_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_contexts) -> _WhichOneofReturnType__max_contexts | None: ...
     @_typing.overload

@@ -5,6 +5,11 @@ Messages that several speech.v1 services share: configuration parts, stream cont
 
 Times in results are milliseconds from the start of the session's audio (session-absolute; uint32 holds 49 days).
 Text offsets count Unicode code points, never bytes or UTF-16 units. Language codes are BCP-47.
+
+Request metadata "x-speech-priority" says how urgent a call is: "interactive", "default" (the same as none) or
+"batch". It can only make a call less urgent than it is by nature: "batch" work gives way to everything that others
+wait for, as PACING_FILE streams do anyway; "interactive" makes no call more urgent. Another value is
+INVALID_ARGUMENT. Work that gave way is never refused for load, and always moves on.
 """
 
 from collections import abc as _abc

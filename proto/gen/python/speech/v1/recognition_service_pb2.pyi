@@ -85,7 +85,9 @@ class RecognitionConfig(_message.Message):
     pacing: _common_pb2.Pacing.ValueType
     """How fast the client sends; unspecified means REALTIME. Streams only."""
     word_times: _builtins.bool
-    """True adds words with times to results; from the aligner they come as a REFINED result after the FINAL."""
+    """True adds words with times to results; from the aligner they come as a REFINED result after the FINAL, in the
+    order of the FINALs of their channel.
+    """
     separate_channels: _builtins.bool
     """True recognizes each channel by itself; false mixes channels to one."""
     option_handling: _common_pb2.OptionHandling.ValueType
@@ -374,7 +376,9 @@ Global___RecognizeResponse: _TypeAlias = RecognizeResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRecognitionConfig(_message.Message):
-    """Changes the configuration of a running recognition session, from the next segment on."""
+    """Changes the configuration of a running recognition session, from the next segment on. One that is wrong changes
+    nothing; its ack says why.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -389,8 +393,9 @@ class UpdateRecognitionConfig(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Paths inside RecognitionConfig to change, such as "context.terms"; at least one. Audio format, model, pacing,
-        channels and resume cannot change (FAILED_PRECONDITION). At most 100 paths, 256 characters each.
+        """Paths inside RecognitionConfig to change, such as "context.terms"; at least one. audio, model, pacing,
+        separate_channels and resume cannot change (FAILED_PRECONDITION); all else can. At most 100 paths,
+        256 characters each.
         """
 
     def __init__(

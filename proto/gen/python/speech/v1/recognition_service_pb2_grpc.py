@@ -52,7 +52,7 @@ class RecognitionServiceServicer(object):
     """
 
     def Recognize(self, request, context):
-        """Recognizes one whole piece of audio.
+        """Recognizes one whole piece of audio. What lies beyond its first minute is recognized in the background.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

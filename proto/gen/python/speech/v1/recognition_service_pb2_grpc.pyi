@@ -34,7 +34,7 @@ class RecognitionServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RecognitionServiceAsyncStub: ...
     Recognize: _grpc.UnaryUnaryMultiCallable[_recognition_service_pb2.RecognizeRequest, _recognition_service_pb2.RecognizeResponse]
-    """Recognizes one whole piece of audio."""
+    """Recognizes one whole piece of audio. What lies beyond its first minute is recognized in the background."""
     StreamingRecognize: _grpc.StreamStreamMultiCallable[_recognition_service_pb2.StreamingRecognizeRequest, _recognition_service_pb2.StreamingRecognizeResponse]
     """Recognizes audio while it is spoken, or a file of any length. The first message is config; others follow in any
     order; end_of_audio or half-close flushes and ends. There is no limit on the length of a stream.
@@ -46,7 +46,7 @@ class RecognitionServiceAsyncStub(RecognitionServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Recognize: _aio.UnaryUnaryMultiCallable[_recognition_service_pb2.RecognizeRequest, _recognition_service_pb2.RecognizeResponse]  # type: ignore[assignment]
-    """Recognizes one whole piece of audio."""
+    """Recognizes one whole piece of audio. What lies beyond its first minute is recognized in the background."""
     StreamingRecognize: _aio.StreamStreamMultiCallable[_recognition_service_pb2.StreamingRecognizeRequest, _recognition_service_pb2.StreamingRecognizeResponse]  # type: ignore[assignment]
     """Recognizes audio while it is spoken, or a file of any length. The first message is config; others follow in any
     order; end_of_audio or half-close flushes and ends. There is no limit on the length of a stream.
@@ -61,7 +61,7 @@ class RecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _recognition_service_pb2.RecognizeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_recognition_service_pb2.RecognizeResponse, _abc.Awaitable[_recognition_service_pb2.RecognizeResponse]]:
-        """Recognizes one whole piece of audio."""
+        """Recognizes one whole piece of audio. What lies beyond its first minute is recognized in the background."""
 
     @_abc_1.abstractmethod
     def StreamingRecognize(

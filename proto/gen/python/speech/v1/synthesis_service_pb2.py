@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from speech.v1 import audio_pb2 as speech_dot_v1_dot_audio__pb2
 from speech.v1 import common_pb2 as speech_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!speech/v1/synthesis_service.proto\x12\tspeech.v1\x1a google/protobuf/field_mask.proto\x1a\x15speech/v1/audio.proto\x1a\x16speech/v1/common.proto\"\"\n\x0bVoiceDesign\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\"x\n\x0bVoicePrompt\x12&\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x16.speech.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12\x1e\n\x16speaker_embedding_only\x18\x04 \x01(\x08\"b\n\x0cLexiconEntry\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x15\n\rpronunciation\x18\x02 \x01(\t\x12-\n\x08\x61lphabet\x18\x03 \x01(\x0e\x32\x1b.speech.v1.PhoneticAlphabet\"\xd4\x04\n\x0fSynthesisConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\x08voice_id\x18\x02 \x01(\tH\x00\x12(\n\x06\x64\x65sign\x18\x03 \x01(\x0b\x32\x16.speech.v1.VoiceDesignH\x00\x12/\n\rinline_prompt\x18\x04 \x01(\x0b\x32\x16.speech.v1.VoicePromptH\x00\x12\x19\n\x11style_instruction\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12*\n\x06output\x18\x07 \x01(\x0b\x32\x1a.speech.v1.SynthesisOutput\x12\x1a\n\rspeaking_rate\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12\x14\n\x07gain_db\x18\t \x01(\x02H\x02\x88\x01\x01\x12(\n\x07lexicon\x18\n \x03(\x0b\x32\x17.speech.v1.LexiconEntry\x12\x11\n\x04seed\x18\x0b \x01(\x04H\x03\x88\x01\x01\x12-\n\x0csegmentation\x18\x0c \x01(\x0e\x32\x17.speech.v1.Segmentation\x12!\n\x06timing\x18\r \x01(\x0e\x32\x11.speech.v1.Timing\x12\x32\n\x0foption_handling\x18\x0e \x01(\x0e\x32\x19.speech.v1.OptionHandling\x12\x1c\n\x0fpitch_semitones\x18\x0f \x01(\x02H\x04\x88\x01\x01\x42\x07\n\x05voiceB\x10\n\x0e_speaking_rateB\n\n\x08_gain_dbB\x07\n\x05_seedB\x12\n\x10_pitch_semitonesJ\x04\x08\x14\x10\x1eR\x04ssmlR\x07visemes\"k\n\x0eSynthesisAudio\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x10\n\x08start_ms\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\"v\n\x0fSynthesisTiming\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nchar_start\x18\x02 \x01(\r\x12\x10\n\x08\x63har_end\x18\x03 \x01(\r\x12\x10\n\x08start_ms\x18\x04 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x05 \x01(\rJ\x04\x08\n\x10\x0fR\x07visemes\"S\n\x10SynthesisTimings\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12+\n\x07timings\x18\x02 \x03(\x0b\x32\x1a.speech.v1.SynthesisTiming\"\xa7\x01\n\x0c\x43ontextError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x03(\x0b\x32%.speech.v1.ContextError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd2\x01\n\x0c\x43ontextEnded\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.speech.v1.ContextOutcome\x12\x1f\n\x05usage\x18\x03 \x01(\x0b\x32\x10.speech.v1.Usage\x12+\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.speech.v1.ContextErrorH\x00\x88\x01\x01\x12*\n\x06\x66inish\x18\x05 \x01(\x0e\x32\x1a.speech.v1.SynthesisFinishB\x08\n\x06_error\"M\n\x11SynthesizeRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xda\x02\n\x12SynthesizeResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12*\n\x06output\x18\x02 \x01(\x0b\x32\x1a.speech.v1.SynthesisOutput\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\x12+\n\x07timings\x18\x04 \x03(\x0b\x32\x1a.speech.v1.SynthesisTiming\x12\x1f\n\x05usage\x18\x05 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x06 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08voice_id\x18\x08 \x01(\t\x12$\n\x08warnings\x18\t \x03(\x0b\x32\x12.speech.v1.Warning\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x08\x12*\n\x06\x66inish\x18\x0b \x01(\x0e\x32\x1a.speech.v1.SynthesisFinish\"T\n\x18SynthesizeChunkedRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x8b\x03\n\x19SynthesizeChunkedResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12*\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x19.speech.v1.SynthesisAudioH\x00\x12.\n\x07timings\x18\x03 \x01(\x0b\x32\x1b.speech.v1.SynthesisTimingsH\x00\x12%\n\x07warning\x18\x04 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12\x30\n\rsession_ended\x18\x05 \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x01\x88\x01\x01\x12*\n\x06\x66inish\x18\x10 \x01(\x0e\x32\x1a.speech.v1.SynthesisFinishB\x07\n\x05\x65ventB\x13\n\x11_effective_config\"1\n\rSynthesisText\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"/\n\x05\x46lush\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x12\n\ncontrol_id\x18\x02 \x01(\t\"0\n\x06\x43\x61ncel\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x12\n\ncontrol_id\x18\x02 \x01(\t\"\x88\x01\n\x15UpdateSynthesisConfig\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\ncontrol_id\x18\x03 \x01(\t\"\xdc\x02\n\x1aStreamingSynthesizeRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x00\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x18.speech.v1.SynthesisTextH\x00\x12!\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x10.speech.v1.FlushH\x00\x12#\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x11.speech.v1.CancelH\x00\x12\x39\n\rupdate_config\x18\x05 \x01(\x0b\x32 .speech.v1.UpdateSynthesisConfigH\x00\x12*\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x14.speech.v1.KeepAliveH\x00\x12,\n\x0b\x65nd_of_text\x18\x07 \x01(\x0b\x32\x15.speech.v1.EndOfInputH\x00\x42\t\n\x07payload\"\xed\x03\n\x1bStreamingSynthesizeResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12*\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x19.speech.v1.SynthesisAudioH\x00\x12.\n\x07timings\x18\x03 \x01(\x0b\x32\x1b.speech.v1.SynthesisTimingsH\x00\x12\x30\n\rcontext_ended\x18\x04 \x01(\x0b\x32\x17.speech.v1.ContextEndedH\x00\x12,\n\x0b\x63ontrol_ack\x18\x05 \x01(\x0b\x32\x15.speech.v1.ControlAckH\x00\x12%\n\x07warning\x18\x06 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12*\n\ngoing_away\x18\x07 \x01(\x0b\x32\x14.speech.v1.GoingAwayH\x00\x12\x30\n\rsession_ended\x18\x08 \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x01\x88\x01\x01\x42\x07\n\x05\x65ventB\x13\n\x11_effective_config*o\n\x10PhoneticAlphabet\x12!\n\x1dPHONETIC_ALPHABET_UNSPECIFIED\x10\x00\x12\x19\n\x15PHONETIC_ALPHABET_IPA\x10\x01\x12\x1d\n\x19PHONETIC_ALPHABET_ARPABET\x10\x02*\x95\x01\n\x0cSegmentation\x12\x1c\n\x18SEGMENTATION_UNSPECIFIED\x10\x00\x12\x19\n\x15SEGMENTATION_SENTENCE\x10\x01\x12\x17\n\x13SEGMENTATION_CLAUSE\x10\x02\x12\x1a\n\x16SEGMENTATION_IMMEDIATE\x10\x03\x12\x17\n\x13SEGMENTATION_MANUAL\x10\x04*X\n\x06Timing\x12\x16\n\x12TIMING_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTIMING_NONE\x10\x01\x12\x0f\n\x0bTIMING_WORD\x10\x02\x12\x14\n\x10TIMING_CHARACTER\x10\x03*\x86\x01\n\x0e\x43ontextOutcome\x12\x1f\n\x1b\x43ONTEXT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTEXT_OUTCOME_DONE\x10\x01\x12\x1d\n\x19\x43ONTEXT_OUTCOME_CANCELLED\x10\x02\x12\x1a\n\x16\x43ONTEXT_OUTCOME_FAILED\x10\x03*u\n\x0fSynthesisFinish\x12 \n\x1cSYNTHESIS_FINISH_UNSPECIFIED\x10\x00\x12\x1d\n\x19SYNTHESIS_FINISH_COMPLETE\x10\x01\x12!\n\x1dSYNTHESIS_FINISH_LENGTH_LIMIT\x10\x02\x32\xa9\x02\n\x10SynthesisService\x12I\n\nSynthesize\x12\x1c.speech.v1.SynthesizeRequest\x1a\x1d.speech.v1.SynthesizeResponse\x12`\n\x11SynthesizeChunked\x12#.speech.v1.SynthesizeChunkedRequest\x1a$.speech.v1.SynthesizeChunkedResponse0\x01\x12h\n\x13StreamingSynthesize\x12%.speech.v1.StreamingSynthesizeRequest\x1a&.speech.v1.StreamingSynthesizeResponse(\x01\x30\x01\x42\x8c\x01\n\tspeech.v1B\x15SynthesisServiceProtoP\x01Z0example.com/speech-service/go/speech/v1;speechv1\xa2\x02\x03SPV\xaa\x02\tSpeech.V1\xba\x02\x08SpeechV1\xca\x02\tSpeech\\V1\xea\x02\nSpeech::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!speech/v1/synthesis_service.proto\x12\tspeech.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x15speech/v1/audio.proto\x1a\x16speech/v1/common.proto\"\"\n\x0bVoiceDesign\x12\x13\n\x0b\x64\x65scription\x18\x01 \x01(\t\"x\n\x0bVoicePrompt\x12&\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x16.speech.v1.AudioFormat\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x12\n\ntranscript\x18\x03 \x01(\t\x12\x1e\n\x16speaker_embedding_only\x18\x04 \x01(\x08\"b\n\x0cLexiconEntry\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x15\n\rpronunciation\x18\x02 \x01(\t\x12-\n\x08\x61lphabet\x18\x03 \x01(\x0e\x32\x1b.speech.v1.PhoneticAlphabet\"\x87\x05\n\x0fSynthesisConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x12\n\x08voice_id\x18\x02 \x01(\tH\x00\x12(\n\x06\x64\x65sign\x18\x03 \x01(\x0b\x32\x16.speech.v1.VoiceDesignH\x00\x12/\n\rinline_prompt\x18\x04 \x01(\x0b\x32\x16.speech.v1.VoicePromptH\x00\x12\x19\n\x11style_instruction\x18\x05 \x01(\t\x12\x10\n\x08language\x18\x06 \x01(\t\x12*\n\x06output\x18\x07 \x01(\x0b\x32\x1a.speech.v1.SynthesisOutput\x12\x1a\n\rspeaking_rate\x18\x08 \x01(\x02H\x01\x88\x01\x01\x12\x14\n\x07gain_db\x18\t \x01(\x02H\x02\x88\x01\x01\x12(\n\x07lexicon\x18\n \x03(\x0b\x32\x17.speech.v1.LexiconEntry\x12\x11\n\x04seed\x18\x0b \x01(\x04H\x03\x88\x01\x01\x12-\n\x0csegmentation\x18\x0c \x01(\x0e\x32\x17.speech.v1.Segmentation\x12!\n\x06timing\x18\r \x01(\x0e\x32\x11.speech.v1.Timing\x12\x32\n\x0foption_handling\x18\x0e \x01(\x0e\x32\x19.speech.v1.OptionHandling\x12\x1c\n\x0fpitch_semitones\x18\x0f \x01(\x02H\x04\x88\x01\x01\x12\x31\n\x0esentence_pause\x18\x10 \x01(\x0b\x32\x19.google.protobuf.DurationB\x07\n\x05voiceB\x10\n\x0e_speaking_rateB\n\n\x08_gain_dbB\x07\n\x05_seedB\x12\n\x10_pitch_semitonesJ\x04\x08\x14\x10\x1eR\x04ssmlR\x07visemes\"k\n\x0eSynthesisAudio\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x10\n\x08start_ms\x18\x04 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x05 \x01(\r\"v\n\x0fSynthesisTiming\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nchar_start\x18\x02 \x01(\r\x12\x10\n\x08\x63har_end\x18\x03 \x01(\r\x12\x10\n\x08start_ms\x18\x04 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x05 \x01(\rJ\x04\x08\n\x10\x0fR\x07visemes\"S\n\x10SynthesisTimings\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12+\n\x07timings\x18\x02 \x03(\x0b\x32\x1a.speech.v1.SynthesisTiming\"\xa7\x01\n\x0c\x43ontextError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x37\n\x08metadata\x18\x04 \x03(\x0b\x32%.speech.v1.ContextError.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd2\x01\n\x0c\x43ontextEnded\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12*\n\x07outcome\x18\x02 \x01(\x0e\x32\x19.speech.v1.ContextOutcome\x12\x1f\n\x05usage\x18\x03 \x01(\x0b\x32\x10.speech.v1.Usage\x12+\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.speech.v1.ContextErrorH\x00\x88\x01\x01\x12*\n\x06\x66inish\x18\x05 \x01(\x0e\x32\x1a.speech.v1.SynthesisFinishB\x08\n\x06_error\"M\n\x11SynthesizeRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x0c\n\x04text\x18\x02 \x01(\t\"\xda\x02\n\x12SynthesizeResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\x12*\n\x06output\x18\x02 \x01(\x0b\x32\x1a.speech.v1.SynthesisOutput\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\x12+\n\x07timings\x18\x04 \x03(\x0b\x32\x1a.speech.v1.SynthesisTiming\x12\x1f\n\x05usage\x18\x05 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x06 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x07 \x01(\t\x12\x10\n\x08voice_id\x18\x08 \x01(\t\x12$\n\x08warnings\x18\t \x03(\x0b\x32\x12.speech.v1.Warning\x12\x0e\n\x06\x63\x61\x63hed\x18\n \x01(\x08\x12*\n\x06\x66inish\x18\x0b \x01(\x0e\x32\x1a.speech.v1.SynthesisFinish\"T\n\x18SynthesizeChunkedRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x8b\x03\n\x19SynthesizeChunkedResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12*\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x19.speech.v1.SynthesisAudioH\x00\x12.\n\x07timings\x18\x03 \x01(\x0b\x32\x1b.speech.v1.SynthesisTimingsH\x00\x12%\n\x07warning\x18\x04 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12\x30\n\rsession_ended\x18\x05 \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x01\x88\x01\x01\x12*\n\x06\x66inish\x18\x10 \x01(\x0e\x32\x1a.speech.v1.SynthesisFinishB\x07\n\x05\x65ventB\x13\n\x11_effective_config\"1\n\rSynthesisText\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"B\n\x05\x46lush\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x12\n\ncontrol_id\x18\x02 \x01(\t\x12\x11\n\tkeep_open\x18\x03 \x01(\x08\"0\n\x06\x43\x61ncel\x12\x12\n\ncontext_id\x18\x01 \x01(\t\x12\x12\n\ncontrol_id\x18\x02 \x01(\t\"\x88\x01\n\x15UpdateSynthesisConfig\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x12\n\ncontrol_id\x18\x03 \x01(\t\"\xdc\x02\n\x1aStreamingSynthesizeRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x00\x12(\n\x04text\x18\x02 \x01(\x0b\x32\x18.speech.v1.SynthesisTextH\x00\x12!\n\x05\x66lush\x18\x03 \x01(\x0b\x32\x10.speech.v1.FlushH\x00\x12#\n\x06\x63\x61ncel\x18\x04 \x01(\x0b\x32\x11.speech.v1.CancelH\x00\x12\x39\n\rupdate_config\x18\x05 \x01(\x0b\x32 .speech.v1.UpdateSynthesisConfigH\x00\x12*\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x14.speech.v1.KeepAliveH\x00\x12,\n\x0b\x65nd_of_text\x18\x07 \x01(\x0b\x32\x15.speech.v1.EndOfInputH\x00\x42\t\n\x07payload\"\xed\x03\n\x1bStreamingSynthesizeResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12*\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x19.speech.v1.SynthesisAudioH\x00\x12.\n\x07timings\x18\x03 \x01(\x0b\x32\x1b.speech.v1.SynthesisTimingsH\x00\x12\x30\n\rcontext_ended\x18\x04 \x01(\x0b\x32\x17.speech.v1.ContextEndedH\x00\x12,\n\x0b\x63ontrol_ack\x18\x05 \x01(\x0b\x32\x15.speech.v1.ControlAckH\x00\x12%\n\x07warning\x18\x06 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12*\n\ngoing_away\x18\x07 \x01(\x0b\x32\x14.speech.v1.GoingAwayH\x00\x12\x30\n\rsession_ended\x18\x08 \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12\x39\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1a.speech.v1.SynthesisConfigH\x01\x88\x01\x01\x42\x07\n\x05\x65ventB\x13\n\x11_effective_config*o\n\x10PhoneticAlphabet\x12!\n\x1dPHONETIC_ALPHABET_UNSPECIFIED\x10\x00\x12\x19\n\x15PHONETIC_ALPHABET_IPA\x10\x01\x12\x1d\n\x19PHONETIC_ALPHABET_ARPABET\x10\x02*\x95\x01\n\x0cSegmentation\x12\x1c\n\x18SEGMENTATION_UNSPECIFIED\x10\x00\x12\x19\n\x15SEGMENTATION_SENTENCE\x10\x01\x12\x17\n\x13SEGMENTATION_CLAUSE\x10\x02\x12\x1a\n\x16SEGMENTATION_IMMEDIATE\x10\x03\x12\x17\n\x13SEGMENTATION_MANUAL\x10\x04*X\n\x06Timing\x12\x16\n\x12TIMING_UNSPECIFIED\x10\x00\x12\x0f\n\x0bTIMING_NONE\x10\x01\x12\x0f\n\x0bTIMING_WORD\x10\x02\x12\x14\n\x10TIMING_CHARACTER\x10\x03*\x86\x01\n\x0e\x43ontextOutcome\x12\x1f\n\x1b\x43ONTEXT_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONTEXT_OUTCOME_DONE\x10\x01\x12\x1d\n\x19\x43ONTEXT_OUTCOME_CANCELLED\x10\x02\x12\x1a\n\x16\x43ONTEXT_OUTCOME_FAILED\x10\x03*u\n\x0fSynthesisFinish\x12 \n\x1cSYNTHESIS_FINISH_UNSPECIFIED\x10\x00\x12\x1d\n\x19SYNTHESIS_FINISH_COMPLETE\x10\x01\x12!\n\x1dSYNTHESIS_FINISH_LENGTH_LIMIT\x10\x02\x32\xa9\x02\n\x10SynthesisService\x12I\n\nSynthesize\x12\x1c.speech.v1.SynthesizeRequest\x1a\x1d.speech.v1.SynthesizeResponse\x12`\n\x11SynthesizeChunked\x12#.speech.v1.SynthesizeChunkedRequest\x1a$.speech.v1.SynthesizeChunkedResponse0\x01\x12h\n\x13StreamingSynthesize\x12%.speech.v1.StreamingSynthesizeRequest\x1a&.speech.v1.StreamingSynthesizeResponse(\x01\x30\x01\x42\x8c\x01\n\tspeech.v1B\x15SynthesisServiceProtoP\x01Z0example.com/speech-service/go/speech/v1;speechv1\xa2\x02\x03SPV\xaa\x02\tSpeech.V1\xba\x02\x08SpeechV1\xca\x02\tSpeech\\V1\xea\x02\nSpeech::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,56 +38,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\tspeech.v1B\025SynthesisServiceProtoP\001Z0example.com/speech-service/go/speech/v1;speechv1\242\002\003SPV\252\002\tSpeech.V1\272\002\010SpeechV1\312\002\tSpeech\\V1\352\002\nSpeech::V1'
   _globals['_CONTEXTERROR_METADATAENTRY']._loaded_options = None
   _globals['_CONTEXTERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_PHONETICALPHABET']._serialized_start=3731
-  _globals['_PHONETICALPHABET']._serialized_end=3842
-  _globals['_SEGMENTATION']._serialized_start=3845
-  _globals['_SEGMENTATION']._serialized_end=3994
-  _globals['_TIMING']._serialized_start=3996
-  _globals['_TIMING']._serialized_end=4084
-  _globals['_CONTEXTOUTCOME']._serialized_start=4087
-  _globals['_CONTEXTOUTCOME']._serialized_end=4221
-  _globals['_SYNTHESISFINISH']._serialized_start=4223
-  _globals['_SYNTHESISFINISH']._serialized_end=4340
-  _globals['_VOICEDESIGN']._serialized_start=129
-  _globals['_VOICEDESIGN']._serialized_end=163
-  _globals['_VOICEPROMPT']._serialized_start=165
-  _globals['_VOICEPROMPT']._serialized_end=285
-  _globals['_LEXICONENTRY']._serialized_start=287
-  _globals['_LEXICONENTRY']._serialized_end=385
-  _globals['_SYNTHESISCONFIG']._serialized_start=388
-  _globals['_SYNTHESISCONFIG']._serialized_end=984
-  _globals['_SYNTHESISAUDIO']._serialized_start=986
-  _globals['_SYNTHESISAUDIO']._serialized_end=1093
-  _globals['_SYNTHESISTIMING']._serialized_start=1095
-  _globals['_SYNTHESISTIMING']._serialized_end=1213
-  _globals['_SYNTHESISTIMINGS']._serialized_start=1215
-  _globals['_SYNTHESISTIMINGS']._serialized_end=1298
-  _globals['_CONTEXTERROR']._serialized_start=1301
-  _globals['_CONTEXTERROR']._serialized_end=1468
-  _globals['_CONTEXTERROR_METADATAENTRY']._serialized_start=1421
-  _globals['_CONTEXTERROR_METADATAENTRY']._serialized_end=1468
-  _globals['_CONTEXTENDED']._serialized_start=1471
-  _globals['_CONTEXTENDED']._serialized_end=1681
-  _globals['_SYNTHESIZEREQUEST']._serialized_start=1683
-  _globals['_SYNTHESIZEREQUEST']._serialized_end=1760
-  _globals['_SYNTHESIZERESPONSE']._serialized_start=1763
-  _globals['_SYNTHESIZERESPONSE']._serialized_end=2109
-  _globals['_SYNTHESIZECHUNKEDREQUEST']._serialized_start=2111
-  _globals['_SYNTHESIZECHUNKEDREQUEST']._serialized_end=2195
-  _globals['_SYNTHESIZECHUNKEDRESPONSE']._serialized_start=2198
-  _globals['_SYNTHESIZECHUNKEDRESPONSE']._serialized_end=2593
-  _globals['_SYNTHESISTEXT']._serialized_start=2595
-  _globals['_SYNTHESISTEXT']._serialized_end=2644
-  _globals['_FLUSH']._serialized_start=2646
-  _globals['_FLUSH']._serialized_end=2693
-  _globals['_CANCEL']._serialized_start=2695
-  _globals['_CANCEL']._serialized_end=2743
-  _globals['_UPDATESYNTHESISCONFIG']._serialized_start=2746
-  _globals['_UPDATESYNTHESISCONFIG']._serialized_end=2882
-  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_start=2885
-  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_end=3233
-  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=3236
-  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=3729
-  _globals['_SYNTHESISSERVICE']._serialized_start=4343
-  _globals['_SYNTHESISSERVICE']._serialized_end=4640
+  _globals['_PHONETICALPHABET']._serialized_start=3833
+  _globals['_PHONETICALPHABET']._serialized_end=3944
+  _globals['_SEGMENTATION']._serialized_start=3947
+  _globals['_SEGMENTATION']._serialized_end=4096
+  _globals['_TIMING']._serialized_start=4098
+  _globals['_TIMING']._serialized_end=4186
+  _globals['_CONTEXTOUTCOME']._serialized_start=4189
+  _globals['_CONTEXTOUTCOME']._serialized_end=4323
+  _globals['_SYNTHESISFINISH']._serialized_start=4325
+  _globals['_SYNTHESISFINISH']._serialized_end=4442
+  _globals['_VOICEDESIGN']._serialized_start=161
+  _globals['_VOICEDESIGN']._serialized_end=195
+  _globals['_VOICEPROMPT']._serialized_start=197
+  _globals['_VOICEPROMPT']._serialized_end=317
+  _globals['_LEXICONENTRY']._serialized_start=319
+  _globals['_LEXICONENTRY']._serialized_end=417
+  _globals['_SYNTHESISCONFIG']._serialized_start=420
+  _globals['_SYNTHESISCONFIG']._serialized_end=1067
+  _globals['_SYNTHESISAUDIO']._serialized_start=1069
+  _globals['_SYNTHESISAUDIO']._serialized_end=1176
+  _globals['_SYNTHESISTIMING']._serialized_start=1178
+  _globals['_SYNTHESISTIMING']._serialized_end=1296
+  _globals['_SYNTHESISTIMINGS']._serialized_start=1298
+  _globals['_SYNTHESISTIMINGS']._serialized_end=1381
+  _globals['_CONTEXTERROR']._serialized_start=1384
+  _globals['_CONTEXTERROR']._serialized_end=1551
+  _globals['_CONTEXTERROR_METADATAENTRY']._serialized_start=1504
+  _globals['_CONTEXTERROR_METADATAENTRY']._serialized_end=1551
+  _globals['_CONTEXTENDED']._serialized_start=1554
+  _globals['_CONTEXTENDED']._serialized_end=1764
+  _globals['_SYNTHESIZEREQUEST']._serialized_start=1766
+  _globals['_SYNTHESIZEREQUEST']._serialized_end=1843
+  _globals['_SYNTHESIZERESPONSE']._serialized_start=1846
+  _globals['_SYNTHESIZERESPONSE']._serialized_end=2192
+  _globals['_SYNTHESIZECHUNKEDREQUEST']._serialized_start=2194
+  _globals['_SYNTHESIZECHUNKEDREQUEST']._serialized_end=2278
+  _globals['_SYNTHESIZECHUNKEDRESPONSE']._serialized_start=2281
+  _globals['_SYNTHESIZECHUNKEDRESPONSE']._serialized_end=2676
+  _globals['_SYNTHESISTEXT']._serialized_start=2678
+  _globals['_SYNTHESISTEXT']._serialized_end=2727
+  _globals['_FLUSH']._serialized_start=2729
+  _globals['_FLUSH']._serialized_end=2795
+  _globals['_CANCEL']._serialized_start=2797
+  _globals['_CANCEL']._serialized_end=2845
+  _globals['_UPDATESYNTHESISCONFIG']._serialized_start=2848
+  _globals['_UPDATESYNTHESISCONFIG']._serialized_end=2984
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_start=2987
+  _globals['_STREAMINGSYNTHESIZEREQUEST']._serialized_end=3335
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_start=3338
+  _globals['_STREAMINGSYNTHESIZERESPONSE']._serialized_end=3831
+  _globals['_SYNTHESISSERVICE']._serialized_start=4445
+  _globals['_SYNTHESISSERVICE']._serialized_end=4742
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ Text to speech."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -271,6 +272,7 @@ class SynthesisConfig(_message.Message):
     TIMING_FIELD_NUMBER: _builtins.int
     OPTION_HANDLING_FIELD_NUMBER: _builtins.int
     PITCH_SEMITONES_FIELD_NUMBER: _builtins.int
+    SENTENCE_PAUSE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name as in ListModels; empty means the server's default. At most 256 characters."""
     voice_id: _builtins.str
@@ -313,6 +315,15 @@ class SynthesisConfig(_message.Message):
     def lexicon(self) -> _containers.RepeatedCompositeFieldContainer[Global___LexiconEntry]:
         """Pronunciations of terms. At most 1000 of them."""
 
+    @_builtins.property
+    def sentence_pause(self) -> _duration_pb2.Duration:
+        """How long no text may come before a sentence that is finished is spoken, though only the next word would prove it:
+        0.05 to 10 s, or 0 to wait for that word; absent means 0.2 s. Finished are a mark such as "." with white space behind
+        it, a word with "?" or "!", a line, and marks of scripts without spaces; with CLAUSE, likewise a clause. What may go
+        on ("Dr. ", "3.", "U.S. ") waits for more text or for a flush. It has no effect
+        with IMMEDIATE and MANUAL, nor where the text comes whole.
+        """
+
     def __init__(
         self,
         *,
@@ -331,10 +342,11 @@ class SynthesisConfig(_message.Message):
         timing: Global___Timing.ValueType = ...,
         option_handling: _common_pb2.OptionHandling.ValueType = ...,
         pitch_semitones: _builtins.float | None = ...,
+        sentence_pause: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_pitch_semitones", b"_pitch_semitones", "_seed", b"_seed", "_speaking_rate", b"_speaking_rate", "design", b"design", "gain_db", b"gain_db", "inline_prompt", b"inline_prompt", "output", b"output", "pitch_semitones", b"pitch_semitones", "seed", b"seed", "speaking_rate", b"speaking_rate", "voice", b"voice", "voice_id", b"voice_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_pitch_semitones", b"_pitch_semitones", "_seed", b"_seed", "_speaking_rate", b"_speaking_rate", "design", b"design", "gain_db", b"gain_db", "inline_prompt", b"inline_prompt", "output", b"output", "pitch_semitones", b"pitch_semitones", "seed", b"seed", "sentence_pause", b"sentence_pause", "speaking_rate", b"speaking_rate", "voice", b"voice", "voice_id", b"voice_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_pitch_semitones", b"_pitch_semitones", "_seed", b"_seed", "_speaking_rate", b"_speaking_rate", "design", b"design", "gain_db", b"gain_db", "inline_prompt", b"inline_prompt", "language", b"language", "lexicon", b"lexicon", "model", b"model", "option_handling", b"option_handling", "output", b"output", "pitch_semitones", b"pitch_semitones", "seed", b"seed", "segmentation", b"segmentation", "speaking_rate", b"speaking_rate", "style_instruction", b"style_instruction", "timing", b"timing", "voice", b"voice", "voice_id", b"voice_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db", "_pitch_semitones", b"_pitch_semitones", "_seed", b"_seed", "_speaking_rate", b"_speaking_rate", "design", b"design", "gain_db", b"gain_db", "inline_prompt", b"inline_prompt", "language", b"language", "lexicon", b"lexicon", "model", b"model", "option_handling", b"option_handling", "output", b"output", "pitch_semitones", b"pitch_semitones", "seed", b"seed", "segmentation", b"segmentation", "sentence_pause", b"sentence_pause", "speaking_rate", b"speaking_rate", "style_instruction", b"style_instruction", "timing", b"timing", "voice", b"voice", "voice_id", b"voice_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__gain_db: _TypeAlias = _typing.Literal["gain_db"]  # noqa: Y015
     _WhichOneofArgType__gain_db: _TypeAlias = _typing.Literal["_gain_db", b"_gain_db"]  # noqa: Y015
@@ -784,25 +796,31 @@ Global___SynthesisText: _TypeAlias = SynthesisText  # noqa: Y015
 
 @_typing.final
 class Flush(_message.Message):
-    """Speaks a context's text to its end and ends the context."""
+    """Speaks a context's text to its end and ends the context, unless it is kept open."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CONTEXT_ID_FIELD_NUMBER: _builtins.int
     CONTROL_ID_FIELD_NUMBER: _builtins.int
+    KEEP_OPEN_FIELD_NUMBER: _builtins.int
     context_id: _builtins.str
     """The context; empty is a context of its own. At most 64 characters."""
     control_id: _builtins.str
     """Chosen by the client, at most 64 characters; repeated in the ControlAck, which comes before context_ended."""
+    keep_open: _builtins.bool
+    """True keeps the context: it takes more text, and context_ended comes with a later flush. For a pause in which nothing
+    is said, such as an agent's call of a tool.
+    """
     def __init__(
         self,
         *,
         context_id: _builtins.str = ...,
         control_id: _builtins.str = ...,
+        keep_open: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_id", b"context_id", "control_id", b"control_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_id", b"context_id", "control_id", b"control_id", "keep_open", b"keep_open"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -836,7 +854,7 @@ Global___Cancel: _TypeAlias = Cancel  # noqa: Y015
 
 @_typing.final
 class UpdateSynthesisConfig(_message.Message):
-    """Changes the configuration of contexts that open later."""
+    """Changes the configuration of contexts that open later. One that is wrong changes nothing; its ack says why."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

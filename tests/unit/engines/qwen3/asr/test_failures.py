@@ -1,6 +1,7 @@
 """One bad request of the recognition engine fails alone."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
-from speech_service.domain.work import WorkDone, WorkFailed
+from speech_service.domain.work import RecognizeKind, WorkDone, WorkFailed
 from speech_service.engines.qwen3.encoder.network import Window
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
@@ -86,6 +87,23 @@ def test_audio_that_cannot_be_encoded_fails_alone(
     assert isinstance(events[guilty.work_id], WorkFailed)
     assert all(isinstance(events[work.work_id], WorkDone) for work in works)
     assert slots_in_use(engine) == 0
+
+
+@pytest.mark.parametrize(
+    ("context", "fits"), [("", True), ("word " * 4, True), ("word " * 50, False)]
+)
+def test_a_check_tells_whether_the_context_fits(target: Path, context: str, fits: bool) -> None:
+    engine = make_engine(target, max_segment_ms=1000, max_audio_ms=3000, max_context_tokens=40)
+    work = replace(make_work(clip(122, 0.1), context=context), kind=RecognizeKind.CHECK)
+    event = run(engine, [work])[work.work_id]
+    assert isinstance(event, WorkDone if fits else WorkFailed)
+    assert slots_in_use(engine) == 0
+    limit = engine.capabilities.max_context_tokens
+    assert 0 < limit < 40
+    fitting = replace(
+        make_work(clip(122, 0.1), context="\u0e01" * (limit // 3)), kind=RecognizeKind.CHECK
+    )
+    assert isinstance(run(engine, [fitting])[fitting.work_id], WorkDone)
 
 
 def test_bad_audio_is_refused_by_name_and_the_others_go_on(target: Path) -> None:

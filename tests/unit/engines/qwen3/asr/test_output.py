@@ -23,9 +23,9 @@ from speech_service.engines.qwen3.asr.output import Answer, parse
         ("", "", Answer("", "")),
         ("lang", "", Answer("", "")),
         ("language Eng", "", Answer("", "")),
-        ("language English<asr_text>" + "哈" * 30, "", Answer("哈", "en")),
+        ("language English<asr_text>" + "哈" * 30, "", Answer("哈" * 30, "en")),
         ("language English<asr_text>" + "no " * 4 + "way", "", Answer("no no no no way", "en")),
-        ("language English<asr_text>" + "la la " * 9 + "end", "", Answer("la end", "en")),
+        ("language English<asr_text>" + "0 " * 9 + "end", "", Answer("0 " * 9 + "end", "en")),
     ],
 )
 def test_answers_are_read(raw: str, forced: str, answer: Answer) -> None:

@@ -193,7 +193,7 @@ export declare const CacheStatusSchema: GenMessage<CacheStatus>;
  */
 export declare type LoadModelRequest = Message<"speech.admin.v1.LoadModelRequest"> & {
   /**
-   * Its configured name.
+   * Its configured name. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -240,7 +240,7 @@ export declare const LoadModelResponseSchema: GenMessage<LoadModelResponse>;
  */
 export declare type UnloadModelRequest = Message<"speech.admin.v1.UnloadModelRequest"> & {
   /**
-   * Its configured name.
+   * Its configured name. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -280,7 +280,7 @@ export declare const UnloadModelResponseSchema: GenMessage<UnloadModelResponse>;
  */
 export declare type ListModelInstancesRequest = Message<"speech.admin.v1.ListModelInstancesRequest"> & {
   /**
-   * Only of this model; empty means all.
+   * Only of this model; empty means all. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -320,7 +320,7 @@ export declare const ListModelInstancesResponseSchema: GenMessage<ListModelInsta
  */
 export declare type WatchModelInstancesRequest = Message<"speech.admin.v1.WatchModelInstancesRequest"> & {
   /**
-   * Only of this model; empty means all.
+   * Only of this model; empty means all. At most 256 characters.
    *
    * @generated from field: string model = 1;
    */
@@ -367,7 +367,7 @@ export declare const WatchModelInstancesResponseSchema: GenMessage<WatchModelIns
  */
 export declare type ClearCachesRequest = Message<"speech.admin.v1.ClearCachesRequest"> & {
   /**
-   * Which; empty means all.
+   * Which; empty means all. At most 100 of them.
    *
    * @generated from field: repeated speech.admin.v1.CacheKind kinds = 1;
    */

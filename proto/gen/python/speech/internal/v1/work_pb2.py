@@ -27,7 +27,7 @@ from speech.v1 import common_pb2 as speech_dot_v1_dot_common__pb2
 from speech.v1 import translation_service_pb2 as speech_dot_v1_dot_translation__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dspeech/internal/v1/work.proto\x12\x12speech.internal.v1\x1a!speech/v1/alignment_service.proto\x1a\x16speech/v1/common.proto\x1a#speech/v1/translation_service.proto\"\xa9\x01\n\rRecognizeTask\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.speech.internal.v1.RecognizeKind\x12\x10\n\x08language\x18\x02 \x01(\t\x12)\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x18.speech.v1.ContextConfig\x12\x14\n\x0c\x64raft_tokens\x18\x04 \x03(\r\x12\x14\n\x0csample_count\x18\x05 \x01(\x04\"F\n\rPronunciation\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x15\n\rpronunciation\x18\x02 \x01(\t\x12\x10\n\x08\x61lphabet\x18\x03 \x01(\t\"8\n\x0bVoicePrompt\x12\x15\n\rsamples_f32le\x18\x01 \x01(\x0c\x12\x12\n\ntranscript\x18\x02 \x01(\t\"\xf7\x01\n\x0eSynthesizeTask\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x15\n\rspeaking_rate\x18\x04 \x01(\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x32\n\x07lexicon\x18\x06 \x03(\x0b\x32!.speech.internal.v1.Pronunciation\x12\x10\n\x08instruct\x18\x07 \x01(\t\x12:\n\x0cvoice_prompt\x18\x08 \x01(\x0b\x32\x1f.speech.internal.v1.VoicePromptH\x00\x88\x01\x01\x42\x0f\n\r_voice_prompt\"w\n\tAlignTask\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x34\n\x0bgranularity\x18\x03 \x01(\x0e\x32\x1f.speech.v1.AlignmentGranularity\x12\x14\n\x0csample_count\x18\x04 \x01(\x04\"\x8d\x01\n\rTranslateTask\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12*\n\x08glossary\x18\x04 \x03(\x0b\x32\x18.speech.v1.GlossaryEntry\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\t\"\x1d\n\x0cIdentifyTask\x12\r\n\x05texts\x18\x01 \x03(\t\"\x82\x04\n\nSubmitWork\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\r\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x36\n\trecognize\x18\n \x01(\x0b\x32!.speech.internal.v1.RecognizeTaskH\x00\x12\x38\n\nsynthesize\x18\x0b \x01(\x0b\x32\".speech.internal.v1.SynthesizeTaskH\x00\x12.\n\x05\x61lign\x18\x0c \x01(\x0b\x32\x1d.speech.internal.v1.AlignTaskH\x00\x12\x36\n\ttranslate\x18\r \x01(\x0b\x32!.speech.internal.v1.TranslateTaskH\x00\x12\x34\n\x08identify\x18\x0e \x01(\x0b\x32 .speech.internal.v1.IdentifyTaskH\x00\x12\x31\n\nwork_class\x18\x14 \x01(\x0e\x32\x1d.speech.internal.v1.WorkClass\x12\"\n\x15\x64\x65\x61\x64line_remaining_ms\x18\x15 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x0btraceparent\x18\x16 \x01(\tB\x06\n\x04taskB\x18\n\x16_deadline_remaining_ms\"u\n\x0cSegmentAudio\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x12\n\nsegment_id\x18\x03 \x01(\r\x12\x16\n\x0eoffset_samples\x18\x04 \x01(\x04\x12\x15\n\rsamples_f32le\x18\x05 \x01(\x0c\"\x1d\n\nCancelWork\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\"H\n\x0eReleaseSegment\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x12\n\nsegment_id\x18\x03 \x01(\r\"d\n\nRecognized\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x03(\r\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_confidence\"\xb4\x01\n\nWorkTiming\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x11\n\tencode_ms\x18\x02 \x01(\x01\x12\x11\n\tdecode_ms\x18\x03 \x01(\x01\x12\x14\n\x0c\x64\x65\x63ode_steps\x18\x04 \x01(\r\x12\x16\n\x0e\x64raft_proposed\x18\x05 \x01(\r\x12\x16\n\x0e\x64raft_accepted\x18\x06 \x01(\r\x12\x16\n\x0e\x66irst_frame_ms\x18\x07 \x01(\x01\x12\x10\n\x08\x63odec_ms\x18\x08 \x01(\x01\"j\n\nSpokenWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nchar_start\x18\x02 \x01(\r\x12\x10\n\x08\x63har_end\x18\x03 \x01(\r\x12\x14\n\x0cstart_sample\x18\x04 \x01(\x04\x12\x12\n\nend_sample\x18\x05 \x01(\x04\"u\n\nSpeechMade\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\r\x12-\n\x05words\x18\x02 \x03(\x0b\x32\x1e.speech.internal.v1.SpokenWord\x12\x10\n\x08unspoken\x18\x03 \x03(\t\x12\x0e\n\x06is_cut\x18\x04 \x01(\x08\"]\n\x07\x41ligned\x12%\n\x05units\x18\x01 \x03(\x0b\x32\x16.speech.v1.AlignedUnit\x12+\n\tunaligned\x18\x02 \x03(\x0b\x32\x18.speech.v1.UnalignedSpan\";\n\nTranslated\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05notes\x18\x02 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\r\"4\n\x07Guesses\x12)\n\x07guesses\x18\x01 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\"8\n\nIdentified\x12*\n\x05texts\x18\x01 \x03(\x0b\x32\x1b.speech.internal.v1.Guesses\"K\n\tWorkAudio\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x15\n\rsamples_f32le\x18\x02 \x01(\x0c\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\"\xdf\x02\n\x08WorkDone\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x34\n\nrecognized\x18\n \x01(\x0b\x32\x1e.speech.internal.v1.RecognizedH\x00\x12\x35\n\x0bspeech_made\x18\x0b \x01(\x0b\x32\x1e.speech.internal.v1.SpeechMadeH\x00\x12.\n\x07\x61ligned\x18\x0c \x01(\x0b\x32\x1b.speech.internal.v1.AlignedH\x00\x12\x34\n\ntranslated\x18\r \x01(\x0b\x32\x1e.speech.internal.v1.TranslatedH\x00\x12\x34\n\nidentified\x18\x0e \x01(\x0b\x32\x1e.speech.internal.v1.IdentifiedH\x00\x12.\n\x06timing\x18\x14 \x01(\x0b\x32\x1e.speech.internal.v1.WorkTimingB\t\n\x07outcome\"\xfc\x01\n\nWorkFailed\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12\x1b\n\x0eretry_after_ms\x18\x05 \x01(\rH\x00\x88\x01\x01\x12>\n\x08metadata\x18\x06 \x03(\x0b\x32,.speech.internal.v1.WorkFailed.MetadataEntry\x12\r\n\x05\x66ield\x18\x07 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_retry_after_ms\"N\n\x0bWorkDropped\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12.\n\x06reason\x18\x02 \x01(\x0e\x32\x1e.speech.internal.v1.DropReason\"\x1c\n\tNeedAudio\x12\x0f\n\x07work_id\x18\x01 \x01(\x04*\x94\x01\n\tWorkClass\x12\x1a\n\x16WORK_CLASS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WORK_CLASS_STREAM_FINAL\x10\x01\x12\x1d\n\x19WORK_CLASS_STREAM_PARTIAL\x10\x02\x12\x14\n\x10WORK_CLASS_UNARY\x10\x03\x12\x19\n\x15WORK_CLASS_BACKGROUND\x10\x04*e\n\rRecognizeKind\x12\x1e\n\x1aRECOGNIZE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECOGNIZE_KIND_PARTIAL\x10\x01\x12\x18\n\x14RECOGNIZE_KIND_FINAL\x10\x02*y\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44ROP_REASON_SUPERSEDED\x10\x01\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x02\x12\x17\n\x13\x44ROP_REASON_EXPIRED\x10\x03\x42!P\x01Z\x1dspeech/internal/v1;internalv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dspeech/internal/v1/work.proto\x12\x12speech.internal.v1\x1a!speech/v1/alignment_service.proto\x1a\x16speech/v1/common.proto\x1a#speech/v1/translation_service.proto\"\xa9\x01\n\rRecognizeTask\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.speech.internal.v1.RecognizeKind\x12\x10\n\x08language\x18\x02 \x01(\t\x12)\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x18.speech.v1.ContextConfig\x12\x14\n\x0c\x64raft_tokens\x18\x04 \x03(\r\x12\x14\n\x0csample_count\x18\x05 \x01(\x04\"F\n\rPronunciation\x12\x0c\n\x04term\x18\x01 \x01(\t\x12\x15\n\rpronunciation\x18\x02 \x01(\t\x12\x10\n\x08\x61lphabet\x18\x03 \x01(\t\"8\n\x0bVoicePrompt\x12\x15\n\rsamples_f32le\x18\x01 \x01(\x0c\x12\x12\n\ntranscript\x18\x02 \x01(\t\"\xf7\x01\n\x0eSynthesizeTask\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x15\n\rspeaking_rate\x18\x04 \x01(\x02\x12\x0c\n\x04seed\x18\x05 \x01(\x04\x12\x32\n\x07lexicon\x18\x06 \x03(\x0b\x32!.speech.internal.v1.Pronunciation\x12\x10\n\x08instruct\x18\x07 \x01(\t\x12:\n\x0cvoice_prompt\x18\x08 \x01(\x0b\x32\x1f.speech.internal.v1.VoicePromptH\x00\x88\x01\x01\x42\x0f\n\r_voice_prompt\"w\n\tAlignTask\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x34\n\x0bgranularity\x18\x03 \x01(\x0e\x32\x1f.speech.v1.AlignmentGranularity\x12\x14\n\x0csample_count\x18\x04 \x01(\x04\"\x8d\x01\n\rTranslateTask\x12\r\n\x05texts\x18\x01 \x03(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12*\n\x08glossary\x18\x04 \x03(\x0b\x32\x18.speech.v1.GlossaryEntry\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\t\"\x1d\n\x0cIdentifyTask\x12\r\n\x05texts\x18\x01 \x03(\t\"\x82\x04\n\nSubmitWork\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x12\n\nsegment_id\x18\x03 \x01(\r\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\t\x12\x36\n\trecognize\x18\n \x01(\x0b\x32!.speech.internal.v1.RecognizeTaskH\x00\x12\x38\n\nsynthesize\x18\x0b \x01(\x0b\x32\".speech.internal.v1.SynthesizeTaskH\x00\x12.\n\x05\x61lign\x18\x0c \x01(\x0b\x32\x1d.speech.internal.v1.AlignTaskH\x00\x12\x36\n\ttranslate\x18\r \x01(\x0b\x32!.speech.internal.v1.TranslateTaskH\x00\x12\x34\n\x08identify\x18\x0e \x01(\x0b\x32 .speech.internal.v1.IdentifyTaskH\x00\x12\x31\n\nwork_class\x18\x14 \x01(\x0e\x32\x1d.speech.internal.v1.WorkClass\x12\"\n\x15\x64\x65\x61\x64line_remaining_ms\x18\x15 \x01(\rH\x01\x88\x01\x01\x12\x13\n\x0btraceparent\x18\x16 \x01(\tB\x06\n\x04taskB\x18\n\x16_deadline_remaining_ms\"u\n\x0cSegmentAudio\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x12\n\nsegment_id\x18\x03 \x01(\r\x12\x16\n\x0eoffset_samples\x18\x04 \x01(\x04\x12\x15\n\rsamples_f32le\x18\x05 \x01(\x0c\"\x1d\n\nCancelWork\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\"H\n\x0eReleaseSegment\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\r\x12\x12\n\nsegment_id\x18\x03 \x01(\r\"\xcb\x01\n\nRecognized\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06tokens\x18\x02 \x03(\r\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\nis_cut_off\x18\x05 \x01(\x08\x12\x16\n\tcertainty\x18\x06 \x01(\x02H\x01\x88\x01\x01\x12+\n\x07repairs\x18\x07 \x03(\x0b\x32\x1a.speech.internal.v1.RepairB\r\n\x0b_confidenceB\x0c\n\n_certainty\"8\n\x06Repair\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x10\n\x08start_ms\x18\x02 \x01(\r\x12\x0e\n\x06\x65nd_ms\x18\x03 \x01(\r\"\xb4\x01\n\nWorkTiming\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x11\n\tencode_ms\x18\x02 \x01(\x01\x12\x11\n\tdecode_ms\x18\x03 \x01(\x01\x12\x14\n\x0c\x64\x65\x63ode_steps\x18\x04 \x01(\r\x12\x16\n\x0e\x64raft_proposed\x18\x05 \x01(\r\x12\x16\n\x0e\x64raft_accepted\x18\x06 \x01(\r\x12\x16\n\x0e\x66irst_frame_ms\x18\x07 \x01(\x01\x12\x10\n\x08\x63odec_ms\x18\x08 \x01(\x01\"j\n\nSpokenWord\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x12\n\nchar_start\x18\x02 \x01(\r\x12\x10\n\x08\x63har_end\x18\x03 \x01(\r\x12\x14\n\x0cstart_sample\x18\x04 \x01(\x04\x12\x12\n\nend_sample\x18\x05 \x01(\x04\"u\n\nSpeechMade\x12\x16\n\x0esample_rate_hz\x18\x01 \x01(\r\x12-\n\x05words\x18\x02 \x03(\x0b\x32\x1e.speech.internal.v1.SpokenWord\x12\x10\n\x08unspoken\x18\x03 \x03(\t\x12\x0e\n\x06is_cut\x18\x04 \x01(\x08\"]\n\x07\x41ligned\x12%\n\x05units\x18\x01 \x03(\x0b\x32\x16.speech.v1.AlignedUnit\x12+\n\tunaligned\x18\x02 \x03(\x0b\x32\x18.speech.v1.UnalignedSpan\";\n\nTranslated\x12\r\n\x05texts\x18\x01 \x03(\t\x12\r\n\x05notes\x18\x02 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\r\"4\n\x07Guesses\x12)\n\x07guesses\x18\x01 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\"8\n\nIdentified\x12*\n\x05texts\x18\x01 \x03(\x0b\x32\x1b.speech.internal.v1.Guesses\"K\n\tWorkAudio\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x15\n\rsamples_f32le\x18\x02 \x01(\x0c\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\r\"\xdf\x02\n\x08WorkDone\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x34\n\nrecognized\x18\n \x01(\x0b\x32\x1e.speech.internal.v1.RecognizedH\x00\x12\x35\n\x0bspeech_made\x18\x0b \x01(\x0b\x32\x1e.speech.internal.v1.SpeechMadeH\x00\x12.\n\x07\x61ligned\x18\x0c \x01(\x0b\x32\x1b.speech.internal.v1.AlignedH\x00\x12\x34\n\ntranslated\x18\r \x01(\x0b\x32\x1e.speech.internal.v1.TranslatedH\x00\x12\x34\n\nidentified\x18\x0e \x01(\x0b\x32\x1e.speech.internal.v1.IdentifiedH\x00\x12.\n\x06timing\x18\x14 \x01(\x0b\x32\x1e.speech.internal.v1.WorkTimingB\t\n\x07outcome\"\xfc\x01\n\nWorkFailed\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12\x1b\n\x0eretry_after_ms\x18\x05 \x01(\rH\x00\x88\x01\x01\x12>\n\x08metadata\x18\x06 \x03(\x0b\x32,.speech.internal.v1.WorkFailed.MetadataEntry\x12\r\n\x05\x66ield\x18\x07 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_retry_after_ms\"N\n\x0bWorkDropped\x12\x0f\n\x07work_id\x18\x01 \x01(\x04\x12.\n\x06reason\x18\x02 \x01(\x0e\x32\x1e.speech.internal.v1.DropReason\"\x1c\n\tNeedAudio\x12\x0f\n\x07work_id\x18\x01 \x01(\x04*\x94\x01\n\tWorkClass\x12\x1a\n\x16WORK_CLASS_UNSPECIFIED\x10\x00\x12\x1b\n\x17WORK_CLASS_STREAM_FINAL\x10\x01\x12\x1d\n\x19WORK_CLASS_STREAM_PARTIAL\x10\x02\x12\x14\n\x10WORK_CLASS_UNARY\x10\x03\x12\x19\n\x15WORK_CLASS_BACKGROUND\x10\x04*\x7f\n\rRecognizeKind\x12\x1e\n\x1aRECOGNIZE_KIND_UNSPECIFIED\x10\x00\x12\x1a\n\x16RECOGNIZE_KIND_PARTIAL\x10\x01\x12\x18\n\x14RECOGNIZE_KIND_FINAL\x10\x02\x12\x18\n\x14RECOGNIZE_KIND_CHECK\x10\x03*y\n\nDropReason\x12\x1b\n\x17\x44ROP_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44ROP_REASON_SUPERSEDED\x10\x01\x12\x19\n\x15\x44ROP_REASON_CANCELLED\x10\x02\x12\x17\n\x13\x44ROP_REASON_EXPIRED\x10\x03\x42!P\x01Z\x1dspeech/internal/v1;internalv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,12 +37,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'P\001Z\035speech/internal/v1;internalv1'
   _globals['_WORKFAILED_METADATAENTRY']._loaded_options = None
   _globals['_WORKFAILED_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_WORKCLASS']._serialized_start=3315
-  _globals['_WORKCLASS']._serialized_end=3463
-  _globals['_RECOGNIZEKIND']._serialized_start=3465
-  _globals['_RECOGNIZEKIND']._serialized_end=3566
-  _globals['_DROPREASON']._serialized_start=3568
-  _globals['_DROPREASON']._serialized_end=3689
+  _globals['_WORKCLASS']._serialized_start=3477
+  _globals['_WORKCLASS']._serialized_end=3625
+  _globals['_RECOGNIZEKIND']._serialized_start=3627
+  _globals['_RECOGNIZEKIND']._serialized_end=3754
+  _globals['_DROPREASON']._serialized_start=3756
+  _globals['_DROPREASON']._serialized_end=3877
   _globals['_RECOGNIZETASK']._serialized_start=150
   _globals['_RECOGNIZETASK']._serialized_end=319
   _globals['_PRONUNCIATION']._serialized_start=321
@@ -65,32 +65,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELWORK']._serialized_end=1662
   _globals['_RELEASESEGMENT']._serialized_start=1664
   _globals['_RELEASESEGMENT']._serialized_end=1736
-  _globals['_RECOGNIZED']._serialized_start=1738
-  _globals['_RECOGNIZED']._serialized_end=1838
-  _globals['_WORKTIMING']._serialized_start=1841
-  _globals['_WORKTIMING']._serialized_end=2021
-  _globals['_SPOKENWORD']._serialized_start=2023
-  _globals['_SPOKENWORD']._serialized_end=2129
-  _globals['_SPEECHMADE']._serialized_start=2131
-  _globals['_SPEECHMADE']._serialized_end=2248
-  _globals['_ALIGNED']._serialized_start=2250
-  _globals['_ALIGNED']._serialized_end=2343
-  _globals['_TRANSLATED']._serialized_start=2345
-  _globals['_TRANSLATED']._serialized_end=2404
-  _globals['_GUESSES']._serialized_start=2406
-  _globals['_GUESSES']._serialized_end=2458
-  _globals['_IDENTIFIED']._serialized_start=2460
-  _globals['_IDENTIFIED']._serialized_end=2516
-  _globals['_WORKAUDIO']._serialized_start=2518
-  _globals['_WORKAUDIO']._serialized_end=2593
-  _globals['_WORKDONE']._serialized_start=2596
-  _globals['_WORKDONE']._serialized_end=2947
-  _globals['_WORKFAILED']._serialized_start=2950
-  _globals['_WORKFAILED']._serialized_end=3202
-  _globals['_WORKFAILED_METADATAENTRY']._serialized_start=3136
-  _globals['_WORKFAILED_METADATAENTRY']._serialized_end=3183
-  _globals['_WORKDROPPED']._serialized_start=3204
-  _globals['_WORKDROPPED']._serialized_end=3282
-  _globals['_NEEDAUDIO']._serialized_start=3284
-  _globals['_NEEDAUDIO']._serialized_end=3312
+  _globals['_RECOGNIZED']._serialized_start=1739
+  _globals['_RECOGNIZED']._serialized_end=1942
+  _globals['_REPAIR']._serialized_start=1944
+  _globals['_REPAIR']._serialized_end=2000
+  _globals['_WORKTIMING']._serialized_start=2003
+  _globals['_WORKTIMING']._serialized_end=2183
+  _globals['_SPOKENWORD']._serialized_start=2185
+  _globals['_SPOKENWORD']._serialized_end=2291
+  _globals['_SPEECHMADE']._serialized_start=2293
+  _globals['_SPEECHMADE']._serialized_end=2410
+  _globals['_ALIGNED']._serialized_start=2412
+  _globals['_ALIGNED']._serialized_end=2505
+  _globals['_TRANSLATED']._serialized_start=2507
+  _globals['_TRANSLATED']._serialized_end=2566
+  _globals['_GUESSES']._serialized_start=2568
+  _globals['_GUESSES']._serialized_end=2620
+  _globals['_IDENTIFIED']._serialized_start=2622
+  _globals['_IDENTIFIED']._serialized_end=2678
+  _globals['_WORKAUDIO']._serialized_start=2680
+  _globals['_WORKAUDIO']._serialized_end=2755
+  _globals['_WORKDONE']._serialized_start=2758
+  _globals['_WORKDONE']._serialized_end=3109
+  _globals['_WORKFAILED']._serialized_start=3112
+  _globals['_WORKFAILED']._serialized_end=3364
+  _globals['_WORKFAILED_METADATAENTRY']._serialized_start=3298
+  _globals['_WORKFAILED_METADATAENTRY']._serialized_end=3345
+  _globals['_WORKDROPPED']._serialized_start=3366
+  _globals['_WORKDROPPED']._serialized_end=3444
+  _globals['_NEEDAUDIO']._serialized_start=3446
+  _globals['_NEEDAUDIO']._serialized_end=3474
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,8 @@ class _RecognizeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recogni
     """The segment may grow."""
     RECOGNIZE_KIND_FINAL: _RecognizeKind.ValueType  # 2
     """The segment is complete."""
+    RECOGNIZE_KIND_CHECK: _RecognizeKind.ValueType  # 3
+    """There is no segment: all that is asked is whether the model takes the context."""
 
 class RecognizeKind(_RecognizeKind, metaclass=_RecognizeKindEnumTypeWrapper):
     """Whether a segment is still growing."""
@@ -76,6 +78,8 @@ RECOGNIZE_KIND_PARTIAL: RecognizeKind.ValueType  # 1
 """The segment may grow."""
 RECOGNIZE_KIND_FINAL: RecognizeKind.ValueType  # 2
 """The segment is complete."""
+RECOGNIZE_KIND_CHECK: RecognizeKind.ValueType  # 3
+"""There is no segment: all that is asked is whether the model takes the context."""
 Global___RecognizeKind: _TypeAlias = RecognizeKind  # noqa: Y015
 
 class _DropReason:
@@ -547,15 +551,26 @@ class Recognized(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    IS_CUT_OFF_FIELD_NUMBER: _builtins.int
+    CERTAINTY_FIELD_NUMBER: _builtins.int
+    REPAIRS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Text of the samples."""
     language: _builtins.str
     """BCP-47 code of the language used or found; empty when unknown."""
     confidence: _builtins.float
     """Confidence, 0 to 1; absent where the model gives none."""
+    is_cut_off: _builtins.bool
+    """The model did not come to an end within what anyone can say in the audio."""
+    certainty: _builtins.float
+    """Geometric mean of the probabilities of its tokens; absent where the model does not say."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The model's tokens of the text, to be the next draft."""
+
+    @_builtins.property
+    def repairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Repair]:
+        """What was done to its answer."""
 
     def __init__(
         self,
@@ -564,16 +579,54 @@ class Recognized(_message.Message):
         tokens: _abc.Iterable[_builtins.int] | None = ...,
         language: _builtins.str = ...,
         confidence: _builtins.float | None = ...,
+        is_cut_off: _builtins.bool = ...,
+        certainty: _builtins.float | None = ...,
+        repairs: _abc.Iterable[Global___Repair] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_certainty", b"_certainty", "_confidence", b"_confidence", "certainty", b"certainty", "confidence", b"confidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "language", b"language", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_certainty", b"_certainty", "_confidence", b"_confidence", "certainty", b"certainty", "confidence", b"confidence", "is_cut_off", b"is_cut_off", "language", b"language", "repairs", b"repairs", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__certainty: _TypeAlias = _typing.Literal["certainty"]  # noqa: Y015
+    _WhichOneofArgType__certainty: _TypeAlias = _typing.Literal["_certainty", b"_certainty"]  # noqa: Y015
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__certainty) -> _WhichOneofReturnType__certainty | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___Recognized: _TypeAlias = Recognized  # noqa: Y015
+
+@_typing.final
+class Repair(_message.Message):
+    """Something that was done to a recognizer's answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    START_MS_FIELD_NUMBER: _builtins.int
+    END_MS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """One of the kinds of the service."""
+    start_ms: _builtins.int
+    """Start of the audio concerned, in milliseconds of the work's samples."""
+    end_ms: _builtins.int
+    """Its end, likewise."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        start_ms: _builtins.int = ...,
+        end_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_ms", b"end_ms", "kind", b"kind", "start_ms", b"start_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Repair: _TypeAlias = Repair  # noqa: Y015
 
 @_typing.final
 class WorkTiming(_message.Message):

@@ -1,0 +1,190 @@
+"""A live stream beside bulk jobs: how late its FINALs come and how many partials it gets, alone and beside FILE jobs.
+
+Each repeat measures, in turn, on one server: the live stream alone, the FILE streams alone, and both together. A FILE
+stream sends a recording as fast as the server takes it, for as long as the live stream lasts. The lag of a FINAL counts
+from when its ``end_silence`` has passed, by schedule; a FINAL that came before that has the lag 0, plus 50 ms for all,
+so that a ratio of two tiny lags says little. The client runs on the same cores. Figures are ratios inside a repeat.
+Targets: p95 FINAL lag beside six FILE streams <= 1.5 x alone, partials >= 0.7 x, bulk throughput >= 0.9 x.
+"""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import client, corpus, harness
+from benchmarks.client import END_SILENCE_S, FILE, Settings
+from benchmarks.results import Run
+from benchmarks.stats import Figure, percentile
+from speech.v1 import audio_pb2
+
+FLOOR_MS = 50.0
+"""Added to every lag: about the time that one step of the model takes."""
+_PAUSE_S = 1.2
+_FILE = Settings(pacing=FILE, speed=0, partials=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of a repeat saw. Lags in milliseconds, throughput in seconds of audio per second."""
+
+    lags: Sequence[float] = ()
+    partials: int = 0
+    throughput: float = 0.0
+
+    @property
+    def p95(self) -> float:
+        """Of the FINAL lags, with the floor."""
+        return FLOOR_MS + percentile(self.lags, 95)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Flags of this benchmark alone."""
+    parser.add_argument("--files", type=int, default=6, help="FILE streams (default 6)")
+    parser.add_argument("--seconds", type=float, default=45.0, help="length of the live stream")
+    parser.add_argument("--group", default="en-read", help="manifest group")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure; write ``live_beside_files.json`` and draw ``live_beside_files.png``."""
+    record = Run("live_beside_files", args)
+    clips = corpus.load_or_bundled(args.group, args.data)
+    repeats, seconds = (1, 12.0) if args.quick else (args.repeats, args.seconds)
+    live = _live(clips, seconds)
+    file = b"".join(clip.pcm for clip in clips)
+    rounds: list[dict[str, Part]] = []
+    with harness.Server(harness.Setup(), "live-beside-files") as server:
+        asyncio.run(_measure(server, _live(clips, 6.0), file, args.files))
+        with harness.progress("live_beside_files", 3 * repeats) as advance:
+            for _ in range(repeats):
+                parts: dict[str, Part] = {}
+                for name, pcm, files in (
+                    ("alone", live, 0),
+                    ("files", b"", args.files),
+                    ("beside", live, args.files),
+                ):
+                    parts[name] = asyncio.run(_measure(server, pcm, file, files, seconds))
+                    advance(name)
+                rounds.append(parts)
+    settings = {
+        "files": args.files,
+        "live": f"{seconds:g} s in real time, 100 ms chunks, 0.5 s partials, {_PAUSE_S:g} s between clips",
+        "lag": f"{FLOOR_MS:g} ms more than measured",
+        "audio": corpus.fingerprint(clips),
+    }
+    detail = {"rounds": [{name: asdict(part) for name, part in r.items()} for r in rounds]}
+    path = record.write(_figures(rounds, args.files), settings, detail)
+    draw({"detail": detail}, path.with_suffix(".png"))
+
+
+def draw(document: Mapping[str, Any], path: Path) -> Path:
+    """One PNG: the lag of every FINAL, and the partials of every repeat, alone and beside."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rounds = document["detail"]["rounds"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+    for name, color in (("alone", "#2a6f97"), ("beside", "#c1121f")):
+        lags = sorted(lag for parts in rounds for lag in parts[name]["lags"])
+        shares = [(index + 1) / len(lags) for index in range(len(lags))]
+        left.step(lags, shares, where="post", color=color, label=name)
+        counts = [parts[name]["partials"] for parts in rounds]
+        right.plot(range(1, len(counts) + 1), counts, "o-", color=color, label=name)
+    left.set_xlabel("lag of a FINAL, ms")
+    left.set_ylabel("share of FINALs")
+    right.set_xlabel("repeat")
+    right.set_ylabel("partials")
+    right.set_ylim(bottom=0)
+    left.legend()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _live(clips: Sequence[corpus.Clip], seconds: float) -> bytes:
+    """Clips with pauses that end their segments."""
+    pcm, index = b"", 0
+    while len(pcm) < seconds * corpus.BYTES_PER_S:
+        pcm += clips[index % len(clips)].pcm + corpus.silence(_PAUSE_S)
+        index += 1
+    return pcm
+
+
+def _figures(rounds: Sequence[Mapping[str, Part]], files: int) -> list[Figure]:
+    beside = f"beside {files} FILE streams"
+    ratio = [r["beside"].p95 / r["alone"].p95 for r in rounds]
+    partials = [r["beside"].partials / max(1, r["alone"].partials) for r in rounds]
+    bulk = [r["beside"].throughput / max(1e-9, r["files"].throughput) for r in rounds]
+    return [
+        Figure("FINAL lag p95, alone", "ms", [r["alone"].p95 for r in rounds]),
+        Figure(f"FINAL lag p95, {beside}", "ms", [r["beside"].p95 for r in rounds]),
+        Figure("FINAL lag p95, beside / alone", "x", ratio, 1.5),
+        Figure("partials, beside / alone", "x", partials, 0.7, "higher"),
+        Figure("bulk throughput, beside / without the live stream", "x", bulk, 0.9, "higher"),
+    ]
+
+
+async def _measure(
+    server: harness.Server, live: bytes, file: bytes, files: int, seconds: float = 6.0
+) -> Part:
+    """Hold the live stream, if there is one, and the FILE streams as long as it, or for ``seconds``."""
+    loop = asyncio.get_running_loop()
+    async with client.connect_many(server.target, files + 1) as stubs:
+        done_ms = [0] * files
+        jobs = [asyncio.create_task(_job(stubs[n + 1], file, done_ms, n)) for n in range(files)]
+        began_s = loop.time()
+        if not live:
+            await asyncio.sleep(seconds)
+            return Part(throughput=await _end(jobs, done_ms, loop.time() - began_s))
+        session = await client.stream(stubs[0], "live", live, Settings(timeout_s=60.0))
+        throughput = await _end(jobs, done_ms, loop.time() - began_s)
+    if session.failed:
+        raise RuntimeError(f"the live stream failed: {session.error}")
+    lags = [
+        max(0.0, seen.at - session.spoken_at(seen.end_ms / 1000 + END_SILENCE_S)) * 1000
+        for seen in session.finals
+    ]
+    return Part(lags, len(session.partials), throughput)
+
+
+async def _end(
+    jobs: Sequence["asyncio.Task[None]"], done_ms: Sequence[int], took_s: float
+) -> float:
+    """Stop the FILE streams; seconds of audio that they got FINALs of, per second."""
+    throughput = sum(done_ms) / 1000 / took_s
+    for job in jobs:
+        job.cancel()
+    for outcome in await asyncio.gather(*jobs, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return throughput
+
+
+async def _job(stub: client.Stub, pcm: bytes, done_ms: list[int], number: int) -> None:
+    """One FILE stream after the other; ``done_ms`` grows with the FINALs."""
+    while True:
+        call = stub.StreamingRecognize()
+        sender = asyncio.create_task(_send(call, pcm))
+        before_ms = done_ms[number]
+        try:
+            async for response in call:
+                if response.result.kind == client.FINAL:
+                    done_ms[number] = before_ms + response.result.end_ms
+        finally:
+            sender.cancel()
+            call.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sender
+
+
+async def _send(call: Any, pcm: bytes) -> None:
+    await call.write(client.Request(config=client.config(_FILE)))
+    step = corpus.BYTES_PER_S
+    for at in range(0, len(pcm), step):
+        await call.write(client.Request(audio=audio_pb2.AudioChunk(data=pcm[at : at + step])))
+    await call.done_writing()

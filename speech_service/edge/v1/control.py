@@ -1,0 +1,58 @@
+"""Control messages: what is wrong with one costs its own work, and is told in its ack."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
+from speech_service.domain.events import Action, ControlKind
+from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.synthesis.results import MAX_CONTEXT_ID_CHARACTERS
+
+
+class Refusing(Protocol):
+    """A session that acknowledges control messages."""
+
+    def refuse(
+        self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
+    ) -> list[Action]:
+        """Acknowledge a message that is not carried out, in its turn."""
+        ...
+
+
+def control_actions(
+    session: Refusing,
+    kind: ControlKind,
+    control_id: str,
+    act: Callable[[str], list[Action]],
+    context_id: str = "",
+) -> list[Action]:
+    """What a control message asks for: ``act`` with its checked id; or its refusal, where an id is too long."""
+    try:
+        check_context_id(context_id, f"{kind.value}.context_id")
+        checked = convert.control_id(control_id, f"{kind.value}.control_id")
+    except InvalidFieldError as error:
+        return refusal(session, kind, control_id, error, context_id)
+    return act(checked)
+
+
+def refusal(
+    session: Refusing,
+    kind: ControlKind,
+    control_id: str,
+    error: SpeechError,
+    context_id: str = "",
+) -> list[Action]:
+    """The ack of a message that is not carried out; ids that are too long come back cut."""
+    shown_id = control_id[: convert.MAX_CONTROL_ID_CHARACTERS]
+    return session.refuse(kind, shown_id, error, context_id[:MAX_CONTEXT_ID_CHARACTERS])
+
+
+def check_context_id(value: str, field: str) -> str:
+    """The id, unless it is too long.
+
+    Raises:
+        LimitExceededError: it is.
+    """
+    if len(value) > MAX_CONTEXT_ID_CHARACTERS:
+        raise LimitExceededError(field, "max_context_id_characters", MAX_CONTEXT_ID_CHARACTERS)
+    return value

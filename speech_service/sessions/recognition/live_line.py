@@ -1,0 +1,49 @@
+"""When a live client has stopped sending: the one place where recognition asks a clock about audio.
+
+Audio counts as heard at its time, not when it came: a client that sends two seconds at once sends nothing for two
+seconds. So the line falls quiet when the last audio has been heard, at most ``_AHEAD_S`` after it came.
+"""
+
+from collections.abc import Callable
+
+HOLD_S = 0.45
+"""Quiet after which everything that came is decoded, so that a partial shows it and the FINAL is there in time."""
+_AHEAD_S = 2.0
+_LATE_S = 0.25
+"""A wake that comes later than this tells of a process that stood still: what was sent meanwhile is read first."""
+
+
+class LiveLine:
+    """Follows the audio of one session. ``clock`` gives seconds of a monotonic clock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._heard_until_s = clock()
+        self._spared = False
+        self.held = False
+        """What came was decoded to its end since the last audio."""
+
+    def heard(self, audio_ms: float) -> None:
+        """So much audio came, or declared silence."""
+        now_s = self._clock()
+        until_s = max(self._heard_until_s, now_s) + audio_ms / 1000
+        self._heard_until_s = min(until_s, now_s + _AHEAD_S)
+        self._spared = self.held = False
+
+    def due_s(self, quiet_ms: float) -> float:
+        """When the line will have been quiet for so long."""
+        return self._heard_until_s + quiet_ms / 1000
+
+    @property
+    def hold_s(self) -> float:
+        """When everything that came is to be decoded."""
+        return self._heard_until_s + HOLD_S
+
+    def is_quiet(self, quiet_ms: float, margin_ms: float) -> bool:
+        """Whether it has been. Asked too late, it grants the client the margin once more, until audio comes."""
+        late_s = self._clock() - self.due_s(quiet_ms)
+        if late_s > _LATE_S and not self._spared:
+            self._spared = True
+            self._heard_until_s += late_s + margin_ms / 1000
+            return False
+        return late_s >= 0
