@@ -12,8 +12,9 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TextIO
+
+from msgspec import structs
 
 from speech_service.config.load import from_mapping
 from speech_service.config.tree import Config, ConfigError, ModelConfig, SchedulerConfig
@@ -108,7 +109,7 @@ async def _serve(config: Config, connection: int, record: WorkerRecord, ready: T
 
 def _unlimited(config: SchedulerConfig) -> SchedulerConfig:
     """The front end admitted the work already, and bounds what it sends: refusing it here would lose it."""
-    return replace(config, max_queued=sys.maxsize, max_queued_ms=sys.maxsize)
+    return structs.replace(config, max_queued=sys.maxsize, max_queued_ms=sys.maxsize)
 
 
 async def _preload(host: ModelHost, wanted: bool) -> None:

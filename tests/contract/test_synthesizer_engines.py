@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from speech_service.config.tree import ModelConfig
 from speech_service.domain.audio import Samples
@@ -117,7 +118,7 @@ def test_what_is_declared_is_what_is_built(config: ModelConfig, engine: Engine) 
 
 
 def test_the_configured_name_is_the_voices_model_too(config: ModelConfig) -> None:
-    named = describe(replace(config, name="mine"))
+    named = describe(structs.replace(config, name="mine"))
     assert {named.name, *(voice.model for voice in named.voices)} == {"mine"}
 
 

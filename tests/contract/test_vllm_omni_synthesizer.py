@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import Samples
@@ -49,7 +50,7 @@ def work_of(**changes: object) -> SynthesizeWork:
 
 def engine_of(url: str, **options: object) -> ServerEngine:
     base = vllm_omni.Options(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
-    return vllm_omni.build(replace(base, **options), SharedModels())
+    return vllm_omni.build(structs.replace(base, **options), SharedModels())
 
 
 def run(

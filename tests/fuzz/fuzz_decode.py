@@ -21,7 +21,7 @@ from speech_service.media.decode.sources import (
     skip_id3,
 )
 from speech_service.media.decode.wav import read_wav_header
-from tests.unit.audio.encode import KINDS, encoded
+from tests.unit.media.encode import KINDS, encoded
 
 
 @st.composite

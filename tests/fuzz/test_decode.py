@@ -11,7 +11,7 @@ from speech_service.domain.errors import InvalidFieldError
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.decode.pool import DecoderPool, decode_file
 from tests.fuzz.fuzz_decode import damaged, one_input
-from tests.unit.audio.encode import KINDS, encoded
+from tests.unit.media.encode import KINDS, encoded
 
 pytestmark = pytest.mark.fuzz
 LIMITS = DecodeLimits(4 * 2**20, 32 * 2**20, max_cpu_s=5, cpu_s_per_audio_s=0.0)

@@ -4,11 +4,12 @@ import asyncio
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from grpc import aio
+from msgspec import structs
 
 from speech.v1 import audio_pb2, model_service_pb2_grpc, recognition_service_pb2_grpc
 from speech.v1 import recognition_service_pb2 as pb
@@ -23,7 +24,7 @@ FAKE = ModelConfig(kind="recognizer/fake")
 
 def fake_model(**options: object) -> ModelConfig:
     """The fake recognizer with these options."""
-    return replace(FAKE, options=options)
+    return structs.replace(FAKE, options=options)
 
 
 def make_config(*overrides: str, models: Sequence[ModelConfig] = (FAKE,)) -> Config:
@@ -36,7 +37,9 @@ def make_config(*overrides: str, models: Sequence[ModelConfig] = (FAKE,)) -> Con
         "scheduler.lanes=1",
         "vad.kind=fake",
     )
-    return replace(load_config(overrides=[*base, *overrides], environment={}), models=tuple(models))
+    return structs.replace(
+        load_config(overrides=[*base, *overrides], environment={}), models=tuple(models)
+    )
 
 
 @dataclass(slots=True)

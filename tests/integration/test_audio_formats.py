@@ -14,7 +14,7 @@ from tests.integration.sound import (
     quiet,
     s16,
 )
-from tests.unit.audio.encode import KINDS, encode, encoded, opus_packets, speechlike, wav
+from tests.unit.media.encode import KINDS, encode, encoded, opus_packets, speechlike, wav
 
 FILE = common.PACING_FILE
 CONTAINERS = {

@@ -23,7 +23,7 @@ from tests.integration.harness import (
     until,
 )
 from tests.integration.sound import quiet, s16, speech
-from tests.unit.audio.encode import KINDS, encoded, ogg_silence, opus_packets, speechlike, wav
+from tests.unit.media.encode import KINDS, encoded, ogg_silence, opus_packets, speechlike, wav
 
 MIB = 1024 * 1024
 F32 = audio.AUDIO_ENCODING_PCM_F32LE

@@ -25,7 +25,7 @@ from tests.integration.harness import (
     until,
 )
 from tests.integration.sound import speech
-from tests.unit.audio.encode import encoded
+from tests.unit.media.encode import encoded
 
 MIB = 1024 * 1024
 

@@ -31,7 +31,7 @@ from tests.integration.workers import (
     word_count,
     work,
 )
-from tests.unit.scheduler.builders import until
+from tests.unit.dispatch.builders import until
 
 PATIENT_S = 100.0
 """What a starved machine may take; a kill shows long before."""

@@ -22,7 +22,7 @@ from tests.integration.harness import (
 )
 from tests.integration.processes import FAKE_TOML, serving
 from tests.integration.sound import speech
-from tests.unit.audio.encode import encoded
+from tests.unit.media.encode import encoded
 
 MODELS = """
 [[models]]

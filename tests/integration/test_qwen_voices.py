@@ -1,12 +1,12 @@
 """Qwen3-TTS behind the service: built-in, designed and cloned voices, each by the model that can."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import voice_service_pb2 as voice_pb
@@ -44,7 +44,7 @@ def qwen(tiny: TinyModels, kind: Kind, size: Size = "1b7", **options: Any) -> Mo
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     folder = tmp_path_factory.mktemp("tiny")
     tiny = TinyModels(folder)
-    small = replace(qwen(tiny, "custom_voice", "0b6"), name="small")
+    small = structs.replace(qwen(tiny, "custom_voice", "0b6"), name="small")
     models = [
         hum(voices=["low"]),
         qwen(tiny, "custom_voice"),

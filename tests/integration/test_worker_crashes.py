@@ -30,7 +30,7 @@ from tests.integration.workers import (
     word_count,
     work,
 )
-from tests.unit.scheduler.builders import until
+from tests.unit.dispatch.builders import until
 
 
 async def test_killed_under_load_loses_nothing() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import psutil
 import pytest
+from msgspec import structs
 
 from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config.tree import SchedulerConfig
@@ -44,7 +45,7 @@ from tests.integration.workers import (
     word_count,
     work,
 )
-from tests.unit.scheduler.builders import Outcomes, until
+from tests.unit.dispatch.builders import Outcomes, until
 
 
 async def test_starts_on_need_and_gives_what_an_inline_scheduler_gives() -> None:
@@ -194,7 +195,9 @@ async def test_deadlines_and_cancels_on_both_sides_of_the_socket() -> None:
 
 
 async def test_superseding_and_overload() -> None:
-    settings = replace(config({"step_ms": 150.0}), scheduler=SchedulerConfig(max_queued=3, lanes=1))
+    settings = structs.replace(
+        config({"step_ms": 150.0}), scheduler=SchedulerConfig(max_queued=3, lanes=1)
+    )
     async with remote(settings) as (submitter, outcomes):
         outcomes.submit(work("u1", UNARY), work("p1", PARTIAL, stream="a"))
         outcomes.submit(work("p2", PARTIAL, stream="a", ms=1500), work("u2", UNARY))

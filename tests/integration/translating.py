@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import grpc
 from grpc import aio
+from msgspec import structs
 
 from speech.v1 import translation_service_pb2 as pb
 from speech.v1 import translation_service_pb2_grpc
@@ -24,7 +24,7 @@ MARIAN = ModelConfig(kind="translator/marian")
 
 def translator(**options: object) -> ModelConfig:
     """The fake translator with these options."""
-    return replace(TRANSLATOR, options=options)
+    return structs.replace(TRANSLATOR, options=options)
 
 
 @asynccontextmanager

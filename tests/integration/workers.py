@@ -5,7 +5,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -13,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import psutil
 import pytest
+from msgspec import structs
 
 from speech_service.config.tree import Config, ModelConfig, SchedulerConfig, WorkerConfig
 from speech_service.dispatch.workers import RemoteSubmitter
@@ -29,7 +29,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import NullObserver
-from tests.unit.scheduler.builders import Outcomes
+from tests.unit.dispatch.builders import Outcomes
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 
@@ -95,7 +95,9 @@ def config(options: dict[str, object] | None = None, **worker: object) -> Config
     """One lane, one item per step, no pre-load."""
     model = ModelConfig("recognizer/fake", options={"max_batch": 1, **(options or {})})
     scheduler = SchedulerConfig(lanes=1)
-    return Config(models=(model,), worker=replace(WorkerConfig(), **worker), scheduler=scheduler)
+    return Config(
+        models=(model,), worker=structs.replace(WorkerConfig(), **worker), scheduler=scheduler
+    )
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -151,7 +151,11 @@ class WorkerLink:
                 await self._wake.wait()
                 self._wake.clear()
                 while commands := self._next_commands():
-                    await frames.write(pb.RunRequest(commands=commands).SerializeToString())
+                    for message in _messages(commands):
+                        await frames.write(message)
+                        await asyncio.sleep(
+                            0
+                        )  # minutes of audio are many messages: others have their turn
 
     def _next_commands(self) -> list[pb.RunCommand]:
         """What to write next, as much as fits into one message; empty: nothing now."""
@@ -236,6 +240,16 @@ class WorkerLink:
         self._sent_samples.setdefault(audio.key.stream_id, {})[audio.key] = len(audio.samples)
         self._control.extend(wire.encode_audio(audio.key, audio.samples, 0, len(audio.samples)))
         self._wake.set()
+
+
+def _messages(commands: list[pb.RunCommand]) -> Iterator[bytes]:
+    """The commands in order, in messages of about ``MAX_MESSAGE_BYTES``."""
+    begin = size_bytes = 0
+    for end, command in enumerate(commands, 1):
+        size_bytes += command.ByteSize()
+        if size_bytes >= MAX_MESSAGE_BYTES or end == len(commands):
+            yield pb.RunRequest(commands=commands[begin:end]).SerializeToString()
+            begin, size_bytes = end, 0
 
 
 def _work_number(event: pb.RunEvent) -> int:

@@ -13,7 +13,7 @@ from speech_service.dispatch.scheduler import Scheduler
 from speech_service.protocols import NullObserver
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine, wire_id
-from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
+from tests.unit.dispatch.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
 
 
 class Rig:

@@ -19,7 +19,7 @@ from speech_service.domain.work import (
 from speech_service.protocols import OnWorkEvent
 from speech_service.worker.audio_store import AudioStore
 from speech_service.worker.run_stream import RunStream
-from tests.unit.scheduler.builders import make_work
+from tests.unit.dispatch.builders import make_work
 
 
 class Bench:

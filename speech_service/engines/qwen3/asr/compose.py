@@ -4,10 +4,10 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import torch
+from msgspec import structs
 
 from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import SAMPLES_PER_MS
@@ -83,7 +83,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
 
 
 def _for_draft(options: Options) -> Options:
-    return replace(
+    return structs.replace(
         options,
         model=options.draft,
         revision=options.draft_revision,

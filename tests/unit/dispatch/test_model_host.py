@@ -14,7 +14,7 @@ from speech_service.domain.errors import ResourceNotFoundError, UnavailableError
 from speech_service.domain.models import ModelState
 from speech_service.domain.work import WorkDone, WorkFailed
 from speech_service.protocols import Engine, NullObserver
-from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work
+from tests.unit.dispatch.builders import MODEL, Outcomes, ScriptedEngine, make_work
 
 
 class Workshop:

@@ -27,7 +27,7 @@ from speech_service.media.encode.encoder import (
 from speech_service.media.encode.length import whole_file
 from speech_service.media.encode.pcm import to_s16
 from speech_service.media.resample import StreamResampler
-from tests.unit.audio.encode import encoded, speechlike
+from tests.unit.media.encode import encoded, speechlike
 
 pytestmark = pytest.mark.integration
 RATE = 24_000

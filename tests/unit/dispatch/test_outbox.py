@@ -15,7 +15,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from tests.unit.scheduler.builders import make_work
+from tests.unit.dispatch.builders import make_work
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 MIB = 1024 * 1024

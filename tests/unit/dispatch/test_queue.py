@@ -9,7 +9,7 @@ from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.queue import WorkQueue
 from speech_service.domain.errors import DeadlineError, OverloadedError
 from speech_service.domain.work import DropReason, WorkClass, WorkDropped
-from tests.unit.scheduler.builders import MODEL, make_work
+from tests.unit.dispatch.builders import MODEL, make_work
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 ROOMY = SchedulerConfig()

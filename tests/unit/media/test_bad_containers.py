@@ -12,7 +12,7 @@ from speech_service.domain.errors import AudioLimitError, InvalidAudioError, Spe
 from speech_service.media.codec.host import CodecHost
 from speech_service.media.decode.limits import STREAM_LIMITS, UNARY_LIMITS, DecodeLimits
 from speech_service.media.decode.pool import AudioBlock, DecoderPool, decode_file
-from tests.unit.audio.encode import KINDS, encode, encoded, ogg_silence, speechlike, wav
+from tests.unit.media.encode import KINDS, encode, encoded, ogg_silence, speechlike, wav
 
 pytestmark = pytest.mark.integration
 MIB = 1024 * 1024

@@ -16,7 +16,7 @@ from speech_service.domain.audio import Container, ContainerFormat, OpusPacketsF
 from speech_service.domain.errors import InvalidAudioError, UnavailableError
 from speech_service.media.decode.limits import STREAM_LIMITS
 from speech_service.media.decode.pool import ContainerDecoder, DecoderPool, decode_file
-from tests.unit.audio.encode import KINDS, encode, encoded, opus_packets, speechlike, wav
+from tests.unit.media.encode import KINDS, encode, encoded, opus_packets, speechlike, wav
 
 pytestmark = pytest.mark.integration
 STREAMABLE = [kind for kind in KINDS if kind != "m4a"]

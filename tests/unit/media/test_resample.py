@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.media.resample import StreamResampler, downmix, select_channel
-from tests.unit.audio.encode import speechlike
+from tests.unit.media.encode import speechlike
 
 pytestmark = pytest.mark.unit
 RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000]

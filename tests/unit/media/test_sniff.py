@@ -5,7 +5,7 @@ import pytest
 from speech_service.domain.audio import Container
 from speech_service.domain.errors import InvalidAudioError
 from speech_service.media.decode.sniff import SNIFF_BYTES, identify, sniff
-from tests.unit.audio.encode import KINDS, encoded
+from tests.unit.media.encode import KINDS, encoded
 
 pytestmark = pytest.mark.unit
 EXPECTED = {

@@ -13,8 +13,8 @@ from benchmarks.damage import WAYS, damaged
 from speech_service.domain.audio import LossKind
 from speech_service.domain.errors import InvalidAudioError
 from speech_service.media.decode.pool import DecoderPool, decode_file
-from tests.unit.audio.encode import KINDS, encode, encoded, speechlike
-from tests.unit.audio.test_bad_containers import decoded, seconds
+from tests.unit.media.encode import KINDS, encode, encoded, speechlike
+from tests.unit.media.test_bad_containers import decoded, seconds
 
 pytestmark = pytest.mark.integration
 BEHIND = ("zeros behind", "text behind", "tag behind")
@@ -98,7 +98,7 @@ async def test_later_times_stay_right_behind_a_hole(pool: DecoderPool, kind: str
 
 
 def _encoded(kind: str, source: NDArray[np.float32], rate: int, options: dict[str, str]) -> bytes:
-    from tests.unit.audio.encode import _FORMATS, faststart
+    from tests.unit.media.encode import _FORMATS, faststart
 
     name = "m4a" if kind == "m4a-faststart" else kind
     fmt, codec, own = _FORMATS[name]

@@ -8,8 +8,8 @@ import pytest
 from speech_service.dispatch.record import Record, WorkerRecord
 from speech_service.domain.work import WorkClass
 from speech_service.worker.journal import JournaledEngine
-from tests.unit.scheduler.builders import ScriptedEngine, make_work, until
-from tests.unit.scheduler.test_scheduler import running
+from tests.unit.dispatch.builders import ScriptedEngine, make_work, until
+from tests.unit.dispatch.test_scheduler import running
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 STEPS = 4

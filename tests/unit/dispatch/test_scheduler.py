@@ -30,7 +30,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.protocols import NullObserver
-from tests.unit.scheduler.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
+from tests.unit.dispatch.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 
