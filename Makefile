@@ -23,7 +23,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: check-proto check-stubs check-wheel test-node
+.PHONY: docs test-under-load check-proto check-stubs check-wheel test-node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ bench-gpu: $(DEV) ## measure the Qwen3 engines on a CUDA GPU, full-size random w
 
 gen: $(DEV) ## write the Python stubs from proto/
 	$(BIN)/python tools/gen_proto.py
+
+docs: $(DEV) ## write the reference pages from the sources
+	$(BIN)/python tools/metrics_page.py
+	$(BIN)/python -m tools.configuration_page
+
+test-under-load: $(DEV) ## the tests beside four busy loops; nothing in a test may depend on speed
+	$(BIN)/python tools/busy.py 4 -- $(BIN)/python -m pytest -m "not gpu" -n auto --dist loadfile $(ARGS)
 
 serve: $(SERVER) ## run the service in the foreground
 	@$(BIN)/speech-service serve $(ARGS)
