@@ -27,9 +27,10 @@ _OWN_VARIABLES = (ENV_CONFIG_FILE, ENV_SERVER)
 _CLOSE = 0.93
 """How alike (0 to 1) a variable must be to a setting to be taken for it."""
 _SWITCH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
-_PROBLEM = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<where>.*)`)?$", re.DOTALL)
-_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
-_MISSING = re.compile(r"^Object missing required field `(.*)`$")
+_PLACE = " - at `$"
+"""Stands between what msgspec found and where; the place ends in a backtick."""
+_UNKNOWN = "Object contains unknown field `"
+_MISSING = "Object missing required field `"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +145,17 @@ def _explained(
     problem: str, kind: Any, tree: Mapping[str, Any], path: str, origins: Mapping[str, str]
 ) -> ConfigError:
     """Say what msgspec found as we say it: the key, what was given, what is allowed, who said it."""
-    matched = _PROBLEM.match(problem)
-    assert matched, "every text matches"
-    what, where = matched["what"], matched["where"] or ""
+    what, _, where = problem.partition(_PLACE)
+    where = where.removeprefix(".").removesuffix("`")
     keys = tuple(int(k) if k.isdigit() else k for k in re.findall(r"[^.\[\]]+", where))
-    unknown, missing = _UNKNOWN.match(what), _MISSING.match(what)
-    if unknown:
-        key = _joined(path, (*keys, unknown[1]))
+    name = what.rpartition("field `")[2].removesuffix("`")
+    if what.startswith(_UNKNOWN):
+        key = _joined(path, (*keys, name))
         known = ", ".join(known_keys(at(kind, keys)))
         return ConfigError(f"{key}: unknown key. Known here: {known}{_origin(key, origins)}")
     key = _joined(path, keys)
-    if missing:
-        return ConfigError(f"{key or 'configuration'}: needs {missing[1]}{_origin(key, origins)}")
+    if what.startswith(_MISSING):
+        return ConfigError(f"{key or 'configuration'}: needs {name}{_origin(key, origins)}")
     allowed, given = described(at(kind, keys)), _given(tree, keys)
     shown = "a table" if isinstance(given, Mapping) else repr(given)
     return ConfigError(f"{key or 'configuration'}: {shown} is not {allowed}{_origin(key, origins)}")

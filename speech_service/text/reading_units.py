@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_WORD = re.compile(r"\s*\S+")
+_WORD = re.compile(r"\S++")
 # Line-break classes (UAX #14) say where a script needs no space: ideographs and kana (ID, CJ, NS), the scripts of
 # South-East Asia (SA), and the wide punctuation among them.
 _UNSPACED = r"[[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=SA}[[\p{ea=W}\p{ea=F}]&&\p{P}]]--\p{Hang}]"
@@ -20,7 +20,8 @@ def units(text: str) -> list[str]:
     """The units in order; joined they are ``text`` without the white space at its end."""
     text = text.rstrip()  # or each space at the end would be a start to try
     if text.isascii():
-        return _WORD.findall(text)
+        ends = [word.end() for word in _WORD.finditer(text)]
+        return [text[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
     return _patterns()[0].findall(text)
 
 

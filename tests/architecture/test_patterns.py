@@ -16,6 +16,7 @@ ALLOWED = {
     r"<think(?:ing)?>.*?(?:</": "the end of the text ends it, so the first one takes all",
     r"```[\w-]*+[ \t]*+": "the end of the text ends it, so the first one takes all",
     r'"(\d{1,6})"\s*+:': "a string ends where the next key could begin, so no two run over the same text",
+    r"(?:^|[\s\"'": "looked for in the last 256 characters of a text",
     r"(?P<number>\d[\d,]*": "of a unit, which has 400 characters; a digit is always taken, by one branch or the other",
 }
 """Beginnings of patterns, and why each takes linear time all the same."""

@@ -344,7 +344,8 @@ async def what_is_refused_is_counted(server: Server) -> None:
 
 def all_reported(page: Page) -> bool:
     """The worker's own numbers come with its heartbeats."""
-    return all(page.value("speech_engine_step_seconds_count", model=name) for name in NAMES)
+    steps = all(page.value("speech_engine_step_seconds_count", model=name) for name in NAMES)
+    return steps and page.total("speech_worker_heartbeat_seconds_count") > 0
 
 
 async def settled(server: Server, done: Any) -> Page:

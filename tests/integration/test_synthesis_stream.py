@@ -184,8 +184,7 @@ async def test_one_failed_context_does_not_end_the_stream() -> None:
         assert not ends["a"].HasField("error")
 
 
-async def test_a_full_queue_fails_contexts_and_no_stream() -> None:
-    """Work of batch priority is refused under load; that of the other priorities never is."""
+async def test_a_full_queue_holds_batch_work_back_and_refuses_none() -> None:
     batch = (("x-speech-priority", "batch"),)
     # One piece sounds on the device at a time, and another one waits: the queue is full.
     busy = running("scheduler.max_queued=1", models=[hum(step_ms=600, max_batch=1)])
@@ -205,20 +204,16 @@ async def test_a_full_queue_fails_contexts_and_no_stream() -> None:
         await waiting.text("This one waits. ", "w")
         await waiting.flush("w")
         await until(lambda: sum(each.depth for each in stats().queued.values()) == 1)
-        await second.text("This is too much. ", "b")
+        await second.text("This waits too. ", "b")
         await second.flush("b")
-        ended = await second.until("context_ended", context_id="b")
-        assert (ended.outcome, ended.error.code, ended.error.reason) == (FAILED, 8, "OVERLOADED")
         await urgent.text("This is heard.", "u")
         await urgent.end()
         assert gather(urgent.events, "u").duration_ms == words_ms("This is heard.")
-        await first.end()
-        await waiting.end()
-        await second.text("There is room now.", "b")
-        await second.end()
-    outcomes = [e.context_ended.outcome for e in second.events if e.HasField("context_ended")]
-    assert outcomes == [FAILED, DONE]
-    assert second.kinds()[-1] == "session_ended"
+        for talk in (first, waiting, second):
+            await talk.end()
+    for talk in (first, waiting, second):
+        outcomes = [e.context_ended.outcome for e in talk.events if e.HasField("context_ended")]
+        assert outcomes == [DONE]
 
 
 async def test_update_config(talker: Server) -> None:

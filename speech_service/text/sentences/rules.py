@@ -18,8 +18,10 @@ def _words(text: str) -> frozenset[str]:
 
 GO_ON, WAIT = 0, -1
 """Verdicts: no cut here; not certain yet. Any other verdict is the place of the cut."""
+_LONGEST_SHOUT = 256
+"""Characters of the end of a text in which ``_SHOUTED`` is looked for."""
 _SHOUTED = re.compile(
-    r"(?:^|[\s\"'“‘„‚(\[{«‹「『（*_—–¿¡])[^\W_]+(?:['’-][^\W_]+)*[\u00a0\u202f]?[!?؟‽…]*[!?؟‽]\Z"
+    r"(?:^|[\s\"'“‘„‚(\[{«‹「『（*_—–¿¡])[^\W_]++(?:['’-][^\W_]++)*+[\u00a0\u202f]?+[!?؟‽…]++(?<=[!?؟‽])\Z"
 )
 """A plain word with a mark that ends nothing but sentences; in "/?" and "a.b!" it may be part of something."""
 
@@ -131,7 +133,7 @@ def sentence_rest(text: str, at: int, *, language: str) -> int:
             "?"
         ):  # French puts a space before them; "!" alone may begin "!="
             said = said.replace(" ?", "?").replace(" !", "!")
-        return behind if _SHOUTED.search(said) else WAIT
+        return behind if _SHOUTED.search(said[-_LONGEST_SHOUT:]) else WAIT
     follows = _skip(text, behind, str.isspace)
     is_dot = char == "." and text[at + 1 : at + 2] not in _MARKS
     if is_dot and _after_dot(text, at, follows, ready=False, language=language) is not None:

@@ -20,8 +20,11 @@ def test_values_are_shown_with_their_origin(
         tuple(part.strip() for part in line.split("#"))
         for line in capsys.readouterr().out.splitlines()
     }
-    assert ("server.max_streams = 7", "environment variable SPEECH_SERVER__MAX_STREAMS") in lines
-    assert ("worker.nice = 3", "--set") in lines
+    assert (
+        "server.max_streams = 7",
+        "the environment variable SPEECH_SERVER__MAX_STREAMS",
+    ) in lines
+    assert ("worker.nice = 3", "the command line") in lines
     assert ("server.max_unary = 64", "default") in lines
 
 
@@ -38,7 +41,7 @@ def test_an_error_says_who_set_the_value(
 ) -> None:
     monkeypatch.setenv("SPEECH_SERVER__MAX_STREAMS", "many")
     assert run(["config"]) == 2
-    assert "set by environment variable SPEECH_SERVER__MAX_STREAMS" in capsys.readouterr().err
+    assert "from the environment variable SPEECH_SERVER__MAX_STREAMS" in capsys.readouterr().err
 
 
 def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from benchmarks.faults.messages import empty_strings, field, number
 from speech.v1 import recognition_service_pb2, synthesis_service_pb2, translation_service_pb2
-from speech_service.config.tree import Config
+from speech_service.config.tree import Config, ServerConfig
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
 from speech_service.edge.message_size import MAX_FIELDS, REST_BYTES, MessageSizes
 
@@ -67,13 +67,9 @@ def test_messages_that_nobody_knows_are_small() -> None:
 
 
 def test_the_configuration_has_the_last_word() -> None:
-    config = Config()
-    object.__setattr__(config.server, "max_message_bytes", 3 * MIB)
-    try:
-        with pytest.raises(LimitExceededError):
-            MessageSizes(config).of(RECOGNIZE.DESCRIPTOR).check(field(2, b"\0" * 4 * MIB))
-    finally:
-        object.__setattr__(config.server, "max_message_bytes", Config().server.max_message_bytes)
+    config = Config(server=ServerConfig(max_message_bytes=3 * MIB))
+    with pytest.raises(LimitExceededError):
+        MessageSizes(config).of(RECOGNIZE.DESCRIPTOR).check(field(2, b"\0" * 4 * MIB))
 
 
 def test_no_bytes_break_it() -> None:

@@ -13,7 +13,17 @@ from speech_service.engines.pocketsphinx.spoken_text.numbers import number_readi
 from speech_service.engines.pocketsphinx.spoken_text.reading import spoken_units
 from speech_service.engines.qwen3.aligner.words import korean_words, spaced_words
 from speech_service.sessions.recognition.stability import StablePrefix
-from speech_service.text import bcp47, clean, normal_form, repetition, script, signs, typography
+from speech_service.text import (
+    bcp47,
+    clean,
+    noise_words,
+    normal_form,
+    reading_units,
+    repetition,
+    script,
+    signs,
+    typography,
+)
 from speech_service.text import llm_answers as numbered
 from speech_service.text import placeholders as protected
 from speech_service.text.english import normalize, number_words, rules
@@ -182,6 +192,15 @@ CALLS: dict[str, Call] = {
     "script.letter_count": script.letter_count,
     "script.guess_by_script": script.guess_by_script,
     "sentence_rules.has_word": sentence_rules.has_word,
+    "sentence_rules.sentence_rest": lambda text: sentence_rules.sentence_rest(
+        text, max(0, len(text) - 1), language="en"
+    ),
+    "sentence_rules.clause_rest": lambda text: sentence_rules.clause_rest(
+        text, max(0, len(text) - 1)
+    ),
+    "noise_words.says_only": lambda text: noise_words.says_only(text, ["You", "Thank you."]),
+    "reading_units.units": reading_units.units,
+    "reading_units.ends_character": lambda text: reading_units.ends_character(text, len(text) // 2),
     "srt_translate.SubtitleTranslation, subtitle_file.parse": in_subtitles,
     "subtitle_layout.group, line_break, joined, subtitle_atoms.atoms_of_segments": in_layout,
     "subtitle_share.share_out": in_shares,
