@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def speech_data() -> Path:
-    """Give the folder of recordings: `manifest.jsonl` and `media/`.
+    """Give the folder of recordings: `manifest.jsonl` and `audio/`.
 
     It is the one that SPEECH_DATA names, else `../shared/data/speech` beside the repository.
     """

@@ -3,7 +3,9 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from speech_service.domain.errors import (
     SpeechError,
@@ -53,7 +55,7 @@ def work_of(
 
 def open_ai(url: str, **options: object) -> ServerEngine:
     base = openai.Options(base_url=url, model="small", timeout_s=5.0, max_retries=2)
-    return openai.build(replace(base, **options), SharedModels())
+    return openai.build(structs.replace(base, **options), SharedModels())
 
 
 def run(engine: Engine, *items: TranslateWork) -> dict[str, WorkEvent]:

@@ -3,9 +3,9 @@
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.transcript import Hypothesis
@@ -48,7 +48,7 @@ def work_of(
 
 def engine_of(url: str, **options: object) -> ServerEngine:
     base = vllm.Options(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
-    return vllm.build(replace(base, **options), SharedModels())
+    return vllm.build(structs.replace(base, **options), SharedModels())
 
 
 def outcomes(engine: ServerEngine, items: Sequence[RecognizeWork]) -> dict[str, WorkEvent]:

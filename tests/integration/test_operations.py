@@ -1,7 +1,6 @@
 """What operators and tools use: models, admin, health, reflection, channelz."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,6 +11,7 @@ from grpc import aio
 from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2 as reflection
+from msgspec import structs
 
 from speech.admin.v1 import model_admin_service_pb2 as admin_pb
 from speech.admin.v1 import model_admin_service_pb2_grpc
@@ -32,7 +32,7 @@ def admin_stub(channel: aio.Channel) -> Any:
 
 
 def named(name: str, **options: object) -> Any:
-    return replace(fake_model(**options), name=name)
+    return structs.replace(fake_model(**options), name=name)
 
 
 async def test_list_models() -> None:

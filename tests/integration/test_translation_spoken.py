@@ -3,10 +3,10 @@
 import io
 import wave
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from speech.v1 import audio_pb2, synthesis_service_pb2
 from speech.v1 import translation_service_pb2 as pb
@@ -74,7 +74,7 @@ async def test_speech_to_speech(server: Server) -> None:
 
 
 async def test_a_synthesizer_that_fails_costs_speech_only() -> None:
-    hum = replace(HUM, options={**HUM.options, "fail_every": 1})
+    hum = structs.replace(HUM, options={**HUM.options, "fail_every": 1})
     async with translating(synthesizer=hum) as server:
         reply = await say(server, config("pt", recognition=raw_config(), synthesis=PCM))
         assert len(reply.source_results) == len(reply.translations) == 2
@@ -102,7 +102,7 @@ async def test_what_is_refused(
 
 
 async def test_a_client_that_goes_away_while_it_is_spoken_to() -> None:
-    hum = replace(HUM, options={**HUM.options, "step_ms": 200.0})
+    hum = structs.replace(HUM, options={**HUM.options, "step_ms": 200.0})
     async with translating(synthesizer=hum) as server:
         settings = config("pt", source_language="en", synthesis=PCM)
         async with Interpreting(server.channel, settings) as talk:

@@ -147,7 +147,7 @@ async def _told(response: httpx2.Response) -> AsyncIterator[bytes]:
 
 async def _raw(response: httpx2.Response) -> AsyncIterator[bytes]:
     """The body. That it was cut off shows only in its framing, as an error of the transport."""
-    if not response.headers.get("content-type", "").startswith("media/"):
+    if not response.headers.get("content-type", "").startswith("audio/"):
         raise ServerFailedError("an answer that is no audio")
     async for chunk in response.aiter_bytes():
         yield chunk

@@ -10,7 +10,7 @@ from speech_service.engines.model_files import package_folder
 LOADED_AND_USED_ON_SHORT_THREADS = """
 import threading
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.translators import marian
+from speech_service.engines.marian import engine as marian
 
 def on_a_thread(work):
     thread = threading.Thread(target=work)
