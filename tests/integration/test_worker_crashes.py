@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import psutil
 import pytest
@@ -140,7 +141,7 @@ async def test_worker_dies_with_its_parent() -> None:
 
 async def test_temporary_files_of_a_worker_need_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     async with remote(config()) as (_, outcomes):
-        monkeypatch.setattr(tempfile, "tempdir", "/" + "x" * 200 + "/" + "y" * 200)
         monkeypatch.setenv("TMPDIR", "/not/there")
-        outcomes.submit(work("a"))
-        assert texts(await outcomes.wait("a")) == [2]
+        with patch.object(tempfile, "tempdir", "/" + "x" * 200 + "/" + "y" * 200):
+            outcomes.submit(work("a"))
+            assert texts(await outcomes.wait("a")) == [2]
