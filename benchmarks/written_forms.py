@@ -2,7 +2,6 @@
 
 Nothing is spoken: the sounds that the voice would make of a sentence are compared with those of the same sentence in
 words. ``--say TEXT`` prints what would be said for a text, in words and in the voice's sounds, and measures nothing.
-The figure of commit 76ad801, before writing was read here, was taken by running ``count`` below in a checkout of it.
 
 Target: 2 % read wrong.
 """
@@ -21,10 +20,6 @@ from speech_service.engines.hibari.reading import Reader, load_g2p
 from speech_service.text.english.normalize import normalize
 
 WRONG_TARGET = 2.0
-BEFORE_WRONG, BEFORE_COMMIT = 89, "76ad801"
-"""Of the 300, with hibari's own rules behind a few of ours."""
-FIRST_TRY_WRONG = 12
-"""Of the 300 when they were measured first, before anything was changed for them."""
 _PUNCTUATION = ' ;:,.!?—…"()“”'
 _UNHEARD = str.maketrans("", "", "ˈˌ" + _PUNCTUATION)
 _LETTERS = re.compile(r"\b[A-Z](?: [A-Z]){1,40}\b")
@@ -49,8 +44,6 @@ def run(args: argparse.Namespace) -> None:
     total = len(list(sentences()))
     figures = [
         Figure("read wrong", "%", [100 * len(wrong) / total], WRONG_TARGET),
-        Figure(f"read wrong at {BEFORE_COMMIT}", "%", [100 * BEFORE_WRONG / total]),
-        Figure("read wrong at the first try", "%", [100 * FIRST_TRY_WRONG / total]),
         Figure("reading, with sounds", "CPU ms / sentence", [cpu_ms / total / 2]),
     ]
     kinds = Counter(kind for kind, _, _ in sentences())

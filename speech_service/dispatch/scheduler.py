@@ -1,7 +1,7 @@
 """The scheduler of one process: admits work to device lanes and brings the results back to the
 event loop.
 
-    submit -> WorkPool (queue.py, policy.py) -> Lane (device_thread.py) -> Mailbox -> on_event
+    submit -> WorkPool (queue.py, policy.py) -> Lane (lane.py) -> Mailbox -> on_event
 
 All public methods belong to the event loop's thread.
 """
