@@ -12,6 +12,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,10 +28,13 @@ SHORTEST, STEP = 500, 4
 LONGEST = 128_000
 ENOUGH_S = 0.02
 """CPU time that can be told from noise; longer text is not tried."""
-MOST_RATIO = 9.0
-"""Between four, which is linear, and sixteen, which is the square."""
-TRIES = (1, 2, 3)
-"""Runs in each try, of which the least times count: what a busy machine adds goes away, the square does not."""
+SURELY_LINEAR = 6.0
+"""Four is linear, sixteen the square. What grows by more than this is measured again, in pairs."""
+ROUNDS = 5
+"""Pairs that are measured again. In each, four runs of the shorter text stand beside one of the longer: a busy machine
+slows both, and the median leaves out the pair that it did not slow alike."""
+MOST_RATIO = 2.0
+"""In such a pair one is linear and four the square."""
 
 
 def public_functions() -> Iterator[str]:
@@ -63,20 +67,27 @@ def cpu_s(call: Call, text: str, runs: int = 1) -> float:
 def growth(call: Call, part: str) -> str:
     """Empty, or how the time grows too fast."""
     size = SHORTEST
-    before_s = cpu_s(call, made(part, size))
+    before_s = cpu_s(call, made(part, size), runs=3)
     while size * STEP <= LONGEST and before_s < ENOUGH_S:
         size *= STEP
         long_s = cpu_s(call, made(part, size))
-        if long_s >= ENOUGH_S and long_s > MOST_RATIO * before_s:
-            for runs in TRIES:
-                before_s = min(before_s, cpu_s(call, made(part, size // STEP), runs))
-                long_s = min(long_s, cpu_s(call, made(part, size), runs))
-                if long_s <= MOST_RATIO * before_s:
-                    break
-            else:
-                return f"{before_s:.4f} s for {size // STEP} characters, {long_s:.3f} s for {size}"
+        if long_s < ENOUGH_S:
+            long_s = min(long_s, cpu_s(call, made(part, size), runs=2))
+        elif long_s > SURELY_LINEAR * before_s:
+            ratio = paired_ratio(call, made(part, size // STEP), made(part, size))
+            if ratio > MOST_RATIO:
+                return f"{size} characters take {STEP * ratio:.1f} times what {size // STEP} take"
         before_s = long_s
     return ""
+
+
+def paired_ratio(call: Call, short: str, long: str) -> float:
+    """The time of the long text over that of as much text in short pieces."""
+    ratios: list[float] = []
+    for _ in range(ROUNDS):
+        short_s = sum(cpu_s(call, short) for _ in range(STEP))
+        ratios.append(cpu_s(call, long) / short_s)
+    return statistics.median(ratios)
 
 
 def made(part: str, size: int) -> str:
@@ -106,7 +117,7 @@ def _searched(text: str) -> None:
 
 
 def _counted(text: str) -> int:
-    return sum(text.count("b", 0, at) > 0 for at in range(0, len(text), 2))
+    return sum(text.count("ab", 0, at) > 0 for at in range(0, len(text), 2))
 
 
 def _copied(text: str) -> str:
