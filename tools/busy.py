@@ -3,7 +3,12 @@
 import subprocess
 import sys
 
-LOOP = (sys.executable, "-c", "while True: pass")
+# A loop ends with the process that started it, however that ends.
+LOOP = (
+    sys.executable,
+    "-c",
+    "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass",
+)
 
 
 def main() -> int:
