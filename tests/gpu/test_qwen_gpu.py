@@ -9,7 +9,7 @@ import torch
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeWork
-from speech_service.engines.qwen3.asr.options import Options, build
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
 from speech_service.engines.qwen3.asr.tools import export_encoder
 from speech_service.engines.qwen3.nn.quantize import quantiser
 from speech_service.engines.shared import SharedModels
@@ -34,7 +34,7 @@ def draft(tiny_models: TinyModels) -> Path:
 def tokens(model: Path, sounds: Sequence[Samples], **options: Any) -> list[tuple[int, ...]]:
     """Recognize on the GPU, in one batch, with answers that are cut at a number of tokens."""
     values: dict[str, Any] = {"max_batch": 4, "max_audio_ms": 30_000, **options}
-    chosen = Options(str(model), device="cuda", dtype="float32", **values)
+    chosen = Qwen3AsrOptions(str(model), device="cuda", dtype="float32", **values)
     engine: Any = build(chosen, SharedModels())
     limit(engine._engine, ANSWER_TOKENS)
     works: list[RecognizeWork] = [make_work(samples) for samples in sounds]

@@ -37,7 +37,7 @@ from speech_service.protocols import Engine
 NAME = "qwen-tts"
 
 
-class Options(Settings, frozen=True):
+class OfficialTtsOptions(Settings, frozen=True):
     """Options of ``synthesizer/qwen-tts``."""
 
     model: str = ""
@@ -52,7 +52,7 @@ class Options(Settings, frozen=True):
     """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: OfficialTtsOptions) -> ModelCapabilities:
     """What the release can do, from its config.json; its weights are not read.
 
     Raises:
@@ -78,7 +78,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: OfficialTtsOptions, shared: SharedModels) -> Engine:
     """Load the model; lanes share it and take turns.
 
     Raises:
@@ -100,7 +100,7 @@ def build(options: Options, shared: SharedModels) -> Engine:
     return SteppingEngine(capabilities, run)
 
 
-def _abilities(options: Options) -> Abilities:
+def _abilities(options: OfficialTtsOptions) -> Abilities:
     config = read_tts_config(read_files(options.model, locate(options.model)))
     return Abilities(
         kind=config.kind,
@@ -111,7 +111,11 @@ def _abilities(options: Options) -> Abilities:
 
 
 def _speak(
-    work: SynthesizeWork, abilities: Abilities, options: Options, model: Any, turn: threading.Lock
+    work: SynthesizeWork,
+    abilities: Abilities,
+    options: OfficialTtsOptions,
+    model: Any,
+    turn: threading.Lock,
 ) -> Iterator[Piece]:
     request = checked(work, abilities)
     answer, _ = timed(lambda: _generated(request, abilities.kind, options, model, turn))
@@ -124,7 +128,11 @@ def _speak(
 
 
 def _generated(
-    request: SpeechRequest, kind: TtsKind, options: Options, model: Any, turn: threading.Lock
+    request: SpeechRequest,
+    kind: TtsKind,
+    options: OfficialTtsOptions,
+    model: Any,
+    turn: threading.Lock,
 ) -> tuple[Samples, int]:
     """float32 [n] and its rate. The package draws from torch's one generator, so nobody else may meanwhile."""
     import torch  # heavy; the package brings it

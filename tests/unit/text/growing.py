@@ -37,7 +37,7 @@ from speech_service.text.subtitles import layout as subtitle_layout
 from speech_service.text.subtitles import share as subtitle_share
 from speech_service.text.subtitles import translate as srt_translate
 from speech_service.text.subtitles import writing as subtitles
-from speech_service.text.subtitles.file import FileKind
+from speech_service.text.subtitles.file import SubtitleFormat
 from speech_service.text.subtitles.rules import SubtitleRules
 
 Call = Callable[[str], object]
@@ -80,9 +80,9 @@ def in_splitter(mode: Segmentation, step: int) -> Call:
 
 def in_subtitles(text: str) -> None:
     for head, kind in (
-        ("1\n00:00:01,000 --> 00:00:02,000\n", FileKind.SRT),
-        ("WEBVTT\n\n00:01.000 --> 00:02.000\n", FileKind.WEBVTT),
-        ("", FileKind.SRT),
+        ("1\n00:00:01,000 --> 00:00:02,000\n", SubtitleFormat.SRT),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n", SubtitleFormat.WEBVTT),
+        ("", SubtitleFormat.SRT),
     ):
         translation = srt_translate.SubtitleTranslation(subtitle_file.parse(head + text, kind))
         while batch := translation.next_batch():
@@ -91,9 +91,9 @@ def in_subtitles(text: str) -> None:
 
 
 def in_cues(text: str) -> None:
-    for unit in cue_text.undress([text, text], FileKind.WEBVTT):
+    for unit in cue_text.undress([text, text], SubtitleFormat.WEBVTT):
         cue_text.keeps_tags(unit, text)
-        cue_text.dress(unit, text, FileKind.WEBVTT)
+        cue_text.dress(unit, text, SubtitleFormat.WEBVTT)
 
 
 def in_masks(text: str) -> None:

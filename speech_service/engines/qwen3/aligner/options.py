@@ -22,7 +22,7 @@ _MAX_PIECE_MS = 300_000
 _MIN_PIECE_MS = 3 * TAIL_MS
 
 
-class Options(Settings, frozen=True):
+class Qwen3AlignerOptions(Settings, frozen=True):
     """Options of ``aligner/qwen3``."""
 
     model: str
@@ -50,7 +50,7 @@ class Options(Settings, frozen=True):
             raise ConfigError(f"piece_ms: {self.piece_ms} is out of range. Allowed: {allowed}")
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: Qwen3AlignerOptions) -> ModelCapabilities:
     """What the model can do, from its config.json; its weights are not read."""
     folder = check_source(options.model, options.revision)
     languages = LANGUAGES
@@ -72,7 +72,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: Qwen3AlignerOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane; lanes share the weights.
 
     Raises:

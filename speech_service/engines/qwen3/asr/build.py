@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from speech_service.engines.qwen3.asr.features import FEATURES
 from speech_service.engines.qwen3.asr.listening import MOST_RECORDINGS, SLOT_TOKENS, listen
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.prompt import Prompter
-from speech_service.engines.qwen3.asr.reading import Reader
+from speech_service.engines.qwen3.asr.prompt import AsrPrompter
+from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr_config import (
     AUDIO_PREFIX,
     DECODER_PREFIX,
@@ -63,11 +63,13 @@ class Loaded:
         assert isinstance(stack, DecoderStack)
         return AsrModel(encoder, self.embedding, stack, head)
 
-    def reader(self, model: AsrModel, floor: MelFloor, slots: int, slot_tokens: int) -> Reader:
+    def reader(
+        self, model: AsrModel, floor: MelFloor, slots: int, slot_tokens: int
+    ) -> SegmentReader:
         """A reader with a cache of its own."""
         cache = model.new_cache(slots, slot_tokens)
         shape, features = self.config.audio, FEATURES[self.attention, floor]
-        return Reader(model, cache, Prompter(self.tokenizer), lambda: features(shape))
+        return SegmentReader(model, cache, AsrPrompter(self.tokenizer), lambda: features(shape))
 
     def slot_bytes(self, slot_tokens: int) -> int:
         """Memory of one sequence: its slot and, under causal attention, the encoder's part of an open window."""
@@ -84,7 +86,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class AsrNumerics:
     """What a network computes in, and where."""
 
     dtype: str
@@ -99,7 +101,7 @@ class Numbers:
 def load(
     source: str,
     revision: str,
-    numbers: Numbers,
+    numbers: AsrNumerics,
     max_positions: int,
     encoder: EncoderChoice = TORCH_ENCODER,
 ) -> Loaded:
@@ -151,7 +153,7 @@ def read_encoder(checkpoint: Checkpoint, config: AsrConfig) -> AudioEncoder:
 
 
 def _decoder(
-    checkpoint: Checkpoint, config: AsrConfig, numbers: Numbers, positions: int
+    checkpoint: Checkpoint, config: AsrConfig, numbers: AsrNumerics, positions: int
 ) -> tuple[nn.ModuleDict, Tensor]:
     """Stack and head, and the embedding, which the head may share."""
     dtype, device = DTYPES[numbers.dtype], numbers.device

@@ -14,12 +14,12 @@ from speech_service.domain.audio import SAMPLES_PER_MS
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr.beginnings import Beginning, KeptText, from_nothing
-from speech_service.engines.qwen3.asr.build import Loaded, Numbers
+from speech_service.engines.qwen3.asr.build import AsrNumerics, Loaded
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
 from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
 from speech_service.engines.qwen3.asr.listening import silent_work
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.options import Options
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
 from speech_service.engines.qwen3.asr.proposing import (
     Combined,
     DraftModel,
@@ -27,8 +27,8 @@ from speech_service.engines.qwen3.asr.proposing import (
     PreviousPartial,
     Proposer,
 )
-from speech_service.engines.qwen3.asr.reading import Reader
-from speech_service.engines.qwen3.asr.running import Limits
+from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.qwen3.asr.running import AsrLimits
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
 from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
@@ -58,7 +58,9 @@ _WARM_UP_STEPS = 4
 _MIB = 1 << 20
 
 
-def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> Engine:
+def compose(
+    options: Qwen3AsrOptions, capabilities: ModelCapabilities, shared: SharedModels
+) -> Engine:
     """Load what the options name and wire it up.
 
     Raises:
@@ -82,7 +84,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
     return PlacedEngine(engine, device, cores) if is_placed else engine
 
 
-def _for_draft(options: Options) -> Options:
+def _for_draft(options: Qwen3AsrOptions) -> Qwen3AsrOptions:
     return structs.replace(
         options,
         model=options.draft,
@@ -91,10 +93,12 @@ def _for_draft(options: Options) -> Options:
     )
 
 
-def _loaded(options: Options, shared: SharedModels) -> Loaded:
+def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
     packs = not options.compile
-    numbers = Numbers(options.dtype, options.device, options.quantize, options.calibration, packs)
+    numbers = AsrNumerics(
+        options.dtype, options.device, options.quantize, options.calibration, packs
+    )
     encoder = EncoderChoice(
         options.encoder,
         options.encoder_file,
@@ -113,8 +117,8 @@ def _loaded(options: Options, shared: SharedModels) -> Loaded:
     return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
 
 
-def _limits(options: Options, loaded: Loaded) -> Limits:
-    return Limits(
+def _limits(options: Qwen3AsrOptions, loaded: Loaded) -> AsrLimits:
+    return AsrLimits(
         max_running=options.max_batch,
         max_audio_ms=options.max_audio_ms,
         window_samples=loaded.window_samples,
@@ -133,7 +137,7 @@ class _Lane:
 
     def __init__(
         self,
-        options: Options,
+        options: Qwen3AsrOptions,
         capabilities: ModelCapabilities,
         device: Device,
         target: Loaded,
@@ -176,7 +180,7 @@ class _Lane:
         }
         return makers[self._options.streaming]()
 
-    def _parts(self, loaded: Loaded) -> tuple[Reader, Forward]:
+    def _parts(self, loaded: Loaded) -> tuple[SegmentReader, Forward]:
         """A reader with a cache of its own, and passes over that."""
         model = loaded.model(self._device, self._passes)
         model.stack.freeze()
@@ -184,7 +188,7 @@ class _Lane:
         reader = loaded.reader(model, floor, self._slots, length)
         return reader, self._forward(model, reader)
 
-    def _forward(self, model: AsrModel, reader: Reader) -> Forward:
+    def _forward(self, model: AsrModel, reader: SegmentReader) -> Forward:
         if self._passes is None:
             return PackedForward(model, reader.cache)
         return SlotForward(model, reader.cache, self._device, self._passes)
@@ -239,7 +243,7 @@ class _Lane:
         return DraftModel(reader, forward, options.draft_ahead, options.draft_max_batch)
 
 
-def _passes(options: Options) -> Passes | None:
+def _passes(options: Qwen3AsrOptions) -> Passes | None:
     """How passes of fixed shape are prepared; None: there are none."""
     if not options.graphs and not options.compile:
         return None

@@ -31,8 +31,8 @@ from speech_service.engines.qwen3.asr.beginnings import Beginning
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
 from speech_service.engines.qwen3.asr.output import parse
 from speech_service.engines.qwen3.asr.proposing import Proposer
-from speech_service.engines.qwen3.asr.reading import Reader
-from speech_service.engines.qwen3.asr.running import Limits, Running
+from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.qwen3.asr.running import AsrLimits, Running
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 
 logger = logging.getLogger(__name__)
@@ -42,13 +42,13 @@ logger = logging.getLogger(__name__)
 class AsrParts:
     """What the engine is composed of; ``reader`` and ``forward`` share one cache."""
 
-    reader: Reader
+    reader: SegmentReader
     forward: Forward
     proposer: Proposer
     tokenizer: QwenTokenizer
     ends: Collection[int]
     """Tokens that end an answer."""
-    limits: Limits
+    limits: AsrLimits
     beginning: Beginning
 
 

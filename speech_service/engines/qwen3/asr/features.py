@@ -19,7 +19,7 @@ from speech_service.engines.qwen3.encoder.mel import (
     raw_frames,
     settled_frames,
 )
-from speech_service.engines.qwen3.encoder.network import Attention, Window, WindowPast
+from speech_service.engines.qwen3.encoder.network import Attention, MelWindow, WindowPast
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 _MIN_SAMPLES = 400
@@ -30,8 +30,8 @@ _MIN_SAMPLES = 400
 class Features:
     """Windows that no further audio can change and that were not given before; and those that are not final."""
 
-    closed: tuple[Window, ...]
-    open: tuple[Window, ...]
+    closed: tuple[MelWindow, ...]
+    open: tuple[MelWindow, ...]
 
 
 class SegmentFeatures(Protocol):
@@ -69,20 +69,20 @@ class PrefixFeatures:
         settled = settled_frames(len(samples))  # what a very short segment is filled up with is not
         fresh = raw_frames(audio, bins, self._before + self._raw.shape[1], settled)
         self._raw = torch.cat([self._raw, fresh], dim=1)
-        closed: list[Window] = []
+        closed: list[MelWindow] = []
         while self._raw.shape[1] >= size:
             window, self._raw = self._raw[:, :size], self._raw[:, size:]
             self._before += size
             self._loudest = torch.maximum(self._loudest, window.max())
-            closed.append(Window(lifted(window, self._loudest), is_clip=False))
+            closed.append(MelWindow(lifted(window, self._loudest), is_clip=False))
         rest = raw_frames(audio, bins, max(settled, self._before), frame_count(len(audio)))
         return Features(tuple(closed), self._opened(torch.cat([self._raw, rest], dim=1)))
 
-    def _opened(self, raw: Tensor) -> tuple[Window, ...]:
+    def _opened(self, raw: Tensor) -> tuple[MelWindow, ...]:
         if not raw.shape[1]:
             return ()
         loudest = torch.maximum(self._loudest, raw.max())
-        return (Window(lifted(raw, loudest), is_clip=self._before == 0),)
+        return (MelWindow(lifted(raw, loudest), is_clip=self._before == 0),)
 
 
 class CausalFeatures:
@@ -111,16 +111,16 @@ class CausalFeatures:
         mel = torch.cat([last.mel, opened.mel], dim=1)
         return Features(tuple(closed), (replace(last, mel=mel),))
 
-    def _parts(self, chunks: Sequence[Window]) -> list[Window]:
+    def _parts(self, chunks: Sequence[MelWindow]) -> list[MelWindow]:
         """Finished chunks, those of one window together."""
         whole = self._shape.window_frames // self._shape.chunk_frames
-        parts: list[Window] = []
+        parts: list[MelWindow] = []
         while chunks:
             room = whole - self._finished
             taken, chunks = chunks[:room], chunks[room:]
             mel = torch.cat([chunk.mel for chunk in taken], dim=1)
             settled = len(taken) * self._shape.chunk_tokens
-            parts.append(Window(mel, is_clip=False, past=self._past, settled_tokens=settled))
+            parts.append(MelWindow(mel, is_clip=False, past=self._past, settled_tokens=settled))
             self._finished += len(taken)
             if self._finished == whole:
                 self._finished, self._past = 0, WindowPast()
@@ -137,7 +137,7 @@ class ClipFeatures:
         """Compute all of it."""
         raw = raw_frames(_tensor(samples), self._shape.mel_bins)
         pieces = lifted(raw, raw.max()).split(self._shape.window_frames, dim=1)
-        return Features((), tuple(Window(piece, is_clip=len(pieces) == 1) for piece in pieces))
+        return Features((), tuple(MelWindow(piece, is_clip=len(pieces) == 1) for piece in pieces))
 
 
 FEATURES: Mapping[tuple[Attention, MelFloor], Callable[[AudioShape], SegmentFeatures]] = {

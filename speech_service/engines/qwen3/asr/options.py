@@ -20,7 +20,7 @@ _FRAME_TOKENS = 16
 Decoding = Literal["greedy", "previous", "draft", "previous+draft"]
 
 
-class Options(Settings, frozen=True):
+class Qwen3AsrOptions(Settings, frozen=True):
     """Options of ``recognizer/qwen3``."""
 
     model: str
@@ -152,7 +152,7 @@ class Options(Settings, frozen=True):
             raise ConfigError(f"warm_up_ms: {too_long[0]} is not between 1 and max_audio_ms")
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: Qwen3AsrOptions) -> ModelCapabilities:
     """What the model can do, from its config.json; its weights are not read.
 
     Raises:
@@ -190,7 +190,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def _check_machine(options: Options) -> None:
+def _check_machine(options: Qwen3AsrOptions) -> None:
     """What can be known without torch; the rest shows when the model is loaded."""
     parse_cores(options.cores)
     for name in ("encoder_file", "draft_encoder_file", "calibration"):
@@ -203,7 +203,7 @@ def _check_machine(options: Options) -> None:
         )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: Qwen3AsrOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane; lanes share the weights.
 
     Raises:

@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 from speech_service.engines.qwen3.encoder.network import (
     AudioEncoder,
-    Window,
+    MelWindow,
     WindowPast,
     stack_windows,
 )
@@ -31,11 +31,11 @@ class CausalEncoder:
         self._device = device
         self._dtype = module.places.dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
         return in_alike_batches(windows, self._module.shape.chunk_frames, self._batch)
 
-    def _batch(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _batch(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         pasts = [window.past or WindowPast() for window in windows]
         mel, tokens, ends = stack_windows(windows, self._module.shape)
         before = torch.tensor([past.tokens for past in pasts])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, Window
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.torch import TorchEncoder
 
 _SEED = 1
@@ -32,7 +32,7 @@ def check_encoder(encoder: Encoder, module: AudioEncoder, tolerance: float) -> f
     random = torch.Generator().manual_seed(_SEED)
     chunk, window = shape.chunk_frames, shape.window_frames
     windows = [
-        Window(torch.randn(shape.mel_bins, frames, generator=random).clamp(-1.5, 1.5), is_clip)
+        MelWindow(torch.randn(shape.mel_bins, frames, generator=random).clamp(-1.5, 1.5), is_clip)
         for frames, is_clip in ((window, False), (chunk + chunk // 3, False), (chunk // 2, True))
     ]
     reference = TorchEncoder(module).encode(windows)

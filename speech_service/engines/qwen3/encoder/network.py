@@ -199,7 +199,7 @@ class WindowPast:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
+class MelWindow:
     """Up to one window of a clip's mel frames: float [mel_bins, frames], at least one frame.
 
     Under causal attention, a part of a window, which begins with a chunk.
@@ -217,12 +217,12 @@ class Window:
 class Encoder(Protocol):
     """Runs the audio encoder, on whatever runtime."""
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """States of each window: float [tokens, out_size], in order, as the decoder takes them."""
         ...
 
 
-def stack_windows(windows: Sequence[Window], shape: AudioShape) -> tuple[Tensor, Tensor, Tensor]:
+def stack_windows(windows: Sequence[MelWindow], shape: AudioShape) -> tuple[Tensor, Tensor, Tensor]:
     """Arguments of :meth:`AudioEncoder.forward` for windows of any clips."""
     chunk = shape.chunk_frames
     frames = max(-(-window.mel.shape[1] // chunk) for window in windows) * chunk

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.encoder.graph import EXPORTED, OUTPUT
-from speech_service.engines.qwen3.encoder.network import Window, stack_windows
+from speech_service.engines.qwen3.encoder.network import MelWindow, stack_windows
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.runtimes import tensorrt as tensorrt_engine
 from speech_service.engines.runtimes.tensorrt import Profile, run_engine
@@ -63,7 +63,7 @@ class TensorrtEncoder:
         self._device = device
         self._dtype = dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says.
 
         Raises:
@@ -74,7 +74,7 @@ class TensorrtEncoder:
             states += self._pass(windows[at : at + MOST_WINDOWS])
         return states
 
-    def _pass(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _pass(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         mel, tokens, ends = stack_windows(windows, self._shape)
         stage, shape = self._device.stage, self._shape
         places = mel.shape[2] // shape.chunk_frames * shape.chunk_tokens

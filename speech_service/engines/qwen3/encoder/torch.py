@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from speech_service.engines.qwen3.encoder.network import AudioEncoder, Window, stack_windows
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, MelWindow, stack_windows
 from speech_service.engines.runtimes.torch import HOST, Body, Device, Passes
 
 MOST_WINDOWS = 16
@@ -27,11 +27,11 @@ class TorchEncoder:
         self._device = device
         self._dtype = module.places.dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
         return in_alike_batches(windows, self._module.shape.chunk_frames, self._batch)
 
-    def _batch(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _batch(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         mel, tokens, ends = stack_windows(windows, self._module.shape)
         stage = self._device.stage
         states = self._module(stage(mel, self._dtype), stage(tokens), stage(ends))
@@ -59,14 +59,14 @@ class CapturedEncoder:
             for c in self._chunks
         }
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
         states: list[Tensor] = []
         for at in range(0, len(windows), MOST_WINDOWS):
             states += self._pass(windows[at : at + MOST_WINDOWS])
         return states
 
-    def _pass(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _pass(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         shape = self._module.shape
         mel, tokens, ends = stack_windows(windows, shape)
         rows = fitting(self._windows, len(windows))
@@ -93,9 +93,9 @@ class CapturedEncoder:
 
 
 def in_alike_batches(
-    windows: Sequence[Window],
+    windows: Sequence[MelWindow],
     chunk_frames: int,
-    encode: Callable[[Sequence[Window]], Sequence[Tensor]],
+    encode: Callable[[Sequence[MelWindow]], Sequence[Tensor]],
 ) -> Sequence[Tensor]:
     """Encode windows of about the same length together; results in the windows' order."""
     alike: dict[int, list[int]] = {}

@@ -24,8 +24,8 @@ from speech_service.engines.qwen3.tts.config import (
 )
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
-from speech_service.engines.qwen3.tts.model import Numbers, TtsModel, load_tts
-from speech_service.engines.qwen3.tts.options import Options
+from speech_service.engines.qwen3.tts.model import TtsModel, TtsNumerics, load_tts
+from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
@@ -45,7 +45,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
+class _LoadedTts:
     """What lanes share."""
 
     model: TtsModel
@@ -53,7 +53,9 @@ class _Loaded:
     fingerprint: str
 
 
-def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> TtsEngine:
+def compose(
+    options: Qwen3TtsOptions, capabilities: ModelCapabilities, shared: SharedModels
+) -> TtsEngine:
     """Load what the options name and wire it up.
 
     Raises:
@@ -108,7 +110,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
     return TtsEngine(capabilities, parts)
 
 
-def _streams(options: Options, model: TtsModel, length: int) -> int:
+def _streams(options: Qwen3TtsOptions, model: TtsModel, length: int) -> int:
     """As many as may be of use, or as the budget holds.
 
     Raises:
@@ -128,13 +130,13 @@ def _streams(options: Options, model: TtsModel, length: int) -> int:
     return min(options.max_batch, found)
 
 
-def _whole_text(options: Options, config: TtsConfig) -> bool:
+def _whole_text(options: Qwen3TtsOptions, config: TtsConfig) -> bool:
     if options.whole_text is None:
         return config.kind is not TtsKind.BASE
     return options.whole_text
 
 
-def _passes(options: Options, device: Device) -> Passes | None:
+def _passes(options: Qwen3TtsOptions, device: Device) -> Passes | None:
     """A GPU and a compiler want fixed shapes, a CPU as few rows as there are."""
     is_cuda = device.where.type == "cuda"
     if not is_cuda and not options.compile:
@@ -145,16 +147,16 @@ def _passes(options: Options, device: Device) -> Passes | None:
     return Passes(capture, is_quick=not options.compile)
 
 
-def _load(options: Options, choice: CodecChoice, positions: int) -> _Loaded:
+def _load(options: Qwen3TtsOptions, choice: CodecChoice, positions: int) -> _LoadedTts:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     dtype = DTYPES[options.dtype]
     codec_dtype = dtype if choice.runtime == "torch" else torch.float32
     packs = not options.compile
-    numbers = Numbers(dtype, options.device, options.quantize, codec_dtype, packs)
+    numbers = TtsNumerics(dtype, options.device, options.quantize, codec_dtype, packs)
     model = load_tts(checkpoint, positions=positions, numbers=numbers)
     codec = SOURCES[choice.runtime](model.codec, choice, model.device)
     fingerprint = _fingerprint(checkpoint, options.dtype) if options.voices_folder else ""
-    return _Loaded(model, codec, fingerprint)
+    return _LoadedTts(model, codec, fingerprint)
 
 
 def _fingerprint(checkpoint: Checkpoint, dtype: str) -> str:

@@ -22,7 +22,7 @@ from speech_service.engines.qwen3.tts.frame_pass import (
     SlotFrames,
 )
 from speech_service.engines.qwen3.tts.model import TtsModel
-from speech_service.engines.qwen3.tts.prompt import Prompt
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt
 from speech_service.engines.qwen3.tts.sampling import Rule, Rules, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.runtimes.torch import Passes
@@ -82,7 +82,7 @@ class FrameGenerator:
         """Make ready for streams whose prompts have so many tokens."""
         self._pass.prepare(min(tokens + 1, self.cache.length))
 
-    def open(self, prompt: Prompt, sampling: Sampling, seed: int = 0) -> int:
+    def open(self, prompt: TtsPrompt, sampling: Sampling, seed: int = 0) -> int:
         """Slot of a new stream, which speaks with the next step.
 
         Args:

@@ -19,7 +19,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 
-class Options(Settings, frozen=True):
+class Qwen3TtsOptions(Settings, frozen=True):
     """Options of ``synthesizer/qwen3``."""
 
     model: str
@@ -132,7 +132,7 @@ class Options(Settings, frozen=True):
             raise ConfigError(str(error)) from error
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: Qwen3TtsOptions) -> ModelCapabilities:
     """What the model can do, from its config.json; its weights are not read.
 
     Raises:
@@ -142,7 +142,7 @@ def describe(options: Options) -> ModelCapabilities:
     return capabilities(read_tts_config(files), options)
 
 
-def capabilities(config: TtsConfig, options: Options) -> ModelCapabilities:
+def capabilities(config: TtsConfig, options: Qwen3TtsOptions) -> ModelCapabilities:
     """What a checkpoint of this configuration can do."""
     abilities = abilities_of(config)
     name = f"qwen3-tts-{config.kind.value.replace('_', '-')}"
@@ -161,7 +161,7 @@ def capabilities(config: TtsConfig, options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: Qwen3TtsOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane; lanes share the weights.
 
     Raises:

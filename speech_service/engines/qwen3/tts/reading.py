@@ -11,7 +11,7 @@ from speech_service.engines.qwen3.codec.streams import CodecSnapshot
 from speech_service.engines.qwen3.tts.abilities import abilities_of, check
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ, TtsConfig
 from speech_service.engines.qwen3.tts.languages import name_of
-from speech_service.engines.qwen3.tts.prompt import Prompt, Prompter, Utterance
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt, TtsPrompter, Utterance
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.text.clean import clean, is_speakable
 
@@ -36,7 +36,7 @@ class TextLimits:
 class Script:
     """A work item, ready to be spoken."""
 
-    prompt: Prompt
+    prompt: TtsPrompt
     max_frames: int
     codec_start: CodecSnapshot | None
 
@@ -45,7 +45,7 @@ class ScriptReader:
     """Reads work items for one model."""
 
     def __init__(
-        self, config: TtsConfig, prompter: Prompter, voices: VoiceStore, limits: TextLimits
+        self, config: TtsConfig, prompter: TtsPrompter, voices: VoiceStore, limits: TextLimits
     ) -> None:
         self._config = config
         self._abilities = abilities_of(config)

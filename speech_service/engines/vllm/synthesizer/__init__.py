@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "vllm-omni"
 
 
-class Options(ServerOptions, frozen=True):
+class VllmOmniOptions(ServerOptions, frozen=True):
     """Options of ``synthesizer/vllm-omni``."""
 
     kind: Literal["custom_voice", "voice_design", "base"] = "custom_voice"
@@ -50,7 +50,7 @@ class Options(ServerOptions, frozen=True):
         )
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: VllmOmniOptions) -> ModelCapabilities:
     """What the server is taken to do; it is not asked.
 
     Raises:
@@ -75,7 +75,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "ServerEngine":
+def build(options: VllmOmniOptions, shared: SharedModels) -> "ServerEngine":
     """Make one lane's engine; the server is not asked for anything yet.
 
     Raises:

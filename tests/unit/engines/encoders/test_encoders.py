@@ -12,7 +12,7 @@ from speech_service.engines.qwen3.encoder import sources
 from speech_service.engines.qwen3.encoder import torch as encoders
 from speech_service.engines.qwen3.encoder.check import check_encoder
 from speech_service.engines.qwen3.encoder.graph import encoder_graph
-from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, Window
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.onnx import OnnxEncoder, open_session
 from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice
 from speech_service.engines.qwen3.encoder.torch import CapturedEncoder, TorchEncoder
@@ -61,10 +61,12 @@ def exported(module: AudioEncoder, tmp_path_factory: pytest.TempPathFactory) -> 
     return file
 
 
-def windows(*frames: int, is_clip: bool = False) -> list[Window]:
+def windows(*frames: int, is_clip: bool = False) -> list[MelWindow]:
     """Make windows of noise."""
     random = torch.Generator().manual_seed(sum(frames))
-    return [Window(torch.randn(SHAPE.mel_bins, each, generator=random), is_clip) for each in frames]
+    return [
+        MelWindow(torch.randn(SHAPE.mel_bins, each, generator=random), is_clip) for each in frames
+    ]
 
 
 BATCHES = {
@@ -84,7 +86,7 @@ def make_onnx(file: Path) -> Encoder:
 @pytest.mark.parametrize("batch", BATCHES.values(), ids=list(BATCHES))
 @pytest.mark.parametrize("kind", ["onnx", "captured"])
 def test_states_are_those_of_the_module(
-    module: AudioEncoder, exported: Path, kind: str, batch: Sequence[Window]
+    module: AudioEncoder, exported: Path, kind: str, batch: Sequence[MelWindow]
 ) -> None:
     encoder = make_onnx(exported) if kind == "onnx" else CapturedEncoder(module, HOST, QUICK)
     expected = TorchEncoder(module).encode(batch)
@@ -142,7 +144,7 @@ def test_the_check_measures_and_refuses_other_weights(module: AudioEncoder, expo
 
 def test_an_encoder_that_gives_nan_is_refused(module: AudioEncoder) -> None:
     class Broken:
-        def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+        def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
             return [each * torch.nan for each in TorchEncoder(module).encode(windows)]
 
     with pytest.raises(ConfigError, match="nan"):

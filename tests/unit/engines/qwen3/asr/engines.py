@@ -19,7 +19,7 @@ from speech_service.domain.work import (
     WorkEvent,
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
-from speech_service.engines.qwen3.asr.options import Options, build
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.audio import speech_like
 
@@ -31,7 +31,7 @@ def make_engine(
     model: Path, draft: Path | None = None, *, answer_tokens: int = 24, **options: Any
 ) -> AsrEngine:
     """Build an engine whose answers are cut at a number of tokens and at nothing else."""
-    chosen = Options(model=str(model), draft=str(draft or ""), dtype="float32", **options)
+    chosen = Qwen3AsrOptions(model=str(model), draft=str(draft or ""), dtype="float32", **options)
     engine = cast(AsrEngine, build(chosen, _shared))
     limit(engine, answer_tokens)
     return engine

@@ -14,11 +14,11 @@ from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, SegmentKey
 from speech_service.engines.qwen3.asr import options as qwen3
-from speech_service.engines.qwen3.asr.build import Loaded, Numbers, load
+from speech_service.engines.qwen3.asr.build import AsrNumerics, Loaded, load
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.features import CausalFeatures, Features, PrefixFeatures
-from speech_service.engines.qwen3.asr.options import Options
-from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
+from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.folder import TinyModels
@@ -43,7 +43,9 @@ def loaded(tiny_models: TinyModels) -> Loaded:
     """Give a recognizer with causal attention."""
     torch.set_num_threads(1)
     choice = EncoderChoice(attention="causal")
-    return load(str(tiny_models.asr_target()), "", Numbers("float32", "cpu", "none"), 2048, choice)
+    return load(
+        str(tiny_models.asr_target()), "", AsrNumerics("float32", "cpu", "none"), 2048, choice
+    )
 
 
 def encoded(encoder: Encoder, new: Features) -> tuple[Tensor, Tensor]:
@@ -109,7 +111,7 @@ def test_later_sound_changes_no_finished_chunk(loaded: Loaded) -> None:
 def test_up_to_one_chunk_it_is_the_attention_of_the_release_and_beyond_it_is_not(
     target: Path, loaded: Loaded
 ) -> None:
-    exact = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    exact = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     gaps: list[float] = []
     for duration_s in (0.3, 0.97, 3.0):
         samples = clip(420, duration_s)
@@ -128,7 +130,7 @@ def test_a_batch_of_parts_behind_pasts_of_any_length_equals_each_alone(loaded: L
     for features, samples, seconds in zip(streams, sounds, (0.5, 1.5, 4.2, 7.9, 9.4), strict=True):
         new = features.grow(samples[: int(seconds * CHUNK)])
         encoder.encode([*new.closed, *new.open])
-    windows: list[Window] = []
+    windows: list[MelWindow] = []
     for features, samples in zip(streams, sounds, strict=True):
         new = features.grow(samples[: 10 * CHUNK])
         windows += [*new.closed, *new.open]
@@ -187,7 +189,7 @@ class CountingEncoder:
         self.encoder = encoder
         self.frames: list[int] = []
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """Note and pass on."""
         self.frames.append(sum(window.mel.shape[1] for window in windows))
         return self.encoder.encode(windows)
@@ -236,7 +238,7 @@ def test_an_encoder_that_fails_ends_the_update_and_the_next_begins_from_nothing(
     answer(engine, samples[: 2 * CHUNK], **fields)
 
     class Failing:
-        def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+        def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
             raise RuntimeError("no memory")
 
     with monkeypatch.context() as patched:
@@ -258,7 +260,7 @@ def test_works_of_any_batch_have_the_tokens_of_each_alone(target: Path) -> None:
 
 
 def test_bfloat16_which_is_the_default_streams(target: Path) -> None:
-    options = Options(str(target), attention="causal", max_context_tokens=64)
+    options = Qwen3AsrOptions(str(target), attention="causal", max_context_tokens=64)
     engine: Any = qwen3.build(options, SharedModels())
     key, samples = SegmentKey("stream", 0, 0), clip(470, 4.0)
     for seconds in (1.5, 4.0):
@@ -285,19 +287,20 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_what_it_cannot_be_combined_with_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=f'attention: "causal" needs {message}'):
-        Options(model="m", attention="causal", **options)
+        Qwen3AsrOptions(model="m", attention="causal", **options)
 
 
 def test_the_description_says_that_it_is_inexact(target: Path) -> None:
     exact, causal = (
-        qwen3.describe(Options(str(target), attention=each)) for each in ("window", "causal")
+        qwen3.describe(Qwen3AsrOptions(str(target), attention=each))
+        for each in ("window", "causal")
     )
     assert "inexact" in causal.description
     assert "inexact" not in exact.description
 
 
 def test_the_kv_budget_counts_what_the_encoder_keeps(loaded: Loaded, target: Path) -> None:
-    exact = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    exact = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     features, encoder = CausalFeatures(loaded.config.audio), loaded.model().encoder
     with torch.inference_mode():
         new = features.grow(clip(450, 7.99))

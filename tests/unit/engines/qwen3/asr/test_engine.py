@@ -18,7 +18,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.forward import Choices, Feed
-from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
     change_limits,
@@ -138,7 +138,7 @@ class CountingEncoder:
         self.encoder = encoder
         self.windows = 0
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """Count and pass on."""
         self.windows += len(windows)
         return self.encoder.encode(windows)
@@ -297,16 +297,16 @@ def _proposed(event: Any) -> int:
 def test_partials_of_the_draft_tier_are_the_drafts_and_finals_the_targets(
     target: Path, draft: Path
 ) -> None:
-    from speech_service.engines.qwen3.asr.options import Options, build
+    from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
     from speech_service.engines.shared import SharedModels
 
-    options = Options(str(target), draft=str(draft), dtype="float32", partials="draft")
+    options = Qwen3AsrOptions(str(target), draft=str(draft), dtype="float32", partials="draft")
     engine: Any = build(options, SharedModels())
     samples = clip(150, 2.0)
     partial = make_work(samples, kind=RecognizeKind.PARTIAL)
     final = make_work(samples)
     events = run(engine, [partial, final])
     for work, model in ((partial, draft), (final, target)):
-        alone: Any = build(Options(str(model), dtype="float32"), SharedModels())
+        alone: Any = build(Qwen3AsrOptions(str(model), dtype="float32"), SharedModels())
         twin = make_work(samples)
         assert tokens_of(events[work.work_id]) == tokens_of(run(alone, [twin])[twin.work_id])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
 from speech_service.domain.work import RecognizeKind, WorkDone, WorkFailed
-from speech_service.engines.qwen3.encoder.network import Window
+from speech_service.engines.qwen3.encoder.network import MelWindow
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
@@ -75,7 +75,7 @@ def test_audio_that_cannot_be_encoded_fails_alone(
     encoder = model.encoder
 
     class Failing:
-        def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+        def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
             if any(window.mel.shape[1] == 77 for window in windows):
                 raise RuntimeError("kernel failed")
             return encoder.encode(windows)

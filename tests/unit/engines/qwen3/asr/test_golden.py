@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from speech_service.domain.work import WorkDone
-from speech_service.engines.qwen3.asr.build import Numbers, load
+from speech_service.engines.qwen3.asr.build import AsrNumerics, load
 from speech_service.engines.qwen3.asr.features import ClipFeatures
 from speech_service.engines.qwen3.asr.languages import TAGS
-from speech_service.engines.qwen3.asr.prompt import Prompter
+from speech_service.engines.qwen3.asr.prompt import AsrPrompter
 from speech_service.text.repetition import collapse_repetitions
 from tests.qwen_tiny.golden import Golden, difference, read_golden
 from tests.unit.engines.qwen3.asr.engines import clip, limit, make_engine, make_work, run, tokens_of
@@ -66,8 +66,8 @@ def test_tokens_equal_the_official_package(target: Path, draft: Path, decoding: 
 
 
 def test_mel_encoder_and_prompt_equal_the_official_package(target: Path) -> None:
-    loaded = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
-    prompter, encoder = Prompter(loaded.tokenizer), loaded.model().encoder
+    loaded = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
+    prompter, encoder = AsrPrompter(loaded.tokenizer), loaded.model().encoder
     with torch.inference_mode():
         for case in golden().cases:
             name = case["name"]
@@ -106,6 +106,6 @@ def test_text_and_language_equal_the_official_package_where_nothing_repeats(targ
 
 
 def test_a_clip_of_silence_has_finite_features(target: Path) -> None:
-    loaded = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    loaded = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     features = ClipFeatures(loaded.config.audio).grow(np.zeros(16_000, np.float32))
     assert all(torch.isfinite(window.mel).all() for window in features.open)

@@ -13,8 +13,8 @@ import torch
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr import options as qwen3
-from speech_service.engines.qwen3.asr.build import Numbers
-from speech_service.engines.qwen3.asr.options import Options
+from speech_service.engines.qwen3.asr.build import AsrNumerics
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
 from speech_service.engines.qwen3.asr.slots import SlotForward
 from speech_service.engines.qwen3.asr.tools import export_encoder, report_quantization
 from speech_service.engines.qwen3.nn.quantize import Int8Linear, linears
@@ -63,7 +63,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_what_cannot_act_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Options(model="m", **options)
+        Qwen3AsrOptions(model="m", **options)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +78,13 @@ def test_what_is_not_there_stops_the_start(
     target: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        qwen3.describe(Options(model=str(target), **options))
+        qwen3.describe(Qwen3AsrOptions(model=str(target), **options))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="it is installed")
 def test_tensorrt_that_is_not_installed_stops_the_start(target: Path) -> None:
     file = str(target / "config.json")
-    options = Options(str(target), device="cuda", encoder="tensorrt", encoder_file=file)
+    options = Qwen3AsrOptions(str(target), device="cuda", encoder="tensorrt", encoder_file=file)
     with pytest.raises(ConfigError, match=r'encoder: "tensorrt" .* pip install tensorrt'):
         qwen3.describe(options)
 
@@ -92,7 +92,7 @@ def test_tensorrt_that_is_not_installed_stops_the_start(target: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without a GPU")
 @pytest.mark.parametrize("options", [{"device": "cuda"}, {"quantize": "fp8"}])
 def test_what_this_machine_lacks_stops_the_load(target: Path, options: dict[str, Any]) -> None:
-    chosen = Options(model=str(target), **options)
+    chosen = Qwen3AsrOptions(model=str(target), **options)
     with pytest.raises(ConfigError, match=r"cannot be used here|needs an NVIDIA GPU"):
         qwen3.build(chosen, SharedModels())
 
@@ -104,7 +104,7 @@ def test_a_device_of_another_kind_is_refused() -> None:
 
 
 def test_bfloat16_which_is_the_default_recognizes(target: Path) -> None:
-    engine: Any = qwen3.build(Options(str(target), max_context_tokens=64), SharedModels())
+    engine: Any = qwen3.build(Qwen3AsrOptions(str(target), max_context_tokens=64), SharedModels())
     work = make_work(clip(300, 0.6))
     assert tokens_of(run(engine, [work])[work.work_id])
     assert parts(engine).reader.cache.keys.dtype is torch.bfloat16
@@ -206,7 +206,7 @@ def test_the_thread_that_steps_is_bound_and_no_other(target: Path) -> None:
 
     before = os.sched_getaffinity(0)
     core = min(before)
-    options = Options(str(target), dtype="float32", cores=str(core), max_context_tokens=64)
+    options = Qwen3AsrOptions(str(target), dtype="float32", cores=str(core), max_context_tokens=64)
     engine: Any = qwen3.build(options, SharedModels())
     assert isinstance(engine, PlacedEngine)
     found: list[set[int]] = []
@@ -241,24 +241,26 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_has_every_linear_layer_and_is_sane(target: Path, recordings: Path) -> None:
-    numbers = Numbers("float32", "cpu", "int8")
+    numbers = AsrNumerics("float32", "cpu", "int8")
     layers = report_quantization(str(target), "", numbers, [recordings])
-    loaded = build.load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    loaded = build.load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     assert [each.name for each in layers] == [name for name, _ in linears(loaded.decoder)]
     assert all(0 < each.error < 0.1 for each in layers)
     assert all(each.smoothed_error is not None and each.smoothed_error > 0 for each in layers)
-    weights = Numbers("float32", "cpu", "int8-weights")
+    weights = AsrNumerics("float32", "cpu", "int8-weights")
     less = report_quantization(str(target), "", weights, [recordings / "0.wav"])
     assert np.mean([each.error for each in less]) < np.mean([each.error for each in layers])
     assert all(each.smoothed_error is None for each in less)
 
 
 def test_calibration_smooths_what_is_loaded(target: Path, recordings: Path) -> None:
-    loaded = build.load(str(target), "", Numbers("float32", "cpu", "int8", str(recordings)), 2048)
+    loaded = build.load(
+        str(target), "", AsrNumerics("float32", "cpu", "int8", str(recordings)), 2048
+    )
     layers = [each for each in loaded.decoder.modules() if isinstance(each, Int8Linear)]
     assert len(layers) == 4 * 4 + 1
     assert all(each.shrink is not None and float(each.shrink.std()) > 0 for each in layers)
-    rough = build.load(str(target), "", Numbers("float32", "cpu", "int8"), 2048)
+    rough = build.load(str(target), "", AsrNumerics("float32", "cpu", "int8"), 2048)
     head = rough.decoder["head"]
     assert isinstance(head, Int8Linear)
     assert head.shrink is None
@@ -266,7 +268,7 @@ def test_calibration_smooths_what_is_loaded(target: Path, recordings: Path) -> N
 
 def test_recordings_that_cannot_be_read_are_named(target: Path, tmp_path: Path) -> None:
     def load(calibration: Path) -> None:
-        build.load(str(target), "", Numbers("float32", "cpu", "int8", str(calibration)), 512)
+        build.load(str(target), "", AsrNumerics("float32", "cpu", "int8", str(calibration)), 512)
 
     with pytest.raises(ConfigError, match="no recordings"):
         load(tmp_path)
@@ -282,7 +284,7 @@ def test_an_engine_that_is_dropped_frees_its_model(target: Path) -> None:
     import weakref
 
     shared = SharedModels()
-    engine: Any = qwen3.build(Options(str(target), max_context_tokens=64), shared)
+    engine: Any = qwen3.build(Qwen3AsrOptions(str(target), max_context_tokens=64), shared)
     work = make_work(clip(350, 0.5))
     run(engine, [work])
     model: Any = parts(engine).reader._model

@@ -16,7 +16,7 @@ from speech_service.engines import registry
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.engine import TtsEngine
 from speech_service.engines.qwen3.tts.frame_pass import PackedFrames
-from speech_service.engines.qwen3.tts.options import Options
+from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.worker.heartbeat import probe
 from tests.qwen_tiny.folder import TinyModels
@@ -211,8 +211,8 @@ def test_a_missing_codec_is_told_at_the_start(tiny_tts: TinyModels, tmp_path: Pa
 
 def test_rules_come_from_the_checkpoint_unless_they_are_set(tiny_tts: TinyModels) -> None:
     recommended = Sampling(temperature=0.9, top_k=50, predictor_top_k=40)
-    own = Options("m", temperature=0.0, top_k=0, predictor_top_p=0.5)
-    assert Options("m").sampling(recommended) == recommended
+    own = Qwen3TtsOptions("m", temperature=0.0, top_k=0, predictor_top_p=0.5)
+    assert Qwen3TtsOptions("m").sampling(recommended) == recommended
     assert own.sampling(recommended) == Sampling(
         temperature=0.0, top_k=0, predictor_top_k=40, predictor_top_p=0.5
     )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from speech_service.engines.qwen3.tts.frame_pass import MIN_FRAMES, PackedFrames
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
-from speech_service.engines.qwen3.tts.prompt import Prompt, Utterance
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt, Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import GREEDY, Sampling
 from speech_service.engines.runtimes.torch import Body, Passes, as_it_is
 from tests.unit.engines.qwen3.tts.speaking import POSITIONS, Loaded, frames
@@ -118,7 +118,7 @@ def test_numbers_that_are_none_fail_alone_and_leave_nothing_behind(
     generator = FrameGenerator(model, 2, POSITIONS, passes)
     good = generator.open(model.prompter.prompt(wanted[0]), GREEDY)
     prompt = model.prompter.prompt(wanted[1])
-    bad = generator.open(Prompt(prompt.prefill * torch.nan, prompt.following), GREEDY)
+    bad = generator.open(TtsPrompt(prompt.prefill * torch.nan, prompt.following), GREEDY)
     spoken: list[Tensor] = []
     outcomes = generator.step()
     assert outcomes[bad] is Ended.NOT_FINITE
