@@ -141,8 +141,8 @@ def checkpoint(size: str, folder: Path) -> Path:
 def prompt(model: Path) -> dict[str, list[int]]:
     """Token ids around the audio, for peers that do not make them."""
     from speech_service.engines.qwen3.asr.prompt import AsrPrompter
-    from speech_service.engines.qwen3.checkpoint.files import read_files
     from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+    from speech_service.engines.qwen_release.files import read_files
 
     made = AsrPrompter(QwenTokenizer(read_files("checkpoint", model))).prompt("", "en")
     return {"head": list(made.head), "tail": list(made.tail)}

@@ -22,10 +22,10 @@ from speech_service.domain.errors import InternalError, InvalidAudioError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
 from speech_service.engines.character_units import character_units
-from speech_service.engines.pocketsphinx.spoken_text.reading import ReadableUnit, spoken_units
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.stepping import SteppingEngine
 from speech_service.protocols import Engine
+from speech_service.text.spoken.reading import ReadableUnit, spoken_units
 
 
 class FakeAlignerOptions(Settings, frozen=True):

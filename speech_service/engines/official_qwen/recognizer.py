@@ -26,7 +26,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.audio_checks import checked
 from speech_service.engines.official_qwen.package import load_official, timed
-from speech_service.engines.qwen3.asr.languages import NAMES, TAGS, VAD_GAIN_DB
+from speech_service.engines.qwen_release.recognition import NAMES, TAGS, VAD_GAIN_DB
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 

@@ -7,6 +7,7 @@ is cloned is encoded anew for each piece.
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,17 +19,15 @@ from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ
 from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
 from speech_service.engines.official_qwen.package import load_official, timed
-from speech_service.engines.official_qwen.requests import (
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import locate
+from speech_service.engines.qwen_release.requests import (
     LANGUAGES,
     SpeechRequest,
     checked,
 )
-from speech_service.engines.official_qwen.voices import qwen_voices
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import locate
-from speech_service.engines.qwen3.tts.abilities import Abilities
-from speech_service.engines.qwen3.tts.config import SAMPLE_RATE_HZ, TtsKind, read_tts_config
-from speech_service.engines.qwen3.tts.languages import NAMES
+from speech_service.engines.qwen_release.synthesis import Abilities, TtsKind, read_abilities
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, qwen_voices
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speech_budget import finish_of, most_frames
 from speech_service.engines.stepping import Piece, SteppingEngine
@@ -101,12 +100,9 @@ def build(options: OfficialTtsOptions, shared: SharedModels) -> Engine:
 
 
 def _abilities(options: OfficialTtsOptions) -> Abilities:
-    config = read_tts_config(read_files(options.model, locate(options.model)))
-    return Abilities(
-        kind=config.kind,
-        voices=tuple(sorted(config.speakers)),
-        languages=tuple(tag for tag in LANGUAGES if NAMES[tag] in config.languages),
-        follows_instructions=config.follows_instructions,
+    abilities = read_abilities(read_files(options.model, locate(options.model)))
+    return replace(
+        abilities, languages=tuple(tag for tag in LANGUAGES if tag in abilities.languages)
     )
 
 

@@ -22,7 +22,6 @@ from speech_service.engines.pocketsphinx.parts import TimedPart, phone_times
 from speech_service.engines.pocketsphinx.pronunciation import Pronouncer
 from speech_service.engines.pocketsphinx.report import report
 from speech_service.engines.pocketsphinx.sound import FRAME_MS
-from speech_service.engines.pocketsphinx.spoken_text.reading import ReadableUnit, spoken_units
 from speech_service.engines.pocketsphinx.text_graph import Candidate, Placed
 from speech_service.engines.pocketsphinx.window import (
     Heard,
@@ -30,6 +29,7 @@ from speech_service.engines.pocketsphinx.window import (
     search_far,
     search_window,
 )
+from speech_service.text.spoken.reading import ReadableUnit, spoken_units
 
 _PHONES_PER_S = 22
 _SPARE_PHONES = 40

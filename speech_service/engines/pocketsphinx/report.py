@@ -18,7 +18,7 @@ from speech_service.domain.audio import SAMPLES_PER_MS, Samples
 from speech_service.engines.character_units import character_units
 from speech_service.engines.pocketsphinx.parts import TimedPart
 from speech_service.engines.pocketsphinx.sound import FRAME_MS, loudness
-from speech_service.engines.pocketsphinx.spoken_text.reading import ReadableUnit
+from speech_service.text.spoken.reading import ReadableUnit
 
 _MIN_SPEECH_MS = 500
 """Less sound between two words is a breath or a filled pause, not speech that the text lacks."""

@@ -8,9 +8,6 @@ from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import GlossaryEntry, SubtitleCue
 from speech_service.engines.fake.translator import translate
 from speech_service.engines.marian import short_text
-from speech_service.engines.pocketsphinx.spoken_text import forms as spoken_forms
-from speech_service.engines.pocketsphinx.spoken_text.numbers import number_readings
-from speech_service.engines.pocketsphinx.spoken_text.reading import spoken_units
 from speech_service.engines.qwen3.aligner.words import korean_words, spaced_words
 from speech_service.sessions.recognition.stability import StablePrefix
 from speech_service.text import (
@@ -30,6 +27,9 @@ from speech_service.text.english import normalize, number_words, rules
 from speech_service.text.sentences import cutter as sentences
 from speech_service.text.sentences import pieces
 from speech_service.text.sentences import rules as sentence_rules
+from speech_service.text.spoken import forms as spoken_forms
+from speech_service.text.spoken.numbers import number_readings
+from speech_service.text.spoken.reading import spoken_units
 from speech_service.text.subtitles import atoms as subtitle_atoms
 from speech_service.text.subtitles import cue_text, display
 from speech_service.text.subtitles import file as subtitle_file

@@ -10,10 +10,10 @@ from speech_service.config.tree import ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.qwen3.aligner.japanese import PACKAGE as JAPANESE_PACKAGE
 from speech_service.engines.qwen3.aligner.pieces import TAIL_MS
-from speech_service.engines.qwen3.asr.languages import tags_of
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import check_source
 from speech_service.engines.qwen3.checkpoint.layouts import release_config
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import check_source
+from speech_service.engines.qwen_release.recognition import tags_of
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 

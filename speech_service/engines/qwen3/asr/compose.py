@@ -31,9 +31,9 @@ from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
 from speech_service.engines.qwen3.encoder.mel import MelFloor
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
+from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.runtimes.torch import (

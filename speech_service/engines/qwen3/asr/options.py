@@ -6,10 +6,10 @@ from typing import Literal
 
 from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
-from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB, tags_of
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import check_source
 from speech_service.engines.qwen3.checkpoint.layouts import release_config
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import check_source
+from speech_service.engines.qwen_release.recognition import NAMES, VAD_GAIN_DB, tags_of
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from speech_service.engines.qwen3.asr.languages import TAGS
+from speech_service.engines.qwen_release.recognition import TAGS
 
 TEXT_MARK = "<asr_text>"
 _LANGUAGE_MARK = "language "

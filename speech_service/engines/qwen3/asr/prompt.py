@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from speech_service.engines.qwen3.asr.languages import name_of
 from speech_service.engines.qwen3.asr.output import TEXT_MARK
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.qwen_release.recognition import name_of
 
 _REMEMBERED = 256
 

@@ -15,10 +15,10 @@ from speech_service.engines.qwen3.asr.build import (
     read_encoder,
     record,
 )
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES
 from speech_service.engines.qwen3.encoder.graph import EncoderTooLargeError, encoder_graph
 from speech_service.engines.qwen3.nn.quantize import layer_errors, quantiser
+from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.torch import open_device
 
 _MAX_POSITIONS = 2048

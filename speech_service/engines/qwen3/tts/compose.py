@@ -14,14 +14,7 @@ from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
 from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice, OpenCodec
 from speech_service.engines.qwen3.codec.streams import CodecStreams
-from speech_service.engines.qwen3.tts.config import (
-    CODEC_FOLDER,
-    CODEC_MODEL_TYPE,
-    FRAME_RATE_HZ,
-    MODEL_TYPE,
-    TtsConfig,
-    TtsKind,
-)
+from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, FRAME_RATE_HZ, TtsConfig
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
 from speech_service.engines.qwen3.tts.model import TtsModel, TtsNumerics, load_tts
@@ -29,6 +22,7 @@ from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
+from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODEL_TYPE, TtsKind
 from speech_service.engines.runtimes.torch import (
     Compiled,
     Device,

@@ -21,18 +21,13 @@ from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
-from speech_service.engines.qwen3.tts.config import (
-    CODEC_FOLDER,
-    CODEC_MODEL_TYPE,
-    SAMPLE_RATE_HZ,
-    TtsConfig,
-    TtsKind,
-    read_tts_config,
-)
+from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, TtsConfig, read_tts_config
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.prompt import TtsPrompter
 from speech_service.engines.qwen3.tts.speaker_encoder import SpeakerEncoder, SpeakerShape
 from speech_service.engines.qwen3.tts.talker import Talker
+from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, TtsKind
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)

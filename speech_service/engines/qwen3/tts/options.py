@@ -5,16 +5,11 @@ from typing import Literal
 
 from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import ModelCapabilities, ModelKind
-from speech_service.engines.official_qwen.voices import qwen_voices
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import locate
-from speech_service.engines.qwen3.tts.abilities import abilities_of
-from speech_service.engines.qwen3.tts.config import (
-    SAMPLE_RATE_HZ,
-    TtsConfig,
-    read_tts_config,
-)
+from speech_service.engines.qwen3.tts.config import TtsConfig, read_tts_config
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import locate
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, qwen_voices
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -144,7 +139,7 @@ def describe(options: Qwen3TtsOptions) -> ModelCapabilities:
 
 def capabilities(config: TtsConfig, options: Qwen3TtsOptions) -> ModelCapabilities:
     """What a checkpoint of this configuration can do."""
-    abilities = abilities_of(config)
+    abilities = config.abilities
     name = f"qwen3-tts-{config.kind.value.replace('_', '-')}"
     voices = qwen_voices(name, abilities.voices, SAMPLE_RATE_HZ)
     return ModelCapabilities(

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
 from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.codec.runtimes.graph import CodecTooLargeError, codec_graph
-from speech_service.engines.qwen3.tts.config import MODEL_TYPE, read_tts_config
+from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsNumerics, load_codec
+from speech_service.engines.qwen_release.hub import CheckpointError
+from speech_service.engines.qwen_release.synthesis import MODEL_TYPE
 
 
 def export_codec(source: str, revision: str, out: Path) -> int:

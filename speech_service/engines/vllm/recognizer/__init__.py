@@ -14,7 +14,7 @@ from speech_service.config.tree import Amount, ConfigError, Count
 from speech_service.domain.audio import MODEL_RATE_HZ
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
-from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB
+from speech_service.engines.qwen_release.recognition import NAMES, VAD_GAIN_DB
 from speech_service.engines.shared import SharedModels
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from speech_service.engines.model_server.client import (
     ServerFailedError,
     json_object,
 )
-from speech_service.engines.qwen3.asr.languages import TAGS
+from speech_service.engines.qwen_release.recognition import TAGS
 from speech_service.engines.vllm.recognizer import VllmRecognizerOptions
 from speech_service.media.encode.pcm import pcm_s16le
 from speech_service.text.bcp47 import is_unspaced

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from speech_service.config.tree import ConfigError, Count
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
-from speech_service.engines.official_qwen.requests import LANGUAGES
-from speech_service.engines.official_qwen.voices import SAMPLE_RATE_HZ, SPEAKERS, qwen_voices
-from speech_service.engines.qwen3.tts.abilities import Abilities
-from speech_service.engines.qwen3.tts.config import TtsKind
+from speech_service.engines.qwen_release.requests import LANGUAGES
+from speech_service.engines.qwen_release.synthesis import Abilities, TtsKind
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, SPEAKERS, qwen_voices
 from speech_service.engines.shared import SharedModels
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ from speech_service.engines.model_server.client import (
     json_object,
 )
 from speech_service.engines.model_server.engine import Emit, Ended, ServerEngine
-from speech_service.engines.official_qwen.requests import SpeechRequest, checked
+from speech_service.engines.qwen_release.requests import SpeechRequest, checked
 from speech_service.engines.speech_budget import finish_of, most_frames
 from speech_service.engines.vllm.synthesizer import VllmOmniOptions
 from speech_service.media.encode.pcm import pcm_s16le, wav_header

@@ -15,7 +15,7 @@ from speech_service.engines.qwen3.aligner.words import (
     korean_words,
     spaced_words,
 )
-from speech_service.engines.qwen3.asr.languages import TAGS
+from speech_service.engines.qwen_release.recognition import TAGS
 from tests.qwen_tiny.golden import read_golden
 
 LANGUAGES = ("zh", "en", "yue", "fr", "de", "it", "ko", "pt", "ru", "es")

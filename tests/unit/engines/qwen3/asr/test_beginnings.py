@@ -8,7 +8,7 @@ import pytest
 from speech_service.domain.audio import MODEL_RATE_HZ
 from speech_service.domain.work import RecognizeKind, SegmentKey, WorkClass, WorkDone
 from speech_service.engines.qwen3.asr.beginnings import DROPPED_TOKENS, FREE_SAMPLES, KeptText
-from speech_service.engines.qwen3.asr.languages import TAGS
+from speech_service.engines.qwen_release.recognition import TAGS
 from tests.qwen_tiny.golden import read_golden
 from tests.unit.engines.qwen3.asr.engines import (
     clip,

@@ -11,8 +11,8 @@ import torch
 from speech_service.domain.work import WorkDone
 from speech_service.engines.qwen3.asr.build import AsrNumerics, load
 from speech_service.engines.qwen3.asr.features import ClipFeatures
-from speech_service.engines.qwen3.asr.languages import TAGS
 from speech_service.engines.qwen3.asr.prompt import AsrPrompter
+from speech_service.engines.qwen_release.recognition import TAGS
 from speech_service.text.repetition import collapse_repetitions
 from tests.qwen_tiny.golden import Golden, difference, read_golden
 from tests.unit.engines.qwen3.asr.engines import clip, limit, make_engine, make_work, run, tokens_of

@@ -2,8 +2,8 @@
 
 import pytest
 
-from speech_service.engines.qwen3.asr.languages import NAMES, name_of, tags_of
 from speech_service.engines.qwen3.asr.output import AsrAnswer, parse
+from speech_service.engines.qwen_release.recognition import NAMES, name_of, tags_of
 
 
 @pytest.mark.parametrize(

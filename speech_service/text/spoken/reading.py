@@ -12,20 +12,20 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from speech_service.engines.pocketsphinx.spoken_text.forms import (
+from speech_service.text.normal_form import normal_form
+from speech_service.text.spoken.forms import (
     MAX_FORM_CHARS,
     Around,
     form_readings,
     is_roman,
     with_signs,
 )
-from speech_service.engines.pocketsphinx.spoken_text.numbers import (
+from speech_service.text.spoken.numbers import (
     cardinal,
     number_readings,
     ordinal,
 )
-from speech_service.engines.pocketsphinx.spoken_text.words import ABBREVIATIONS, Reading
-from speech_service.text.normal_form import normal_form
+from speech_service.text.spoken.words import ABBREVIATIONS, Reading
 
 MAX_READINGS = 24
 """Readings that one unit may have; more would slow the search and help nobody."""
