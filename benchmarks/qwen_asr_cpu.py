@@ -30,7 +30,6 @@ from benchmarks.stats import Figure
 from tests.qwen_tiny.audio import speech_like
 
 _SIZED = {
-    "max_segment_ms": 15_000,
     "max_audio_ms": 15_000,
     "max_context_tokens": 64,
     "kept_segments": 0,

@@ -81,7 +81,6 @@ class Bench:
             "quantize": self.quantize,
             "max_batch": streams,
             "kept_segments": streams,
-            "max_segment_ms": SEGMENT_MS,
             "max_audio_ms": SEGMENT_MS,
             "max_context_tokens": CONTEXT_TOKENS,
             "tokens_per_s": TOKENS_PER_S,

@@ -57,13 +57,6 @@ def test_tokens_are_those_of_the_cpu(
     assert tokens(target, sounds, **options) == expected(target, sounds)
 
 
-@pytest.mark.timeout(900)  # compiling takes minutes
-def test_compiled_passes_in_graphs_give_the_same_tokens(target: Path) -> None:
-    sounds = clips(3, seed=2, longest_s=1.0)
-    options: dict[str, Any] = {"compile": True, "graphs": True, "max_batch": 2, "kept_segments": 0}
-    assert tokens(target, sounds, **options) == expected(target, sounds)
-
-
 def test_warming_up_and_a_kv_budget_work_with_graphs(target: Path) -> None:
     sounds = clips(5, seed=3, longest_s=1.0)
     options: dict[str, Any] = {"graphs": True, "kv_mib": 64, "warm_up_ms": (1000, 9000)}
@@ -105,10 +98,9 @@ def test_the_encoder_on_tensorrt_gives_the_same_tokens_and_its_engine_is_kept(
     options: dict[str, Any] = {
         "encoder": "tensorrt",
         "encoder_file": str(tmp_path / "encoder.onnx"),
-        "tensorrt_cache": str(tmp_path / "engines"),
     }
     assert tokens(target, sounds, **options) == expected(target, sounds)
-    (kept,) = (tmp_path / "engines").iterdir()
+    (kept,) = tmp_path.glob("*.engine")
     written = kept.stat().st_mtime_ns
     assert tokens(target, sounds, **options) == expected(target, sounds)
     assert kept.stat().st_mtime_ns == written

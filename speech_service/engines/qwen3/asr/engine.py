@@ -27,7 +27,6 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.engines.qwen3.asr.beginnings import Beginning
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
 from speech_service.engines.qwen3.asr.output import parse
 from speech_service.engines.qwen3.asr.proposing import Proposer
@@ -49,7 +48,6 @@ class AsrParts:
     ends: Collection[int]
     """Tokens that end an answer."""
     limits: AsrLimits
-    beginning: Beginning
 
 
 class AsrEngine:
@@ -144,10 +142,7 @@ class AsrEngine:
         for work, reading in zip(works, readings, strict=True):
             longest = limits.answer_tokens(len(work.samples))
             repeated = limits.repeated_tokens(len(work.samples))
-            running = Running(work, reading, longest, repeated, encode_s)
-            running.tokens += self._parts.beginning(work)[: longest - 1]
-            running.given = len(running.tokens)
-            self._running[work.work_id] = running
+            self._running[work.work_id] = Running(work, reading, longest, repeated, encode_s)
         self._parts.proposer.open(works)
 
     def _feeds(self) -> dict[str, Feed]:

@@ -1,8 +1,8 @@
 """Reading audio into a decoder's cache: slots, prompts, encoder states, and what is kept of a growing segment.
 
-A slot's beginning - the prompt's head and the states that further audio does not change, which are those of closed
-windows and, under causal attention, of finished chunks - stays valid while the segment grows, and is kept between its
-updates. Whatever is kept may be dropped at any time: work always carries its whole audio.
+A slot's beginning - the prompt's head and the states of closed windows, which further audio does not change - stays
+valid while the segment grows, and is kept between its updates. Whatever is kept may be dropped at any time: work
+always carries its whole audio.
 """
 
 # torch declares its types in part only.
@@ -117,11 +117,6 @@ class SegmentReader:
         self._cache.clear([reading.slot])
         self._cache.free(reading.slot)
 
-    def forget(self, stream_id: str) -> None:
-        """Drop what is kept for a stream."""
-        for key in [key for key in self._idle if key.stream_id == stream_id]:
-            self._cache.free(self._idle.pop(key).slot)
-
     def _begin(self, work: RecognizeWork) -> tuple[_Kept, AsrPrompt, Features]:
         prompt = self._prompter.prompt(work.context, work.language)
         kept = self._idle.pop(work.segment, None)
@@ -143,7 +138,6 @@ class SegmentReader:
         head = () if kept.length else prompt.head
         pending = torch.cat([self._model.embed(head), *states, self._model.embed(prompt.tail)])
         final = sum(each.shape[0] for each in states[: len(new.closed)])
-        final += sum(window.settled_tokens for window in new.open)
         keep_length = kept.length + len(head) + final
         return SegmentReading(key, kept, pending, keep_length)
 

@@ -89,8 +89,6 @@ class Running:
     """The answer so far."""
     fed: int = 0
     """Tokens of the answer that the cache holds."""
-    given: int = 0
-    """Tokens that the answer began with."""
     ended: bool = False
     is_cut_off: bool = False
     """It did not end by itself."""
@@ -124,9 +122,7 @@ class Running:
         return len(proposed) - accepted
 
     def restarted(self) -> RecognizeWork:
-        """The same work, with what was decoded so far as its draft, unless the draft says how the answer begins."""
-        if self.given:
-            return self.work
+        """The same work, with what was decoded so far as its draft."""
         return replace(self.work, draft_tokens=tuple(self.tokens) or self.work.draft_tokens)
 
     def timing(self) -> WorkTiming:

@@ -23,14 +23,11 @@ _USUAL_WINDOWS = 8
 """What the engine is tuned for."""
 
 
-def open_engine(
-    file: Path, folder: Path, shape: AudioShape, where: torch.device, dtype: torch.dtype
-) -> Any:
-    """The engine of an exported encoder, from ``folder`` or built anew, which takes minutes.
+def open_engine(file: Path, shape: AudioShape, where: torch.device, dtype: torch.dtype) -> Any:
+    """The engine of an exported encoder, kept beside its file or built anew, which takes minutes.
 
     Args:
         file: an exported encoder.
-        folder: where engines are kept; made if need be.
         shape: of the encoder.
         where: the GPU.
         dtype: what it may compute in; its arguments and states are float32.
@@ -38,7 +35,7 @@ def open_engine(
     Raises:
         ConfigError: there is no GPU or package, the file is no graph that TensorRT takes, or an engine cannot be kept.
     """
-    return tensorrt_engine.open_engine(file, EXPORTED, folder, where, dtype, _profile(shape))
+    return tensorrt_engine.open_engine(file, EXPORTED, where, dtype, _profile(shape))
 
 
 def _profile(shape: AudioShape) -> Profile:

@@ -24,7 +24,7 @@ from speech_service.engines.qwen3.tts.sampling import (
     penalised,
     uniform,
 )
-from speech_service.engines.runtimes.torch import Body, Passes
+from speech_service.engines.runtimes.torch import Body, Capture
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""
@@ -170,16 +170,15 @@ class PackedFrames:
 class SlotFrames:
     """All of a frame as one body of fixed shapes, fit for a captured graph; prompts up to their last row go before.
 
-    A body serves the first so many slots, and looks at so much of each; both are powers of two. Where preparing one
-    takes long, there is one for all.
+    A body serves the first so many slots, and looks at so much of each; both are powers of two.
     """
 
     _LEAST_REACH = 128
 
-    def __init__(self, model: TtsModel, cache: KvCache, passes: Passes) -> None:
+    def __init__(self, model: TtsModel, cache: KvCache, capture: Capture) -> None:
         self._model = model
         self._cache = cache
-        self._passes = passes
+        self._capture = capture
         self._bodies: dict[tuple[int, int], Body] = {}
         self.saying = _Saying(model, cache.slots)
 
@@ -213,14 +212,10 @@ class SlotFrames:
             self._body(rows, self._reach(tokens))
 
     def _rows(self, needed: int) -> int:
-        slots = self._cache.slots
-        return min(_power_of_two(needed), slots) if self._passes.is_quick else slots
+        return min(_power_of_two(needed), self._cache.slots)
 
     def _reach(self, needed: int) -> int:
-        length = self._cache.length
-        if not self._passes.is_quick:
-            return length
-        return min(max(_power_of_two(needed), self._LEAST_REACH), length)
+        return min(max(_power_of_two(needed), self._LEAST_REACH), self._cache.length)
 
     def _prefill(self, streams: Sequence[Voiced]) -> None:
         if not streams:
@@ -256,7 +251,7 @@ class SlotFrames:
 
         # A capture runs the body: its examples are empty slots, and what they say is forgotten.
         kept = self.saying.said.clone()
-        self._bodies[rows, reach] = self._passes.capture(body, self._empty(rows))
+        self._bodies[rows, reach] = self._capture(body, self._empty(rows))
         self.saying.said.copy_(kept)
         return self._bodies[rows, reach]
 

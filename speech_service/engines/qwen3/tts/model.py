@@ -74,8 +74,6 @@ class TtsNumerics:
     quantize: str = "none"
     codec_dtype: torch.dtype | None = None
     """None: ``dtype``."""
-    packs: bool = True
-    """Large layers are packed for the CPU; a compiler does this itself."""
 
 
 @torch.no_grad()
@@ -105,10 +103,9 @@ def load_tts(
     predictor = CodePredictor(tensors, config.codebooks, stack)
     codec = load_codec(checkpoint, config, numbers)
     encoders = _encoders(checkpoint, config, numbers) if config.kind is TtsKind.BASE else None
-    if numbers.packs:
-        for network in (talker, predictor):
-            pack_linears(network)
-            network.freeze()
+    for network in (talker, predictor):
+        pack_linears(network)
+        network.freeze()
     networks = (talker, predictor, codec, *(encoders.networks if encoders else ()))
     for network in networks:
         network.requires_grad_(requires_grad=False)

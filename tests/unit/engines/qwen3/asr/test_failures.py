@@ -93,7 +93,7 @@ def test_audio_that_cannot_be_encoded_fails_alone(
     ("context", "fits"), [("", True), ("word " * 4, True), ("word " * 50, False)]
 )
 def test_a_check_tells_whether_the_context_fits(target: Path, context: str, fits: bool) -> None:
-    engine = make_engine(target, max_segment_ms=1000, max_audio_ms=3000, max_context_tokens=40)
+    engine = make_engine(target, max_audio_ms=3000, max_context_tokens=40)
     work = replace(make_work(clip(122, 0.1), context=context), kind=RecognizeKind.CHECK)
     event = run(engine, [work])[work.work_id]
     assert isinstance(event, WorkDone if fits else WorkFailed)
@@ -107,7 +107,7 @@ def test_a_check_tells_whether_the_context_fits(target: Path, context: str, fits
 
 
 def test_bad_audio_is_refused_by_name_and_the_others_go_on(target: Path) -> None:
-    engine = make_engine(target, max_segment_ms=1000, max_audio_ms=3000, max_context_tokens=40)
+    engine = make_engine(target, max_audio_ms=3000, max_context_tokens=40)
     nan = clip(120, 1.0)
     nan[5] = np.nan
     cases = {

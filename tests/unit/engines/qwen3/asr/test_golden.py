@@ -10,10 +10,10 @@ import torch
 
 from speech_service.domain.work import WorkDone
 from speech_service.engines.qwen3.asr.build import AsrNumerics, load
-from speech_service.engines.qwen3.asr.features import ClipFeatures
 from speech_service.engines.qwen3.asr.prompt import AsrPrompter
 from speech_service.engines.qwen_release.recognition import TAGS
 from speech_service.text.repetition import collapse_repetitions
+from tests.qwen_tiny.clip_features import ClipFeatures
 from tests.qwen_tiny.golden import Golden, difference, read_golden
 from tests.unit.engines.qwen3.asr.engines import clip, limit, make_engine, make_work, run, tokens_of
 
@@ -52,7 +52,7 @@ def expected_tokens(case: dict[str, Any]) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("decoding", ["greedy", "previous", "draft", "previous+draft"])
 def test_tokens_equal_the_official_package(target: Path, draft: Path, decoding: str) -> None:
-    engine = make_engine(target, draft, decoding=decoding, mel_floor="clip", max_batch=6)
+    engine = make_engine(target, draft, decoding=decoding, features=ClipFeatures, max_batch=6)
     cases = golden().cases
     for longest in sorted({case["max_new_tokens"] for case in cases}):
         limit(engine, longest)
@@ -83,7 +83,7 @@ def test_mel_encoder_and_prompt_equal_the_official_package(target: Path) -> None
 
 
 def test_text_and_language_equal_the_official_package_where_nothing_repeats(target: Path) -> None:
-    engine = make_engine(target, decoding="greedy", mel_floor="clip")
+    engine = make_engine(target, decoding="greedy", features=ClipFeatures)
     looked_at = 0
     for case in golden().cases:
         result = case["result"]

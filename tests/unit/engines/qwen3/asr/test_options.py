@@ -15,7 +15,6 @@ from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr import options as qwen3
 from speech_service.engines.qwen3.asr.build import AsrNumerics
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
-from speech_service.engines.qwen3.asr.slots import SlotForward
 from speech_service.engines.qwen3.asr.tools import export_encoder, report_quantization
 from speech_service.engines.qwen3.nn.quantize import Int8Linear, linears
 from speech_service.engines.runtimes.cores import parse_cores
@@ -35,28 +34,16 @@ from tests.unit.engines.qwen3.asr.engines import (
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "graphs on the CPU": ({"graphs": True}, 'graphs: .* need device = "cuda"'),
-    "tf32 on the CPU": ({"tf32": True, "dtype": "float32"}, "tf32: needs"),
-    "tf32 of bfloat16": ({"tf32": True, "device": "cuda"}, "tf32: needs"),
     "onnx without a file": ({"encoder": "onnx"}, "encoder_file: .* export-encoder"),
     "a file without onnx": ({"encoder_file": "e.onnx"}, 'encoder_file: encoder = "torch"'),
-    "a draft without its own": (
-        {"encoder": "onnx", "encoder_file": "e.onnx", "draft": "d"},
-        "draft_encoder_file: the draft model has",
-    ),
-    "a draft's file without a draft": (
-        {"encoder": "onnx", "encoder_file": "e.onnx", "draft_encoder_file": "d.onnx"},
-        "draft_encoder_file: there is no draft",
-    ),
     "tensorrt on the CPU": (
         {"encoder": "tensorrt", "encoder_file": "e.onnx"},
         'encoder: "tensorrt" needs device = "cuda"',
     ),
-    "a cache without tensorrt": ({"tensorrt_cache": "c"}, "tensorrt_cache: only"),
     "calibration without int8": ({"calibration": "c"}, 'calibration: only quantize = "int8"'),
     "a negative budget": ({"kv_mib": -1}, "kv_mib"),
     "warming up with nothing": ({"warm_up_ms": (0,)}, "warm_up_ms: 0 is not"),
     "warming up with too much": ({"warm_up_ms": (60_001,)}, "warm_up_ms: 60001 is not"),
-    "no tolerance": ({"encoder_tolerance": 0.0}, "encoder_tolerance: must be positive"),
 }
 
 
@@ -113,12 +100,10 @@ def test_bfloat16_which_is_the_default_recognizes(target: Path) -> None:
 def test_an_exported_encoder_gives_the_same_tokens(
     target: Path, draft: Path, tmp_path: Path
 ) -> None:
-    files = {"encoder_file": target, "draft_encoder_file": draft}
-    for name, model in files.items():
-        assert export_encoder(str(model), "", tmp_path / name) > 10_000
-    paths: dict[str, Any] = {name: str(tmp_path / name) for name in files}
+    file = tmp_path / "encoder.onnx"
+    assert export_encoder(str(target), "", file) > 10_000
     engine = make_engine(
-        target, draft, decoding="draft", encoder="onnx", encoder_tolerance=1e-4, threads=1, **paths
+        target, draft, decoding="draft", encoder="onnx", encoder_file=str(file), threads=1
     )
     works = [make_work(samples) for samples in clips(4, seed=310)]
     events = run(engine, works)
@@ -166,25 +151,20 @@ def test_warming_up_leaves_nothing_behind(target: Path) -> None:
     assert [tokens_of(run(engine, [work])[work.work_id])] == greedy(target, [work])
 
 
-def test_compiled_passes_serve_steps_and_encoder(
-    target: Path, draft: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Compiling itself takes minutes: here the compiler gives back what it was given."""
-    compiled: list[Any] = []
+def test_the_longest_answer_grows_with_the_audio_at_the_rate_that_is_set(target: Path) -> None:
+    for tokens_per_s in (4.0, 8.0):
+        options: dict[str, Any] = {"max_context_tokens": 64, "tokens_per_s": tokens_per_s}
+        engine: Any = qwen3.build(Qwen3AsrOptions(str(target), **options), SharedModels())
+        one, ten = (parts(engine).limits.answer_tokens(seconds * 16_000) for seconds in (1, 10))
+        assert ten - one == 9 * tokens_per_s
 
-    def compile_nothing(body: Any, **options: Any) -> Any:
-        compiled.append(body)
-        return body
 
-    monkeypatch.setattr(torch, "compile", compile_nothing)
-    engine = make_engine(
-        target, draft, decoding="previous+draft", compile=True, max_context_tokens=64, max_batch=3
-    )
-    assert len(compiled) == 2 * (2 + 2)
-    assert isinstance(parts(engine).forward, SlotForward)
-    works = [make_work(samples) for samples in clips(5, seed=335, longest_s=1.0)]
-    events = run(engine, works)
-    assert [tokens_of(events[work.work_id]) for work in works] == greedy(target, works)
+def test_segments_of_streams_are_no_longer_than_the_longest_audio(target: Path) -> None:
+    limits = [
+        qwen3.describe(Qwen3AsrOptions(str(target), max_audio_ms=longest)).max_segment_ms
+        for longest in (10_000, 60_000)
+    ]
+    assert limits == [10_000, 30_000]
 
 
 def test_cores_are_lists_or_nodes() -> None:
