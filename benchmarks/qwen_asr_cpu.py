@@ -30,7 +30,6 @@ from benchmarks.stats import Figure
 from tests.qwen_tiny.audio import speech_like
 
 _SIZED = {
-    "max_segment_ms": 15_000,
     "max_audio_ms": 15_000,
     "max_context_tokens": 64,
     "kept_segments": 0,
@@ -140,11 +139,11 @@ def checkpoint(size: str, folder: Path) -> Path:
 
 def prompt(model: Path) -> dict[str, list[int]]:
     """Token ids around the audio, for peers that do not make them."""
-    from speech_service.engines.qwen3.asr.prompt import Prompter
-    from speech_service.engines.qwen3.checkpoint.files import read_files
+    from speech_service.engines.qwen3.asr.prompt import AsrPrompter
     from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+    from speech_service.engines.qwen_release.files import read_files
 
-    made = Prompter(QwenTokenizer(read_files("checkpoint", model))).prompt("", "en")
+    made = AsrPrompter(QwenTokenizer(read_files("checkpoint", model))).prompt("", "en")
     return {"head": list(made.head), "tail": list(made.tail)}
 
 

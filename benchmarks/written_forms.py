@@ -16,7 +16,7 @@ from benchmarks.stats import Figure
 from benchmarks.written_texts import sentences
 from speech_service.engines import hibari
 from speech_service.engines.hibari.phonemes import SYMBOLS
-from speech_service.engines.hibari.reading import Reader, load_g2p
+from speech_service.engines.hibari.reading import PhonemeReader, load_g2p
 from speech_service.text.english.normalize import normalize
 
 WRONG_TARGET = 2.0
@@ -51,12 +51,12 @@ def run(args: argparse.Namespace) -> None:
     record.write(figures, settings, {"wrong": wrong})
 
 
-def reader() -> Reader:
+def reader() -> PhonemeReader:
     """What reads for the embedded voice."""
-    return Reader(load_g2p(), SYMBOLS | frozenset(_PUNCTUATION), hibari.Options())
+    return PhonemeReader(load_g2p(), SYMBOLS | frozenset(_PUNCTUATION), hibari.HibariOptions())
 
 
-def count(voice: Reader) -> list[dict[str, str]]:
+def count(voice: PhonemeReader) -> list[dict[str, str]]:
     """The sentences that sound otherwise than their words."""
     return [
         {"kind": kind, "written": written, "words": said}
@@ -65,7 +65,7 @@ def count(voice: Reader) -> list[dict[str, str]]:
     ]
 
 
-def heard(voice: Reader, text: str) -> str:
+def heard(voice: PhonemeReader, text: str) -> str:
     """Sounds of a text; how "to" and "the" sound depends on what follows them, stress on everything."""
     text = _LETTERS.sub(lambda match: match.group().replace(" ", "."), text)
     sounds = voice.read(text, {}).phonemes.translate(_UNHEARD)

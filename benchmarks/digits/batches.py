@@ -12,7 +12,7 @@ from benchmarks.digits.mixing import DigitString, Mixer
 from benchmarks.digits.model import Heard
 from benchmarks.digits.tokens import CONTEXT_WORDS, Example, Prompter
 from speech_service.engines.qwen3.encoder.mel import MelFloor, log_mel
-from speech_service.engines.qwen3.encoder.network import Window, stack_windows
+from speech_service.engines.qwen3.encoder.network import MelWindow, stack_windows
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 IGNORED = -100
@@ -58,7 +58,7 @@ def heard_of(
         shape: the encoder's.
     """
     windows = [
-        Window(window, is_clip=mel.shape[1] <= shape.window_frames)
+        MelWindow(window, is_clip=mel.shape[1] <= shape.window_frames)
         for mel in mels
         for window in mel.split(shape.window_frames, dim=1)
     ]

@@ -90,7 +90,7 @@ def speak(count: int, seed: int, most_digits: int = 10) -> Iterator[Utterance]:
 
     The same seed gives the same strings. Words of a string flow into each other, as nobody's single digits do.
     """
-    voice = hibari.build_speaker(hibari.Options(), SharedModels())
+    voice = hibari.build_speaker(hibari.HibariOptions(), SharedModels())
     rng = np.random.default_rng(seed)
     for take in range(count):
         digits = rng.integers(0, 10, rng.integers(1, most_digits + 1)).tolist()

@@ -47,7 +47,7 @@ class Driver:
     def __init__(self, model: Path, **options: Any) -> None:
         """Load a checkpoint; ``options`` are those of ``recognizer/qwen3``."""
         chosen: Mapping[str, Any] = {"dtype": "float32", "threads": 1, "max_batch": 16, **options}
-        self._engine = qwen3.build(qwen3.Options(str(model), **chosen), SharedModels())
+        self._engine = qwen3.build(qwen3.Qwen3AsrOptions(str(model), **chosen), SharedModels())
         self._numbers = itertools.count()
 
     def read(self, clips: Sequence[Samples]) -> list[Reading]:

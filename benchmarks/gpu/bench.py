@@ -81,7 +81,6 @@ class Bench:
             "quantize": self.quantize,
             "max_batch": streams,
             "kept_segments": streams,
-            "max_segment_ms": SEGMENT_MS,
             "max_audio_ms": SEGMENT_MS,
             "max_context_tokens": CONTEXT_TOKENS,
             "tokens_per_s": TOKENS_PER_S,
@@ -108,14 +107,14 @@ class Bench:
     @contextmanager
     def asr(self, size: str, streams: int, **more: object) -> Iterator[Engine]:
         """A recognizer in this process; its memory is free afterwards."""
-        options = recognizer.Options(**self.asr_options(size, streams, **more))
+        options = recognizer.Qwen3AsrOptions(**self.asr_options(size, streams, **more))
         with released():
             yield recognizer.build(options, SharedModels())
 
     @contextmanager
     def tts(self, size: str, streams: int, seconds: float) -> Iterator[Engine]:
         """A synthesizer in this process."""
-        options = synthesizer.Options(**self.tts_options(size, streams, seconds))
+        options = synthesizer.Qwen3TtsOptions(**self.tts_options(size, streams, seconds))
         with released():
             yield synthesizer.build(options, SharedModels())
 
@@ -123,7 +122,8 @@ class Bench:
     def aligner(self) -> Iterator[Engine]:
         """A forced aligner in this process."""
         model = self.checkpoint("aligner", "tiny" if "tiny" in self.sizes else "0.6b")
-        options = aligner.Options(model=str(model), dtype=self.dtype, device=self.device)  # pyright: ignore[reportArgumentType] - a literal's value
+        chosen: dict[str, Any] = {"model": str(model), "dtype": self.dtype, "device": self.device}
+        options = aligner.Qwen3AlignerOptions(**chosen)
         with released():
             yield aligner.build(options, SharedModels())
 

@@ -75,9 +75,9 @@ def frame(bench: Bench) -> list[Figure]:
 
 def _bytes_per_frame(bench: Bench, size: str) -> float:
     """Weights that a frame reads: the talker once, the predictor's layers 15 times, its heads once each."""
-    from speech_service.engines.qwen3.checkpoint.files import read_files
     from speech_service.engines.qwen3.nn.shapes import DecoderShape
     from speech_service.engines.qwen3.tts.config import read_tts_config
+    from speech_service.engines.qwen_release.files import read_files
 
     config = read_tts_config(read_files("checkpoint", bench.checkpoint("tts", size)))
 

@@ -20,7 +20,7 @@ from speech_service.domain.work import (
     WorkDone,
     WorkEvent,
 )
-from speech_service.engines.qwen3.asr.options import Options, build
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
 from speech_service.engines.shared import SharedModels
 
 
@@ -41,7 +41,7 @@ def ended(events: Sequence[WorkEvent]) -> dict[str, int]:
 
 def load(config: dict[str, Any]) -> tuple[Transcribe, Arrive]:
     """Load ``config["model"]`` with ``config["options"]``; answers are ``config["tokens"]`` long."""
-    options = Options(
+    options = Qwen3AsrOptions(
         model=config["model"],
         dtype=config["dtype"],
         threads=config["threads"],

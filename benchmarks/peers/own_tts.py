@@ -13,7 +13,7 @@ from tts_loop import Speak, Spoken, serve
 
 from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ
-from speech_service.engines.qwen3.tts.options import Options, build
+from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions, build
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -39,7 +39,7 @@ def load(config: dict[str, Any]) -> Speak:
     shared = SharedModels()
     engines = {
         sample: build(
-            Options(
+            Qwen3TtsOptions(
                 model=config["model"],
                 dtype=config["dtype"],
                 threads=config["threads"],

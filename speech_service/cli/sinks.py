@@ -10,7 +10,7 @@ from speech_service.cli.texts import STANDARD, cannot_write
 _STDIN_NAME = "stdin"
 
 
-class Sink(Protocol):
+class LineSink(Protocol):
     """Takes the lines of one file."""
 
     def put(self, line: str) -> None:

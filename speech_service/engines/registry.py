@@ -1,13 +1,13 @@
 """Which module serves which kind. Adding a backend is one module and one line here.
 
-A model's module has a frozen ``Options``, ``describe(options)`` and ``build(options, shared)``; a VAD module
-has ``Options`` and ``build(options)``. Importing one is cheap: what is heavy is imported inside ``build``.
+A model's module has the class of its options, ``describe(options)`` and ``build(options, shared)``; a VAD module has
+the class of its options and ``build(options)``. Importing one is cheap: what is heavy is imported inside ``build``.
 """
 
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from speech_service.config.load import decode_options
 from speech_service.config.tree import ConfigError, ModelConfig, Settings, VadConfig
@@ -38,10 +38,19 @@ class BackendError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a backend is and what installs its packages."""
+    """Where a backend is, the class of its options, and what installs its packages."""
 
     module: str
+    options: str
     install: str
+
+    def options_type(self) -> type[Settings]:
+        """Import the module and give the class of its options.
+
+        Raises:
+            ImportError: a package is missing.
+        """
+        return cast("type[Settings]", getattr(importlib.import_module(self.module), self.options))
 
 
 _SERVER = install_extra("server")
@@ -54,43 +63,43 @@ _QWEN_TTS = f"pip install --no-deps qwen-tts==0.1.1 {RECIPE}"
 _ENGINES = "speech_service.engines"
 
 MODELS: Mapping[str, Backend] = {
-    "recognizer/moonshine": Backend(f"{_ENGINES}.moonshine", _SERVER),
-    "recognizer/qwen3": Backend(f"{_ENGINES}.qwen3.asr.options", _QWEN),
-    "recognizer/qwen-asr": Backend(f"{_ENGINES}.official_qwen.recognizer", _QWEN_ASR),
-    "recognizer/vllm": Backend(f"{_ENGINES}.vllm.recognizer", _VLLM),
-    "recognizer/fake": Backend(f"{_ENGINES}.fake.recognizer", _SERVER),
-    "synthesizer/hibari": Backend(f"{_ENGINES}.hibari", _SERVER),
-    "synthesizer/qwen3": Backend(f"{_ENGINES}.qwen3.tts.options", _QWEN),
-    "synthesizer/qwen-tts": Backend(f"{_ENGINES}.official_qwen.synthesizer", _QWEN_TTS),
-    "synthesizer/vllm-omni": Backend(f"{_ENGINES}.vllm.synthesizer", _VLLM),
-    "synthesizer/fake": Backend(f"{_ENGINES}.fake.synthesizer", _SERVER),
-    "aligner/pocketsphinx": Backend(f"{_ENGINES}.pocketsphinx", _SERVER),
-    "aligner/qwen3": Backend(f"{_ENGINES}.qwen3.aligner.options", _QWEN),
-    "aligner/fake": Backend(f"{_ENGINES}.fake.aligner", _SERVER),
-    "translator/marian": Backend(f"{_ENGINES}.marian.engine", _SERVER),
-    "translator/openai": Backend(f"{_ENGINES}.openai", _SERVER),
-    "translator/fake": Backend(f"{_ENGINES}.fake.translator", _SERVER),
-    "language/fasttext": Backend(f"{_ENGINES}.fasttext.identifier", _SERVER),
-    "language/fake": Backend(f"{_ENGINES}.fake.language", _SERVER),
+    "recognizer/moonshine": Backend(f"{_ENGINES}.moonshine", "MoonshineOptions", _SERVER),
+    "recognizer/qwen3": Backend(f"{_ENGINES}.qwen3.asr.options", "Qwen3AsrOptions", _QWEN),
+    "recognizer/qwen-asr": Backend(
+        f"{_ENGINES}.official_qwen.recognizer", "OfficialAsrOptions", _QWEN_ASR
+    ),
+    "recognizer/vllm": Backend(f"{_ENGINES}.vllm.recognizer", "VllmRecognizerOptions", _VLLM),
+    "recognizer/fake": Backend(f"{_ENGINES}.fake.recognizer", "FakeRecognizerOptions", _SERVER),
+    "synthesizer/hibari": Backend(f"{_ENGINES}.hibari", "HibariOptions", _SERVER),
+    "synthesizer/qwen3": Backend(f"{_ENGINES}.qwen3.tts.options", "Qwen3TtsOptions", _QWEN),
+    "synthesizer/qwen-tts": Backend(
+        f"{_ENGINES}.official_qwen.synthesizer", "OfficialTtsOptions", _QWEN_TTS
+    ),
+    "synthesizer/vllm-omni": Backend(f"{_ENGINES}.vllm.synthesizer", "VllmOmniOptions", _VLLM),
+    "synthesizer/fake": Backend(f"{_ENGINES}.fake.synthesizer", "FakeSynthesizerOptions", _SERVER),
+    "aligner/pocketsphinx": Backend(f"{_ENGINES}.pocketsphinx", "PocketsphinxOptions", _SERVER),
+    "aligner/qwen3": Backend(f"{_ENGINES}.qwen3.aligner.options", "Qwen3AlignerOptions", _QWEN),
+    "aligner/fake": Backend(f"{_ENGINES}.fake.aligner", "FakeAlignerOptions", _SERVER),
+    "translator/marian": Backend(f"{_ENGINES}.marian.engine", "MarianOptions", _SERVER),
+    "translator/openai": Backend(f"{_ENGINES}.openai", "OpenAiOptions", _SERVER),
+    "translator/fake": Backend(f"{_ENGINES}.fake.translator", "FakeTranslatorOptions", _SERVER),
+    "language/fasttext": Backend(f"{_ENGINES}.fasttext.identifier", "FasttextOptions", _SERVER),
+    "language/fake": Backend(f"{_ENGINES}.fake.language", "FakeLanguageOptions", _SERVER),
 }
 VADS: Mapping[str, Backend] = {
-    "silero": Backend("speech_service.engines.silero.detector", _SERVER),
-    "fake": Backend("speech_service.engines.fake.vad", _SERVER),
+    "silero": Backend(f"{_ENGINES}.silero.detector", "SileroOptions", _SERVER),
+    "fake": Backend(f"{_ENGINES}.fake.vad", "FakeVadOptions", _SERVER),
 }
 
 
 class _ModelModule(Protocol):
-    Options: type[Any]
+    def describe(self, options: Settings) -> ModelCapabilities: ...
 
-    def describe(self, options: Any) -> ModelCapabilities: ...
-
-    def build(self, options: Any, shared: SharedModels) -> Engine: ...
+    def build(self, options: Settings, shared: SharedModels) -> Engine: ...
 
 
 class _VadModule(Protocol):
-    Options: type[Any]
-
-    def build(self, options: Any) -> Vad: ...
+    def build(self, options: Settings) -> Vad: ...
 
 
 def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
@@ -103,10 +112,9 @@ def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
     Raises:
         ConfigError: the kind is unknown, an option is wrong or the backend cannot be imported.
     """
-    backend = _find(MODELS, config.kind, path)
-    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
-    options = decode_options(module.Options, config.options, f"{path}.options")
-    capabilities = _guarded(lambda: module.describe(options), backend, f"{path}.options")
+    backend, module, options = _opened(MODELS, config, path)
+    model = cast(_ModelModule, module)
+    capabilities = _guarded(lambda: model.describe(options), backend, f"{path}.options")
     name = config.name or capabilities.name
     voices = tuple(replace(voice, model=name) for voice in capabilities.voices)
     return replace(capabilities, name=name, voices=voices)
@@ -118,10 +126,7 @@ def device_of(config: ModelConfig, path: str = "models") -> str:
     Raises:
         ConfigError: as :func:`describe`.
     """
-    backend = _find(MODELS, config.kind, path)
-    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
-    options = decode_options(module.Options, config.options, f"{path}.options")
-    return str(getattr(options, "device", "cpu"))
+    return str(getattr(_opened(MODELS, config, path)[2], "device", "cpu"))
 
 
 def build_engine(
@@ -137,11 +142,9 @@ def build_engine(
     Raises:
         ConfigError: as :func:`describe`, or the model's files are missing or not the expected ones.
     """
-    backend = _find(MODELS, config.kind, path)
-    module = cast(_ModelModule, _load(backend, f"{path}.kind"))
-    options = decode_options(module.Options, config.options, f"{path}.options")
-    models = shared or SharedModels()
-    engine = _guarded(lambda: module.build(options, models), backend, f"{path}.options")
+    backend, module, options = _opened(MODELS, config, path)
+    model, models = cast(_ModelModule, module), shared or SharedModels()
+    engine = _guarded(lambda: model.build(options, models), backend, f"{path}.options")
     is_recognizer = engine.capabilities.kind is ModelKind.RECOGNIZER
     return UnloopingEngine(engine) if is_recognizer else engine
 
@@ -152,31 +155,28 @@ def build_vad(config: VadConfig, path: str = "vad") -> Vad:
     Raises:
         ConfigError: as :func:`build_engine`.
     """
-    backend = _find(VADS, config.kind, path)
-    module = cast(_VadModule, _load(backend, f"{path}.kind"))
-    options = decode_options(module.Options, config.options, f"{path}.options")
-    return _guarded(lambda: module.build(options), backend, f"{path}.options")
+    backend, module, options = _opened(VADS, config, path)
+    detector = cast(_VadModule, module)
+    return _guarded(lambda: detector.build(options), backend, f"{path}.options")
 
 
 def options_of_kinds() -> dict[str, type[Settings]]:
     """Give the options of every kind whose packages are installed, for the reference of the configuration."""
-    found: dict[str, type[Settings]] = {}
-    for kind, backend in {**MODELS, **{f"vad {kind}": vad for kind, vad in VADS.items()}}.items():
-        module = cast("_ModelModule", importlib.import_module(backend.module))
-        found[kind] = module.Options
-    return found
+    backends = {**MODELS, **{f"vad {kind}": vad for kind, vad in VADS.items()}}
+    return {kind: backend.options_type() for kind, backend in backends.items()}
 
 
-def _find(table: Mapping[str, Backend], kind: str, path: str) -> Backend:
-    backend = table.get(kind)
+def _opened(
+    table: Mapping[str, Backend], config: ModelConfig | VadConfig, path: str
+) -> tuple[Backend, object, Settings]:
+    """Give the backend of a configured kind, its module, and its options as they were read."""
+    backend = table.get(config.kind)
     if backend is None:
         known = ", ".join(sorted(table))
-        raise ConfigError(f"{path}.kind: {kind!r} is unknown. Known kinds: {known}")
-    return backend
-
-
-def _load(backend: Backend, path: str) -> object:
-    return _guarded(lambda: importlib.import_module(backend.module), backend, path)
+        raise ConfigError(f"{path}.kind: {config.kind!r} is unknown. Known kinds: {known}")
+    options_type = _guarded(backend.options_type, backend, f"{path}.kind")
+    options = decode_options(options_type, config.options, f"{path}.options")
+    return backend, importlib.import_module(backend.module), options
 
 
 def _guarded(make: Callable[[], T], backend: Backend, path: str) -> T:

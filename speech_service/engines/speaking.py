@@ -14,7 +14,7 @@ MIN_RATE, MAX_RATE = 0.5, 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpokenPiece:
+class PieceAudio:
     """Audio of one piece of the text: float32 [n] in [-1, 1] at the model's rate; the receiver's own.
 
     ``words`` are those spoken in it, in order, where the model knows. ``unspoken`` are words of the piece that the
@@ -44,7 +44,7 @@ class Speaker(Protocol):
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[SpokenPiece]:
+    ) -> Iterator[PieceAudio]:
         """Speak ``text``. Joined in order, the pieces are the whole.
 
         Args:
@@ -68,7 +68,7 @@ class Speaker(Protocol):
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Samples | SpokenPiece]:
+    ) -> Iterator[Samples | PieceAudio]:
         """As ``speak``, and before a piece, where that is sooner, samples that it begins with: float32 [n].
 
         One ``next`` is one step of the device. The piece is whole: its beginning is in it again.

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.synthesis import SpeechFinish, SpokenWord
 from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
-from speech_service.engines.speaking import Speaker, SpokenPiece
+from speech_service.engines.speaking import PieceAudio, Speaker
 from speech_service.engines.stepping import Piece, SteppingEngine
 from speech_service.protocols import Engine
 
@@ -32,7 +32,7 @@ def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
     )
     ahead = 0
     for item in spoken:
-        if not isinstance(item, SpokenPiece):
+        if not isinstance(item, PieceAudio):
             ahead += len(item)
             yield WorkAudio(work.work_id, item, speaker.sample_rate_hz)
             continue

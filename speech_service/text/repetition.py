@@ -33,7 +33,7 @@ _ORDINARY_PACE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class _RepeatedUnit:
     """A word, or a character where words are not divided by spaces; ``key`` is what it is compared by."""
 
     begin: int
@@ -96,7 +96,7 @@ def _ends_in(run: _Run, count: int) -> bool:
     return count - run.end < run.period
 
 
-def _without(text: str, units: Sequence[_Unit], loops: Iterable[_Run]) -> str:
+def _without(text: str, units: Sequence[_RepeatedUnit], loops: Iterable[_Run]) -> str:
     kept: list[str] = []
     at = 0
     for run in sorted(loops, key=lambda each: each.first):
@@ -105,9 +105,9 @@ def _without(text: str, units: Sequence[_Unit], loops: Iterable[_Run]) -> str:
     return "".join(kept) + text[at:]
 
 
-def _units(text: str) -> list[_Unit]:
+def _units(text: str) -> list[_RepeatedUnit]:
     """Words; characters of words that are written without spaces, or longer than any word is."""
-    units: list[_Unit] = []
+    units: list[_RepeatedUnit] = []
     for match in _WORD.finditer(text):
         begin, end = match.span()
         word = match[0]
@@ -115,17 +115,17 @@ def _units(text: str) -> list[_Unit]:
             units += _characters(word, begin)
         else:
             shortest_ms = max(_SHORTEST_WORD_MS, sum(map(_character_ms, word)))
-            units.append(_Unit(begin, end, _key(word), shortest_ms))
+            units.append(_RepeatedUnit(begin, end, _key(word), shortest_ms))
     return units
 
 
-def _characters(word: str, begin: int) -> list[_Unit]:
+def _characters(word: str, begin: int) -> list[_RepeatedUnit]:
     """Each character, with the marks that belong to it."""
     starts = [at for at, char in enumerate(word) if not at or not unicodedata.combining(char)]
     ends = [*starts[1:], len(word)]
     pieces = [(at, end, word[at:end]) for at, end in zip(starts, ends, strict=True)]
     return [
-        _Unit(begin + at, begin + end, piece.casefold(), sum(map(_character_ms, piece)))
+        _RepeatedUnit(begin + at, begin + end, piece.casefold(), sum(map(_character_ms, piece)))
         for at, end, piece in pieces
     ]
 
@@ -148,7 +148,7 @@ def _key(word: str) -> str:
     return word[begin:end].casefold() or word
 
 
-def _runs(units: Sequence[_Unit]) -> list[_Run]:
+def _runs(units: Sequence[_RepeatedUnit]) -> list[_Run]:
     """Runs that do not overlap: of two that do, the one of the shorter phrase, then the earlier one."""
     numbers: dict[str, int] = {}
     keys = [numbers.setdefault(unit.key, len(numbers)) for unit in units]

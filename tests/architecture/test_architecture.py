@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,10 @@ PRODUCT = ("speech_service", "clients", "tools", "benchmarks")
 HAND_WRITTEN = (*PRODUCT, "tests")
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
+MAX_FOLDER_FILES = 20
+FULL_FOLDERS = {"speech_service/calls"}
+SHARED_NAMES = {"Calls", "Outbox", "_Piece", "_Seen", "_State", "_Voice"}
+"""Names that stand for two classes each. Both sets are to be emptied; nothing may be added."""
 ENVIRONMENT_READER = ROOT / "speech_service" / "config/environment.py"
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb"}
 # Modules that run code found in data.
@@ -90,6 +95,24 @@ def test_functions_are_short() -> None:
         and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
     ]
     assert not long, f"more than {MAX_FUNCTION_LINES} lines: {long}"
+
+
+def test_folders_are_small() -> None:
+    counts = Counter(path.parent for path in sources(("speech_service",)))
+    full = {where(folder): n for folder, n in counts.items() if n > MAX_FOLDER_FILES}
+    assert full.keys() <= FULL_FOLDERS, f"more than {MAX_FOLDER_FILES} files: {full}"
+
+
+def test_a_class_name_means_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sources(("speech_service",)):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(where(path, node))
+    shared = {
+        name: found for name, found in places.items() if len(found) > 1 and name not in SHARED_NAMES
+    }
+    assert not shared, f"one name for several classes: {shared}"
 
 
 def test_only_the_configuration_reads_the_environment() -> None:

@@ -30,7 +30,7 @@ OTHERWISE = (
 
 @pytest.fixture(scope="module")
 def speaker() -> Speaker:
-    return hibari.build_speaker(hibari.Options(), SharedModels())
+    return hibari.build_speaker(hibari.HibariOptions(), SharedModels())
 
 
 def aligned(

@@ -252,7 +252,7 @@ def test_words_of_fluent_speech_are_all_placed(pocketsphinx: Engine, dickens: Sa
 
 
 def test_times_agree_with_those_of_a_synthesizer(pocketsphinx: Engine) -> None:
-    speaker = hibari.build_speaker(hibari.Options(), SharedModels())
+    speaker = hibari.build_speaker(hibari.HibariOptions(), SharedModels())
     texts = (
         "The committee met on Tuesday, but nobody could remember why.",
         "She bought twenty-three apples for 9 dollars at the market.",

@@ -34,8 +34,8 @@ SENTENCES: Mapping[str, Sequence[str]] = {
 def identifier(request: pytest.FixtureRequest) -> LanguageIdentifier:
     shared = SharedModels()
     if request.param == "fake":
-        return fake.load(fake.Options(), shared)
-    return fasttext.load(fasttext.Options(), shared)
+        return fake.load(fake.FakeLanguageOptions(), shared)
+    return fasttext.load(fasttext.FasttextOptions(), shared)
 
 
 def test_guesses_are_tags_with_falling_probabilities(identifier: LanguageIdentifier) -> None:
@@ -64,7 +64,7 @@ def test_texts_do_not_touch_each_other(identifier: LanguageIdentifier) -> None:
 
 
 def test_fasttext_is_right_49_times_of_50() -> None:
-    model = fasttext.load(fasttext.Options(), SharedModels())
+    model = fasttext.load(fasttext.FasttextOptions(), SharedModels())
     pairs = [(code, text) for code, texts in SENTENCES.items() for text in texts]
     wrong = [(code, text) for code, text in pairs if model.identify([text])[0][0].code != code]
     assert len(pairs) == 50
@@ -72,7 +72,7 @@ def test_fasttext_is_right_49_times_of_50() -> None:
 
 
 def test_fasttext_takes_capitals_addresses_and_a_megabyte() -> None:
-    model = fasttext.load(fasttext.Options(), SharedModels())
+    model = fasttext.load(fasttext.FasttextOptions(), SharedModels())
     texts = [
         "WHERE IS THE STATION, PLEASE?",
         "Wo ist der Bahnhof? https://example.com/where-is-the-station",
@@ -82,7 +82,9 @@ def test_fasttext_takes_capitals_addresses_and_a_megabyte() -> None:
 
 
 def test_every_label_of_fasttext_is_a_tag() -> None:
-    model = fasttext.load(fasttext.Options(max_guesses=200, min_probability=0.0), SharedModels())
+    model = fasttext.load(
+        fasttext.FasttextOptions(max_guesses=200, min_probability=0.0), SharedModels()
+    )
     codes = [guess.code for guess in model.identify(["hello world how are you"])[0]]
     assert len(codes) > 120
     assert [code for code in codes if not bcp47.is_tag(code)] == []
@@ -93,13 +95,17 @@ def test_fasttext_refuses_other_weights(tmp_path: Path) -> None:
     file.write_bytes(b"other")
     assert hashlib.sha256(b"other").hexdigest() != fasttext.WEIGHTS[1]
     with pytest.raises(ModelFileError, match="not the expected one"):
-        fasttext.load(fasttext.Options(weights_file=str(file)), SharedModels())
+        fasttext.load(fasttext.FasttextOptions(weights_file=str(file)), SharedModels())
 
 
-@pytest.mark.parametrize("module", [fasttext, fake])
-def test_the_engine_ends_each_item_with_its_guesses(module: ModuleType) -> None:
-    engine = module.build(module.Options(), SharedModels())
-    assert engine.capabilities == module.describe(module.Options())
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [(fasttext, fasttext.FasttextOptions()), (fake, fake.FakeLanguageOptions())],
+    ids=["fasttext", "fake"],
+)
+def test_the_engine_ends_each_item_with_its_guesses(module: ModuleType, options: object) -> None:
+    engine = module.build(options, SharedModels())
+    assert engine.capabilities == module.describe(options)
     assert engine.capabilities.kind is ModelKind.LANGUAGE_IDENTIFIER
     for work_id, texts in (("a", ("Hello there, how are you?", "")), ("b", ()), ("gone", ("x",))):
         engine.admit(

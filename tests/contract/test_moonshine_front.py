@@ -8,7 +8,7 @@ import pytest
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass, WorkDone
 from speech_service.engines.formats.ort import OrtFile, read_ort_file
-from speech_service.engines.moonshine import DECODER, ENCODER, Options, build
+from speech_service.engines.moonshine import DECODER, ENCODER, MoonshineOptions, build
 from speech_service.engines.moonshine.front import (
     NO_FRAMES,
     WIDTH,
@@ -22,7 +22,7 @@ from speech_service.engines.moonshine.graphs import growing_graph
 from speech_service.engines.moonshine.growing import (
     NOTHING_SETTLED,
     GrowingEncoder,
-    Settled,
+    SettledStates,
     state_count,
 )
 from speech_service.engines.moonshine.settled_audio import SettledAudio
@@ -176,7 +176,7 @@ def test_partials_that_grow_say_what_partials_from_nothing_say() -> None:
     pytest.importorskip("onnxruntime")
     speech = clip("two_cities")[: 5 * SECOND]
     shared = SharedModels()
-    lanes = [build(Options(), shared), build(Options(), shared)]
+    lanes = [build(MoonshineOptions(), shared), build(MoonshineOptions(), shared)]
 
     def say(number: int, item: RecognizeWork) -> str:
         engine = lanes[number % 2]
@@ -204,8 +204,8 @@ def shared_words(text: str, other: str) -> float:
     return len(ours & theirs) / len(ours | theirs)
 
 
-def settled_of(frames: int) -> Settled:
-    return Settled(SettledFrames(np.zeros((576, frames), np.float32)), NOTHING_SETTLED.rows)
+def settled_of(frames: int) -> SettledStates:
+    return SettledStates(SettledFrames(np.zeros((576, frames), np.float32)), NOTHING_SETTLED.rows)
 
 
 def test_only_audio_that_goes_on_gets_what_was_settled() -> None:

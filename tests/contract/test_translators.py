@@ -39,8 +39,8 @@ def engines(server: ScriptedServer) -> Iterator[Mapping[str, Engine]]:
     streaming = open_ai(server.url, streaming=True)
     plain = open_ai(server.url)
     yield {
-        "fake": fake.build(fake.Options(), shared),
-        "marian": marian.build(marian.Options(), shared),
+        "fake": fake.build(fake.FakeTranslatorOptions(), shared),
+        "marian": marian.build(marian.MarianOptions(), shared),
         "openai": plain,
         "openai-streaming": streaming,
     }
@@ -144,7 +144,9 @@ def test_a_long_text_is_translated_whole(engine: Engine) -> None:
 
 
 def test_fake_is_reversible_and_fails_when_told_to() -> None:
-    engine = fake.build(fake.Options(fail_every=2, fail_word="poison"), SharedModels())
+    engine = fake.build(
+        fake.FakeTranslatorOptions(fail_every=2, fail_word="poison"), SharedModels()
+    )
     text = "Hello world, it's 5 o'clock!"
     result = done(engine, work_of([text, "poison here"], target="de"))
     assert fake.original(result.texts[0], "de") == text
@@ -193,7 +195,9 @@ class Stubborn:
 
 
 def test_marian_keeps_terms_even_of_a_model_that_keeps_nothing() -> None:
-    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): LoadedDirection(Stubborn())})
+    engine = marian.MarianTranslator(
+        marian.MarianOptions(), {("en", "pt"): LoadedDirection(Stubborn())}
+    )
     glossary = [GlossaryEntry("dog", target="cão"), GlossaryEntry("iPhone", do_not_translate=True)]
     result = engine.translate(["the dog has an iPhone here."], "en", "pt", glossary)
     assert result.texts == ("THE cão HAS AN iPhone HERE.",)
@@ -207,7 +211,9 @@ class Looping:
 
 
 def test_marian_says_so_when_the_model_answers_nonsense() -> None:
-    engine = marian.MarianTranslator(marian.Options(), {("en", "pt"): LoadedDirection(Looping())})
+    engine = marian.MarianTranslator(
+        marian.MarianOptions(), {("en", "pt"): LoadedDirection(Looping())}
+    )
     result = engine.translate(["this is fine", "this is not"], "en", "pt")
     assert result.texts == ("this is fine", "")
     assert result.failed[0].error.reason == "UNTRANSLATABLE_TEXT"

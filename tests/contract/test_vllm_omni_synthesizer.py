@@ -49,7 +49,7 @@ def work_of(**changes: object) -> SynthesizeWork:
 
 
 def engine_of(url: str, **options: object) -> ServerEngine:
-    base = vllm_omni.Options(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
+    base = vllm_omni.VllmOmniOptions(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
     return vllm_omni.build(structs.replace(base, **options), SharedModels())
 
 

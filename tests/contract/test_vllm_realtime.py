@@ -82,7 +82,9 @@ def test_realtime_refuses_a_forced_language_and_declares_no_context(
     assert isinstance(error, UnsupportedOptionError)
     assert error.field == "config.language"
     assert realtime.connections == 0
-    declared = vllm.describe(vllm.Options(base_url=realtime.url, model=MODEL, mode="realtime"))
+    declared = vllm.describe(
+        vllm.VllmRecognizerOptions(base_url=realtime.url, model=MODEL, mode="realtime")
+    )
     assert not {Capability.CONTEXT_TEXT, Capability.CONTEXT_TERMS} & declared.capabilities
 
 

@@ -54,7 +54,7 @@ def work_of(
 
 
 def open_ai(url: str, **options: object) -> ServerEngine:
-    base = openai.Options(base_url=url, model="small", timeout_s=5.0, max_retries=2)
+    base = openai.OpenAiOptions(base_url=url, model="small", timeout_s=5.0, max_retries=2)
     return openai.build(structs.replace(base, **options), SharedModels())
 
 

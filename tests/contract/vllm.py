@@ -47,7 +47,7 @@ def work_of(
 
 
 def engine_of(url: str, **options: object) -> ServerEngine:
-    base = vllm.Options(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
+    base = vllm.VllmRecognizerOptions(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
     return vllm.build(structs.replace(base, **options), SharedModels())
 
 

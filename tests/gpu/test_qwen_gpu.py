@@ -9,7 +9,7 @@ import torch
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeWork
-from speech_service.engines.qwen3.asr.options import Options, build
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
 from speech_service.engines.qwen3.asr.tools import export_encoder
 from speech_service.engines.qwen3.nn.quantize import quantiser
 from speech_service.engines.shared import SharedModels
@@ -34,7 +34,7 @@ def draft(tiny_models: TinyModels) -> Path:
 def tokens(model: Path, sounds: Sequence[Samples], **options: Any) -> list[tuple[int, ...]]:
     """Recognize on the GPU, in one batch, with answers that are cut at a number of tokens."""
     values: dict[str, Any] = {"max_batch": 4, "max_audio_ms": 30_000, **options}
-    chosen = Options(str(model), device="cuda", dtype="float32", **values)
+    chosen = Qwen3AsrOptions(str(model), device="cuda", dtype="float32", **values)
     engine: Any = build(chosen, SharedModels())
     limit(engine._engine, ANSWER_TOKENS)
     works: list[RecognizeWork] = [make_work(samples) for samples in sounds]
@@ -54,13 +54,6 @@ def test_tokens_are_those_of_the_cpu(
 ) -> None:
     sounds = clips(9, seed=1)
     options: dict[str, Any] = {"draft": str(draft), "decoding": decoding, "graphs": graphs}
-    assert tokens(target, sounds, **options) == expected(target, sounds)
-
-
-@pytest.mark.timeout(900)  # compiling takes minutes
-def test_compiled_passes_in_graphs_give_the_same_tokens(target: Path) -> None:
-    sounds = clips(3, seed=2, longest_s=1.0)
-    options: dict[str, Any] = {"compile": True, "graphs": True, "max_batch": 2, "kept_segments": 0}
     assert tokens(target, sounds, **options) == expected(target, sounds)
 
 
@@ -105,10 +98,9 @@ def test_the_encoder_on_tensorrt_gives_the_same_tokens_and_its_engine_is_kept(
     options: dict[str, Any] = {
         "encoder": "tensorrt",
         "encoder_file": str(tmp_path / "encoder.onnx"),
-        "tensorrt_cache": str(tmp_path / "engines"),
     }
     assert tokens(target, sounds, **options) == expected(target, sounds)
-    (kept,) = (tmp_path / "engines").iterdir()
+    (kept,) = tmp_path.glob("*.engine")
     written = kept.stat().st_mtime_ns
     assert tokens(target, sounds, **options) == expected(target, sounds)
     assert kept.stat().st_mtime_ns == written

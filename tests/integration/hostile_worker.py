@@ -20,7 +20,7 @@ from speech_service.worker.process import main
 class HostileRecognizer(fake.FakeRecognizer):
     """Does what the context says, in the middle of a step."""
 
-    def __init__(self, options: fake.Options) -> None:
+    def __init__(self, options: fake.FakeRecognizerOptions) -> None:
         super().__init__(options)
         self._orders: dict[str, str] = {}
 
@@ -57,7 +57,7 @@ def _burn(order: str) -> None:
             pass
 
 
-def build(options: fake.Options, shared: SharedModels) -> Engine:
+def build(options: fake.FakeRecognizerOptions, shared: SharedModels) -> Engine:
     """What the registry calls instead of the fake's own."""
     del shared
     return HostileRecognizer(options)

@@ -69,7 +69,7 @@ def base_url() -> Iterator[str]:
 
 @pytest.fixture(params=["plain", "streaming", "json"])
 def engine(request: pytest.FixtureRequest, base_url: str) -> Iterator[ServerEngine]:
-    options = openai.Options(
+    options = openai.OpenAiOptions(
         base_url=base_url,
         model="smollm2",
         deadline_s=TIMEOUT_S,
@@ -124,7 +124,7 @@ def test_a_request_is_aborted_at_once(engine: ServerEngine) -> None:
 
 
 def test_a_wrong_path_is_said_to_be_one(base_url: str) -> None:
-    options = openai.Options(base_url=f"{base_url}/nowhere", model="smollm2")
+    options = openai.OpenAiOptions(base_url=f"{base_url}/nowhere", model="smollm2")
     engine = openai.build(options, SharedModels())
     event = run(engine, work_of(["Hello"]))
     engine.close()

@@ -62,7 +62,7 @@ async def test_starts_on_need_and_gives_what_an_inline_scheduler_gives() -> None
             works.append(
                 work(f"{stream}-{number}", work_class, ms=ms, stream=f"s{stream}", tokens=tokens)
             )
-    engine = fake.build(fake.Options(max_batch=4), SharedModels())
+    engine = fake.build(fake.FakeRecognizerOptions(max_batch=4), SharedModels())
     inline = Scheduler(
         {"fake": [engine]}, settings.scheduler, NullObserver(), asyncio.get_running_loop()
     )

@@ -13,7 +13,6 @@ from tests.qwen_tiny.golden import ASSETS, write_golden
 SUBJECTS = {
     "asr": "recognition",
     "aligner": "alignment",
-    "streaming": "streaming",
     "text": "text",
     "tts": "synthesis",
     "codec": "codec",

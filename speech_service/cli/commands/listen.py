@@ -82,13 +82,13 @@ def run(given: argparse.Namespace) -> int:
         SpeechApiError: the server refused or does not answer.
     """
     try:
-        asyncio.run(_Listener(given).run())
+        asyncio.run(_ListenSession(given).run())
     except asyncio.CancelledError:  # The second Ctrl-C.
         return ExitCode.INTERRUPTED
     return ExitCode.OK
 
 
-class _Listener:
+class _ListenSession:
     """One session: the audio clock, what is shown, and the picture."""
 
     def __init__(self, given: argparse.Namespace) -> None:

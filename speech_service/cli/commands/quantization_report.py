@@ -41,11 +41,11 @@ def run(given: argparse.Namespace) -> int:
         ConfigError: the checkpoint or a recording cannot be used, or this machine lacks the method.
     """
     try:
-        from speech_service.engines.qwen3.asr.build import Numbers
+        from speech_service.engines.qwen3.asr.build import AsrNumerics
         from speech_service.engines.qwen3.asr.tools import report_quantization
     except ModuleNotFoundError as error:
         raise missing_extra("server,qwen", str(error.name)) from error
-    numbers = Numbers(given.dtype, given.device, given.method)
+    numbers = AsrNumerics(given.dtype, given.device, given.method)
     layers = report_quantization(given.model, given.revision, numbers, given.audio)
     layers.sort(key=lambda each: -each.error)
     if given.json:

@@ -32,7 +32,7 @@ from speech_service.cli.arguments import (
 )
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.inputs import standard_input
-from speech_service.cli.sinks import FileSink, QueueSink, Sink, files_in
+from speech_service.cli.sinks import FileSink, LineSink, QueueSink, files_in
 from speech_service.cli.texts import STANDARD
 from speech_service.cli.ui import output
 from speech_service.cli.ui.progress import FileProgress, ProgressScreen
@@ -112,7 +112,7 @@ async def _run(given: argparse.Namespace, files: list[str], paths: list[Path]) -
         screen = stack.enter_context(ProgressScreen(sizes))
         # Nothing is held back: each file fills its own queue, and the queues are emptied in order.
         queues = [] if paths else [QueueSink() for _ in files]
-        sinks: list[Sink] = [*queues, *map(FileSink, paths)]
+        sinks: list[LineSink] = [*queues, *map(FileSink, paths)]
         jobs = [
             asyncio.create_task(
                 _File(client, given, number, output.writer(given, name, prefix), sink).run(
@@ -144,7 +144,7 @@ class _File:
         given: argparse.Namespace,
         number: int,
         writer: output.Writer,
-        sink: Sink,
+        sink: LineSink,
     ) -> None:
         self._client = client
         self._given = given

@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Translated:
     """What to write."""
 
     text: str
@@ -123,7 +123,7 @@ def run(given: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-async def _translate(given: argparse.Namespace) -> _Answer:
+async def _translate(given: argparse.Namespace) -> _Translated:
     # Everything that can be wrong here is found before the server is asked.
     text = read_argument(given.text) if given.text is not None else ""
     if given.file is not None:
@@ -247,13 +247,13 @@ def _options(given: argparse.Namespace) -> TranslateOptions:
     return options
 
 
-def _text_answer(reply: TextTranslation, to: str) -> _Answer:
+def _text_answer(reply: TextTranslation, to: str) -> _Translated:
     text = _file_of(reply.subtitles, to) if reply.subtitles else f"{reply.text}\n"
     lines = _translations(reply.translations)
-    return _Answer(text, [*lines, *_files(reply.subtitles)], reply.model, reply.warnings)
+    return _Translated(text, [*lines, *_files(reply.subtitles)], reply.model, reply.warnings)
 
 
-def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _Answer:
+def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _Translated:
     text = "".join(f"{each.text}\n" for each in reply.translations)
     if form is not None:
         translated = {each.segment_id: each.text for each in reply.translations}
@@ -269,7 +269,7 @@ def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _An
         for result in reply.source
     ]
     lines += _translations(reply.translations)
-    return _Answer(text, lines, reply.model, reply.warnings)
+    return _Translated(text, lines, reply.model, reply.warnings)
 
 
 def _translations(translations: Iterable[Translation]) -> list[dict[str, object]]:

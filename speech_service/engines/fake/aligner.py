@@ -22,13 +22,13 @@ from speech_service.domain.errors import InternalError, InvalidAudioError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
 from speech_service.engines.character_units import character_units
-from speech_service.engines.pocketsphinx.spoken_text.reading import SpokenUnit, spoken_units
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.stepping import SteppingEngine
 from speech_service.protocols import Engine
+from speech_service.text.spoken.reading import ReadableUnit, spoken_units
 
 
-class Options(Settings, frozen=True):
+class FakeAlignerOptions(Settings, frozen=True):
     """Options of ``aligner/fake``."""
 
     word_ms: Count = 0
@@ -44,7 +44,7 @@ class Options(Settings, frozen=True):
     languages: tuple[str, ...] = ("en",)
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FakeAlignerOptions) -> ModelCapabilities:
     """What the options make of it."""
     return ModelCapabilities(
         name="fake-aligner",
@@ -60,7 +60,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: FakeAlignerOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine."""
     del shared
     admitted = 0
@@ -75,7 +75,7 @@ def build(options: Options, shared: SharedModels) -> Engine:
     return SteppingEngine(describe(options), run)
 
 
-def _pieces(options: Options, work: AlignWork, fails: bool) -> Iterator[Outcome | None]:
+def _pieces(options: FakeAlignerOptions, work: AlignWork, fails: bool) -> Iterator[Outcome | None]:
     for _ in range(max(1, options.steps) - 1):
         time.sleep(options.step_ms / 1000)
         yield None
@@ -89,7 +89,9 @@ def _pieces(options: Options, work: AlignWork, fails: bool) -> Iterator[Outcome 
     yield align(options, work.samples, work.text, work.granularity)
 
 
-def align(options: Options, samples: Samples, text: str, granularity: Granularity) -> Alignment:
+def align(
+    options: FakeAlignerOptions, samples: Samples, text: str, granularity: Granularity
+) -> Alignment:
     """The words in the audio; what finds no room is not spoken, and what is left of the audio has no text."""
     total_ms = samples_to_ms(len(samples))
     words = spoken_units(text)
@@ -122,12 +124,12 @@ def align(options: Options, samples: Samples, text: str, granularity: Granularit
     return Alignment(tuple(units), tuple(spans))
 
 
-def _is_spoken(options: Options, text: str, word: SpokenUnit) -> bool:
+def _is_spoken(options: FakeAlignerOptions, text: str, word: ReadableUnit) -> bool:
     return bool(word.readings) and text[word.char_start : word.char_end] != options.unknown_word
 
 
 def _units(
-    text: str, word: SpokenUnit, start_ms: int, end_ms: int, granularity: Granularity
+    text: str, word: ReadableUnit, start_ms: int, end_ms: int, granularity: Granularity
 ) -> list[AlignedUnit]:
     begin, end = word.char_start, word.char_end
     whole = AlignedUnit(text[begin:end], Granularity.WORD, begin, end, start_ms, end_ms)

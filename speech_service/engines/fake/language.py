@@ -11,7 +11,7 @@ from speech_service.protocols import Engine
 from speech_service.text.script import guess_by_script, letter_count
 
 
-class Options(Settings, frozen=True):
+class FakeLanguageOptions(Settings, frozen=True):
     """Options of ``language/fake``."""
 
     latin: str = "en"
@@ -19,7 +19,7 @@ class Options(Settings, frozen=True):
     probability: Amount = 0.9
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FakeLanguageOptions) -> ModelCapabilities:
     """What the options make of it."""
     del options
     return ModelCapabilities(
@@ -34,12 +34,12 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: FakeLanguageOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine."""
     return identifier_engine(describe(options), load(options, shared))
 
 
-def load(options: Options, shared: SharedModels) -> "FakeIdentifier":
+def load(options: FakeLanguageOptions, shared: SharedModels) -> "FakeIdentifier":
     """Make the identifier alone."""
     del shared
     return FakeIdentifier(options)
@@ -48,7 +48,7 @@ def load(options: Options, shared: SharedModels) -> "FakeIdentifier":
 class FakeIdentifier:
     """Identifies by script."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FakeLanguageOptions) -> None:
         self._options = options
 
     def identify(self, texts: Sequence[str]) -> tuple[tuple[LanguageGuess, ...], ...]:

@@ -29,7 +29,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 
-class Options(Settings, frozen=True):
+class FakeRecognizerOptions(Settings, frozen=True):
     """Options of ``recognizer/fake``."""
 
     words: tuple[str, ...] = ("zero", "one", "two", "three", "four", "five", "six", "seven")
@@ -49,7 +49,7 @@ class Options(Settings, frozen=True):
     """Words of the longest context; 0: it takes none."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FakeRecognizerOptions) -> ModelCapabilities:
     """What the options make of it."""
     context = (
         (Capability.CONTEXT_TEXT, Capability.CONTEXT_TERMS) if options.max_context_tokens else ()
@@ -69,14 +69,14 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: FakeRecognizerOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine."""
     del shared
     return FakeRecognizer(options)
 
 
 @dataclass(slots=True)
-class _Item:
+class _FakeRecognition:
     work: RecognizeWork
     fails: bool
     steps_left: int
@@ -85,10 +85,10 @@ class _Item:
 class FakeRecognizer:
     """Implements ``protocols.Engine``."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FakeRecognizerOptions) -> None:
         self._options = options
         self._admitted = 0
-        self._items: dict[str, _Item] = {}
+        self._items: dict[str, _FakeRecognition] = {}
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -101,7 +101,7 @@ class FakeRecognizer:
         self._admitted += 1
         every = self._options.fail_every
         fails = every > 0 and self._admitted % every == 0
-        self._items[work.work_id] = _Item(work, fails, max(1, self._options.steps))
+        self._items[work.work_id] = _FakeRecognition(work, fails, max(1, self._options.steps))
 
     def step(self) -> Sequence[WorkEvent]:
         """Advance all items by one step."""
@@ -119,7 +119,7 @@ class FakeRecognizer:
         """Forget the item."""
         self._items.pop(work_id, None)
 
-    def _outcome(self, item: _Item) -> WorkEvent:
+    def _outcome(self, item: _FakeRecognition) -> WorkEvent:
         work = item.work
         if item.fails:
             return WorkFailed(work.work_id, InternalError("the fake recognizer was told to fail"))

@@ -24,8 +24,8 @@ from speech_service.domain.synthesis import (
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speaking import (
     DEFAULT_SEED,
+    PieceAudio,
     Speaker,
-    SpokenPiece,
     check_rate,
     nothing_spoken,
 )
@@ -40,7 +40,7 @@ _LOUDNESS = 0.3
 _LOWEST_HZ, _TONES, _STEP_HZ = 200, 8, 50
 
 
-class Options(Settings, frozen=True):
+class FakeSynthesizerOptions(Settings, frozen=True):
     """Options of ``synthesizer/fake``."""
 
     letter_ms: Count = 60
@@ -59,7 +59,7 @@ class Options(Settings, frozen=True):
     max_batch: Count = 8
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FakeSynthesizerOptions) -> ModelCapabilities:
     """What the options make of it."""
     return ModelCapabilities(
         name=NAME,
@@ -81,7 +81,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def voices(options: Options) -> tuple[Voice, ...]:
+def voices(options: FakeSynthesizerOptions) -> tuple[Voice, ...]:
     """The voices it hums with; all are the same."""
     return tuple(
         Voice(
@@ -96,12 +96,12 @@ def voices(options: Options) -> tuple[Voice, ...]:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: FakeSynthesizerOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine; raises as :func:`build_speaker`."""
     return speaking_engine(describe(options), build_speaker(options, shared))
 
 
-def build_speaker(options: Options, shared: SharedModels) -> Speaker:
+def build_speaker(options: FakeSynthesizerOptions, shared: SharedModels) -> Speaker:
     """Make one."""
     del shared
     return FakeSpeaker(options)
@@ -110,7 +110,7 @@ def build_speaker(options: Options, shared: SharedModels) -> Speaker:
 class FakeSpeaker:
     """Implements ``Speaker``."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FakeSynthesizerOptions) -> None:
         self._options = options
         self._texts = 0
 
@@ -127,7 +127,7 @@ class FakeSpeaker:
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[SpokenPiece]:
+    ) -> Iterator[PieceAudio]:
         """As ``Speaker.speak``. A term of the lexicon takes as long as its pronunciation."""
         check_rate(speaking_rate)
         self._texts += 1
@@ -157,7 +157,7 @@ class FakeSpeaker:
                 samples, finish = self._cut(np.concatenate(tones), seed)
                 part = SpokenPart(sentence.text, position, position + len(samples))
                 position = part.end_sample
-                yield SpokenPiece(samples, part, tuple(words), finish=finish)
+                yield PieceAudio(samples, part, tuple(words), finish=finish)
         if not is_speakable(text):
             raise nothing_spoken(self._options.voices[0])
 
@@ -169,7 +169,7 @@ class FakeSpeaker:
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Samples | SpokenPiece]:
+    ) -> Iterator[Samples | PieceAudio]:
         """As ``Speaker.stream``: a tone is made at once, nothing comes ahead."""
         return self.speak(
             text,

@@ -39,7 +39,7 @@ _RUBBISH = (
 _WORD = re.compile(r"\w+")
 
 
-class Options(Settings, frozen=True):
+class FakeTranslatorOptions(Settings, frozen=True):
     """Options of ``translator/fake``."""
 
     step_ms: Amount = 0.0
@@ -53,7 +53,7 @@ class Options(Settings, frozen=True):
     max_batch: Count = 8
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FakeTranslatorOptions) -> ModelCapabilities:
     """What the options make of it."""
     return ModelCapabilities(
         name="fake-translator",
@@ -74,7 +74,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "FakeTranslator":
+def build(options: FakeTranslatorOptions, shared: SharedModels) -> "FakeTranslator":
     """Make one lane's engine."""
     del shared
     return FakeTranslator(options)
@@ -86,7 +86,7 @@ def original(translation: str, target: str) -> str:
 
 
 @dataclass(slots=True)
-class _Item:
+class _FakeTranslation:
     work: TranslateWork
     fails: bool
     texts: list[str]
@@ -96,11 +96,11 @@ class _Item:
 class FakeTranslator:
     """Implements ``protocols.Engine``. Translates one text of every item in each step."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FakeTranslatorOptions) -> None:
         self._options = options
         self._admitted = 0
         self._answered = 0
-        self._items: dict[str, _Item] = {}
+        self._items: dict[str, _FakeTranslation] = {}
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -112,7 +112,9 @@ class FakeTranslator:
         assert isinstance(work, TranslateWork), "only translation is sent to a translator"
         self._admitted += 1
         every = self._options.fail_every
-        self._items[work.work_id] = _Item(work, every > 0 and self._admitted % every == 0, [], [])
+        self._items[work.work_id] = _FakeTranslation(
+            work, every > 0 and self._admitted % every == 0, [], []
+        )
 
     def step(self) -> Sequence[WorkEvent]:
         """Translate the next text of every item."""
@@ -130,7 +132,7 @@ class FakeTranslator:
         """Forget the item."""
         self._items.pop(work_id, None)
 
-    def _advance(self, item: _Item) -> None:
+    def _advance(self, item: _FakeTranslation) -> None:
         index = len(item.texts)
         if item.fails or index == len(item.work.texts):
             return
@@ -153,7 +155,7 @@ class FakeTranslator:
             return None
         return UnavailableError("the fake translator was told to fail this text")
 
-    def _end(self, item: _Item) -> WorkEvent:
+    def _end(self, item: _FakeTranslation) -> WorkEvent:
         work = item.work
         if item.fails:
             return WorkFailed(work.work_id, InternalError("the fake translator was told to fail"))

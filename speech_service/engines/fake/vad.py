@@ -7,14 +7,14 @@ from speech_service.domain.audio import Samples
 from speech_service.protocols import Vad, VadStream
 
 
-class Options(Settings, frozen=True):
+class FakeVadOptions(Settings, frozen=True):
     """Options of ``fake``."""
 
     threshold_dbfs: Amount = -40.0
     """A frame at least this loud (RMS relative to full scale) is speech."""
 
 
-def build(options: Options) -> Vad:
+def build(options: FakeVadOptions) -> Vad:
     """Make the detector."""
     return LoudnessVad(options.threshold_dbfs)
 

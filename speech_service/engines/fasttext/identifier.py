@@ -35,7 +35,7 @@ _NOISE = re.compile(
 )
 
 
-class Options(Settings, frozen=True):
+class FasttextOptions(Settings, frozen=True):
     """Options of ``language/fasttext``."""
 
     max_guesses: Count = 3
@@ -59,7 +59,7 @@ class _Library(Protocol):
     def load_model(self, path: str) -> _Model: ...
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: FasttextOptions) -> ModelCapabilities:
     """What the model can do. It knows 176 languages; which is no list that a request could choose from."""
     del options
     return ModelCapabilities(
@@ -75,7 +75,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: FasttextOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine.
 
     Raises:
@@ -84,7 +84,7 @@ def build(options: Options, shared: SharedModels) -> Engine:
     return identifier_engine(describe(options), load(options, shared))
 
 
-def load(options: Options, shared: SharedModels) -> "FastTextIdentifier":
+def load(options: FasttextOptions, shared: SharedModels) -> "FastTextIdentifier":
     """Load the model once for all lanes; it keeps no state between calls.
 
     Raises:
@@ -102,7 +102,7 @@ def load(options: Options, shared: SharedModels) -> "FastTextIdentifier":
 class FastTextIdentifier:
     """Identifies the language of texts, BCP 47 out."""
 
-    def __init__(self, options: Options, model: _Model) -> None:
+    def __init__(self, options: FasttextOptions, model: _Model) -> None:
         self._options = options
         self._model = model
 
@@ -135,7 +135,7 @@ class FastTextIdentifier:
         return [LanguageGuess(code, round(chance, 4)) for code, chance in ranked]
 
 
-def _weights(options: Options) -> Path:
+def _weights(options: FasttextOptions) -> Path:
     if options.weights_file:
         return Path(options.weights_file)
     package = package_folder(_PACKAGE)

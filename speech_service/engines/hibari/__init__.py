@@ -26,7 +26,7 @@ _DISTRIBUTION = "hibari-tts==0.2.1"
 _NETWORK = ("hibari.onnx", "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8")
 
 
-class Options(Settings, frozen=True):
+class HibariOptions(Settings, frozen=True):
     """Options of ``synthesizer/hibari``."""
 
     threads: Count = 1
@@ -43,7 +43,7 @@ class Options(Settings, frozen=True):
     """Longest piece: cost and memory grow with its square. The limit that hibari itself keeps."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: HibariOptions) -> ModelCapabilities:
     """What the model can do.
 
     Raises:
@@ -72,7 +72,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def voices(options: Options) -> tuple[Voice, ...]:
+def voices(options: HibariOptions) -> tuple[Voice, ...]:
     """The voices it speaks with."""
     check_voice(options.voice, "voice")
     heart = Voice(
@@ -102,12 +102,12 @@ def check_voice(voice: str, field: str = "config.voice_id") -> None:
     raise UnsupportedOptionError(field, problem, [VOICE])
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: HibariOptions, shared: SharedModels) -> Engine:
     """Make one lane's engine; raises as :func:`build_speaker`."""
     return speaking_engine(describe(options), build_speaker(options, shared))
 
 
-def build_speaker(options: Options, shared: SharedModels) -> Speaker:
+def build_speaker(options: HibariOptions, shared: SharedModels) -> Speaker:
     """Load the voice. Lanes share it: its runs may overlap.
 
     Raises:
@@ -116,18 +116,18 @@ def build_speaker(options: Options, shared: SharedModels) -> Speaker:
         UnsupportedOptionError: ``options.voice`` is not the bundled one.
     """
     from speech_service.engines.hibari.network import HibariNetwork
-    from speech_service.engines.hibari.reading import Reader, load_g2p
+    from speech_service.engines.hibari.reading import PhonemeReader, load_g2p
     from speech_service.engines.hibari.speaker import HibariSpeaker
 
     check_voice(options.voice, "voice")
 
-    def load() -> tuple[HibariNetwork, Reader]:
+    def load() -> tuple[HibariNetwork, PhonemeReader]:
         folder = package_folder(_PACKAGE)
         if folder is None:
             raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
         name, sha256 = _NETWORK
         network = HibariNetwork(verified(folder / "assets" / name, sha256), options.threads)
-        return network, Reader(load_g2p(), network.symbols, options)
+        return network, PhonemeReader(load_g2p(), network.symbols, options)
 
     network, reader = shared.get((__name__, options), load)
     speaker = HibariSpeaker(options, network, reader)

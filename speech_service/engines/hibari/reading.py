@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.synthesis import LexiconEntry
-from speech_service.engines.hibari import Options
+from speech_service.engines.hibari import HibariOptions
 from speech_service.engines.hibari.phonemes import from_arpabet, from_ipa
 from speech_service.text.clean import is_speakable
 from speech_service.text.english.normalize import spoken
@@ -71,7 +71,7 @@ class G2p(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadWord:
-    """A word of the client's text and its phonemes: places in ``Reading.phonemes``, fractions inside shared ones."""
+    """A word of the client's text and its phonemes: places in ``phonemes`` of the reading, fractions in shared ones."""
 
     text: str
     char_start: int
@@ -81,7 +81,7 @@ class ReadWord:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class PhonemeReading:
     """Phonemes of one piece, to be spoken part by part. ``ends`` are where the parts end; the last is the whole."""
 
     phonemes: str
@@ -132,10 +132,10 @@ def load_g2p() -> G2p:
     return cast(G2p, g2p)
 
 
-class Reader:
+class PhonemeReader:
     """Reads pieces. Holds no state of its own; any number of threads may use it."""
 
-    def __init__(self, g2p: G2p, symbols: frozenset[str], options: Options) -> None:
+    def __init__(self, g2p: G2p, symbols: frozenset[str], options: HibariOptions) -> None:
         self._g2p = g2p
         self._symbols = symbols
         self._options = options
@@ -153,7 +153,7 @@ class Reader:
             for index, entry in enumerate(lexicon)
         }
 
-    def read(self, text: str, pronunciations: Mapping[str, str]) -> Reading:
+    def read(self, text: str, pronunciations: Mapping[str, str]) -> PhonemeReading:
         """Read one piece of text."""
         groups = self._groups(text, pronunciations)
         spoken = [group for group in groups if group.phonemes]
@@ -165,7 +165,7 @@ class Reader:
             at = group.end + 1  # the space between words
         phonemes = " ".join(group.phonemes for group in spoken)
         words, unspoken = _match_words(text, groups)
-        return Reading(phonemes, self._part_ends(spoken, len(phonemes)), words, unspoken)
+        return PhonemeReading(phonemes, self._part_ends(spoken, len(phonemes)), words, unspoken)
 
     def _pronunciation(self, entry: LexiconEntry, field: str) -> str:
         if not entry.term.strip():

@@ -11,18 +11,18 @@ import numpy as np
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.synthesis import LexiconEntry, SpokenPart, SpokenWord
-from speech_service.engines.hibari import SAMPLE_RATE_HZ, VOICE, Options
+from speech_service.engines.hibari import SAMPLE_RATE_HZ, VOICE, HibariOptions
 from speech_service.engines.hibari.network import HibariNetwork
-from speech_service.engines.hibari.reading import Reader, Reading, ReadWord
+from speech_service.engines.hibari.reading import PhonemeReader, PhonemeReading, ReadWord
 from speech_service.engines.hibari.waveform import waveform
 from speech_service.engines.speaking import (
     DEFAULT_SEED,
-    SpokenPiece,
+    PieceAudio,
     check_rate,
     nothing_spoken,
 )
 from speech_service.media.tempo import TempoChanger
-from speech_service.text.sentences.cutter import Piece, SentenceSplitter
+from speech_service.text.sentences.cutter import SentencePiece, SentenceSplitter
 
 _FASTEST = 1.0
 """The model itself speaks slower, not faster: it drops sounds. Word errors of a recognizer over 30 sentences at rates
@@ -38,8 +38,8 @@ _SILENCE = 10 ** (-60 / 20)
 class _Part:
     """What goes through the network at once: phonemes ``begin`` to ``end`` of a sentence's reading."""
 
-    sentence: Piece
-    reading: Reading
+    sentence: SentencePiece
+    reading: PhonemeReading
     begin: int
     end: int
     position: int
@@ -53,7 +53,9 @@ class _Part:
 class HibariSpeaker:
     """Implements ``Speaker``."""
 
-    def __init__(self, options: Options, network: HibariNetwork, reader: Reader) -> None:
+    def __init__(
+        self, options: HibariOptions, network: HibariNetwork, reader: PhonemeReader
+    ) -> None:
         self._options = options
         self._network = network
         self._reader = reader
@@ -71,7 +73,7 @@ class HibariSpeaker:
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[SpokenPiece]:
+    ) -> Iterator[PieceAudio]:
         """As ``Speaker.speak``."""
         spoken = self.stream(
             text,
@@ -80,7 +82,7 @@ class HibariSpeaker:
             lexicon=lexicon,
             is_cancelled=is_cancelled,
         )
-        return (item for item in spoken if isinstance(item, SpokenPiece))
+        return (item for item in spoken if isinstance(item, PieceAudio))
 
     def stream(
         self,
@@ -90,7 +92,7 @@ class HibariSpeaker:
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Samples | SpokenPiece]:
+    ) -> Iterator[Samples | PieceAudio]:
         """As ``Speaker.stream``.
 
         Noise is drawn anew for each piece from ``seed`` and the piece's number, so a piece sounds the same whatever
@@ -116,7 +118,7 @@ class HibariSpeaker:
 
     def _speak_part(
         self, part: _Part, rate: float, noise: np.random.Generator
-    ) -> Generator[Samples | SpokenPiece, None, int]:
+    ) -> Generator[Samples | PieceAudio, None, int]:
         """Returns where the part ends, in samples."""
         spectra, starts = self._network.run(part.phonemes, min(rate, _FASTEST))
         ends = sorted({min(_FIRST_FRAMES, spectra.frames), spectra.frames})
@@ -133,7 +135,7 @@ class HibariSpeaker:
         samples = np.concatenate([*made, sound.finish()])
         end = part.position + len(samples)
         times = np.clip(starts, sound.first, sound.last) + (part.position - sound.dropped)
-        yield SpokenPiece(
+        yield PieceAudio(
             samples,
             SpokenPart(_text_of(part), part.position, end),
             _words_of(part, times),
@@ -230,6 +232,6 @@ def _text_of(part: _Part) -> str:
     return text[start : later[0].char_start if later else len(text)]
 
 
-def _beginning_in(reading: Reading, begin: int, end: int) -> list[ReadWord]:
+def _beginning_in(reading: PhonemeReading, begin: int, end: int) -> list[ReadWord]:
     """A word that begins in the space between two parts, as shared spans may, is one of the part behind it."""
     return [word for word in reading.words if begin - bool(begin) <= word.begin < end]

@@ -78,7 +78,7 @@ _FILES: Mapping[tuple[str, str], Sequence[tuple[str, str]]] = {
 }
 
 
-class Options(Settings, frozen=True):
+class MarianOptions(Settings, frozen=True):
     """Options of ``translator/marian``."""
 
     max_piece_chars: Count = 250
@@ -95,7 +95,7 @@ class _Native(Protocol):
     def NativeDirection(self, folder: str) -> Direction: ...  # noqa: N802 - its name there
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: MarianOptions) -> ModelCapabilities:
     """What the model can do."""
     return ModelCapabilities(
         name="marian-en-pt",
@@ -111,7 +111,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "MarianTranslator":
+def build(options: MarianOptions, shared: SharedModels) -> "MarianTranslator":
     """Load both directions; lanes share them: their calls may overlap.
 
     Raises:
@@ -138,7 +138,7 @@ def build(options: Options, shared: SharedModels) -> "MarianTranslator":
 
 
 @dataclass(slots=True)
-class _Item:
+class _MarianItem:
     work: TranslateWork
     steps: Generator[None, None, TranslatedTexts]
     count: int = 0
@@ -149,11 +149,11 @@ class MarianTranslator:
     """Implements ``protocols.Engine``. Translates pieces of text in turns."""
 
     def __init__(
-        self, options: Options, directions: Mapping[tuple[str, str], LoadedDirection]
+        self, options: MarianOptions, directions: Mapping[tuple[str, str], LoadedDirection]
     ) -> None:
         self._options = options
         self._directions = directions
-        self._items: dict[str, _Item] = {}
+        self._items: dict[str, _MarianItem] = {}
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -164,7 +164,7 @@ class MarianTranslator:
         """Take work in; it takes part from the next ``step`` on."""
         assert isinstance(work, TranslateWork), "only translation is sent to a translator"
         steps = self.steps(work.texts, work.source_language, work.target_language, work.glossary)
-        self._items[work.work_id] = _Item(work, steps)
+        self._items[work.work_id] = _MarianItem(work, steps)
 
     def step(self) -> Sequence[WorkEvent]:
         """Translate pieces, one of each item in turn, until the step's time is up; returns the items that ended."""
@@ -232,7 +232,7 @@ class MarianTranslator:
                 results.append("")
         return TranslatedTexts(tuple(results), tuple(failed), changed=tuple(changed))
 
-    def _advance(self, item: _Item) -> WorkEvent | None:
+    def _advance(self, item: _MarianItem) -> WorkEvent | None:
         begin_s = time.perf_counter()
         result: TranslatedTexts | SpeechError | None = None
         try:
@@ -281,7 +281,7 @@ class MarianTranslator:
         return "".join(parts), is_kept
 
 
-def _root(options: Options) -> Path:
+def _root(options: MarianOptions) -> Path:
     if options.models_dir:
         return Path(options.models_dir)
     package = package_folder(_PACKAGE)

@@ -45,7 +45,7 @@ class ServerEngine:
     ) -> None:
         self._capabilities = capabilities
         self._loop = _LoopThread(name, run, connections)
-        self._running: dict[str, _Item] = {}
+        self._running: dict[str, _ServerItem] = {}
         # A lane only drops its engine; the thread must go with it.
         self._finalizer = weakref.finalize(self, self._loop.stop)
 
@@ -85,7 +85,7 @@ class ServerEngine:
         self._finalizer()
 
 
-class _Item:
+class _ServerItem:
     """One admitted work item; told apart by identity, because an id may be used again after an abort."""
 
     def __init__(self) -> None:
@@ -100,15 +100,15 @@ class _LoopThread:
     """An event loop on a daemon thread. Holds no reference to the engine, which would keep it alive."""
 
     def __init__(self, name: str, run: Run, connections: Closing) -> None:
-        self.events: queue.SimpleQueue[tuple[_Item, WorkEvent]] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[tuple[_ServerItem, WorkEvent]] = queue.SimpleQueue()
         self._run_item = run
         self._connections = connections
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def start(self, work: Work) -> _Item:
-        item = _Item()
+    def start(self, work: Work) -> _ServerItem:
+        item = _ServerItem()
         item.future = asyncio.run_coroutine_threadsafe(self._finish(item, work), self._loop)
         return item
 
@@ -117,7 +117,7 @@ class _LoopThread:
         if threading.current_thread() is not self._thread:
             self._thread.join(_STOP_TIMEOUT_S)
 
-    async def _finish(self, item: _Item, work: Work) -> None:
+    async def _finish(self, item: _ServerItem, work: Work) -> None:
         event: Ended
         try:
             event = await self._run_item(work, lambda audio: self.events.put((item, audio)))

@@ -29,7 +29,7 @@ DECODER = (
 TOKENIZER = ("tokenizer.bin", "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d")
 
 
-class Options(Settings, frozen=True):
+class MoonshineOptions(Settings, frozen=True):
     """Options of ``recognizer/moonshine``."""
 
     threads: Count = 1
@@ -65,7 +65,7 @@ class Options(Settings, frozen=True):
                 raise ConfigError(f"{name}: must not be negative")
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: MoonshineOptions) -> ModelCapabilities:
     """What the model can do."""
     del options
     return ModelCapabilities(
@@ -89,7 +89,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: MoonshineOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane. Lanes share the loaded network: its runs may overlap.
 
     Raises:
@@ -118,7 +118,7 @@ def build(options: Options, shared: SharedModels) -> Engine:
     return MoonshineEngine(options, describe(options), network, tokenizer, settled, strategies)
 
 
-def _folder(options: Options) -> Path:
+def _folder(options: MoonshineOptions) -> Path:
     if options.model_dir:
         return Path(options.model_dir)
     package = package_folder(_PACKAGE)

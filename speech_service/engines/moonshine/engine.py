@@ -25,7 +25,7 @@ from speech_service.engines.decoding import (
     StrategyFactory,
     accepted_count,
 )
-from speech_service.engines.moonshine import Options
+from speech_service.engines.moonshine import MoonshineOptions
 from speech_service.engines.moonshine.network import MoonshineDecoder, MoonshineNetwork
 from speech_service.engines.moonshine.settled_audio import SettledAudio
 from speech_service.engines.moonshine.tokenizer import (
@@ -41,7 +41,7 @@ _SHORT_ANSWER = 8
 
 
 @dataclass(slots=True)
-class _Item:
+class _MoonshineItem:
     """One admitted work item."""
 
     work: RecognizeWork
@@ -65,7 +65,7 @@ class MoonshineEngine:
 
     def __init__(
         self,
-        options: Options,
+        options: MoonshineOptions,
         capabilities: ModelCapabilities,
         network: MoonshineNetwork,
         tokenizer: MoonshineTokenizer,
@@ -78,7 +78,7 @@ class MoonshineEngine:
         self._tokenizer = tokenizer
         self._settled = settled
         self._strategies = strategies
-        self._items: dict[str, _Item] = {}
+        self._items: dict[str, _MoonshineItem] = {}
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -91,7 +91,7 @@ class MoonshineEngine:
         seconds = samples_to_ms(len(work.samples)) / 1000
         max_tokens = int(seconds * self._options.max_tokens_per_s) + _SPARE_TOKENS
         strategy = self._strategies[work.kind](work.draft_tokens[:max_tokens])
-        self._items[work.work_id] = _Item(work, strategy, max_tokens)
+        self._items[work.work_id] = _MoonshineItem(work, strategy, max_tokens)
 
     def step(self) -> Sequence[WorkEvent]:
         """Advance every item of the most urgent class by one encoder run or a few decoder passes."""
@@ -113,7 +113,7 @@ class MoonshineEngine:
         """Forget the item; its keys and values go with it."""
         self._items.pop(work_id, None)
 
-    def _advance(self, item: _Item) -> None:
+    def _advance(self, item: _MoonshineItem) -> None:
         begin_s = time.perf_counter()
         if item.decoder is None:
             self._check(item.work.samples)
@@ -149,7 +149,7 @@ class MoonshineEngine:
         if not np.isfinite(samples).all():
             raise InvalidAudioError("audio", "holds samples that are not finite numbers")
 
-    def _done(self, item: _Item) -> WorkDone:
+    def _done(self, item: _MoonshineItem) -> WorkDone:
         hypothesis = Hypothesis(
             self._tokenizer.text(item.tokens),
             tuple(item.tokens),
@@ -167,13 +167,13 @@ class MoonshineEngine:
         return WorkDone(item.work.work_id, hypothesis, timing)
 
 
-def _certainty(item: _Item) -> float | None:
+def _certainty(item: _MoonshineItem) -> float | None:
     if item.is_cut_off or len(item.tokens) > _SHORT_ANSWER:
         return None
     return math.exp(sum(item.log_probabilities) / len(item.log_probabilities))
 
 
-def _decode_pass(item: _Item, decoder: MoonshineDecoder) -> None:
+def _decode_pass(item: _MoonshineItem, decoder: MoonshineDecoder) -> None:
     """One pass: the newest token and what the strategy proposes after it."""
     room = item.max_tokens - len(item.tokens) - 1
     proposed = list(item.strategy.propose(item.tokens))[: max(0, room)]

@@ -29,7 +29,7 @@ _HOP_3, _KERNEL_3 = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledStates:
     """What is known of a segment's older audio. Immutable: several results may grow from it."""
 
     frames: SettledFrames
@@ -47,7 +47,7 @@ class Settled:
         return sum(_owner(array).nbytes for array in (self.frames.frames, *self.rows))
 
 
-NOTHING_SETTLED = Settled(NO_FRAMES, [np.zeros((1, 0, WIDTH), np.float32) for _ in SETTLED])
+NOTHING_SETTLED = SettledStates(NO_FRAMES, [np.zeros((1, 0, WIDTH), np.float32) for _ in SETTLED])
 
 
 class GrowingEncoder:
@@ -59,8 +59,8 @@ class GrowingEncoder:
         self._session = session
 
     def hear(
-        self, samples: Samples, before: int, after: int, settled: Settled, settles_after: int
-    ) -> tuple[list[Value], Settled]:
+        self, samples: Samples, before: int, after: int, settled: SettledStates, settles_after: int
+    ) -> tuple[list[Value], SettledStates]:
         """Encode a clip on from what is settled of it.
 
         Args:
@@ -81,14 +81,14 @@ class GrowingEncoder:
         behind = frame_count(before + len(samples) - settles_after)
         states = max(known, state_count(behind))
         kept = [row[:, :states] for row in rows]
-        return heard, Settled(frames.since(_HOP_3 * states), kept)
+        return heard, SettledStates(frames.since(_HOP_3 * states), kept)
 
     def _run(
         self,
         frames: Samples,
         scale: Samples,
         shift: Samples,
-        settled: Settled,
+        settled: SettledStates,
         grown: Sequence[Samples],
     ) -> list[Value]:
         binding = self._session.io_binding()

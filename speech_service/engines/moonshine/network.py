@@ -24,7 +24,7 @@ from speech_service.engines.moonshine.graphs import (
     decoder_graph,
     growing_graph,
 )
-from speech_service.engines.moonshine.growing import GrowingEncoder, Settled
+from speech_service.engines.moonshine.growing import GrowingEncoder, SettledStates
 from speech_service.engines.moonshine.signed_weights import (
     signed,
     signed_products_are_exact,
@@ -67,8 +67,8 @@ class MoonshineNetwork:
         return self._decoder_for(self._heard(samples), self._exact)
 
     def encode_growing(
-        self, samples: Samples, before: int, after: int, settled: Settled, settles_after: int
-    ) -> "tuple[MoonshineDecoder, Settled]":
+        self, samples: Samples, before: int, after: int, settled: SettledStates, settles_after: int
+    ) -> "tuple[MoonshineDecoder, SettledStates]":
         """The same with silence around it, on from what is settled of it; arguments as ``GrowingEncoder.hear``.
 
         This decoder is quicker, but tokens that share a pass share its rounding: for PARTIALs.

@@ -8,7 +8,7 @@ import numpy as np
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import SegmentKey
-from speech_service.engines.moonshine.growing import NOTHING_SETTLED, Settled
+from speech_service.engines.moonshine.growing import NOTHING_SETTLED, SettledStates
 
 MAX_BYTES = 128_000_000
 """About 200 s of open segments; the longest unused goes first, and is computed again when it is asked for."""
@@ -17,7 +17,7 @@ _CHECKED_SAMPLES = 1024
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    settled: Settled
+    settled: SettledStates
     end: int
     """Samples of the segment that it came from."""
     last: Samples
@@ -33,7 +33,7 @@ class SettledAudio:
         self._entries: OrderedDict[SegmentKey, _Entry] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: SegmentKey, samples: Samples) -> Settled:
+    def get(self, key: SegmentKey, samples: Samples) -> SettledStates:
         """What is settled of a segment whose audio is now ``samples``, float32 [n]; nothing where that is not known."""
         with self._lock:
             entry = self._entries.get(key)
@@ -42,7 +42,7 @@ class SettledAudio:
         same = np.array_equal(samples[entry.end - len(entry.last) : entry.end], entry.last)
         return entry.settled if same else NOTHING_SETTLED
 
-    def put(self, key: SegmentKey, samples: Samples, settled: Settled) -> None:
+    def put(self, key: SegmentKey, samples: Samples, settled: SettledStates) -> None:
         """Keep what is settled of ``samples``."""
         entry = _Entry(settled, len(samples), samples[-_CHECKED_SAMPLES:].copy())
         with self._lock:

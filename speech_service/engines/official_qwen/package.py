@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.checkpoint.hub import locate
+from speech_service.engines.qwen_release.hub import locate
 
 logger = logging.getLogger(__name__)
 

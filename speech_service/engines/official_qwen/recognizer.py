@@ -26,7 +26,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.audio_checks import checked
 from speech_service.engines.official_qwen.package import load_official, timed
-from speech_service.engines.qwen3.asr.languages import NAMES, TAGS, VAD_GAIN_DB
+from speech_service.engines.qwen_release.recognition import NAMES, TAGS, VAD_GAIN_DB
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -36,7 +36,7 @@ _MAX_CLIP_MS = 1_200_000
 """Longer clips the package cuts itself."""
 
 
-class Options(Settings, frozen=True):
+class OfficialAsrOptions(Settings, frozen=True):
     """Options of ``recognizer/qwen-asr``."""
 
     model: str = ""
@@ -55,7 +55,7 @@ class Options(Settings, frozen=True):
     max_segment_ms: Count = 30_000
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: OfficialAsrOptions) -> ModelCapabilities:
     """What the release can do; nothing is loaded.
 
     Raises:
@@ -89,7 +89,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: OfficialAsrOptions, shared: SharedModels) -> Engine:
     """Load the model; lanes share it and take turns.
 
     Raises:
@@ -118,7 +118,11 @@ class QwenAsrRecognizer:
     """
 
     def __init__(
-        self, options: Options, capabilities: ModelCapabilities, model: Any, turn: threading.Lock
+        self,
+        options: OfficialAsrOptions,
+        capabilities: ModelCapabilities,
+        model: Any,
+        turn: threading.Lock,
     ) -> None:
         self._options = options
         self._capabilities = capabilities

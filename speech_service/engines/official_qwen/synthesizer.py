@@ -7,6 +7,7 @@ is cloned is encoded anew for each piece.
 
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,17 +19,15 @@ from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ
 from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
 from speech_service.engines.official_qwen.package import load_official, timed
-from speech_service.engines.official_qwen.requests import (
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import locate
+from speech_service.engines.qwen_release.requests import (
     LANGUAGES,
     SpeechRequest,
     checked,
 )
-from speech_service.engines.official_qwen.voices import qwen_voices
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import locate
-from speech_service.engines.qwen3.tts.abilities import Abilities
-from speech_service.engines.qwen3.tts.config import SAMPLE_RATE_HZ, TtsKind, read_tts_config
-from speech_service.engines.qwen3.tts.languages import NAMES
+from speech_service.engines.qwen_release.synthesis import Abilities, TtsKind, read_abilities
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, qwen_voices
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speech_budget import finish_of, most_frames
 from speech_service.engines.stepping import Piece, SteppingEngine
@@ -37,7 +36,7 @@ from speech_service.protocols import Engine
 NAME = "qwen-tts"
 
 
-class Options(Settings, frozen=True):
+class OfficialTtsOptions(Settings, frozen=True):
     """Options of ``synthesizer/qwen-tts``."""
 
     model: str = ""
@@ -52,7 +51,7 @@ class Options(Settings, frozen=True):
     """A piece ends here at the latest, a short one sooner; 12.5 are a second."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: OfficialTtsOptions) -> ModelCapabilities:
     """What the release can do, from its config.json; its weights are not read.
 
     Raises:
@@ -78,7 +77,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: OfficialTtsOptions, shared: SharedModels) -> Engine:
     """Load the model; lanes share it and take turns.
 
     Raises:
@@ -100,18 +99,19 @@ def build(options: Options, shared: SharedModels) -> Engine:
     return SteppingEngine(capabilities, run)
 
 
-def _abilities(options: Options) -> Abilities:
-    config = read_tts_config(read_files(options.model, locate(options.model)))
-    return Abilities(
-        kind=config.kind,
-        voices=tuple(sorted(config.speakers)),
-        languages=tuple(tag for tag in LANGUAGES if NAMES[tag] in config.languages),
-        follows_instructions=config.follows_instructions,
+def _abilities(options: OfficialTtsOptions) -> Abilities:
+    abilities = read_abilities(read_files(options.model, locate(options.model)))
+    return replace(
+        abilities, languages=tuple(tag for tag in LANGUAGES if tag in abilities.languages)
     )
 
 
 def _speak(
-    work: SynthesizeWork, abilities: Abilities, options: Options, model: Any, turn: threading.Lock
+    work: SynthesizeWork,
+    abilities: Abilities,
+    options: OfficialTtsOptions,
+    model: Any,
+    turn: threading.Lock,
 ) -> Iterator[Piece]:
     request = checked(work, abilities)
     answer, _ = timed(lambda: _generated(request, abilities.kind, options, model, turn))
@@ -124,7 +124,11 @@ def _speak(
 
 
 def _generated(
-    request: SpeechRequest, kind: TtsKind, options: Options, model: Any, turn: threading.Lock
+    request: SpeechRequest,
+    kind: TtsKind,
+    options: OfficialTtsOptions,
+    model: Any,
+    turn: threading.Lock,
 ) -> tuple[Samples, int]:
     """float32 [n] and its rate. The package draws from torch's one generator, so nobody else may meanwhile."""
     import torch  # heavy; the package brings it

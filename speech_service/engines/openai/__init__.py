@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from speech_service.engines.model_server.engine import ServerEngine
 
 
-class Options(ServerOptions, frozen=True):
+class OpenAiOptions(ServerOptions, frozen=True):
     """Options of ``translator/openai``."""
 
     streaming: bool = False
@@ -40,7 +40,7 @@ class Options(ServerOptions, frozen=True):
     """Answers in a row without a usable text after which an item is given up."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: OpenAiOptions) -> ModelCapabilities:
     """What the server is taken to do; it is not asked.
 
     Raises:
@@ -68,7 +68,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "ServerEngine":
+def build(options: OpenAiOptions, shared: SharedModels) -> "ServerEngine":
     """Make one lane's engine; the server is not asked for anything yet.
 
     Raises:

@@ -15,13 +15,13 @@ from speech_service.engines.model_server.client import (
     json_object,
     whole,
 )
-from speech_service.engines.openai import Options
+from speech_service.engines.openai import OpenAiOptions
 
 
 class ChatClient:
     """Speaks ``/chat/completions``. Made anywhere, used on one event loop."""
 
-    def __init__(self, options: Options, server: ServerClient) -> None:
+    def __init__(self, options: OpenAiOptions, server: ServerClient) -> None:
         self._options = options
         self._server = server
 

@@ -6,14 +6,16 @@ from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import TranslateWork, Work
 from speech_service.engines.model_server.client import ServerClient, ServerRole
 from speech_service.engines.model_server.engine import Emit, Ended, ServerEngine
-from speech_service.engines.openai import Options
+from speech_service.engines.openai import OpenAiOptions
 from speech_service.engines.openai.client import ChatClient
-from speech_service.engines.openai.item import Item
+from speech_service.engines.openai.item import OpenAiItem
 
 _ROLE = ServerRole("translation server", "translator")
 
 
-def openai_engine(options: Options, capabilities: ModelCapabilities, api_key: str) -> ServerEngine:
+def openai_engine(
+    options: OpenAiOptions, capabilities: ModelCapabilities, api_key: str
+) -> ServerEngine:
     """Make an engine that translates on the server of ``options``."""
     server = ServerClient(options, api_key, _ROLE, options.max_requests)
     client = ChatClient(options, server)
@@ -22,6 +24,6 @@ def openai_engine(options: Options, capabilities: ModelCapabilities, api_key: st
     async def run(work: Work, emit: Emit) -> Ended:
         del emit  # translations come whole
         assert isinstance(work, TranslateWork), "only translation is sent to a translator"
-        return await Item(options, client, requests, work).run()
+        return await OpenAiItem(options, client, requests, work).run()
 
     return ServerEngine("openai-translator", capabilities, run, server)

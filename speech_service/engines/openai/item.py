@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.work import TranslateWork, WorkDone, WorkFailed
 from speech_service.engines.model_server.client import Deadline, RefusedError
-from speech_service.engines.openai import Options
+from speech_service.engines.openai import OpenAiOptions
 from speech_service.engines.openai.client import ChatClient
 from speech_service.engines.translation_job import (
     FailedText,
@@ -34,7 +34,7 @@ _MOST_LISTED = 20
 
 
 @dataclass(slots=True, eq=False)
-class _Unit:
+class _NumberedText:
     """A text, or a part of a long one, that goes to the server as one numbered text."""
 
     text_index: int
@@ -53,11 +53,15 @@ class _Unit:
         return len(self.lost) + self.is_changed
 
 
-class Item:
+class OpenAiItem:
     """Translates one work item. A text that fails leaves the others intact; a dead server fails all that are left."""
 
     def __init__(
-        self, options: Options, client: ChatClient, requests: asyncio.Semaphore, work: TranslateWork
+        self,
+        options: OpenAiOptions,
+        client: ChatClient,
+        requests: asyncio.Semaphore,
+        work: TranslateWork,
     ) -> None:
         self._options = options
         self._client = client
@@ -85,8 +89,8 @@ class Item:
         busy_ms = (time.perf_counter() - begin_s) * 1000
         return finished(self._work, result, self._asked, busy_ms)
 
-    def _units(self) -> tuple[list[_Unit], dict[int, SpeechError]]:
-        units: list[_Unit] = []
+    def _units(self) -> tuple[list[_NumberedText], dict[int, SpeechError]]:
+        units: list[_NumberedText] = []
         errors: dict[int, SpeechError] = {}
         for index, text in enumerate(self._work.texts):
             error = check_text(text, index)
@@ -94,7 +98,7 @@ class Item:
                 errors[index] = error
                 continue
             for piece in chunks(text, self._options.batch_chars):
-                unit = _Unit(index, piece.before, piece.core, piece.after)
+                unit = _NumberedText(index, piece.before, piece.core, piece.after)
                 if not any(char.isalpha() for char in piece.core):
                     unit.translation = (
                         piece.core
@@ -102,8 +106,8 @@ class Item:
                 units.append(unit)
         return units, errors
 
-    def _batches(self, units: Sequence[_Unit]) -> list[list[_Unit]]:
-        batches: list[list[_Unit]] = []
+    def _batches(self, units: Sequence[_NumberedText]) -> list[list[_NumberedText]]:
+        batches: list[list[_NumberedText]] = []
         chars = 0
         for unit in units:
             if unit.translation is not None:
@@ -116,7 +120,7 @@ class Item:
             batches[-1].append(unit)
         return batches
 
-    async def _solve(self, units: Sequence[_Unit]) -> None:
+    async def _solve(self, units: Sequence[_NumberedText]) -> None:
         """Ask for all; for those that the answer lacks again, in smaller batches, at last one by one."""
         if len(units) == 1:
             await self._solve_one(units[0])
@@ -128,7 +132,7 @@ class Item:
         missing = [unit for n, unit in enumerate(units, 1) if not self._take(unit, found.get(n))]
         self._note(useful=len(missing) < len(units))
         damaged = [unit for unit in units if unit not in missing and self._judge(unit)]
-        smaller: list[Sequence[_Unit]] = [[unit] for unit in damaged]
+        smaller: list[Sequence[_NumberedText]] = [[unit] for unit in damaged]
         if len(missing) == len(units):
             half = len(units) // 2
             smaller += [units[:half], units[half:]]
@@ -137,7 +141,7 @@ class Item:
         for batch in smaller:
             await self._solve(batch)
 
-    async def _solve_one(self, unit: _Unit) -> None:
+    async def _solve_one(self, unit: _NumberedText) -> None:
         """Ask for one text: with a number, then plainly. What it had stays where the new one lacks more."""
         terms = occurring(unit.core, self._terms)
         for is_plain in (False, True):
@@ -161,7 +165,7 @@ class Item:
             unit.error = self._stopped or _useless_error()
 
     async def _ask(
-        self, instructions: str, units: Sequence[_Unit], is_plain: bool = False
+        self, instructions: str, units: Sequence[_NumberedText], is_plain: bool = False
     ) -> str | None:
         """The server's answer; None where it has none for this question, or none is asked for any more."""
         if self._stopped is not None:
@@ -183,7 +187,7 @@ class Item:
             self._stopped = error
             return None
 
-    def _take(self, unit: _Unit, text: str | None) -> bool:
+    def _take(self, unit: _NumberedText, text: str | None) -> bool:
         """Keep the text as the unit's translation if it can be one."""
         may_echo = self._may_echo or bool(occurring(unit.core, self._terms))
         if text is None or not numbered.plausible(unit.core, text, may_echo):
@@ -196,10 +200,10 @@ class Item:
         if self._useless >= self._options.max_useless_answers and self._stopped is None:
             self._stopped = _useless_error()
 
-    def _present(self, units: Sequence[_Unit]) -> list[Term]:
+    def _present(self, units: Sequence[_NumberedText]) -> list[Term]:
         return occurring("\n".join(unit.core for unit in units), self._terms)
 
-    def _judge(self, unit: _Unit) -> bool:
+    def _judge(self, unit: _NumberedText) -> bool:
         """Find what the translation lacks; True where it lacks something."""
         translation = unit.translation or ""
         present = occurring(unit.core, self._terms)
@@ -210,7 +214,9 @@ class Item:
         )
         return unit.damage > 0
 
-    def _assembled(self, units: Sequence[_Unit], errors: dict[int, SpeechError]) -> TranslatedTexts:
+    def _assembled(
+        self, units: Sequence[_NumberedText], errors: dict[int, SpeechError]
+    ) -> TranslatedTexts:
         texts = [""] * len(self._work.texts)
         for unit in units:
             if unit.text_index not in errors:
@@ -230,7 +236,7 @@ class Item:
         )
 
 
-def _is_echo(units: Sequence[_Unit], found: Mapping[int, str]) -> bool:
+def _is_echo(units: Sequence[_NumberedText], found: Mapping[int, str]) -> bool:
     """True where a model gives the texts back: each may be short enough to be right, all together are not."""
     texts = "\n".join(unit.core for unit in units)
     return bool(found) and not numbered.plausible(texts, "\n".join(found.values()))

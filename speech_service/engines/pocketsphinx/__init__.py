@@ -36,7 +36,7 @@ _G2P_FILES = {
 }
 
 
-class Options(Settings, frozen=True):
+class PocketsphinxOptions(Settings, frozen=True):
     """Options of ``aligner/pocketsphinx``. Penalties are in nats, scores in the decoder's units (0.1 nat) per frame."""
 
     window_ms: Count = 20_000
@@ -53,7 +53,7 @@ class Options(Settings, frozen=True):
     """Share of the letters before or after a word that must be placed for it to be believed."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: PocketsphinxOptions) -> ModelCapabilities:
     """What the model can do."""
     del options
     return ModelCapabilities(
@@ -75,7 +75,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: PocketsphinxOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane. A decoder keeps state, so each lane has its own.
 
     Raises:

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from speech_service.domain.alignment import Alignment, Granularity, UnalignedReason
 from speech_service.domain.audio import SAMPLES_PER_MS, Samples
 from speech_service.domain.errors import CancelledWorkError, InvalidAudioError
-from speech_service.engines.pocketsphinx import Options
+from speech_service.engines.pocketsphinx import PocketsphinxOptions
 from speech_service.engines.pocketsphinx.decoder import Decoder
-from speech_service.engines.pocketsphinx.parts import Timed, phone_times
+from speech_service.engines.pocketsphinx.parts import TimedPart, phone_times
 from speech_service.engines.pocketsphinx.pronunciation import Pronouncer
 from speech_service.engines.pocketsphinx.report import report
 from speech_service.engines.pocketsphinx.sound import FRAME_MS
-from speech_service.engines.pocketsphinx.spoken_text.reading import SpokenUnit, spoken_units
 from speech_service.engines.pocketsphinx.text_graph import Candidate, Placed
 from speech_service.engines.pocketsphinx.window import (
     Heard,
@@ -30,6 +29,7 @@ from speech_service.engines.pocketsphinx.window import (
     search_far,
     search_window,
 )
+from speech_service.text.spoken.reading import ReadableUnit, spoken_units
 
 _PHONES_PER_S = 22
 _SPARE_PHONES = 40
@@ -65,7 +65,9 @@ class _Progress:
 class PocketSphinxAligner:
     """Aligns one text at a time; used by one lane."""
 
-    def __init__(self, options: Options, decoder: Decoder, pronounce: Pronouncer) -> None:
+    def __init__(
+        self, options: PocketsphinxOptions, decoder: Decoder, pronounce: Pronouncer
+    ) -> None:
         self._options = options
         self._decoder = decoder
         self._pronounce = pronounce
@@ -110,7 +112,7 @@ class PocketSphinxAligner:
             raise InvalidAudioError("audio", "holds samples that are not finite numbers")
         units = spoken_units(text)
         candidates, silent = self._candidates(units)
-        timed: list[Timed] = []
+        timed: list[TimedPart] = []
         sound = np.zeros(-(-len(samples) // (SAMPLES_PER_MS * FRAME_MS)), np.bool_)
         progress = _Progress()
         while progress.at_ms < len(samples) / SAMPLES_PER_MS:
@@ -130,12 +132,12 @@ class PocketSphinxAligner:
                     else:
                         timed += [t.moved(start_ms, heard.confidence) for t in found]
             else:
-                timed += [Timed.of(place).moved(start_ms, heard.confidence) for place in kept]
+                timed += [TimedPart.of(place).moved(start_ms, heard.confidence) for place in kept]
             yield None
         yield report(text, units, silent, timed, sound, samples, granularity)
 
     def _candidates(
-        self, units: Sequence[SpokenUnit]
+        self, units: Sequence[ReadableUnit]
     ) -> tuple[list[Candidate], dict[int, UnalignedReason]]:
         """Units that can be looked for, and why the others cannot."""
         candidates: list[Candidate] = []

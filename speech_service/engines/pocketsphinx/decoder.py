@@ -59,7 +59,7 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class GrammarWord:
     """A word to look for: a name of its own and its pronunciations."""
 
     label: str
@@ -72,7 +72,7 @@ class Arc:
 
     source: int
     target: int
-    word: Word | None = None
+    word: GrammarWord | None = None
     cost: float = 0.0
 
 
@@ -155,10 +155,10 @@ class Decoder:
         self._frames = math.ceil(len(samples) * 1000 / MODEL_RATE_HZ / FRAME_MS)
         self._mean = self._mean_of_all()
 
-    def word(self, pronunciations: tuple[str, ...], occurrence: int) -> Word:
+    def word(self, pronunciations: tuple[str, ...], occurrence: int) -> GrammarWord:
         """A word whose label tells it from other occurrences of the same word in one search."""
         number = self._numbers.setdefault(pronunciations, len(self._numbers))
-        return Word(f"w{number}.{occurrence}", pronunciations)
+        return GrammarWord(f"w{number}.{occurrence}", pronunciations)
 
     def search(self, arcs: Sequence[Arc], states: int, costs: Costs) -> list[Segment]:
         """The best way from state 0 to state ``states - 1`` through the audio; silence and phones may be anywhere.
@@ -201,7 +201,7 @@ class Decoder:
             speech[start:end] = not segment.is_quiet
         return scores, speech
 
-    def phones_of(self, words: Sequence[Word]) -> list[list[Segment]] | None:
+    def phones_of(self, words: Sequence[GrammarWord]) -> list[list[Segment]] | None:
         """Phones of each of ``words``, which fill the audio but for silence; None: they do not fit."""
         for word in words:
             self._add(word)
@@ -221,7 +221,7 @@ class Decoder:
         found = list(_placed_phones(alignment)) if alignment is not None else []
         return found if len(found) == len(words) else None
 
-    def _add(self, word: Word) -> None:
+    def _add(self, word: GrammarWord) -> None:
         if word.label in self._added:
             return
         for number, phones in enumerate(word.pronunciations, start=1):

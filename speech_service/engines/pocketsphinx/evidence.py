@@ -40,7 +40,7 @@ _SQUEEZED_SCORE = -35.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WordEvidence:
     """What a believed word must have; scores are per frame and against free phones."""
 
     min_score: float
@@ -61,7 +61,7 @@ def believed(
     places: Sequence[Placed],
     scores: Mapping[int, float],
     sound: NDArray[np.bool_],
-    limits: Limits,
+    limits: WordEvidence,
 ) -> list[Placed]:
     """The places that hold.
 
@@ -142,7 +142,7 @@ def _round(
     candidates: Sequence[Candidate],
     places: Sequence[Placed],
     scores: Mapping[int, float],
-    limits: Limits,
+    limits: WordEvidence,
 ) -> list[Placed]:
     blended = blended_scores(places, scores)
     heard = {place.unit for place in places}

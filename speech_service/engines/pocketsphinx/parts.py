@@ -26,7 +26,7 @@ class TimedPhone:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedPart:
     """A unit with its time."""
 
     unit: int
@@ -36,17 +36,17 @@ class Timed:
     phones: tuple[TimedPhone, ...] = ()
 
     @staticmethod
-    def of(place: Placed) -> "Timed":
+    def of(place: Placed) -> "TimedPart":
         """From frames of the window to milliseconds of it."""
-        return Timed(place.unit, place.start * FRAME_MS, place.end * FRAME_MS)
+        return TimedPart(place.unit, place.start * FRAME_MS, place.end * FRAME_MS)
 
-    def moved(self, offset_ms: int, confidence: Mapping[int, float]) -> "Timed":
+    def moved(self, offset_ms: int, confidence: Mapping[int, float]) -> "TimedPart":
         """In milliseconds of the whole audio."""
         phones = tuple(
             replace(p, start_ms=p.start_ms + offset_ms, end_ms=p.end_ms + offset_ms)
             for p in self.phones
         )
-        return Timed(
+        return TimedPart(
             self.unit,
             self.start_ms + offset_ms,
             self.end_ms + offset_ms,
@@ -57,7 +57,7 @@ class Timed:
 
 def phone_times(
     decoder: Decoder, window: Samples, places: Sequence[Placed]
-) -> Iterator[list[Timed] | None]:
+) -> Iterator[list[TimedPart] | None]:
     """Yield the words of each run with their phones, and None after each pass in between.
 
     A run that does not fit is halved until it does. One word that does not fit alone gets its phones in equal shares,
@@ -89,7 +89,7 @@ def _runs(places: Sequence[Placed]) -> list[list[Placed]]:
     return runs
 
 
-def _align(decoder: Decoder, window: Samples, run: Sequence[Placed]) -> list[Timed] | None:
+def _align(decoder: Decoder, window: Samples, run: Sequence[Placed]) -> list[TimedPart] | None:
     begin_ms = max(0, run[0].start * FRAME_MS - _MARGIN_MS)
     end_ms = run[-1].end * FRAME_MS + _MARGIN_MS
     decoder.hear(window[begin_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS])
@@ -99,7 +99,7 @@ def _align(decoder: Decoder, window: Samples, run: Sequence[Placed]) -> list[Tim
     phones = decoder.phones_of(occurrences)
     if phones is None:
         return None
-    timed: list[Timed] = []
+    timed: list[TimedPart] = []
     at = 0
     for place in run:
         mine = [phone for word in phones[at : at + len(place.words)] for phone in word]
@@ -108,15 +108,15 @@ def _align(decoder: Decoder, window: Samples, run: Sequence[Placed]) -> list[Tim
     return timed
 
 
-def _timed(place: Placed, phones: Sequence[Segment], begin_ms: int) -> Timed:
+def _timed(place: Placed, phones: Sequence[Segment], begin_ms: int) -> TimedPart:
     times = tuple(
         TimedPhone(p.label, p.start * FRAME_MS + begin_ms, p.end * FRAME_MS + begin_ms)
         for p in phones
     )
-    return Timed(place.unit, times[0].start_ms, times[-1].end_ms, None, times)
+    return TimedPart(place.unit, times[0].start_ms, times[-1].end_ms, None, times)
 
 
-def _shared(place: Placed) -> Timed:
+def _shared(place: Placed) -> TimedPart:
     names = " ".join(word.pronunciations[0] for word in place.words).split(" ")
     start_ms, end_ms = place.start * FRAME_MS, place.end * FRAME_MS
     step = (end_ms - start_ms) / len(names)
@@ -124,4 +124,4 @@ def _shared(place: Placed) -> Timed:
         TimedPhone(name, start_ms + int(at * step), start_ms + int((at + 1) * step), sure=False)
         for at, name in enumerate(names)
     )
-    return Timed(place.unit, start_ms, end_ms, None, phones)
+    return TimedPart(place.unit, start_ms, end_ms, None, phones)

@@ -16,9 +16,9 @@ from speech_service.domain.alignment import (
 )
 from speech_service.domain.audio import SAMPLES_PER_MS, Samples
 from speech_service.engines.character_units import character_units
-from speech_service.engines.pocketsphinx.parts import Timed
+from speech_service.engines.pocketsphinx.parts import TimedPart
 from speech_service.engines.pocketsphinx.sound import FRAME_MS, loudness
-from speech_service.engines.pocketsphinx.spoken_text.reading import SpokenUnit
+from speech_service.text.spoken.reading import ReadableUnit
 
 _MIN_SPEECH_MS = 500
 """Less sound between two words is a breath or a filled pause, not speech that the text lacks."""
@@ -34,9 +34,9 @@ _LOUD_DBFS = -45.0
 
 def report(
     text: str,
-    units: Sequence[SpokenUnit],
+    units: Sequence[ReadableUnit],
     silent: Mapping[int, UnalignedReason],
-    timed: Sequence[Timed],
+    timed: Sequence[TimedPart],
     sound: NDArray[np.bool_],
     samples: Samples,
     granularity: Granularity,
@@ -63,7 +63,7 @@ def report(
     return Alignment(tuple(found), tuple(spans))
 
 
-def _in_order(timed: Sequence[Timed], total_ms: int) -> Iterator[Timed]:
+def _in_order(timed: Sequence[TimedPart], total_ms: int) -> Iterator[TimedPart]:
     """Times inside the audio, none before the end of the word before; a word keeps at least one millisecond.
 
     Windows overlap by a tenth of a second, so this moves an edge by a few frames at most. A word without room left is
@@ -75,11 +75,11 @@ def _in_order(timed: Sequence[Timed], total_ms: int) -> Iterator[Timed]:
         end_ms = min(word.end_ms, total_ms)
         if end_ms <= start_ms or word.unit <= last_unit:
             continue
-        yield Timed(word.unit, start_ms, end_ms, word.confidence, word.phones)
+        yield TimedPart(word.unit, start_ms, end_ms, word.confidence, word.phones)
         last_ms, last_unit = end_ms, word.unit
 
 
-def _without_lag(placed: Sequence[Timed]) -> list[Timed]:
+def _without_lag(placed: Sequence[TimedPart]) -> list[TimedPart]:
     """Edges between words that touch, one frame earlier, where the shorter word can spare it."""
     moved = list(placed)
     for at in range(1, len(moved)):
@@ -93,7 +93,7 @@ def _without_lag(placed: Sequence[Timed]) -> list[Timed]:
 
 
 def _aligned(
-    text: str, unit: SpokenUnit, word: Timed, granularity: Granularity
+    text: str, unit: ReadableUnit, word: TimedPart, granularity: Granularity
 ) -> list[AlignedUnit]:
     whole = AlignedUnit(
         text[unit.char_start : unit.char_end],
@@ -132,9 +132,9 @@ def _aligned(
 
 def _text_spans(
     text: str,
-    units: Sequence[SpokenUnit],
+    units: Sequence[ReadableUnit],
     silent: Mapping[int, UnalignedReason],
-    placed: Sequence[Timed],
+    placed: Sequence[TimedPart],
     total_ms: int,
 ) -> Iterator[UnalignedSpan]:
     """Runs of words of one reason. Text without any word is one span, so that it is not passed over in silence."""
@@ -165,7 +165,7 @@ def _text_spans(
         )
 
 
-def _gap_starts(count: int, times: Mapping[int, Timed]) -> list[int]:
+def _gap_starts(count: int, times: Mapping[int, TimedPart]) -> list[int]:
     """For each unit the end of the last placed one before it."""
     result: list[int] = []
     last_ms = 0
@@ -175,7 +175,7 @@ def _gap_starts(count: int, times: Mapping[int, Timed]) -> list[int]:
     return result
 
 
-def _gap_ends(count: int, times: Mapping[int, Timed], total_ms: int) -> list[int]:
+def _gap_ends(count: int, times: Mapping[int, TimedPart], total_ms: int) -> list[int]:
     """For each unit the start of the first placed one after it."""
     result = [total_ms] * count
     next_ms = total_ms
@@ -186,8 +186,8 @@ def _gap_ends(count: int, times: Mapping[int, Timed], total_ms: int) -> list[int
 
 
 def _audio_spans(
-    units: Sequence[SpokenUnit],
-    placed: Sequence[Timed],
+    units: Sequence[ReadableUnit],
+    placed: Sequence[TimedPart],
     sound: NDArray[np.bool_],
     samples: Samples,
     total_ms: int,
@@ -218,7 +218,7 @@ def _audio_spans(
         )
 
 
-def _floor(placed: Sequence[Timed], levels: NDArray[np.float64]) -> float:
+def _floor(placed: Sequence[TimedPart], levels: NDArray[np.float64]) -> float:
     """Loudness in dB below which sound is background."""
     if not placed:
         return _LOUD_DBFS

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speech_service.engines.pocketsphinx.decoder import Arc, Decoder, Segment, Word
+from speech_service.engines.pocketsphinx.decoder import Arc, Decoder, GrammarWord, Segment
 
 _TOO_DEAR = 20.0
 """Jumps whose price grows by more per word end at ``longest`` words; the beam would drop them anyway."""
@@ -71,7 +71,7 @@ class Placed:
     start: int
     end: int
     score: float
-    words: tuple[Word, ...]
+    words: tuple[GrammarWord, ...]
     is_other: bool = False
     """No reading of it was heard, but something that nothing beside it explains; ``words`` are its first reading."""
 
@@ -106,8 +106,8 @@ class TextGraph:
         self.states = len(candidates) + 2
         self._last = len(candidates) + 1
         self._occurrences: Counter[tuple[str, ...]] = Counter()
-        self._readings: dict[str, tuple[int, tuple[Word, ...]]] = {}
-        self._others: dict[str, tuple[int, tuple[Word, ...]]] = {}
+        self._readings: dict[str, tuple[int, tuple[GrammarWord, ...]]] = {}
+        self._others: dict[str, tuple[int, tuple[GrammarWord, ...]]] = {}
         for at, candidate in enumerate(candidates):
             first = [self._add_reading(decoder, at, candidate.unit, r) for r in candidate.readings]
             is_free = freedom.other_readings and candidate.may_differ
@@ -137,8 +137,8 @@ class TextGraph:
 
     def _add_reading(
         self, decoder: Decoder, at: int, unit: int, reading: Sequence[tuple[str, ...]]
-    ) -> tuple[Word, ...]:
-        words: list[Word] = []
+    ) -> tuple[GrammarWord, ...]:
+        words: list[GrammarWord] = []
         for pronunciations in reading:
             words.append(decoder.word(pronunciations, self._occurrences[pronunciations]))
             self._occurrences[pronunciations] += 1
@@ -151,7 +151,7 @@ class TextGraph:
         return tuple(words)
 
     def _add_other(
-        self, decoder: Decoder, at: int, candidate: Candidate, words: tuple[Word, ...]
+        self, decoder: Decoder, at: int, candidate: Candidate, words: tuple[GrammarWord, ...]
     ) -> None:
         """Any phones in the place of a unit, at least half as many as it should have: else it was left out."""
         phone = decoder.word(_PHONES, self._occurrences[_PHONES])

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speech_service.domain.audio import Samples
-from speech_service.engines.pocketsphinx import Options
+from speech_service.engines.pocketsphinx import PocketsphinxOptions
 from speech_service.engines.pocketsphinx.decoder import Costs, Decoder
 from speech_service.engines.pocketsphinx.evidence import (
-    Limits,
+    WordEvidence,
     believed,
     blended_scores,
     bridged,
@@ -110,7 +110,10 @@ class Heard:
 
 
 def search_window(
-    decoder: Decoder, options: Options, samples: Samples, candidates: Sequence[Candidate]
+    decoder: Decoder,
+    options: PocketsphinxOptions,
+    samples: Samples,
+    candidates: Sequence[Candidate],
 ) -> Iterator[Heard | None]:
     """Yield None after each pass over the audio but the last, then what was heard.
 
@@ -151,7 +154,7 @@ def search_window(
 
 def search_far(
     decoder: Decoder,
-    options: Options,
+    options: PocketsphinxOptions,
     samples: Samples,
     listened: Listened,
     candidates: Sequence[Candidate],
@@ -197,13 +200,13 @@ class _Search:
     def __init__(
         self,
         decoder: Decoder,
-        options: Options,
+        options: PocketsphinxOptions,
         listened: Listened,
         candidates: Sequence[Candidate],
     ) -> None:
         self._decoder = decoder
         self._candidates = candidates
-        self._limits = Limits(options.min_score, options.min_word_score, options.min_support)
+        self._limits = WordEvidence(options.min_score, options.min_word_score, options.min_support)
         self.listened = listened
 
     def places(self, freedom: Freedom, filler: float, beam: float) -> list[Placed]:

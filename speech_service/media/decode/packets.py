@@ -15,7 +15,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from speech_service.media.decode.sink import Sink
+from speech_service.media.decode.sink import PcmSink
 from speech_service.media.decode.sniff import is_layer_3_sync
 from speech_service.media.decode.sources import GiveUpError
 from speech_service.media.decode.wire import OPEN_END, Lost, Reason
@@ -176,7 +176,7 @@ class CountedGaps:
 class PacketDecoding:
     """Feeds packets to a codec and what comes out to a sink."""
 
-    def __init__(self, codec: AudioCodecContext, sink: Sink, gaps: Gaps) -> None:
+    def __init__(self, codec: AudioCodecContext, sink: PcmSink, gaps: Gaps) -> None:
         self._codec = codec
         self._sink = sink
         self._gaps = gaps

@@ -27,7 +27,7 @@ _BYTES_PER_SAMPLE = 4
 _FLUSH_BYTES = 64 * 1024
 
 
-class Sink:
+class PcmSink:
     """Turns frames into AUDIO messages of one format, that of the first frame."""
 
     def __init__(self, job: socket.socket, order: Order) -> None:

@@ -32,7 +32,7 @@ class Readable(Protocol):
         ...
 
 
-class Parts(Protocol):
+class ContainerParts(Protocol):
     """Follows the outermost parts of a container: where one begins and how long it is."""
 
     @property
@@ -57,7 +57,7 @@ class PipeReader:
         self._read_bytes = 1
         self._returned = b""
         self.ended = False
-        self.parts: Parts | None = None
+        self.parts: ContainerParts | None = None
 
     def read(self, size: int, /) -> bytes:
         """What has arrived, at most ``size`` bytes; empty at the end."""
@@ -102,7 +102,7 @@ class PipeReader:
 
 
 class OggPages:
-    """``Parts`` of Ogg: pages (RFC 3533 §6). Behind junk it goes on with the next page, as FFmpeg does."""
+    """``ContainerParts`` of Ogg: pages (RFC 3533 §6). Behind junk it goes on with the next page, as FFmpeg does."""
 
     _FIXED = 27
     _MARK = b"OggS"
@@ -121,12 +121,12 @@ class OggPages:
 
     @property
     def inside(self) -> bool:
-        """As in ``Parts``."""
+        """As in ``ContainerParts``."""
         begun = self._head and self._MARK.startswith(self._head[:4])
         return bool(begun or self._body_left)
 
     def take(self, data: bytes) -> None:
-        """As in ``Parts``."""
+        """As in ``ContainerParts``."""
         at = 0
         while at < len(data):
             if self._body_left:
@@ -157,7 +157,7 @@ class OggPages:
 
 
 class Chunks:
-    """``Parts`` of a file of chunks, each with its size in its head."""
+    """``ContainerParts`` of a file of chunks, each with its size in its head."""
 
     def __init__(self, file_head_bytes: int, head_bytes: int, body: Callable[[bytes], int]) -> None:
         """``body``: bytes that follow a head, with their padding; negative: to the end of the file."""
@@ -169,11 +169,11 @@ class Chunks:
 
     @property
     def inside(self) -> bool:
-        """As in ``Parts``."""
+        """As in ``ContainerParts``."""
         return not self._open_end and self._skip > 0
 
     def take(self, data: bytes) -> None:
-        """As in ``Parts``."""
+        """As in ``ContainerParts``."""
         at = 0
         while at < len(data) and not self._open_end:
             if self._skip:

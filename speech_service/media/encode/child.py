@@ -25,9 +25,9 @@ from speech_service.media.encode.wire import (
     REQUEST,
     SAMPLE_BYTES,
     START,
-    Answer,
     Ask,
-    FileKind,
+    EncodedKind,
+    EncoderReply,
 )
 
 
@@ -44,14 +44,14 @@ class _Recipe:
 
 _RECIPES = {
     # Without the 8 KiB of padding in front that FFmpeg leaves for tags.
-    FileKind.FLAC: _Recipe("flac", "flac", "s16", {"metadata_header_padding": "0"}, {}),
+    EncodedKind.FLAC: _Recipe("flac", "flac", "s16", {"metadata_header_padding": "0"}, {}),
     # Without FFmpeg's Xing frame: it would have to state a length that is not known yet; ``info_frame`` does not.
     # Without a tag of FFmpeg's name.
-    FileKind.MP3: _Recipe(
+    EncodedKind.MP3: _Recipe(
         "mp3", "libmp3lame", "fltp", {"write_xing": "0", "id3v2_version": "0"}, {}
     ),
     # Pages of 20 ms instead of 1 s: the first sound is not held back.
-    FileKind.OGG_OPUS: _Recipe(
+    EncodedKind.OGG_OPUS: _Recipe(
         "ogg", "libopus", "flt", {"page_duration": "20000"}, {"application": "voip"}
     ),
 }
@@ -61,7 +61,7 @@ _WARM_RATE_HZ = 24_000
 class Encoding:
     """One file that is being written."""
 
-    def __init__(self, kind: FileKind, sample_rate_hz: int, bit_rate_bps: int) -> None:
+    def __init__(self, kind: EncodedKind, sample_rate_hz: int, bit_rate_bps: int) -> None:
         recipe = _RECIPES[kind]
         self._kind = kind
         self._rate_hz = sample_rate_hz
@@ -120,7 +120,7 @@ class Encoding:
     def _take(self) -> bytes:
         data = bytes(self._written)
         self._written.clear()
-        if data and self._kind is FileKind.MP3 and not self._begun:
+        if data and self._kind is EncodedKind.MP3 and not self._begun:
             data = info_frame(data[:4]) + data
         self._begun = self._begun or bool(data)
         return data
@@ -152,7 +152,7 @@ def run(job: socket.socket, order: Order) -> None:
     confine(order)
     job.setblocking(True)
     try:
-        _answer(job, Answer.READY)
+        _answer(job, EncoderReply.READY)
         _serve(job, CpuAllowance(order))
     except ConnectionError:
         pass
@@ -171,24 +171,24 @@ def _serve(job: socket.socket, cpu: CpuAllowance) -> None:
         payload = _receive(job, size)
         if encoding is None:
             kind, rate_hz, bit_rate_bps = START.unpack(payload)
-            encoding = Encoding(FileKind(kind), rate_hz, bit_rate_bps)
-            _answer(job, Answer.BYTES)
+            encoding = Encoding(EncodedKind(kind), rate_hz, bit_rate_bps)
+            _answer(job, EncoderReply.BYTES)
         elif ask == Ask.SAMPLES:
             data = encoding.push(payload)
             cpu.earn(encoding.samples / rate_hz)
-            _answer(job, Answer.BYTES, data)
+            _answer(job, EncoderReply.BYTES, data)
         else:
-            _answer(job, Answer.BYTES, encoding.finish())
+            _answer(job, EncoderReply.BYTES, encoding.finish())
             return
 
 
-def _answer(job: socket.socket, answer: Answer, payload: bytes = b"") -> None:
+def _answer(job: socket.socket, answer: EncoderReply, payload: bytes = b"") -> None:
     job.sendall(ANSWER.pack(answer, len(payload)) + payload)
 
 
 def _fail(job: socket.socket) -> None:
     try:
-        _answer(job, Answer.FAILED)
+        _answer(job, EncoderReply.FAILED)
     except OSError:
         return
 

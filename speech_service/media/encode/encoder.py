@@ -25,7 +25,7 @@ from speech_service.media.decode.limits import STREAM_LIMITS
 from speech_service.media.encode import pcm as encode_pcm
 from speech_service.media.encode.link import FileEncoder
 from speech_service.media.encode.shape import SilenceTrimmer, amplify
-from speech_service.media.encode.wire import FileKind
+from speech_service.media.encode.wire import EncodedKind
 from speech_service.media.resample import StreamResampler
 from speech_service.media.tempo import MAX_RATE, MIN_RATE, TempoChanger
 
@@ -40,9 +40,9 @@ _OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 _OPUS_BPS = (6_000, 256_000)
 _DEFAULT_BPS = {OutputEncoding.MP3: 64_000, OutputEncoding.OGG_OPUS: 32_000}
 _FILE_KINDS = {
-    OutputEncoding.FLAC: FileKind.FLAC,
-    OutputEncoding.MP3: FileKind.MP3,
-    OutputEncoding.OGG_OPUS: FileKind.OGG_OPUS,
+    OutputEncoding.FLAC: EncodedKind.FLAC,
+    OutputEncoding.MP3: EncodedKind.MP3,
+    OutputEncoding.OGG_OPUS: EncodedKind.OGG_OPUS,
 }
 _RAW = {
     OutputEncoding.PCM_S16LE: encode_pcm.pcm_s16le,
@@ -185,7 +185,7 @@ class EncoderPool:
         if self._owns_host:
             await self._host.close()
 
-    async def _start(self, kind: FileKind, output: OutputFormat) -> FileEncoder:
+    async def _start(self, kind: EncodedKind, output: OutputFormat) -> FileEncoder:
         if len(self._open) >= self._max_open:
             raise OverloadedError(
                 f"{self._max_open} streams are being encoded; retry later, or ask for PCM",

@@ -17,9 +17,9 @@ from speech_service.media.encode.wire import (
     REQUEST,
     SAMPLE_BYTES,
     START,
-    Answer,
     Ask,
-    FileKind,
+    EncodedKind,
+    EncoderReply,
 )
 
 _READY_S = 10.0
@@ -32,7 +32,7 @@ class FileEncoder:
     def __init__(self, release: "Callable[[FileEncoder], None]") -> None:
         self._release = release
         self._socket: socket.socket | None = None
-        self._kind = FileKind.FLAC
+        self._kind = EncodedKind.FLAC
         self._busy = asyncio.Lock()
         self._closed = False
         self._broken = False
@@ -51,7 +51,7 @@ class FileEncoder:
             self._exited = await link.open(order, theirs)
             self._socket = ours
             answer, _ = await asyncio.wait_for(self._receive(), _READY_S)
-            if answer != Answer.READY:
+            if answer != EncoderReply.READY:
                 raise ConnectionError
         except BaseException:
             self._socket = None
@@ -60,7 +60,7 @@ class FileEncoder:
         finally:
             theirs.close()
 
-    async def start(self, kind: FileKind, sample_rate_hz: int, bit_rate_bps: int) -> None:
+    async def start(self, kind: EncodedKind, sample_rate_hz: int, bit_rate_bps: int) -> None:
         """Open the file.
 
         Raises:
@@ -121,7 +121,7 @@ class FileEncoder:
                 answer, given = await self._receive()
             except OSError:
                 raise _lost() from None
-            if answer != Answer.BYTES:
+            if answer != EncoderReply.BYTES:
                 raise _lost()
             self._broken = False
             return given

@@ -8,13 +8,13 @@ import struct
 from enum import IntEnum
 
 START = struct.Struct("<BII")
-"""Payload of Ask.START: ``FileKind``, sample rate in hertz, bit rate in bits per second (0: none)."""
+"""Payload of Ask.START: ``EncodedKind``, sample rate in hertz, bit rate in bits per second (0: none)."""
 
 REQUEST = struct.Struct("<BI")
 """``Ask``, payload bytes (SAMPLES: one channel in the sample type of ``SAMPLE_BYTES``)."""
 
 ANSWER = struct.Struct("<BI")
-"""``Answer``, payload bytes."""
+"""``EncoderReply``, payload bytes."""
 
 MAX_SAMPLES_BYTES = 256 * 1024
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
@@ -28,7 +28,7 @@ class Ask(IntEnum):
     FINISH = 3
 
 
-class Answer(IntEnum):
+class EncoderReply(IntEnum):
     """How it went. READY comes once, unasked, when the child runs."""
 
     READY = 1
@@ -36,7 +36,7 @@ class Answer(IntEnum):
     FAILED = 3
 
 
-class FileKind(IntEnum):
+class EncodedKind(IntEnum):
     """Containers that a child makes."""
 
     FLAC = 1
@@ -44,5 +44,5 @@ class FileKind(IntEnum):
     OGG_OPUS = 3
 
 
-SAMPLE_BYTES = {FileKind.FLAC: 2, FileKind.MP3: 4, FileKind.OGG_OPUS: 4}
+SAMPLE_BYTES = {EncodedKind.FLAC: 2, EncodedKind.MP3: 4, EncodedKind.OGG_OPUS: 4}
 """FLAC takes int16, so that what is lossless is the same as PCM_S16LE; the others take float32."""

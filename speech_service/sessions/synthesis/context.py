@@ -23,7 +23,7 @@ from speech_service.domain.work import (
 )
 from speech_service.sessions.synthesis.recording import Recording
 from speech_service.text.clean import is_speakable
-from speech_service.text.sentences.cutter import Piece, SentenceSplitter
+from speech_service.text.sentences.cutter import SentencePiece, SentenceSplitter
 
 NOTHING_TO_SPEAK = "NOTHING_TO_SPEAK"
 _SEED_STEP = 0x9E3779B97F4A7C15
@@ -61,7 +61,7 @@ class SpeechContext:
     context_id: str
     options: SynthesisOptions
     splitter: SentenceSplitter
-    pieces: deque[Piece] = field(default_factory=deque[Piece])
+    pieces: deque[SentencePiece] = field(default_factory=deque[SentencePiece])
     """Text to be spoken; holds only what can be."""
     flushed: bool = False
     outcome: ContextOutcome | None = None
@@ -121,7 +121,7 @@ class SpeechContext:
         self.flushed, self.rest_at_s = not keep_open, None
         self._keep(self.splitter.flush())
 
-    def _keep(self, pieces: list[Piece]) -> None:
+    def _keep(self, pieces: list[SentencePiece]) -> None:
         self.pieces += [piece for piece in pieces if is_speakable(piece.text)]
 
     def end(self, outcome: ContextOutcome, error: SpeechError | None = None) -> ContextEnded:
@@ -138,7 +138,7 @@ class SpokenPiece:
     """A piece of text on the device, and what came back of it so far."""
 
     context: SpeechContext
-    piece: Piece
+    piece: SentencePiece
     work: SynthesizeWork
     asked_s: float
     """When it was submitted."""
@@ -209,7 +209,7 @@ class SpokenPiece:
 
 
 def speech_work(
-    identity: SynthesisIdentity, work_id: str, options: SynthesisOptions, piece: Piece
+    identity: SynthesisIdentity, work_id: str, options: SynthesisOptions, piece: SentencePiece
 ) -> SynthesizeWork:
     """The work of speaking a piece."""
     return SynthesizeWork(

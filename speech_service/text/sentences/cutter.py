@@ -37,7 +37,7 @@ _WIDE_WEIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SentencePiece:
     """Text to speak at once, exactly as it came, with the white space behind it.
 
     ``char_start`` and ``char_end`` (exclusive) are its place in all the text, in code points. Pieces follow each
@@ -79,7 +79,7 @@ class SentenceSplitter:
         self._max = max_piece
         self._pending = ""
         self._start = 0
-        self._held: list[Piece] = []
+        self._held: list[SentencePiece] = []
         """Pieces of MANUAL that wait for ``flush``."""
         self._forget()
 
@@ -88,13 +88,13 @@ class SentenceSplitter:
         """Text that is in no piece yet."""
         return self._pending
 
-    def push(self, text: str) -> list[Piece]:
+    def push(self, text: str) -> list[SentencePiece]:
         """Take the next text; gives the pieces that are certain now."""
         if self._mode is Segmentation.IMMEDIATE:
             self._pending += text
             self._begun = self._begun or has_word(text)
             return self._cut_all() if self._begun or len(self._pending) > self._max else []
-        pieces: list[Piece] = []
+        pieces: list[SentencePiece] = []
         for at in range(0, len(text), _BLOCK):
             self._pending += text[at : at + _BLOCK]
             pieces += self._cut_certain(final=False)
@@ -103,7 +103,7 @@ class SentenceSplitter:
         self._held += pieces
         return []
 
-    def flush(self) -> list[Piece]:
+    def flush(self) -> list[SentencePiece]:
         """Nothing follows: gives the rest. More text may come afterwards, and goes on counting characters."""
         if self._mode is Segmentation.IMMEDIATE:
             return self._cut_all()
@@ -115,7 +115,7 @@ class SentenceSplitter:
         """Whether ``rest`` would give anything now."""
         return self._resting_place() > 0
 
-    def rest(self) -> list[Piece]:
+    def rest(self) -> list[SentencePiece]:
         """No text comes for now: gives what is finished, if nothing that follows is likely to belong to it.
 
         Only SENTENCE and CLAUSE know that; the other modes give nothing.
@@ -146,29 +146,29 @@ class SentenceSplitter:
         self._weight = 0
         """What stands before ``_scanned`` says as much as so many letters."""
 
-    def _cut_certain(self, *, final: bool) -> list[Piece]:
-        pieces: list[Piece] = []
+    def _cut_certain(self, *, final: bool) -> list[SentencePiece]:
+        pieces: list[SentencePiece] = []
         while (end := self._next_cut(final=final)) > 0:
             pieces.append(self._cut(end))
         return pieces
 
-    def _cut_all(self) -> list[Piece]:
+    def _cut_all(self) -> list[SentencePiece]:
         """Everything that is pending, in pieces that are short enough."""
         text, start = self._pending, self._start
-        pieces: list[Piece] = []
+        pieces: list[SentencePiece] = []
         at = 0
         while at < len(text):
             rest = text[at : at + self._max + 1]
             end = at + (best_cut(rest, self._max) if len(rest) > self._max else len(rest))
-            pieces.append(Piece(text[at:end], start + at, start + end))
+            pieces.append(SentencePiece(text[at:end], start + at, start + end))
             at = end
         self._pending = ""
         self._start += len(text)
         self._forget()
         return pieces
 
-    def _cut(self, end: int) -> Piece:
-        piece = Piece(self._pending[:end], self._start, self._start + end)
+    def _cut(self, end: int) -> SentencePiece:
+        piece = SentencePiece(self._pending[:end], self._start, self._start + end)
         self._pending = self._pending[end:]
         self._start += end
         self._forget()

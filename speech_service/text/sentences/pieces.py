@@ -27,7 +27,7 @@ _PRIVATE = range(0xE000, 0xF8FF)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """Some text with the white space that stood before and after it. ``core`` is empty for white space alone."""
 
     before: str
@@ -35,7 +35,7 @@ class Piece:
     after: str
 
 
-def cut(text: str, max_chars: int) -> list[Piece]:
+def cut(text: str, max_chars: int) -> list[TextPiece]:
     """The text in pieces: at line ends, at sentence ends, and where a sentence is longer than ``max_chars``, at a
     clause, a space, or anywhere.
 
@@ -47,7 +47,7 @@ def cut(text: str, max_chars: int) -> list[Piece]:
     return [_piece(span) for span in spans]
 
 
-def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> list[Piece]:
+def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> list[TextPiece]:
     """As :func:`cut`, but never inside one of ``spans``, which count as a short word each.
 
     Args:
@@ -67,10 +67,10 @@ def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> l
         return "".join(next(found) if char == stand_in else char for char in part)
 
     pieces = cut("".join([*shadow, text[at:]]), max_chars)
-    return [Piece(whole(p.before), whole(p.core), whole(p.after)) for p in pieces]
+    return [TextPiece(whole(p.before), whole(p.core), whole(p.after)) for p in pieces]
 
 
-def chunks(text: str, max_chars: int) -> list[Piece]:
+def chunks(text: str, max_chars: int) -> list[TextPiece]:
     """The text in few pieces of up to ``max_chars``, cut where :func:`cut` would: for a model with a long memory."""
     whole: list[list[str]] = []
     length = trailing = 0
@@ -124,9 +124,9 @@ def _break_before(sentence: str, begin: int, limit: int) -> int:
     return limit
 
 
-def _piece(span: str) -> Piece:
+def _piece(span: str) -> TextPiece:
     core = span.strip()
     if not core:
-        return Piece(span, "", "")
+        return TextPiece(span, "", "")
     at = len(span) - len(span.lstrip())
-    return Piece(span[:at], core, span[at + len(core) :])
+    return TextPiece(span[:at], core, span[at + len(core) :])

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from speech_service.text.subtitles.file import FileKind
+from speech_service.text.subtitles.file import SubtitleFormat
 
 MAX_LINE_WIDTH = 42
 """Columns of a line that had room for more lines; the usual limit of subtitles."""
@@ -44,7 +44,7 @@ class TimeTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class CueUnit:
     """One text to translate, and what stands around it."""
 
     before: str
@@ -64,7 +64,7 @@ class Unit:
         return any(char.isalpha() for char in _TAG.sub("", self.words))
 
 
-def undress(lines: Sequence[str], kind: FileKind) -> list[Unit]:
+def undress(lines: Sequence[str], kind: SubtitleFormat) -> list[CueUnit]:
     """The texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
     lines = [" ".join(line.split()) for line in lines]
     if len(lines) > 1 and sum(bool(_DASH.match(_TAG.sub("", line))) for line in lines) > 1:
@@ -72,7 +72,9 @@ def undress(lines: Sequence[str], kind: FileKind) -> list[Unit]:
     return [_unit(_joined(lines), len(lines), kind)]
 
 
-def dress(unit: Unit, translation: str, kind: FileKind, with_tags: bool = True) -> list[str]:
+def dress(
+    unit: CueUnit, translation: str, kind: SubtitleFormat, with_tags: bool = True
+) -> list[str]:
     """Lines of the unit's translation, as many as it had, one more where they would be too long.
 
     Args:
@@ -84,7 +86,7 @@ def dress(unit: Unit, translation: str, kind: FileKind, with_tags: bool = True) 
     words = " ".join(translation.split())
     if not with_tags or not keeps_tags(unit, words):
         words = " ".join(_TAG.sub(" ", words).split())
-    if kind is FileKind.WEBVTT:
+    if kind is SubtitleFormat.WEBVTT:
         words = _timed(_escaped(words), unit.times)
     rows = wrap(words, unit.line_count)
     rows[0] = unit.before + rows[0]
@@ -92,7 +94,7 @@ def dress(unit: Unit, translation: str, kind: FileKind, with_tags: bool = True) 
     return rows
 
 
-def keeps_tags(unit: Unit, translation: str) -> bool:
+def keeps_tags(unit: CueUnit, translation: str) -> bool:
     """True where the translation has the tags of the words, in their order, and no others."""
     return _TAG.findall(translation) == unit.tags
 
@@ -121,10 +123,10 @@ def _char_width(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
+def _unit(text: str, line_count: int, kind: SubtitleFormat) -> CueUnit:
     before, after = "", ""
     times: tuple[TimeTag, ...] = ()
-    if kind is FileKind.WEBVTT:
+    if kind is SubtitleFormat.WEBVTT:
         text, times = _without_times(text)
     for _ in range(_MAX_LAYERS):
         begin, end = _dress_of(text)
@@ -135,8 +137,8 @@ def _unit(text: str, line_count: int, kind: FileKind) -> Unit:
     if core:
         lead = len(text) - len(text.lstrip())
         before, after = before + text[:lead], text[lead + len(core) :] + after
-    words = _unescaped(core) if kind is FileKind.WEBVTT else core
-    return Unit(before, words, after, line_count, times)
+    words = _unescaped(core) if kind is SubtitleFormat.WEBVTT else core
+    return CueUnit(before, words, after, line_count, times)
 
 
 def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:

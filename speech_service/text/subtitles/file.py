@@ -30,7 +30,7 @@ _INDEX = re.compile(r"\s*+-?\d++\s*+")
 _NO_CUE = ("NOTE", "STYLE", "REGION")
 
 
-class FileKind(Enum):
+class SubtitleFormat(Enum):
     """Formats of subtitle files."""
 
     SRT = "srt"
@@ -50,7 +50,7 @@ class TextBlock:
 class SubtitleFile:
     """A file in lines. Only the lines of ``blocks`` hold words; all others are written as they were read."""
 
-    kind: FileKind
+    kind: SubtitleFormat
     raw: tuple[str, ...]
     """Lines with their ends."""
     time_lines: tuple[int, ...]
@@ -96,7 +96,7 @@ class SubtitleFile:
 
 def parse(
     text: str,
-    kind: FileKind,
+    kind: SubtitleFormat,
     field: str = "subtitles.text",
     max_cues: int = MAX_CUES,
     max_characters: int = MAX_CHARACTERS,
@@ -126,7 +126,7 @@ def parse(
         lines[0] = lines[0].removeprefix("\ufeff")
     if not any(line.strip() for line in lines):
         raise InvalidFieldError(field, "is empty", "a subtitle file with at least one cue")
-    read = _read_srt if kind is FileKind.SRT else _read_vtt
+    read = _read_srt if kind is SubtitleFormat.SRT else _read_vtt
     time_lines, blocks = read(lines, field)
     if not time_lines:
         raise InvalidFieldError(field, "holds no cue", "a subtitle file with at least one cue")

@@ -13,7 +13,7 @@ from enum import Enum
 
 from speech_service.domain.errors import SpeechError
 from speech_service.text.llm_answers import plausible
-from speech_service.text.subtitles.cue_text import Unit, dress, keeps_tags, undress
+from speech_service.text.subtitles.cue_text import CueUnit, dress, keeps_tags, undress
 from speech_service.text.subtitles.file import SubtitleFile
 
 
@@ -77,7 +77,7 @@ class SubtitleTranslation:
     def __init__(self, file: SubtitleFile, rules: BatchRules = BatchRules()) -> None:
         self._file = file
         self._rules = rules
-        self._units: dict[int, Unit] = {}
+        self._units: dict[int, CueUnit] = {}
         self._places: dict[int, list[int]] = {}
         """Numbers of the units of each block."""
         for place, block in enumerate(file.blocks):

@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from benchmarks import random_tts
 from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkClass, WorkDone
-from speech_service.engines.qwen3.tts.options import Options, build
+from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions, build
 from speech_service.engines.shared import SharedModels
 
 _HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
@@ -35,7 +35,7 @@ def test_it_speaks_exactly_as_long_as_it_may(
     tmp_path: Path, size: str, temperature: float | None
 ) -> None:
     frames = 12
-    options = Options(
+    options = Qwen3TtsOptions(
         model=str(random_tts.write_tts(size, tmp_path / size)),
         dtype="float32",
         max_batch=1,

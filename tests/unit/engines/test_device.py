@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.runtimes.torch import HOST, Compiled, as_it_is, open_device
+from speech_service.engines.runtimes.torch import HOST, as_it_is, open_device
 
 
 def test_the_cpu_copies_nothing_that_is_right_already() -> None:
@@ -28,12 +28,3 @@ def test_no_capture_is_the_body_itself() -> None:
         return x + 1
 
     assert as_it_is(body, [torch.ones(1)]) is body
-
-
-def test_what_cannot_be_compiled_is_a_configuration_error() -> None:
-    def body(x: Tensor) -> Tensor:
-        torch._dynamo.graph_break()
-        return x
-
-    with pytest.raises(ConfigError, match=r"compile: torch\.compile does not work here"):
-        Compiled(as_it_is)(body, [torch.ones(1)])

@@ -8,9 +8,6 @@ from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import GlossaryEntry, SubtitleCue
 from speech_service.engines.fake.translator import translate
 from speech_service.engines.marian import short_text
-from speech_service.engines.pocketsphinx.spoken_text import forms as spoken_forms
-from speech_service.engines.pocketsphinx.spoken_text.numbers import number_readings
-from speech_service.engines.pocketsphinx.spoken_text.reading import spoken_units
 from speech_service.engines.qwen3.aligner.words import korean_words, spaced_words
 from speech_service.sessions.recognition.stability import StablePrefix
 from speech_service.text import (
@@ -30,6 +27,9 @@ from speech_service.text.english import normalize, number_words, rules
 from speech_service.text.sentences import cutter as sentences
 from speech_service.text.sentences import pieces
 from speech_service.text.sentences import rules as sentence_rules
+from speech_service.text.spoken import forms as spoken_forms
+from speech_service.text.spoken.numbers import number_readings
+from speech_service.text.spoken.reading import spoken_units
 from speech_service.text.subtitles import atoms as subtitle_atoms
 from speech_service.text.subtitles import cue_text, display
 from speech_service.text.subtitles import file as subtitle_file
@@ -37,7 +37,7 @@ from speech_service.text.subtitles import layout as subtitle_layout
 from speech_service.text.subtitles import share as subtitle_share
 from speech_service.text.subtitles import translate as srt_translate
 from speech_service.text.subtitles import writing as subtitles
-from speech_service.text.subtitles.file import FileKind
+from speech_service.text.subtitles.file import SubtitleFormat
 from speech_service.text.subtitles.rules import SubtitleRules
 
 Call = Callable[[str], object]
@@ -80,9 +80,9 @@ def in_splitter(mode: Segmentation, step: int) -> Call:
 
 def in_subtitles(text: str) -> None:
     for head, kind in (
-        ("1\n00:00:01,000 --> 00:00:02,000\n", FileKind.SRT),
-        ("WEBVTT\n\n00:01.000 --> 00:02.000\n", FileKind.WEBVTT),
-        ("", FileKind.SRT),
+        ("1\n00:00:01,000 --> 00:00:02,000\n", SubtitleFormat.SRT),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\n", SubtitleFormat.WEBVTT),
+        ("", SubtitleFormat.SRT),
     ):
         translation = srt_translate.SubtitleTranslation(subtitle_file.parse(head + text, kind))
         while batch := translation.next_batch():
@@ -91,9 +91,9 @@ def in_subtitles(text: str) -> None:
 
 
 def in_cues(text: str) -> None:
-    for unit in cue_text.undress([text, text], FileKind.WEBVTT):
+    for unit in cue_text.undress([text, text], SubtitleFormat.WEBVTT):
         cue_text.keeps_tags(unit, text)
-        cue_text.dress(unit, text, FileKind.WEBVTT)
+        cue_text.dress(unit, text, SubtitleFormat.WEBVTT)
 
 
 def in_masks(text: str) -> None:

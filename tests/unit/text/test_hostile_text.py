@@ -20,7 +20,7 @@ from speech_service.text.placeholders import (
 from speech_service.text.script import guess_by_script
 from speech_service.text.sentences.pieces import chunks, cut, cut_around
 from speech_service.text.subtitles.cue_text import dress, undress
-from speech_service.text.subtitles.file import FileKind, parse
+from speech_service.text.subtitles.file import SubtitleFormat, parse
 from speech_service.text.subtitles.translate import SubtitleTranslation
 from speech_service.text.typography import write_plainly
 
@@ -44,9 +44,9 @@ def spans(text: str) -> list[Protected]:
 def subtitles(text: str) -> None:
     head = "1\n00:00:01,000 --> 00:00:02,000\n"
     for source, kind in (
-        (head + text, FileKind.SRT),
-        ("WEBVTT\n\n" + text, FileKind.WEBVTT),
-        (text, FileKind.SRT),
+        (head + text, SubtitleFormat.SRT),
+        ("WEBVTT\n\n" + text, SubtitleFormat.WEBVTT),
+        (text, SubtitleFormat.SRT),
     ):
         try:
             translation = SubtitleTranslation(parse(source, kind))
@@ -58,8 +58,8 @@ def subtitles(text: str) -> None:
 
 
 def cues(text: str) -> None:
-    for unit in undress([text, text], FileKind.WEBVTT):
-        dress(unit, text, FileKind.WEBVTT)
+    for unit in undress([text, text], SubtitleFormat.WEBVTT):
+        dress(unit, text, SubtitleFormat.WEBVTT)
 
 
 READERS: tuple[Callable[[str], object], ...] = (

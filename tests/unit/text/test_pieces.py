@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.text.sentences.pieces import Piece, chunks, cut
+from speech_service.text.sentences.pieces import TextPiece, chunks, cut
 
 
-def joined(pieces: list[Piece]) -> str:
+def joined(pieces: list[TextPiece]) -> str:
     return "".join(piece.before + piece.core + piece.after for piece in pieces)
 
 

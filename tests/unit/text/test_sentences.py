@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.domain.synthesis import Segmentation
-from speech_service.text.sentences.cutter import MAX_PIECE, Piece, SentenceSplitter
+from speech_service.text.sentences.cutter import MAX_PIECE, SentencePiece, SentenceSplitter
 from speech_service.text.sentences.rules import LOOK_AHEAD
 
 # A bar is where a cut is expected.
@@ -53,7 +53,9 @@ TEXTS = st.lists(st.sampled_from(_BITS), max_size=120).map("".join)
 MODES = st.sampled_from([Segmentation.SENTENCE, Segmentation.CLAUSE])
 
 
-def split(text: str, mode: Segmentation, language: str = "en", **options: int) -> list[Piece]:
+def split(
+    text: str, mode: Segmentation, language: str = "en", **options: int
+) -> list[SentencePiece]:
     splitter = SentenceSplitter(mode, language, **options)
     return splitter.push(text) + splitter.flush()
 
@@ -83,7 +85,7 @@ def test_immediate_ends_with_every_push_that_has_a_word() -> None:
     splitter = SentenceSplitter(Segmentation.IMMEDIATE)
     assert [p.text for p in splitter.push("Hello")] == ["Hello"]
     assert splitter.push(" ...") == []
-    assert splitter.push(" you") == [Piece(" ... you", 5, 13)]
+    assert splitter.push(" you") == [SentencePiece(" ... you", 5, 13)]
     assert splitter.push("!") == []
     assert [p.text for p in splitter.flush()] == ["!"]
 
@@ -94,7 +96,7 @@ def test_manual_waits_for_flush() -> None:
     assert [p.text for p in splitter.flush()] == ["One. ", "Two.\n\n", "Three"]
     assert splitter.pending == ""
     assert splitter.push("Four.") == []
-    assert splitter.flush() == [Piece("Four.", 16, 21)]
+    assert splitter.flush() == [SentencePiece("Four.", 16, 21)]
 
 
 @settings(max_examples=300, deadline=None)
@@ -111,7 +113,7 @@ def test_pieces_cover_the_text_however_it_arrives(
         position = piece.char_end
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=30)))
     splitter = SentenceSplitter(mode, max_piece=max_piece)
-    pieces: list[Piece] = []
+    pieces: list[SentencePiece] = []
     for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
         pieces += splitter.push(text[begin:end])
     assert pieces + splitter.flush() == whole

@@ -12,7 +12,7 @@ import webvtt
 
 from speech_service.domain.errors import UnavailableError
 from speech_service.text import llm_answers as numbered
-from speech_service.text.subtitles.file import FileKind, parse
+from speech_service.text.subtitles.file import SubtitleFormat, parse
 from speech_service.text.subtitles.translate import (
     Batch,
     BatchRules,
@@ -39,7 +39,10 @@ def perfect(batch: Batch) -> Answer:
 
 
 def translate(
-    text: str, backend: Backend, kind: FileKind = FileKind.SRT, rules: BatchRules | None = None
+    text: str,
+    backend: Backend,
+    kind: SubtitleFormat = SubtitleFormat.SRT,
+    rules: BatchRules | None = None,
 ) -> TranslatedFile:
     translation = SubtitleTranslation(parse(text, kind), rules or BatchRules())
     while not translation.is_done:
@@ -81,7 +84,7 @@ def test_webvtt_keeps_everything_else() -> None:
     expected = source.replace("Fish &amp; chips", "Fishx &amp; chipsx").replace(
         "One <b>bold</b> word", "Onex <b>boldx</b> wordx"
     )
-    result = translate(source, perfect, FileKind.WEBVTT)
+    result = translate(source, perfect, SubtitleFormat.WEBVTT)
     assert result.text == expected
     assert len(webvtt.from_string(result.text)) == 2
 
@@ -94,7 +97,7 @@ def test_karaoke_times_never_reach_the_model() -> None:
         asked.extend(batch.texts.values())
         return perfect(batch)
 
-    result = translate(source, noting, FileKind.WEBVTT)
+    result = translate(source, noting, SubtitleFormat.WEBVTT)
     assert asked == ["One two"]
     assert result.text == source.replace("One", "Onex").replace("two", "twox")
 
@@ -127,7 +130,9 @@ def test_times_inside_a_cue_stay_near_their_words(
     words: str, translation: str, expected: str
 ) -> None:
     head = "WEBVTT\n\n00:00.500 --> 00:03.000\n"
-    result = translate(head + words, lambda b: dict.fromkeys(b.texts, translation), FileKind.WEBVTT)
+    result = translate(
+        head + words, lambda b: dict.fromkeys(b.texts, translation), SubtitleFormat.WEBVTT
+    )
     found = re.findall(r"<\d[^>]*>", result.text)
     assert found == re.findall(r"<\d[^>]*>", words), "each once, in order"
     assert result.text.removeprefix(head).strip() == expected
@@ -137,7 +142,7 @@ def test_what_a_translation_does_not_keep_is_told_by_cue() -> None:
     source = (
         "1\n00:00:01,000 --> 00:00:02,000\nIt costs 5.\n\n2\n00:00:03,000 --> 00:00:04,000\nHi.\n"
     )
-    translation = SubtitleTranslation(parse(source, FileKind.SRT))
+    translation = SubtitleTranslation(parse(source, SubtitleFormat.SRT))
     batch = translation.next_batch()
     assert batch is not None
     translation.answer(batch.batch_id, ["Custa.", "Oi."], changed=(0,))
@@ -194,7 +199,7 @@ def test_a_cue_without_a_translation_keeps_its_words_and_is_told() -> None:
 
 
 def test_failures_count_and_are_kept() -> None:
-    translation = SubtitleTranslation(parse(generated(random.Random(1), 30), FileKind.SRT))
+    translation = SubtitleTranslation(parse(generated(random.Random(1), 30), SubtitleFormat.SRT))
     error = UnavailableError("down")
     asked = 0
     while batch := translation.next_batch():
@@ -208,7 +213,7 @@ def test_failures_count_and_are_kept() -> None:
 
 def test_batches_may_be_answered_in_any_order() -> None:
     source = generated(random.Random(2), 200)
-    translation = SubtitleTranslation(parse(source, FileKind.SRT))
+    translation = SubtitleTranslation(parse(source, SubtitleFormat.SRT))
     batches: list[Batch] = []
     while batch := translation.next_batch():
         batches.append(batch)
@@ -327,9 +332,9 @@ def test_500_files_keep_their_cues_and_time_lines(make: Callable[[random.Random]
     for seed in range(FILES):
         rng = random.Random(seed)
         source = generated(rng, rng.randint(1, 25))
-        before = parse(source, FileKind.SRT)
+        before = parse(source, SubtitleFormat.SRT)
         result = translate(source, make(rng))
-        after = parse(result.text, FileKind.SRT)
+        after = parse(result.text, SubtitleFormat.SRT)
         assert after.cue_count == before.cue_count == result.cue_count, seed
         assert after.time_texts() == before.time_texts(), seed
         assert _ARROW.findall(result.text) == _ARROW.findall(source), seed

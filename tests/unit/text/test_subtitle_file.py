@@ -3,7 +3,7 @@
 import pytest
 
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
-from speech_service.text.subtitles.file import FileKind, parse
+from speech_service.text.subtitles.file import SubtitleFormat, parse
 
 CUE = "1\n00:00:01,000 --> 00:00:02,000\nHello\n"
 
@@ -12,7 +12,7 @@ CUE = "1\n00:00:01,000 --> 00:00:02,000\nHello\n"
 @pytest.mark.parametrize("tail", ["", "{0}", "{0}{0}{0}"])
 def test_an_unchanged_file_is_the_same_bytes(end: str, tail: str) -> None:
     text = CUE.replace("\n", end) + tail.format(end)
-    assert parse(text, FileKind.SRT).render({}) == text
+    assert parse(text, SubtitleFormat.SRT).render({}) == text
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_an_unchanged_file_is_the_same_bytes(end: str, tail: str) -> None:
 )
 def test_a_malformed_srt_names_its_line(text: str, line: int) -> None:
     with pytest.raises(InvalidFieldError, match=f"line {line} ") as caught:
-        parse(text, FileKind.SRT)
+        parse(text, SubtitleFormat.SRT)
     assert caught.value.reason == "INVALID_SUBTITLES"
 
 
@@ -43,23 +43,23 @@ def test_a_malformed_srt_names_its_line(text: str, line: int) -> None:
 )
 def test_a_malformed_webvtt_is_refused(text: str) -> None:
     with pytest.raises(InvalidFieldError, match="line "):
-        parse(text, FileKind.WEBVTT)
+        parse(text, SubtitleFormat.WEBVTT)
 
 
 @pytest.mark.parametrize("text", ["", " \n\n", "\ufeff", "1\n\n2\n"])
 def test_a_file_without_cues_is_refused(text: str) -> None:
     with pytest.raises(InvalidFieldError):
-        parse(text, FileKind.SRT)
+        parse(text, SubtitleFormat.SRT)
 
 
 def test_more_cues_than_allowed_are_refused() -> None:
     with pytest.raises(LimitExceededError):
-        parse(f"{CUE}\n" * 3, FileKind.SRT, max_cues=2)
+        parse(f"{CUE}\n" * 3, SubtitleFormat.SRT, max_cues=2)
 
 
 def test_text_with_arrows_and_digits_is_text() -> None:
     text = "1\n00:00:01,000 --> 00:00:02,000\nPress A -> B\n42\n\nand a blank line before\n\n" + CUE
-    file = parse(text, FileKind.SRT)
+    file = parse(text, SubtitleFormat.SRT)
     assert file.cue_count == 2
     assert [block.lines for block in file.blocks] == [
         ("Press A -> B", "42"),

@@ -10,7 +10,7 @@ from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.events import StreamWarning
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.translation.config import TranslationRequest
-from speech_service.text.subtitles.file import FileKind, SubtitleFile
+from speech_service.text.subtitles.file import SubtitleFile, SubtitleFormat
 from speech_service.text.subtitles.translate import (
     Batch,
     ProblemKind,
@@ -19,8 +19,8 @@ from speech_service.text.subtitles.translate import (
 )
 
 _FORMATS = {
-    common_pb2.SUBTITLE_FORMAT_SRT: FileKind.SRT,
-    common_pb2.SUBTITLE_FORMAT_VTT: FileKind.WEBVTT,
+    common_pb2.SUBTITLE_FORMAT_SRT: SubtitleFormat.SRT,
+    common_pb2.SUBTITLE_FORMAT_VTT: SubtitleFormat.WEBVTT,
 }
 _MAX_LISTED_CUES = 20
 _REASONS = {
@@ -33,7 +33,7 @@ _REASONS = {
 }
 
 
-def file_kind(value: int, field: str) -> FileKind:
+def file_kind(value: int, field: str) -> SubtitleFormat:
     """The format of a file.
 
     Raises:

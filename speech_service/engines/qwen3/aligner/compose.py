@@ -10,7 +10,7 @@ import torch
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.aligner.engine import AlignerEngine, AlignerParts
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork
-from speech_service.engines.qwen3.aligner.options import Options
+from speech_service.engines.qwen3.aligner.options import Qwen3AlignerOptions
 from speech_service.engines.qwen3.aligner.passages import TIMESTAMP, PassageMaker
 from speech_service.engines.qwen3.aligner.rules import word_rules
 from speech_service.engines.qwen3.asr_config import (
@@ -35,7 +35,7 @@ _MAX_POSITIONS = 32_768
 
 
 def compose(
-    options: Options, capabilities: ModelCapabilities, shared: SharedModels
+    options: Qwen3AlignerOptions, capabilities: ModelCapabilities, shared: SharedModels
 ) -> AlignerEngine:
     """Load the model, or take what another lane has loaded.
 
@@ -62,7 +62,7 @@ def compose(
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class _LoadedAligner:
     """What lanes share."""
 
     config: AsrConfig
@@ -70,7 +70,7 @@ class _Loaded:
     network: AlignerNetwork
 
 
-def _load(options: Options) -> _Loaded:
+def _load(options: Qwen3AlignerOptions) -> _LoadedAligner:
     device = usable_device(options.device)
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     config = read_asr_config(checkpoint)
@@ -84,7 +84,7 @@ def _load(options: Options) -> _Loaded:
             f"the tokenizer has {tokenizer.size} tokens, the network {config.decoder.vocab_size}"
         )
     network = load_network(checkpoint, config, DTYPES[options.dtype], device, timestamp_id)
-    return _Loaded(config, tokenizer, network)
+    return _LoadedAligner(config, tokenizer, network)
 
 
 def load_network(

@@ -32,10 +32,10 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, Passage
 from speech_service.engines.qwen3.aligner.passages import PassageMaker, read
-from speech_service.engines.qwen3.aligner.pieces import Pieces, Timed, in_pieces
+from speech_service.engines.qwen3.aligner.pieces import Pieces, TimedWord, in_pieces
 from speech_service.engines.qwen3.aligner.report import report
 from speech_service.engines.qwen3.aligner.rules import RuleOfText
-from speech_service.engines.qwen3.aligner.words import Word
+from speech_service.engines.qwen3.aligner.words import AlignerWord
 
 _MAX_PASS_TOKENS = 16_384
 """Positions of one pass that holds more than one piece."""
@@ -55,9 +55,9 @@ class AlignerParts:
 
 
 @dataclass(slots=True)
-class _Job:
+class _AlignJob:
     work: AlignWork
-    words: Sequence[Word]
+    words: Sequence[AlignerWord]
     given: Sequence[int]
     """Indices of the words that the network is given."""
     pieces: Pieces
@@ -74,7 +74,7 @@ class AlignerEngine:
         self._capabilities = capabilities
         self._parts = parts
         self._new: list[AlignWork] = []
-        self._jobs: dict[str, _Job] = {}
+        self._jobs: dict[str, _AlignJob] = {}
         """In the order of their turns."""
 
     @property
@@ -104,9 +104,9 @@ class AlignerEngine:
         ]
         return [event for event in events if event is not None]
 
-    def _batch(self) -> list[tuple[_Job, Passage]]:
+    def _batch(self) -> list[tuple[_AlignJob, Passage]]:
         """The jobs whose turn it is; at least one, if there is any."""
-        batch: list[tuple[_Job, Passage]] = []
+        batch: list[tuple[_AlignJob, Passage]] = []
         tokens = 0
         for job in self._jobs.values():
             assert job.passage is not None, "a job waits for an answer"
@@ -126,10 +126,10 @@ class AlignerEngine:
         given = [at for at, word in enumerate(words) if len(word.spoken) <= _MAX_WORD_CHARACTERS]
         letters = [words[at].spoken for at in given]
         pieces = in_pieces(work.samples, letters, self._parts.piece_ms)
-        job = self._jobs[work.work_id] = _Job(work, words, given, pieces, started_s)
+        job = self._jobs[work.work_id] = _AlignJob(work, words, given, pieces, started_s)
         return self._advance(job, None)
 
-    def _answer(self, job: _Job, classes: Sequence[int] | None) -> WorkEvent | None:
+    def _answer(self, job: _AlignJob, classes: Sequence[int] | None) -> WorkEvent | None:
         del self._jobs[job.work.work_id]
         if classes is None:
             return WorkFailed(job.work.work_id, InternalError("internal error"))
@@ -137,7 +137,7 @@ class AlignerEngine:
         job.passes += 1
         return self._advance(job, [at * self._parts.class_ms for at in classes])
 
-    def _advance(self, job: _Job, times_ms: Sequence[int] | None) -> WorkEvent | None:
+    def _advance(self, job: _AlignJob, times_ms: Sequence[int] | None) -> WorkEvent | None:
         """Go on with the times of the last reading; None at the start."""
         try:
             reading = next(job.pieces) if times_ms is None else job.pieces.send(times_ms)
@@ -147,7 +147,7 @@ class AlignerEngine:
         job.passage = self._parts.maker.make(reading)
         return None
 
-    def _done(self, job: _Job, timed: Sequence[Timed]) -> WorkDone:
+    def _done(self, job: _AlignJob, timed: Sequence[TimedWord]) -> WorkDone:
         work = job.work
         outcome: Alignment = report(
             work.text,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.engines.qwen3.aligner.words import Word, is_spoken
+from speech_service.engines.qwen3.aligner.words import AlignerWord, is_spoken
 from speech_service.text.normal_form import normal_form
 
 Segmenter = Callable[[str], Sequence[str]]
@@ -37,7 +37,7 @@ def nagisa_segmenter() -> Segmenter:
     return segment
 
 
-def japanese_words(text: str, segment: Segmenter) -> list[Word]:
+def japanese_words(text: str, segment: Segmenter) -> list[AlignerWord]:
     """Words of ``text``.
 
     Raises:
@@ -48,11 +48,11 @@ def japanese_words(text: str, segment: Segmenter) -> list[Word]:
     found = [_spoken(word) for word in segment(plain)] if letters else []
     if "".join(found) != "".join(letter for letter, _, _ in letters):
         raise InvalidFieldError("text", "cannot be cut into Japanese words")
-    words: list[Word] = []
+    words: list[AlignerWord] = []
     at = 0
     for word in filter(None, found):
         own = letters[at : at + len(word)]
-        words.append(Word(own[0][1], own[-1][2], word))
+        words.append(AlignerWord(own[0][1], own[-1][2], word))
         at += len(word)
     return words
 

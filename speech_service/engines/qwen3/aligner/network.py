@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
 from speech_service.engines.qwen3.encoder.mel import MelFloor, log_mel
-from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
@@ -96,7 +96,7 @@ class AlignerNetwork:
             mel.to(self.embed.device, self.embed.dtype).split(self.shape.window_frames, dim=1)
             for mel in mels
         ]
-        windows = [Window(piece, is_clip=len(clip) == 1) for clip in pieces for piece in clip]
+        windows = [MelWindow(piece, is_clip=len(clip) == 1) for clip in pieces for piece in clip]
         states = iter(self.encoder.encode(windows))
         return [torch.cat([next(states) for _ in clip]) for clip in pieces]
 

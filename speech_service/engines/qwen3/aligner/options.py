@@ -10,10 +10,10 @@ from speech_service.config.tree import ConfigError, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.qwen3.aligner.japanese import PACKAGE as JAPANESE_PACKAGE
 from speech_service.engines.qwen3.aligner.pieces import TAIL_MS
-from speech_service.engines.qwen3.asr.languages import tags_of
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import check_source
 from speech_service.engines.qwen3.checkpoint.layouts import release_config
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import check_source
+from speech_service.engines.qwen_release.recognition import tags_of
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -22,7 +22,7 @@ _MAX_PIECE_MS = 300_000
 _MIN_PIECE_MS = 3 * TAIL_MS
 
 
-class Options(Settings, frozen=True):
+class Qwen3AlignerOptions(Settings, frozen=True):
     """Options of ``aligner/qwen3``."""
 
     model: str
@@ -50,7 +50,7 @@ class Options(Settings, frozen=True):
             raise ConfigError(f"piece_ms: {self.piece_ms} is out of range. Allowed: {allowed}")
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: Qwen3AlignerOptions) -> ModelCapabilities:
     """What the model can do, from its config.json; its weights are not read."""
     folder = check_source(options.model, options.revision)
     languages = LANGUAGES
@@ -72,7 +72,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: Qwen3AlignerOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane; lanes share the weights.
 
     Raises:

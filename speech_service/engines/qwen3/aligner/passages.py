@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, Passage
-from speech_service.engines.qwen3.aligner.pieces import Reading
+from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class PassageMaker:
         self._audio_end = tokenizer.token("<|audio_end|>")
         self._marks = [tokenizer.token(TIMESTAMP)] * 2
 
-    def make(self, reading: Reading) -> Passage:
+    def make(self, reading: AlignerPiece) -> Passage:
         """Features and ids of one reading."""
         samples = reading.samples
         if len(samples) < _LEAST_SAMPLES:

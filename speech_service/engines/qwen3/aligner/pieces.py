@@ -29,7 +29,7 @@ _AHEAD = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class AlignerPiece:
     """What the network is asked: place ``words`` in ``samples`` (float32 [n], 16 kHz)."""
 
     samples: Samples
@@ -37,7 +37,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed:
+class TimedWord:
     """A word's time, in milliseconds of the whole audio; the end may equal the start. ``moved`` by the repair."""
 
     word: int
@@ -46,21 +46,21 @@ class Timed:
     moved: bool
 
 
-Pieces = Generator[Reading, Sequence[int], list[Timed]]
+Pieces = Generator[AlignerPiece, Sequence[int], list[TimedWord]]
 """Yields readings, is sent two times in milliseconds for each word of the reading, and returns the words' times."""
 
 
 def in_pieces(samples: Samples, words: Sequence[str], piece_ms: int) -> Pieces:
     """Place ``words`` in ``samples``; words for which the audio has no room have no time in the end."""
     at, first = 0, 0
-    timed: list[Timed] = []
+    timed: list[TimedWord] = []
     while first < len(words) and at < len(samples):
         end = _piece_end(samples, at, piece_ms)
         is_last = end == len(samples)
         due = _due(words, first, end - at, len(samples) - at)
         if not due:
             break
-        found = _timed(first, (yield Reading(samples[at:end], due)), at // SAMPLES_PER_MS)
+        found = _timed(first, (yield AlignerPiece(samples[at:end], due)), at // SAMPLES_PER_MS)
         if is_last:
             return timed + found
         limit_ms = end // SAMPLES_PER_MS - TAIL_MS
@@ -97,10 +97,10 @@ def _due(words: Sequence[str], first: int, piece: int, rest: int) -> Sequence[st
     return words[first:last]
 
 
-def _timed(first: int, times_ms: Sequence[int], offset_ms: int) -> list[Timed]:
+def _timed(first: int, times_ms: Sequence[int], offset_ms: int) -> list[TimedWord]:
     ordered, kept = monotone(times_ms)
     return [
-        Timed(
+        TimedWord(
             first + at // 2,
             offset_ms + ordered[at],
             offset_ms + ordered[at + 1],
@@ -110,7 +110,7 @@ def _timed(first: int, times_ms: Sequence[int], offset_ms: int) -> list[Timed]:
     ]
 
 
-def _settled(found: Sequence[Timed], limit_ms: int) -> tuple[list[Timed], int]:
+def _settled(found: Sequence[TimedWord], limit_ms: int) -> tuple[list[TimedWord], int]:
     """The words of a piece that stay, up to the longest pause near the limit, and where the next piece begins.
 
     Behind the last word of the reading there may be words that it was not given, so that is no pause.

@@ -12,8 +12,8 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.engines.character_units import character_units
-from speech_service.engines.qwen3.aligner.pieces import Timed
-from speech_service.engines.qwen3.aligner.words import Word
+from speech_service.engines.qwen3.aligner.pieces import TimedWord
+from speech_service.engines.qwen3.aligner.words import AlignerWord
 
 _LEAST_MS = 20
 """Words that would be shorter are not believed: so many at one instant were not spoken."""
@@ -21,8 +21,8 @@ _LEAST_MS = 20
 
 def report(
     text: str,
-    words: Sequence[Word],
-    timed: Sequence[Timed],
+    words: Sequence[AlignerWord],
+    timed: Sequence[TimedWord],
     length_ms: int,
     class_ms: int,
     granularity: Granularity,
@@ -49,14 +49,14 @@ def report(
     return Alignment(tuple(units), tuple(_unplaced(words, placed, missing, length_ms)))
 
 
-def lasting(timed: Sequence[Timed], length_ms: int, class_ms: int) -> list[Timed]:
+def lasting(timed: Sequence[TimedWord], length_ms: int, class_ms: int) -> list[TimedWord]:
     """Words with times that do not overlap, each longer than nothing, within the audio.
 
     Two equal classes mean "shorter than the resolution". Such words share the time up to the next word, or half of
     its time where they touch it, but no more than one class each. Those that would get next to nothing are left out.
     """
-    lasting: list[Timed] = []
-    instant: list[Timed] = []
+    lasting: list[TimedWord] = []
+    instant: list[TimedWord] = []
     at_ms = 0
     for found in timed:
         time = replace(
@@ -82,7 +82,7 @@ def lasting(timed: Sequence[Timed], length_ms: int, class_ms: int) -> list[Timed
     return lasting + _shared(instant, length_ms, class_ms)
 
 
-def _shared(instant: Sequence[Timed], end_ms: int, class_ms: int) -> list[Timed]:
+def _shared(instant: Sequence[TimedWord], end_ms: int, class_ms: int) -> list[TimedWord]:
     """Words of one instant, one behind the other until ``end_ms``; none where there is no room for all."""
     if not instant:
         return []
@@ -96,7 +96,7 @@ def _shared(instant: Sequence[Timed], end_ms: int, class_ms: int) -> list[Timed]
     ]
 
 
-def _unit(text: str, word: Word, time: Timed) -> AlignedUnit:
+def _unit(text: str, word: AlignerWord, time: TimedWord) -> AlignedUnit:
     return AlignedUnit(
         text[word.char_start : word.char_end],
         Granularity.WORD,
@@ -116,7 +116,7 @@ def _unspeakable(text: str) -> Iterator[UnalignedSpan]:
 
 
 def _unplaced(
-    words: Sequence[Word], placed: Mapping[int, Timed], missing: Set[int], length_ms: int
+    words: Sequence[AlignerWord], placed: Mapping[int, TimedWord], missing: Set[int], length_ms: int
 ) -> Iterator[UnalignedSpan]:
     """Runs of words without a place, in the time between their neighbours'."""
     at_ms = 0

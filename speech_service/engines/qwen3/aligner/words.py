@@ -23,7 +23,7 @@ _HANGUL = (0xAC00, 0xD7A3)
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class AlignerWord:
     """What stands at code points ``[char_start, char_end)`` of the text, and the letters that the model is given."""
 
     char_start: int
@@ -31,19 +31,19 @@ class Word:
     spoken: str
 
 
-WordRule = Callable[[str], list[Word]]
+WordRule = Callable[[str], list[AlignerWord]]
 """Words of a text in its order."""
 
 
-def spaced_words(text: str) -> list[Word]:
+def spaced_words(text: str) -> list[AlignerWord]:
     """Cut at white space and around ideographs."""
-    words: list[Word] = []
+    words: list[AlignerWord] = []
     for begin, end in _chunks(text):
         run: list[int] = []
         for at in range(begin, end):
             if _is_ideograph(text[at]):
                 words += word_of(text, run)
-                words.append(Word(at, at + 1, text[at]))
+                words.append(AlignerWord(at, at + 1, text[at]))
                 run = []
             elif is_spoken(text[at]):
                 run.append(at)
@@ -51,13 +51,13 @@ def spaced_words(text: str) -> list[Word]:
     return words
 
 
-def korean_words(text: str, known: frozenset[str]) -> list[Word]:
+def korean_words(text: str, known: frozenset[str]) -> list[AlignerWord]:
     """Cut at white space, and each piece once more behind the longest of its beginnings that is in ``known``.
 
     A beginning has two characters or more; a piece without a known one stays whole. That is what the L-tokenizer of
     soynlp does with equal scores.
     """
-    words: list[Word] = []
+    words: list[AlignerWord] = []
     for begin, end in _chunks(text):
         longest = min(end, begin + _longest(known))
         cuts = range(longest, begin + 1, -1) if end - begin > 2 else ()
@@ -78,13 +78,13 @@ def _longest(known: frozenset[str]) -> int:
     return max(map(len, known), default=0)
 
 
-def word_of(text: str, places: list[int]) -> Iterator[Word]:
+def word_of(text: str, places: list[int]) -> Iterator[AlignerWord]:
     """The word of the characters at ``places``, with the marks behind it; nothing where there are none."""
     if places:
         end = places[-1] + 1
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
-        yield Word(places[0], end, "".join(text[at] for at in places))
+        yield AlignerWord(places[0], end, "".join(text[at] for at in places))
 
 
 def is_spoken(char: str) -> bool:

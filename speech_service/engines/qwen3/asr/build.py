@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from speech_service.engines.qwen3.asr.features import FEATURES
+from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
 from speech_service.engines.qwen3.asr.listening import MOST_RECORDINGS, SLOT_TOKENS, listen
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.prompt import Prompter
-from speech_service.engines.qwen3.asr.reading import Reader
+from speech_service.engines.qwen3.asr.prompt import AsrPrompter
+from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr_config import (
     AUDIO_PREFIX,
     DECODER_PREFIX,
@@ -23,8 +23,8 @@ from speech_service.engines.qwen3.asr_config import (
     read_asr_config,
 )
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.encoder.mel import HOP, MelFloor
-from speech_service.engines.qwen3.encoder.network import Attention, AudioEncoder
+from speech_service.engines.qwen3.encoder.mel import HOP
+from speech_service.engines.qwen3.encoder.network import AudioEncoder
 from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice, EncoderSource
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, linear_layer
@@ -32,7 +32,7 @@ from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.nn.quantize import InputRecorder, quantiser, replace_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.recordings import read_recordings
-from speech_service.engines.runtimes.torch import HOST, Device, Passes, open_device
+from speech_service.engines.runtimes.torch import HOST, Capture, Device, open_device
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
 TORCH_ENCODER = EncoderChoice()
@@ -48,33 +48,30 @@ class Loaded:
     embedding: Tensor
     decoder: nn.ModuleDict
     """``stack`` and ``head``: all linear layers that may be quantised."""
-    attention: Attention
-    """The encoder's."""
 
     @property
     def ends(self) -> frozenset[int]:
         """Tokens that end an answer."""
         return frozenset(self.tokenizer.token(name) for name in END_TOKENS)
 
-    def model(self, device: Device = HOST, passes: Passes | None = None) -> AsrModel:
+    def model(self, device: Device = HOST, capture: Capture | None = None) -> AsrModel:
         """One lane's network, over the shared weights."""
-        encoder = self.encoders.open(device, passes)
+        encoder = self.encoders.open(device, capture)
         stack, head = self.decoder["stack"], self.decoder["head"]
         assert isinstance(stack, DecoderStack)
         return AsrModel(encoder, self.embedding, stack, head)
 
-    def reader(self, model: AsrModel, floor: MelFloor, slots: int, slot_tokens: int) -> Reader:
+    def reader(
+        self, model: AsrModel, features: MakeFeatures, slots: int, slot_tokens: int
+    ) -> SegmentReader:
         """A reader with a cache of its own."""
         cache = model.new_cache(slots, slot_tokens)
-        shape, features = self.config.audio, FEATURES[self.attention, floor]
-        return Reader(model, cache, Prompter(self.tokenizer), lambda: features(shape))
+        shape = self.config.audio
+        return SegmentReader(model, cache, AsrPrompter(self.tokenizer), lambda: features(shape))
 
     def slot_bytes(self, slot_tokens: int) -> int:
-        """Memory of one sequence: its slot and, under causal attention, the encoder's part of an open window."""
+        """Memory of one sequence: its slot."""
         floats = self.config.decoder.kv_floats_per_token * slot_tokens
-        if self.attention == "causal":
-            audio = self.config.audio
-            floats += audio.kv_floats_per_token * audio.window_tokens
         return floats * self.embedding.element_size()
 
     @property
@@ -84,7 +81,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class AsrNumerics:
     """What a network computes in, and where."""
 
     dtype: str
@@ -93,13 +90,13 @@ class Numbers:
     calibration: str = ""
     """Recordings, file or folder, that show which activations are large; empty: no smoothing."""
     packs: bool = True
-    """Large layers are packed for the CPU; a compiler does this itself."""
+    """Large layers are packed for the CPU, after which their weights cannot be read."""
 
 
 def load(
     source: str,
     revision: str,
-    numbers: Numbers,
+    numbers: AsrNumerics,
     max_positions: int,
     encoder: EncoderChoice = TORCH_ENCODER,
 ) -> Loaded:
@@ -118,7 +115,7 @@ def load(
     tokenizer.token("<|audio_pad|>", config.audio_token_id)
     encoders = SOURCES[encoder.runtime](read_encoder(checkpoint, config), encoder, device, dtype)
     decoder, embedding = _decoder(checkpoint, config, numbers, max_positions)
-    loaded = Loaded(config, tokenizer, encoders, embedding, decoder, encoder.attention)
+    loaded = Loaded(config, tokenizer, encoders, embedding, decoder)
     peaks = _peaks(loaded, device, numbers.calibration) if numbers.calibration else {}
     quantise = quantiser(numbers.quantize, dtype, numbers.device, peaks)
     if quantise is not None:
@@ -151,7 +148,7 @@ def read_encoder(checkpoint: Checkpoint, config: AsrConfig) -> AudioEncoder:
 
 
 def _decoder(
-    checkpoint: Checkpoint, config: AsrConfig, numbers: Numbers, positions: int
+    checkpoint: Checkpoint, config: AsrConfig, numbers: AsrNumerics, positions: int
 ) -> tuple[nn.ModuleDict, Tensor]:
     """Stack and head, and the embedding, which the head may share."""
     dtype, device = DTYPES[numbers.dtype], numbers.device
@@ -179,7 +176,7 @@ def record(loaded: Loaded, device: Device, places: list[Path], rows: int) -> Inp
     """
     recordings = read_recordings(places, MOST_RECORDINGS)
     model = loaded.model(device)
-    reader = loaded.reader(model, MelFloor.PREFIX, 1, SLOT_TOKENS)
+    reader = loaded.reader(model, PrefixFeatures, 1, SLOT_TOKENS)
     with InputRecorder(loaded.decoder, rows) as recorder:
         listen(model, reader, loaded.ends, recordings)
     return recorder

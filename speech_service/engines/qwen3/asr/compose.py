@@ -13,13 +13,13 @@ from speech_service.config.tree import ConfigError
 from speech_service.domain.audio import SAMPLES_PER_MS
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.asr import build
-from speech_service.engines.qwen3.asr.beginnings import Beginning, KeptText, from_nothing
-from speech_service.engines.qwen3.asr.build import Loaded, Numbers
+from speech_service.engines.qwen3.asr.build import AsrNumerics, Loaded
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
+from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
 from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
 from speech_service.engines.qwen3.asr.listening import silent_work
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.options import Options
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
 from speech_service.engines.qwen3.asr.proposing import (
     Combined,
     DraftModel,
@@ -27,23 +27,15 @@ from speech_service.engines.qwen3.asr.proposing import (
     PreviousPartial,
     Proposer,
 )
-from speech_service.engines.qwen3.asr.reading import Reader
-from speech_service.engines.qwen3.asr.running import Limits
+from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.qwen3.asr.running import AsrLimits
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
-from speech_service.engines.qwen3.encoder.mel import MelFloor
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
+from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
-from speech_service.engines.runtimes.torch import (
-    Compiled,
-    Device,
-    Graphs,
-    Passes,
-    as_it_is,
-    open_device,
-)
+from speech_service.engines.runtimes.torch import Device, Graphs, open_device
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -51,6 +43,12 @@ _TAIL_TOKENS = 32
 """Room for what stands between the audio and the answer."""
 _SPARE_TOKENS = 24
 _LOOP_TOKENS = 24
+_WINDOWS_PER_STEP = 16
+_PREFILL_TOKENS = 2048
+_DRAFT_AHEAD = 4
+"""Tokens that the draft model decodes at a time."""
+_DRAFT_MAX_BATCH = 16
+"""With more sequences than this the draft model is not asked: it no longer pays."""
 _STATES_PER_S = 13
 _MARGIN_TOKENS = 512
 """Positions for the prompt's frame, a window that is not full, the spare tokens, and passes of fixed shape."""
@@ -58,8 +56,13 @@ _WARM_UP_STEPS = 4
 _MIB = 1 << 20
 
 
-def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> Engine:
-    """Load what the options name and wire it up.
+def compose(
+    options: Qwen3AsrOptions,
+    capabilities: ModelCapabilities,
+    shared: SharedModels,
+    features: MakeFeatures = PrefixFeatures,
+) -> Engine:
+    """Load what the options name and wire it up; ``features`` are those of a growing segment.
 
     Raises:
         ConfigError: this machine cannot do what an option asks for.
@@ -70,40 +73,28 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
     if options.threads:
         torch.set_num_threads(options.threads)
     if device.where.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = options.tf32
-        torch.backends.cudnn.allow_tf32 = options.tf32
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
     target = _loaded(options, shared)
     draft = _loaded(_for_draft(options), shared) if options.draft else None
     with device.stream(), torch.inference_mode():
-        engine = _Lane(options, capabilities, device, target, draft).engine()
+        engine = _Lane(options, capabilities, device, features, target, draft).engine()
         _warm_up(engine, options.warm_up_ms)
     device.synchronize()
     is_placed = cores or device.where.type == "cuda"
     return PlacedEngine(engine, device, cores) if is_placed else engine
 
 
-def _for_draft(options: Options) -> Options:
+def _for_draft(options: Qwen3AsrOptions) -> Qwen3AsrOptions:
     return structs.replace(
-        options,
-        model=options.draft,
-        revision=options.draft_revision,
-        encoder_file=options.draft_encoder_file,
+        options, model=options.draft, revision="", encoder="torch", encoder_file=""
     )
 
 
-def _loaded(options: Options, shared: SharedModels) -> Loaded:
+def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
-    packs = not options.compile
-    numbers = Numbers(options.dtype, options.device, options.quantize, options.calibration, packs)
-    encoder = EncoderChoice(
-        options.encoder,
-        options.encoder_file,
-        options.encoder_tolerance,
-        options.tensorrt_cache,
-        options.threads,
-        options.attention,
-        packs,
-    )
+    numbers = AsrNumerics(options.dtype, options.device, options.quantize, options.calibration)
+    encoder = EncoderChoice(options.encoder, options.encoder_file, options.threads)
     key = (__name__, source, revision, numbers, encoder)
     seconds = options.max_audio_ms / 1000
     positions = options.max_context_tokens + int(
@@ -113,13 +104,13 @@ def _loaded(options: Options, shared: SharedModels) -> Loaded:
     return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
 
 
-def _limits(options: Options, loaded: Loaded) -> Limits:
-    return Limits(
+def _limits(options: Qwen3AsrOptions, loaded: Loaded) -> AsrLimits:
+    return AsrLimits(
         max_running=options.max_batch,
         max_audio_ms=options.max_audio_ms,
         window_samples=loaded.window_samples,
-        windows_per_step=options.windows_per_step,
-        prefill_tokens=options.prefill_tokens,
+        windows_per_step=_WINDOWS_PER_STEP,
+        prefill_tokens=_PREFILL_TOKENS,
         tokens_per_s=options.tokens_per_s,
         spare_tokens=_SPARE_TOKENS,
         max_proposed=int(options.max_audio_ms / 1000 * options.tokens_per_s) + _SPARE_TOKENS,
@@ -133,18 +124,20 @@ class _Lane:
 
     def __init__(
         self,
-        options: Options,
+        options: Qwen3AsrOptions,
         capabilities: ModelCapabilities,
         device: Device,
+        features: MakeFeatures,
         target: Loaded,
         draft: Loaded | None,
     ) -> None:
         self._options = options
         self._capabilities = capabilities
         self._device = device
+        self._features = features
         self._target = target
         self._draft = draft
-        self._passes = _passes(options)
+        self._capture = Graphs() if options.graphs else None
         self._slots = self._fitting_slots()
 
     def engine(self) -> Engine:
@@ -165,33 +158,24 @@ class _Lane:
             tokenizer=loaded.tokenizer,
             ends=loaded.ends,
             limits=_limits(self._options, loaded),
-            beginning=self._beginning(loaded),
         )
         return AsrEngine(self._capabilities, parts)
 
-    def _beginning(self, loaded: Loaded) -> Beginning:
-        makers: Mapping[str, Callable[[], Beginning]] = {
-            "verified": lambda: from_nothing,
-            "official": lambda: KeptText(loaded.tokenizer),
-        }
-        return makers[self._options.streaming]()
-
-    def _parts(self, loaded: Loaded) -> tuple[Reader, Forward]:
+    def _parts(self, loaded: Loaded) -> tuple[SegmentReader, Forward]:
         """A reader with a cache of its own, and passes over that."""
-        model = loaded.model(self._device, self._passes)
+        model = loaded.model(self._device, self._capture)
         model.stack.freeze()
-        floor, length = MelFloor(self._options.mel_floor), self._slot_tokens(loaded)
-        reader = loaded.reader(model, floor, self._slots, length)
+        reader = loaded.reader(model, self._features, self._slots, self._slot_tokens(loaded))
         return reader, self._forward(model, reader)
 
-    def _forward(self, model: AsrModel, reader: Reader) -> Forward:
-        if self._passes is None:
+    def _forward(self, model: AsrModel, reader: SegmentReader) -> Forward:
+        if self._capture is None:
             return PackedForward(model, reader.cache)
-        return SlotForward(model, reader.cache, self._device, self._passes)
+        return SlotForward(model, reader.cache, self._device, self._capture)
 
     def _slot_tokens(self, loaded: Loaded) -> int:
         window = loaded.config.audio.window_tokens
-        tail = _TAIL_TOKENS if self._passes is None else _TAIL_TOKENS + MOST_TOKENS
+        tail = _TAIL_TOKENS if self._capture is None else _TAIL_TOKENS + MOST_TOKENS
         return _limits(self._options, loaded).slot_tokens(window, tail)
 
     def _fitting_slots(self) -> int:
@@ -236,16 +220,7 @@ class _Lane:
                 "a draft must have the same."
             )
         reader, forward = self._parts(draft)
-        return DraftModel(reader, forward, options.draft_ahead, options.draft_max_batch)
-
-
-def _passes(options: Options) -> Passes | None:
-    """How passes of fixed shape are prepared; None: there are none."""
-    if not options.graphs and not options.compile:
-        return None
-    graphs = Graphs() if options.graphs else as_it_is
-    capture = Compiled(graphs) if options.compile else graphs
-    return Passes(capture, is_quick=not options.compile)
+        return DraftModel(reader, forward, _DRAFT_AHEAD, _DRAFT_MAX_BATCH)
 
 
 def _warm_up(engine: Engine, lengths_ms: tuple[int, ...]) -> None:

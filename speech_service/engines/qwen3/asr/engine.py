@@ -27,12 +27,11 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.engines.qwen3.asr.beginnings import Beginning
 from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
 from speech_service.engines.qwen3.asr.output import parse
 from speech_service.engines.qwen3.asr.proposing import Proposer
-from speech_service.engines.qwen3.asr.reading import Reader
-from speech_service.engines.qwen3.asr.running import Limits, Running
+from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.qwen3.asr.running import AsrLimits, Running
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 
 logger = logging.getLogger(__name__)
@@ -42,14 +41,13 @@ logger = logging.getLogger(__name__)
 class AsrParts:
     """What the engine is composed of; ``reader`` and ``forward`` share one cache."""
 
-    reader: Reader
+    reader: SegmentReader
     forward: Forward
     proposer: Proposer
     tokenizer: QwenTokenizer
     ends: Collection[int]
     """Tokens that end an answer."""
-    limits: Limits
-    beginning: Beginning
+    limits: AsrLimits
 
 
 class AsrEngine:
@@ -144,10 +142,7 @@ class AsrEngine:
         for work, reading in zip(works, readings, strict=True):
             longest = limits.answer_tokens(len(work.samples))
             repeated = limits.repeated_tokens(len(work.samples))
-            running = Running(work, reading, longest, repeated, encode_s)
-            running.tokens += self._parts.beginning(work)[: longest - 1]
-            running.given = len(running.tokens)
-            self._running[work.work_id] = running
+            self._running[work.work_id] = Running(work, reading, longest, repeated, encode_s)
         self._parts.proposer.open(works)
 
     def _feeds(self) -> dict[str, Feed]:

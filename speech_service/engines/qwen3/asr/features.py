@@ -3,8 +3,8 @@
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,13 +13,12 @@ from torch import Tensor
 
 from speech_service.domain.audio import Samples
 from speech_service.engines.qwen3.encoder.mel import (
-    MelFloor,
     frame_count,
     lifted,
     raw_frames,
     settled_frames,
 )
-from speech_service.engines.qwen3.encoder.network import Attention, Window, WindowPast
+from speech_service.engines.qwen3.encoder.network import MelWindow
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
 _MIN_SAMPLES = 400
@@ -30,8 +29,8 @@ _MIN_SAMPLES = 400
 class Features:
     """Windows that no further audio can change and that were not given before; and those that are not final."""
 
-    closed: tuple[Window, ...]
-    open: tuple[Window, ...]
+    closed: tuple[MelWindow, ...]
+    open: tuple[MelWindow, ...]
 
 
 class SegmentFeatures(Protocol):
@@ -46,16 +45,10 @@ FeaturesFactory = Callable[[], SegmentFeatures]
 
 
 class PrefixFeatures:
-    """Under the prefix policy a full window is final, so each frame is computed once (see ``mel.py``).
+    """Under the prefix policy a full window is final, so each frame is computed once (see ``mel.py``)."""
 
-    Args:
-        shape: of the encoder.
-        window_frames: of the windows; None: the encoder's own.
-    """
-
-    def __init__(self, shape: AudioShape, window_frames: int | None = None) -> None:
+    def __init__(self, shape: AudioShape) -> None:
         self._shape = shape
-        self._window_frames = window_frames or shape.window_frames
         self._raw = torch.zeros(shape.mel_bins, 0)
         """Frames of the open window that further audio cannot change."""
         self._before = 0
@@ -65,86 +58,28 @@ class PrefixFeatures:
     def grow(self, samples: Samples) -> Features:
         """Compute what is new."""
         audio = _tensor(samples)
-        bins, size = self._shape.mel_bins, self._window_frames
+        bins, size = self._shape.mel_bins, self._shape.window_frames
         settled = settled_frames(len(samples))  # what a very short segment is filled up with is not
         fresh = raw_frames(audio, bins, self._before + self._raw.shape[1], settled)
         self._raw = torch.cat([self._raw, fresh], dim=1)
-        closed: list[Window] = []
+        closed: list[MelWindow] = []
         while self._raw.shape[1] >= size:
             window, self._raw = self._raw[:, :size], self._raw[:, size:]
             self._before += size
             self._loudest = torch.maximum(self._loudest, window.max())
-            closed.append(Window(lifted(window, self._loudest), is_clip=False))
+            closed.append(MelWindow(lifted(window, self._loudest), is_clip=False))
         rest = raw_frames(audio, bins, max(settled, self._before), frame_count(len(audio)))
         return Features(tuple(closed), self._opened(torch.cat([self._raw, rest], dim=1)))
 
-    def _opened(self, raw: Tensor) -> tuple[Window, ...]:
+    def _opened(self, raw: Tensor) -> tuple[MelWindow, ...]:
         if not raw.shape[1]:
             return ()
         loudest = torch.maximum(self._loudest, raw.max())
-        return (Window(lifted(raw, loudest), is_clip=self._before == 0),)
+        return (MelWindow(lifted(raw, loudest), is_clip=self._before == 0),)
 
 
-class CausalFeatures:
-    """Under causal attention a finished chunk is final: windows come in parts, which begin where the last one ended.
-
-    The prefix policy goes by chunks: each takes the loudest value up to its own end.
-    """
-
-    def __init__(self, shape: AudioShape) -> None:
-        self._shape = shape
-        self._chunks = PrefixFeatures(shape, shape.chunk_frames)
-        self._finished = 0
-        """Chunks of the open window that are final."""
-        self._past = WindowPast()
-
-    def grow(self, samples: Samples) -> Features:
-        """Compute what is new."""
-        new = self._chunks.grow(samples)
-        parts = self._parts(new.closed)
-        if not new.open:
-            return Features(tuple(parts), ())
-        (opened,) = new.open
-        if not parts or parts[-1].past is not self._past:
-            return Features(tuple(parts), (replace(opened, past=self._past),))
-        *closed, last = parts
-        mel = torch.cat([last.mel, opened.mel], dim=1)
-        return Features(tuple(closed), (replace(last, mel=mel),))
-
-    def _parts(self, chunks: Sequence[Window]) -> list[Window]:
-        """Finished chunks, those of one window together."""
-        whole = self._shape.window_frames // self._shape.chunk_frames
-        parts: list[Window] = []
-        while chunks:
-            room = whole - self._finished
-            taken, chunks = chunks[:room], chunks[room:]
-            mel = torch.cat([chunk.mel for chunk in taken], dim=1)
-            settled = len(taken) * self._shape.chunk_tokens
-            parts.append(Window(mel, is_clip=False, past=self._past, settled_tokens=settled))
-            self._finished += len(taken)
-            if self._finished == whole:
-                self._finished, self._past = 0, WindowPast()
-        return parts
-
-
-class ClipFeatures:
-    """Under the clip policy every sample may change every frame: nothing is final."""
-
-    def __init__(self, shape: AudioShape) -> None:
-        self._shape = shape
-
-    def grow(self, samples: Samples) -> Features:
-        """Compute all of it."""
-        raw = raw_frames(_tensor(samples), self._shape.mel_bins)
-        pieces = lifted(raw, raw.max()).split(self._shape.window_frames, dim=1)
-        return Features((), tuple(Window(piece, is_clip=len(pieces) == 1) for piece in pieces))
-
-
-FEATURES: Mapping[tuple[Attention, MelFloor], Callable[[AudioShape], SegmentFeatures]] = {
-    ("window", MelFloor.PREFIX): PrefixFeatures,
-    ("window", MelFloor.CLIP): ClipFeatures,
-    ("causal", MelFloor.PREFIX): CausalFeatures,
-}
+MakeFeatures = Callable[[AudioShape], SegmentFeatures]
+"""Features of a new segment, for an encoder of this shape."""
 
 
 def _tensor(samples: Samples) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.nn.attention import PackedPlan, Span
+from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class PackedForward:
         return choices
 
     def _pass(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
-        spans = [Span(f.slot, self._cache.length_of(f.slot), f.length) for f in feeds]
+        spans = [TokenSpan(f.slot, self._cache.length_of(f.slot), f.length) for f in feeds]
         states = self._model.stack(self._inputs(feeds), PackedPlan(self._cache, spans))
         asked: list[int] = []
         end = 0

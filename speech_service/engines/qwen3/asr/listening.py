@@ -11,7 +11,7 @@ from speech_service.domain.audio import MODEL_RATE_HZ, Samples
 from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey, WorkClass
 from speech_service.engines.qwen3.asr.forward import Feed, PackedForward
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.reading import Reader
+from speech_service.engines.qwen3.asr.reading import SegmentReader
 
 MOST_RECORDINGS = 32
 _MOST_SAMPLES = 30 * MODEL_RATE_HZ
@@ -22,7 +22,7 @@ SLOT_TOKENS = 1024
 
 @torch.inference_mode()
 def listen(
-    model: AsrModel, reader: Reader, ends: Collection[int], recordings: Sequence[Samples]
+    model: AsrModel, reader: SegmentReader, ends: Collection[int], recordings: Sequence[Samples]
 ) -> None:
     """Transcribe the first 30 s of each, greedily.
 

@@ -3,22 +3,22 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from speech_service.engines.qwen3.asr.languages import name_of
 from speech_service.engines.qwen3.asr.output import TEXT_MARK
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.qwen_release.recognition import name_of
 
 _REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class AsrPrompt:
     """Token ids before and behind the audio's states."""
 
     head: tuple[int, ...]
     tail: tuple[int, ...]
 
 
-class Prompter:
+class AsrPrompter:
     """Makes prompts for one tokenizer."""
 
     def __init__(self, tokenizer: QwenTokenizer) -> None:
@@ -33,7 +33,7 @@ class Prompter:
         self._user = (self._end, *newline, self._start, *user, audio[0])
         self._answer = (audio[1], self._end, *newline, self._start, *answer)
 
-    def _prompt(self, context: str, language: str) -> Prompt:
+    def _prompt(self, context: str, language: str) -> AsrPrompt:
         """Ids of one request.
 
         Args:
@@ -42,6 +42,6 @@ class Prompter:
         """
         head = (self._start, *self._encode(f"system\n{context}"), *self._user)
         if not language:
-            return Prompt(head, self._answer)
+            return AsrPrompt(head, self._answer)
         forced = self._encode(f"language {name_of(language)}")
-        return Prompt(head, (*self._answer, *forced, self._text))
+        return AsrPrompt(head, (*self._answer, *forced, self._text))

@@ -14,7 +14,7 @@ from typing import Protocol
 from speech_service.domain.work import RecognizeWork
 from speech_service.engines.decoding import Verify
 from speech_service.engines.qwen3.asr.forward import Feed, Forward
-from speech_service.engines.qwen3.asr.reading import Reader, Reading
+from speech_service.engines.qwen3.asr.reading import SegmentReader, SegmentReading
 
 Generated = Mapping[str, Sequence[int]]
 """Work id -> tokens generated so far, of the sequences that decode in this step."""
@@ -74,7 +74,7 @@ class PreviousPartial:
 class _Drafting:
     """One sequence in the draft model."""
 
-    reading: Reading
+    reading: SegmentReading
     prompt_length: int = 0
     """Tokens of its slot before the answer; known once the prompt is fed."""
     fed: list[int] = field(default_factory=list[int])
@@ -92,7 +92,7 @@ class DraftModel:
             arithmetic, and a token that is rejected costs as much as one that is not.
     """
 
-    def __init__(self, reader: Reader, forward: Forward, ahead: int, max_batch: int) -> None:
+    def __init__(self, reader: SegmentReader, forward: Forward, ahead: int, max_batch: int) -> None:
         self._reader = reader
         self._forward = forward
         self._ahead = ahead

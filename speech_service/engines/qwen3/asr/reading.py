@@ -1,8 +1,8 @@
 """Reading audio into a decoder's cache: slots, prompts, encoder states, and what is kept of a growing segment.
 
-A slot's beginning - the prompt's head and the states that further audio does not change, which are those of closed
-windows and, under causal attention, of finished chunks - stays valid while the segment grows, and is kept between its
-updates. Whatever is kept may be dropped at any time: work always carries its whole audio.
+A slot's beginning - the prompt's head and the states of closed windows, which further audio does not change - stays
+valid while the segment grows, and is kept between its updates. Whatever is kept may be dropped at any time: work
+always carries its whole audio.
 """
 
 # torch declares its types in part only.
@@ -18,7 +18,7 @@ from torch import Tensor
 from speech_service.domain.work import RecognizeWork, SegmentKey
 from speech_service.engines.qwen3.asr.features import Features, FeaturesFactory, SegmentFeatures
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.asr.prompt import Prompt, Prompter
+from speech_service.engines.qwen3.asr.prompt import AsrPrompt, AsrPrompter
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 
 
@@ -34,7 +34,7 @@ class _Kept:
 
 
 @dataclass(slots=True, eq=False)
-class Reading:
+class SegmentReading:
     """A slot, and what has to be fed to it before the answer begins."""
 
     key: SegmentKey
@@ -58,11 +58,11 @@ class Reading:
         return part
 
 
-class Reader:
+class SegmentReader:
     """Opens and closes readings over one model and one cache. Only the device's thread uses it."""
 
     def __init__(
-        self, model: AsrModel, cache: KvCache, prompter: Prompter, features: FeaturesFactory
+        self, model: AsrModel, cache: KvCache, prompter: AsrPrompter, features: FeaturesFactory
     ) -> None:
         self._model = model
         self._cache = cache
@@ -84,9 +84,9 @@ class Reader:
         """Tokens of its prompt before the audio."""
         return len(self._prompter.prompt(work.context, work.language).head)
 
-    def open(self, works: Sequence[RecognizeWork]) -> list[Reading]:
+    def open(self, works: Sequence[RecognizeWork]) -> list[SegmentReading]:
         """Start to read; there must be room for all. Encodes the windows of all of them in one batch."""
-        begun: list[tuple[_Kept, Prompt, Features]] = []
+        begun: list[tuple[_Kept, AsrPrompt, Features]] = []
         try:
             for work in works:
                 begun.append(self._begin(work))
@@ -96,13 +96,13 @@ class Reader:
             for kept, _, _ in begun:
                 self._cache.free(kept.slot)
             raise
-        readings: list[Reading] = []
+        readings: list[SegmentReading] = []
         for work, (kept, prompt, new) in zip(works, begun, strict=True):
             made = [next(states) for _ in (*new.closed, *new.open)]
             readings.append(self._reading(work.segment, kept, prompt, new, made))
         return readings
 
-    def close(self, reading: Reading, keep: bool) -> None:
+    def close(self, reading: SegmentReading, keep: bool) -> None:
         """End a reading; ``keep`` what the segment's next update can use, if all of it was fed."""
         kept = reading.kept
         if not keep or reading.pending is not None or reading.key in self._idle:
@@ -112,17 +112,12 @@ class Reader:
         self._cache.truncate(kept.slot, kept.length)
         self._idle[reading.key] = kept
 
-    def discard(self, reading: Reading) -> None:
+    def discard(self, reading: SegmentReading) -> None:
         """End a reading whose slot may hold numbers that are not finite."""
         self._cache.clear([reading.slot])
         self._cache.free(reading.slot)
 
-    def forget(self, stream_id: str) -> None:
-        """Drop what is kept for a stream."""
-        for key in [key for key in self._idle if key.stream_id == stream_id]:
-            self._cache.free(self._idle.pop(key).slot)
-
-    def _begin(self, work: RecognizeWork) -> tuple[_Kept, Prompt, Features]:
+    def _begin(self, work: RecognizeWork) -> tuple[_Kept, AsrPrompt, Features]:
         prompt = self._prompter.prompt(work.context, work.language)
         kept = self._idle.pop(work.segment, None)
         if kept is not None and kept.head != prompt.head:
@@ -136,16 +131,15 @@ class Reader:
         self,
         key: SegmentKey,
         kept: _Kept,
-        prompt: Prompt,
+        prompt: AsrPrompt,
         new: Features,
         states: list[Tensor],
-    ) -> Reading:
+    ) -> SegmentReading:
         head = () if kept.length else prompt.head
         pending = torch.cat([self._model.embed(head), *states, self._model.embed(prompt.tail)])
         final = sum(each.shape[0] for each in states[: len(new.closed)])
-        final += sum(window.settled_tokens for window in new.open)
         keep_length = kept.length + len(head) + final
-        return Reading(key, kept, pending, keep_length)
+        return SegmentReading(key, kept, pending, keep_length)
 
     def _slot(self) -> int:
         slot = self._cache.alloc()

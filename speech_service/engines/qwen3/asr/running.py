@@ -11,7 +11,7 @@ from speech_service.domain.audio import MODEL_RATE_HZ, samples_to_ms
 from speech_service.domain.errors import InvalidAudioError, LimitExceededError, SpeechError
 from speech_service.domain.work import RecognizeWork, WorkTiming
 from speech_service.engines.decoding import accepted_count, is_looping
-from speech_service.engines.qwen3.asr.reading import Reading
+from speech_service.engines.qwen3.asr.reading import SegmentReading
 
 _orders = itertools.count()
 _REPEATED_TOKENS_PER_S = 6.0
@@ -19,7 +19,7 @@ _REPEATED_TOKENS_PER_S = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AsrLimits:
     """Bounds of the engine and of each sequence."""
 
     max_running: int
@@ -81,7 +81,7 @@ class Running:
     """A sequence from its first prompt token to its last answer token."""
 
     work: RecognizeWork
-    reading: Reading
+    reading: SegmentReading
     max_tokens: int
     loop_tokens: int
     encode_s: float
@@ -89,8 +89,6 @@ class Running:
     """The answer so far."""
     fed: int = 0
     """Tokens of the answer that the cache holds."""
-    given: int = 0
-    """Tokens that the answer began with."""
     ended: bool = False
     is_cut_off: bool = False
     """It did not end by itself."""
@@ -124,9 +122,7 @@ class Running:
         return len(proposed) - accepted
 
     def restarted(self) -> RecognizeWork:
-        """The same work, with what was decoded so far as its draft, unless the draft says how the answer begins."""
-        if self.given:
-            return self.work
+        """The same work, with what was decoded so far as its draft."""
         return replace(self.work, draft_tokens=tuple(self.tokens) or self.work.draft_tokens)
 
     def timing(self) -> WorkTiming:

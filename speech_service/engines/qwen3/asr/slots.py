@@ -1,6 +1,6 @@
 """Decoder passes of fixed shapes: every slot takes part, whether it has something to do or not.
 
-Such a pass can be captured as a CUDA graph or compiled, which takes the host out of the loop. Its shapes - rows, tokens
+Such a pass can be captured as a CUDA graph, which takes the host out of the loop. Its shapes - rows, tokens
 of each, how far back it looks - come from a small table. Prompts and long proposals are packed as before.
 """
 
@@ -20,7 +20,7 @@ from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.encoder.torch import fitting, powers_of_two
 from speech_service.engines.qwen3.nn.attention import SlotPlan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import Body, Device, Passes
+from speech_service.engines.runtimes.torch import Body, Capture, Device
 
 logger = logging.getLogger(__name__)
 
@@ -38,35 +38,25 @@ class Sizes:
     reach: tuple[int, ...]
 
     @classmethod
-    def fitting(cls, cache: KvCache, passes: Passes) -> "Sizes":
-        """As many as can be prepared."""
-        return cls.many(cache) if passes.is_quick else cls.few(cache)
-
-    @classmethod
-    def many(cls, cache: KvCache) -> "Sizes":
-        """Close fits, where preparing one is quick."""
+    def fitting(cls, cache: KvCache) -> "Sizes":
+        """Close fits."""
         reach = [
             _LEAST_REACH << power for power in range(32) if _LEAST_REACH << power < cache.length
         ]
         return cls(powers_of_two(cache.slots), (1, 4, MOST_TOKENS), (*reach, cache.length))
 
-    @classmethod
-    def few(cls, cache: KvCache) -> "Sizes":
-        """One pass for all steps and one for verification, where preparing one takes long."""
-        return cls((cache.slots,), (1, MOST_TOKENS), (cache.length,))
-
 
 class SlotForward:
     """Implements :class:`Forward`. Every pass is prepared when it is made."""
 
-    def __init__(self, model: AsrModel, cache: KvCache, device: Device, passes: Passes) -> None:
+    def __init__(self, model: AsrModel, cache: KvCache, device: Device, capture: Capture) -> None:
         self._model = model
         self._cache = cache
         self._device = device
-        self._sizes = sizes = Sizes.fitting(cache, passes)
+        self._sizes = sizes = Sizes.fitting(cache)
         self._packed = PackedForward(model, cache)
         self._passes: dict[tuple[int, int, int], Body] = {
-            (rows, tokens, reach): passes.capture(self._body(reach), [self._idle(rows, tokens)])
+            (rows, tokens, reach): capture(self._body(reach), [self._idle(rows, tokens)])
             for rows in sizes.rows
             for tokens in sizes.tokens
             for reach in sizes.reach

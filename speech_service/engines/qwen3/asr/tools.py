@@ -9,16 +9,16 @@ from pathlib import Path
 
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.asr.build import (
-    Numbers,
+    AsrNumerics,
     load,
     open_recognizer,
     read_encoder,
     record,
 )
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES
 from speech_service.engines.qwen3.encoder.graph import EncoderTooLargeError, encoder_graph
 from speech_service.engines.qwen3.nn.quantize import layer_errors, quantiser
+from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.torch import open_device
 
 _MAX_POSITIONS = 2048
@@ -54,7 +54,7 @@ def export_encoder(source: str, revision: str, out: Path) -> int:
 
 
 def report_quantization(
-    source: str, revision: str, numbers: Numbers, recordings: Sequence[Path]
+    source: str, revision: str, numbers: AsrNumerics, recordings: Sequence[Path]
 ) -> list[LayerReport]:
     """Measure what eight bits change in each linear layer of the decoder, on what it is given by recordings.
 
@@ -70,7 +70,7 @@ def report_quantization(
     plain = quantiser(numbers.quantize, dtype, numbers.device)
     assert plain is not None, "the command line offers methods that do something"
     try:
-        exact = Numbers(numbers.dtype, numbers.device, "none", packs=False)
+        exact = AsrNumerics(numbers.dtype, numbers.device, "none", packs=False)
         loaded = load(source, revision, exact, _MAX_POSITIONS)
     except CheckpointError as error:
         raise ConfigError(f"--model: {error}") from error

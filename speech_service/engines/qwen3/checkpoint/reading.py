@@ -15,14 +15,14 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from speech_service.engines.qwen3.checkpoint.files import CheckpointFiles, read_files
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError, locate
 from speech_service.engines.qwen3.checkpoint.layouts import (
     Config,
     layout_of,
     release_config,
     release_names,
 )
+from speech_service.engines.qwen_release.files import CheckpointFiles, read_files
+from speech_service.engines.qwen_release.hub import CheckpointError, locate
 
 __all__ = ["DTYPES", "Checkpoint", "CheckpointError", "TensorReader", "open_checkpoint"]
 

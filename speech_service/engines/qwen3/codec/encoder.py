@@ -74,7 +74,7 @@ class _Convolutions(nn.Module):
 
     def __init__(self, tensors: Tensors, name: str, shape: CodecEncoderShape) -> None:
         super().__init__()
-        self.first = _Conv(tensors, f"{name}.0.conv")
+        self.first = _CodecConv(tensors, f"{name}.0.conv")
         steps: list[nn.Module] = []
         index = 1
         for rate in shape.rates:
@@ -82,10 +82,12 @@ class _Convolutions(nn.Module):
                 dilation = shape.dilation_growth**unit
                 steps.append(_ResidualUnit(tensors, f"{name}.{index}.block", dilation))
                 index += 1
-            steps.append(_Conv(tensors, f"{name}.{index + 1}.conv", stride=rate, activated=True))
+            steps.append(
+                _CodecConv(tensors, f"{name}.{index + 1}.conv", stride=rate, activated=True)
+            )
             index += 2
         self.steps = nn.ModuleList(steps)
-        self.last = _Conv(tensors, f"{name}.{index + 1}.conv", activated=True)
+        self.last = _CodecConv(tensors, f"{name}.{index + 1}.conv", activated=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """[1, 1, samples] -> [1, width, samples / product of the rates]."""
@@ -95,7 +97,7 @@ class _Convolutions(nn.Module):
         return self.last(x)
 
 
-class _Conv(nn.Module):
+class _CodecConv(nn.Module):
     """A causal convolution, behind an ELU where ``activated``."""
 
     def __init__(
@@ -122,8 +124,8 @@ class _Conv(nn.Module):
 class _ResidualUnit(nn.Module):
     def __init__(self, tensors: Tensors, name: str, dilation: int) -> None:
         super().__init__()
-        self.wide = _Conv(tensors, f"{name}.1.conv", dilation=dilation, activated=True)
-        self.narrow = _Conv(tensors, f"{name}.3.conv", activated=True)
+        self.wide = _CodecConv(tensors, f"{name}.1.conv", dilation=dilation, activated=True)
+        self.narrow = _CodecConv(tensors, f"{name}.3.conv", activated=True)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.narrow(self.wide(x))

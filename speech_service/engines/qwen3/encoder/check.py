@@ -7,32 +7,33 @@ import torch
 from torch import Tensor
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, Window
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.torch import TorchEncoder
 
+TOLERANCE = 0.03
+"""How far states may be from torch's in float32, as a share of their size."""
 _SEED = 1
 
 
 @torch.inference_mode()
-def check_encoder(encoder: Encoder, module: AudioEncoder, tolerance: float) -> float:
+def check_encoder(encoder: Encoder, module: AudioEncoder) -> float:
     """Compare states of noise: a whole window, one that ends inside a chunk, and a clip shorter than a chunk.
 
     Args:
         encoder: whose states are checked.
         module: the reference, float32 on the CPU.
-        tolerance: root mean square of the differences over that of the reference, at most.
 
     Returns:
-        the greatest difference of a window, measured in the same way.
+        the greatest difference of a window: its root mean square over that of the reference.
 
     Raises:
-        ConfigError: it is larger than the tolerance, or the encoder cannot take the checkpoint's windows.
+        ConfigError: it is larger than ``TOLERANCE``, or the encoder cannot take the checkpoint's windows.
     """
     shape = module.shape
     random = torch.Generator().manual_seed(_SEED)
     chunk, window = shape.chunk_frames, shape.window_frames
     windows = [
-        Window(torch.randn(shape.mel_bins, frames, generator=random).clamp(-1.5, 1.5), is_clip)
+        MelWindow(torch.randn(shape.mel_bins, frames, generator=random).clamp(-1.5, 1.5), is_clip)
         for frames, is_clip in ((window, False), (chunk + chunk // 3, False), (chunk // 2, True))
     ]
     reference = TorchEncoder(module).encode(windows)
@@ -43,10 +44,10 @@ def check_encoder(encoder: Encoder, module: AudioEncoder, tolerance: float) -> f
             "encoder_file: it cannot be run with this checkpoint's sizes; export it from this checkpoint"
         ) from error
     worst = max(_difference(*pair) for pair in zip(states, reference, strict=True))
-    if not worst <= tolerance:
+    if not worst <= TOLERANCE:
         raise ConfigError(
-            f"encoder_file: its states differ from the checkpoint's by {worst:.2g} of their size; encoder_tolerance "
-            f"allows {tolerance:.2g}. Export it from this checkpoint, or use a more exact dtype"
+            f"encoder_file: its states differ from the checkpoint's by {worst:.2g} of their size; at most "
+            f"{TOLERANCE:.2g} is allowed. Export it from this checkpoint, or use a more exact dtype"
         )
     return worst
 

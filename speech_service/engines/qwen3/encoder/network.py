@@ -3,10 +3,6 @@
 A window is up to 8 s. Convolutions see one chunk (1 s) at a time, attention one window, so a window's states depend
 on nothing outside of it. The last chunk of a clip is padded with zeros to a whole chunk, but a clip shorter than one
 chunk is not padded, as in the qwen-asr package: its convolutions end where it ends.
-
-Under causal attention a chunk sees itself and the chunks of its window before it. That is not what the releases were
-trained with, so states are inexact; but those of a finished chunk never change while the window grows, and with the
-window's keys and values at hand an update computes only what is new.
 """
 
 # torch declares its types in part only.
@@ -15,7 +11,7 @@ window's keys and values at hand an update computes only what is new.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,9 +19,6 @@ from torch.nn.functional import gelu, pad, scaled_dot_product_attention
 
 from speech_service.engines.qwen3.nn.block import Tensors
 from speech_service.engines.qwen3.nn.shapes import AudioShape, conv_length
-
-Attention = Literal["window", "causal"]
-"""What a chunk sees: its whole window, as the releases were trained, or nothing of it that comes later."""
 
 
 class EncoderLayer(nn.Module):
@@ -44,31 +37,9 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """[windows, tokens, width] -> the same; ``seen`` is bool, broadcast to [windows, 1, tokens, tokens]."""
-        query, key, value = self._attended(x)
-        return self._answered(x, scaled_dot_product_attention(query, key, value, attn_mask=seen))
-
-    def behind(self, x: Tensor, seen: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
-        """Continue windows.
-
-        Args:
-            x: float [windows, tokens, width].
-            seen: bool, broadcast to [windows, 1, tokens, past + tokens].
-            past: float [2, windows, heads, past, head_dim], keys and values of the tokens before.
-
-        Returns:
-            as ``x``; and its own keys and values, as ``past``.
-        """
-        attended = self._attended(x)
-        keys, values = torch.cat([past, attended[1:]], dim=3)
-        answer = scaled_dot_product_attention(attended[0], keys, values, attn_mask=seen)
-        return self._answered(x, answer), attended[1:]
-
-    def _attended(self, x: Tensor) -> Tensor:
-        """Query, key and value: [3, windows, heads, tokens, head_dim]."""
         qkv = self.qkv(self.attention_norm(x)).unflatten(-1, (3, self._heads, -1))
-        return qkv.permute(2, 0, 3, 1, 4)
-
-    def _answered(self, x: Tensor, answer: Tensor) -> Tensor:
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        answer = scaled_dot_product_attention(query, key, value, attn_mask=seen)
         x = x + self.out(answer.transpose(1, 2).flatten(2))
         return x + self.fc2(gelu(self.fc1(self.ffn_norm(x))))
 
@@ -107,31 +78,6 @@ class AudioEncoder(nn.Module):
         x = self._embed(mel, conv_frames)
         seen = (torch.arange(x.shape[1], device=x.device) < tokens[:, None])[:, None, None]
         return self.project(self.attend(x, seen))
-
-    def extend(
-        self, mel: Tensor, tokens: Tensor, conv_frames: Tensor, past: Tensor, past_tokens: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Encode what follows in windows under causal attention.
-
-        Args:
-            mel, tokens, conv_frames: as for :meth:`forward`, of the chunks that follow.
-            past: float [layers, 2, w, heads, p, head_dim], keys and values of each window's chunks before.
-            past_tokens: int64 [w], how many of ``p`` each window really has.
-
-        Returns:
-            states, as :meth:`forward`; and the keys and values of them, as ``past``.
-        """
-        x = self._embed(mel, conv_frames)
-        at = torch.arange(x.shape[1], device=x.device)
-        chunk = at // self.shape.chunk_tokens
-        own = (chunk <= chunk[:, None]) & (at < tokens[:, None, None])
-        before = torch.arange(past.shape[4], device=x.device) < past_tokens[:, None, None]
-        seen = torch.cat([before.expand(-1, own.shape[1], -1), own], dim=2)[:, None]
-        made: list[Tensor] = []
-        for layer, layer_past in zip(self.layers, past, strict=True):
-            x, keys_values = cast(EncoderLayer, layer).behind(x, seen, layer_past)
-            made.append(keys_values)
-        return self.project(x), torch.stack(made)
 
     def attend(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """Run the attention layers over [w, tokens, width]."""
@@ -180,49 +126,24 @@ class AudioEncoder(nn.Module):
             conv.weight = nn.Parameter(conv.weight.contiguous(memory_format=torch.channels_last))
 
 
-@dataclass(slots=True, eq=False)
-class WindowPast:
-    """What causal attention keeps of one window's finished chunks, between two parts of the window."""
-
-    keys_values: Tensor | None = None
-    """float [layers, 2, heads, tokens, head_dim]; None: no chunk is finished."""
-
-    @property
-    def tokens(self) -> int:
-        """States of the finished chunks."""
-        return 0 if self.keys_values is None else self.keys_values.shape[3]
-
-    def append(self, keys_values: Tensor) -> None:
-        """Copy those of the chunks that follow."""
-        known = [] if self.keys_values is None else [self.keys_values]
-        self.keys_values = torch.cat([*known, keys_values], dim=3)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """Up to one window of a clip's mel frames: float [mel_bins, frames], at least one frame.
-
-    Under causal attention, a part of a window, which begins with a chunk.
-    """
+class MelWindow:
+    """Up to one window of a clip's mel frames: float [mel_bins, frames], at least one frame."""
 
     mel: Tensor
     is_clip: bool
     """The clip has no other window: one shorter than a chunk is not padded."""
-    past: WindowPast | None = None
-    """Only under causal attention: what was before in the window. Encoding adds what ``settled_tokens`` says."""
-    settled_tokens: int = 0
-    """Only under causal attention: states of the chunks that are finished, which are the first ones."""
 
 
 class Encoder(Protocol):
     """Runs the audio encoder, on whatever runtime."""
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """States of each window: float [tokens, out_size], in order, as the decoder takes them."""
         ...
 
 
-def stack_windows(windows: Sequence[Window], shape: AudioShape) -> tuple[Tensor, Tensor, Tensor]:
+def stack_windows(windows: Sequence[MelWindow], shape: AudioShape) -> tuple[Tensor, Tensor, Tensor]:
     """Arguments of :meth:`AudioEncoder.forward` for windows of any clips."""
     chunk = shape.chunk_frames
     frames = max(-(-window.mel.shape[1] // chunk) for window in windows) * chunk

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.encoder.graph import EXPORTED, OUTPUT
-from speech_service.engines.qwen3.encoder.network import Window, stack_windows
+from speech_service.engines.qwen3.encoder.network import MelWindow, stack_windows
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.runtimes import onnx as onnx_runtime
 from speech_service.engines.runtimes.onnx import run_bound
@@ -32,7 +32,7 @@ class OnnxEncoder:
         self._device = device
         self._dtype = dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says.
 
         Raises:

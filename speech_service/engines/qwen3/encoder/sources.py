@@ -10,37 +10,30 @@ from typing import Literal, Protocol
 
 import torch
 
-from speech_service.engines.qwen3.encoder.causal import CausalEncoder
 from speech_service.engines.qwen3.encoder.check import check_encoder
-from speech_service.engines.qwen3.encoder.network import Attention, AudioEncoder, Encoder
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder
 from speech_service.engines.qwen3.encoder.torch import CapturedEncoder, TorchEncoder
 from speech_service.engines.qwen3.nn.packing import pack_linears
-from speech_service.engines.runtimes.torch import Device, Passes
+from speech_service.engines.runtimes.torch import Capture, Device
 
 Runtime = Literal["torch", "onnx", "tensorrt"]
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderChoice:
-    """What runs the encoder; files and their like are for runtimes other than torch, ``attention`` is for torch."""
+    """What runs the encoder; all but ``runtime`` is for runtimes other than torch."""
 
     runtime: Runtime = "torch"
     file: str = ""
     """What ``speech-service export-encoder`` wrote."""
-    tolerance: float = 0.0
-    cache: str = ""
-    """Folder of built engines; empty: where the file is."""
     threads: int = 0
-    attention: Attention = "window"
-    packs: bool = True
-    """Large layers of torch's are packed for the CPU; a compiler does this itself."""
 
 
 class EncoderSource(Protocol):
     """A loaded encoder, which lanes share."""
 
-    def open(self, device: Device, passes: Passes | None) -> Encoder:
-        """One lane's encoder. ``passes``: how torch prepares those of fixed shapes, if at all."""
+    def open(self, device: Device, capture: Capture | None) -> Encoder:
+        """One lane's encoder. ``capture``: prepares torch's passes of fixed shapes; None: there are none."""
         ...
 
 
@@ -48,30 +41,20 @@ class _TorchSource:
     def __init__(self, module: AudioEncoder) -> None:
         self._module = module
 
-    def open(self, device: Device, passes: Passes | None) -> Encoder:
+    def open(self, device: Device, capture: Capture | None) -> Encoder:
         """Sharing the module."""
-        if passes is None:
+        if capture is None:
             return TorchEncoder(self._module, device)
-        return CapturedEncoder(self._module, device, passes)
-
-
-@dataclass(frozen=True, slots=True)
-class _CausalSource:
-    module: AudioEncoder
-
-    def open(self, device: Device, passes: Passes | None) -> Encoder:
-        """Sharing the module."""
-        assert passes is None, "the options were checked"
-        return CausalEncoder(self.module, device)
+        return CapturedEncoder(self._module, device, capture)
 
 
 @dataclass(frozen=True, slots=True)
 class _RuntimeSource:
     make: Callable[[Device], Encoder]
 
-    def open(self, device: Device, passes: Passes | None) -> Encoder:
+    def open(self, device: Device, capture: Capture | None) -> Encoder:
         """Sharing the session or engine."""
-        del passes
+        del capture
         return self.make(device)
 
 
@@ -82,9 +65,8 @@ def _torch(
     module: AudioEncoder, choice: EncoderChoice, device: Device, dtype: torch.dtype
 ) -> EncoderSource:
     module = module.to(device.where, dtype)
-    if choice.packs:
-        pack_linears(module)
-    return _CausalSource(module) if choice.attention == "causal" else _TorchSource(module)
+    pack_linears(module)
+    return _TorchSource(module)
 
 
 def _onnx(
@@ -93,9 +75,7 @@ def _onnx(
     from speech_service.engines.qwen3.encoder.onnx import OnnxEncoder, open_session
 
     session = open_session(Path(choice.file), device.where, choice.threads)
-    check_encoder(
-        OnnxEncoder(session, module.shape, device, torch.float32), module, choice.tolerance
-    )
+    check_encoder(OnnxEncoder(session, module.shape, device, torch.float32), module)
     shape = module.shape
     return _RuntimeSource(lambda lane: OnnxEncoder(session, shape, lane, dtype))
 
@@ -106,9 +86,8 @@ def _tensorrt(
     from speech_service.engines.qwen3.encoder.tensorrt import TensorrtEncoder, open_engine
 
     file, shape = Path(choice.file), module.shape
-    folder = Path(choice.cache) if choice.cache else file.parent
-    engine = open_engine(file, folder, shape, device.where, dtype)
-    check_encoder(TensorrtEncoder(engine, shape, device, torch.float32), module, choice.tolerance)
+    engine = open_engine(file, shape, device.where, dtype)
+    check_encoder(TensorrtEncoder(engine, shape, device, torch.float32), module)
     return _RuntimeSource(lambda lane: TensorrtEncoder(engine, shape, lane, dtype))
 
 

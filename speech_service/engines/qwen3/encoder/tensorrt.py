@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.encoder.graph import EXPORTED, OUTPUT
-from speech_service.engines.qwen3.encoder.network import Window, stack_windows
+from speech_service.engines.qwen3.encoder.network import MelWindow, stack_windows
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.runtimes import tensorrt as tensorrt_engine
 from speech_service.engines.runtimes.tensorrt import Profile, run_engine
@@ -23,14 +23,11 @@ _USUAL_WINDOWS = 8
 """What the engine is tuned for."""
 
 
-def open_engine(
-    file: Path, folder: Path, shape: AudioShape, where: torch.device, dtype: torch.dtype
-) -> Any:
-    """The engine of an exported encoder, from ``folder`` or built anew, which takes minutes.
+def open_engine(file: Path, shape: AudioShape, where: torch.device, dtype: torch.dtype) -> Any:
+    """The engine of an exported encoder, kept beside its file or built anew, which takes minutes.
 
     Args:
         file: an exported encoder.
-        folder: where engines are kept; made if need be.
         shape: of the encoder.
         where: the GPU.
         dtype: what it may compute in; its arguments and states are float32.
@@ -38,7 +35,7 @@ def open_engine(
     Raises:
         ConfigError: there is no GPU or package, the file is no graph that TensorRT takes, or an engine cannot be kept.
     """
-    return tensorrt_engine.open_engine(file, EXPORTED, folder, where, dtype, _profile(shape))
+    return tensorrt_engine.open_engine(file, EXPORTED, where, dtype, _profile(shape))
 
 
 def _profile(shape: AudioShape) -> Profile:
@@ -63,7 +60,7 @@ class TensorrtEncoder:
         self._device = device
         self._dtype = dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says.
 
         Raises:
@@ -74,7 +71,7 @@ class TensorrtEncoder:
             states += self._pass(windows[at : at + MOST_WINDOWS])
         return states
 
-    def _pass(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _pass(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         mel, tokens, ends = stack_windows(windows, self._shape)
         stage, shape = self._device.stage, self._shape
         places = mel.shape[2] // shape.chunk_frames * shape.chunk_tokens

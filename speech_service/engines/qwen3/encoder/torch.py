@@ -3,14 +3,14 @@
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from speech_service.engines.qwen3.encoder.network import AudioEncoder, Window, stack_windows
-from speech_service.engines.runtimes.torch import HOST, Body, Device, Passes
+from speech_service.engines.qwen3.encoder.network import AudioEncoder, MelWindow, stack_windows
+from speech_service.engines.runtimes.torch import HOST, Body, Capture, Device
 
 MOST_WINDOWS = 16
 """Windows of one captured pass; more are encoded in several."""
@@ -27,11 +27,19 @@ class TorchEncoder:
         self._device = device
         self._dtype = module.places.dtype
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
-        return in_alike_batches(windows, self._module.shape.chunk_frames, self._batch)
+        alike: dict[int, list[int]] = {}
+        for place, window in enumerate(windows):
+            chunks = -(-window.mel.shape[1] // self._module.shape.chunk_frames)
+            alike.setdefault((chunks - 1).bit_length(), []).append(place)
+        states: dict[int, Tensor] = {}
+        for places in alike.values():
+            made = self._batch([windows[place] for place in places])
+            states |= dict(zip(places, made, strict=True))
+        return [states[place] for place in range(len(windows))]
 
-    def _batch(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _batch(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         mel, tokens, ends = stack_windows(windows, self._module.shape)
         stage = self._device.stage
         states = self._module(stage(mel, self._dtype), stage(tokens), stage(ends))
@@ -41,32 +49,31 @@ class TorchEncoder:
 class CapturedEncoder:
     """Implements :class:`Encoder` with passes of fixed shapes, captured at the start.
 
-    Their numbers of windows and of chunks are powers of two, or one and all where preparing a pass takes long.
+    Their numbers of windows and of chunks are powers of two.
     """
 
-    def __init__(self, module: AudioEncoder, device: Device, passes: Passes) -> None:
+    def __init__(self, module: AudioEncoder, device: Device, capture: Capture) -> None:
         self._module = module
         self._device = device
         self._dtype = module.places.dtype
         shape = module.shape
         chunks = shape.window_frames // shape.chunk_frames
-        is_quick = passes.is_quick
-        self._windows = powers_of_two(MOST_WINDOWS) if is_quick else (1, MOST_WINDOWS)
-        self._chunks = powers_of_two(chunks) if is_quick else (chunks,)
+        self._windows = powers_of_two(MOST_WINDOWS)
+        self._chunks = powers_of_two(chunks)
         self._passes: dict[tuple[int, int], Body] = {
-            (w, c): passes.capture(module, self._examples(w, c))
+            (w, c): capture(module, self._examples(w, c))
             for w in self._windows
             for c in self._chunks
         }
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
         states: list[Tensor] = []
         for at in range(0, len(windows), MOST_WINDOWS):
             states += self._pass(windows[at : at + MOST_WINDOWS])
         return states
 
-    def _pass(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def _pass(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         shape = self._module.shape
         mel, tokens, ends = stack_windows(windows, shape)
         rows = fitting(self._windows, len(windows))
@@ -90,23 +97,6 @@ class CapturedEncoder:
             torch.full((windows,), chunks * shape.chunk_tokens, device=where),
             torch.full((windows,), shape.chunk_frames, device=where),
         )
-
-
-def in_alike_batches(
-    windows: Sequence[Window],
-    chunk_frames: int,
-    encode: Callable[[Sequence[Window]], Sequence[Tensor]],
-) -> Sequence[Tensor]:
-    """Encode windows of about the same length together; results in the windows' order."""
-    alike: dict[int, list[int]] = {}
-    for place, window in enumerate(windows):
-        chunks = -(-window.mel.shape[1] // chunk_frames)
-        alike.setdefault((chunks - 1).bit_length(), []).append(place)
-    states: dict[int, Tensor] = {}
-    for places in alike.values():
-        made = encode([windows[place] for place in places])
-        states |= dict(zip(places, made, strict=True))
-    return [states[place] for place in range(len(windows))]
 
 
 def powers_of_two(most: int) -> tuple[int, ...]:

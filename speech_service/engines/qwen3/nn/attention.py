@@ -34,7 +34,7 @@ class AttentionPlan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TokenSpan:
     """``count`` new tokens of the sequence in ``slot``, which already holds ``start``."""
 
     slot: int
@@ -48,7 +48,7 @@ class PackedPlan:
     Attention runs per sequence over what its slot really holds, so a sequence's numbers do not depend on its company.
     """
 
-    def __init__(self, cache: KvCache, spans: Sequence[Span]) -> None:
+    def __init__(self, cache: KvCache, spans: Sequence[TokenSpan]) -> None:
         device = cache.keys.device
         self._cache = cache
         self._spans = tuple(spans)
@@ -141,12 +141,12 @@ class PaddedPlan:
         return _grouped(query.unflatten(0, shape), keys, values, self._causal).flatten(0, 1)
 
 
-def _own(x: Tensor, at: int, span: Span) -> Tensor:
+def _own(x: Tensor, at: int, span: TokenSpan) -> Tensor:
     """The span's part of a flat list of tokens."""
     return x.narrow(0, at, span.count)
 
 
-def _causal(span: Span, device: torch.device) -> Tensor | None:
+def _causal(span: TokenSpan, device: torch.device) -> Tensor | None:
     """bool [1, 1, count, start + count]; None where the only new token sees everything."""
     if span.count == 1:
         return None

@@ -88,11 +88,6 @@ class AudioShape:
         return conv_length(self.chunk_frames)
 
     @property
-    def kv_floats_per_token(self) -> int:
-        """Keys and values of one state, which causal attention keeps of an open window."""
-        return 2 * self.layers * self.width
-
-    @property
     def window_tokens(self) -> int:
         """Encoder states of one whole window: 104 for 8 s."""
         return self.window_frames // self.chunk_frames * self.chunk_tokens

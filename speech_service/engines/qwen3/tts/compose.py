@@ -14,29 +14,16 @@ from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
 from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice, OpenCodec
 from speech_service.engines.qwen3.codec.streams import CodecStreams
-from speech_service.engines.qwen3.tts.config import (
-    CODEC_FOLDER,
-    CODEC_MODEL_TYPE,
-    FRAME_RATE_HZ,
-    MODEL_TYPE,
-    TtsConfig,
-    TtsKind,
-)
+from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, FRAME_RATE_HZ
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
-from speech_service.engines.qwen3.tts.model import Numbers, TtsModel, load_tts
-from speech_service.engines.qwen3.tts.options import Options
+from speech_service.engines.qwen3.tts.model import TtsModel, TtsNumerics, load_tts
+from speech_service.engines.qwen3.tts.options import Qwen3TtsOptions
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
-from speech_service.engines.runtimes.torch import (
-    Compiled,
-    Device,
-    Graphs,
-    Passes,
-    as_it_is,
-    open_device,
-)
+from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODEL_TYPE, TtsKind
+from speech_service.engines.runtimes.torch import Capture, Device, Graphs, as_it_is, open_device
 from speech_service.engines.shared import SharedModels
 
 _TAIL = 1
@@ -45,7 +32,7 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
+class _LoadedTts:
     """What lanes share."""
 
     model: TtsModel
@@ -53,7 +40,9 @@ class _Loaded:
     fingerprint: str
 
 
-def compose(options: Options, capabilities: ModelCapabilities, shared: SharedModels) -> TtsEngine:
+def compose(
+    options: Qwen3TtsOptions, capabilities: ModelCapabilities, shared: SharedModels
+) -> TtsEngine:
     """Load what the options name and wire it up.
 
     Raises:
@@ -64,13 +53,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
         torch.set_num_threads(options.threads)
     frames = int(options.max_seconds * FRAME_RATE_HZ)
     length = options.max_prompt_tokens + frames + _TAIL
-    choice = CodecChoice(
-        options.codec,
-        options.codec_file,
-        options.codec_tolerance,
-        options.tensorrt_cache,
-        options.threads,
-    )
+    choice = CodecChoice(options.codec, options.codec_file, options.threads)
     key = (
         __name__,
         options.model,
@@ -78,7 +61,6 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
         options.dtype,
         options.device,
         options.quantize,
-        options.compile,
         choice,
         length,
     )
@@ -87,12 +69,12 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
     device = open_device(options.device)
     device.synchronize()
     streams = _streams(options, model, length)
-    generator = FrameGenerator(model, streams, length, _passes(options, device))
+    generator = FrameGenerator(model, streams, length, _capture(options, device))
     # One stream more: a cloned voice's recording is decoded while all others speak.
     codec = CodecStreams(loaded.codec(), streams + 1)
     folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
     voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
-    limits = TextLimits(frames, length - _TAIL, _whole_text(options, model.config))
+    limits = TextLimits(frames, length - _TAIL, model.config.kind is not TtsKind.BASE)
     sampling = options.sampling(model.config.sampling)
     with device.stream(), torch.inference_mode():
         warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)
@@ -108,7 +90,7 @@ def compose(options: Options, capabilities: ModelCapabilities, shared: SharedMod
     return TtsEngine(capabilities, parts)
 
 
-def _streams(options: Options, model: TtsModel, length: int) -> int:
+def _streams(options: Qwen3TtsOptions, model: TtsModel, length: int) -> int:
     """As many as may be of use, or as the budget holds.
 
     Raises:
@@ -128,33 +110,22 @@ def _streams(options: Options, model: TtsModel, length: int) -> int:
     return min(options.max_batch, found)
 
 
-def _whole_text(options: Options, config: TtsConfig) -> bool:
-    if options.whole_text is None:
-        return config.kind is not TtsKind.BASE
-    return options.whole_text
-
-
-def _passes(options: Options, device: Device) -> Passes | None:
-    """A GPU and a compiler want fixed shapes, a CPU as few rows as there are."""
-    is_cuda = device.where.type == "cuda"
-    if not is_cuda and not options.compile:
+def _capture(options: Qwen3TtsOptions, device: Device) -> Capture | None:
+    """A GPU wants fixed shapes, a CPU as few rows as there are."""
+    if device.where.type != "cuda":
         return None
-    wants_graphs = is_cuda if options.graphs is None else options.graphs
-    graphs = Graphs() if wants_graphs else as_it_is
-    capture = Compiled(graphs) if options.compile else graphs
-    return Passes(capture, is_quick=not options.compile)
+    return as_it_is if options.graphs is False else Graphs()
 
 
-def _load(options: Options, choice: CodecChoice, positions: int) -> _Loaded:
+def _load(options: Qwen3TtsOptions, choice: CodecChoice, positions: int) -> _LoadedTts:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     dtype = DTYPES[options.dtype]
     codec_dtype = dtype if choice.runtime == "torch" else torch.float32
-    packs = not options.compile
-    numbers = Numbers(dtype, options.device, options.quantize, codec_dtype, packs)
+    numbers = TtsNumerics(dtype, options.device, options.quantize, codec_dtype)
     model = load_tts(checkpoint, positions=positions, numbers=numbers)
     codec = SOURCES[choice.runtime](model.codec, choice, model.device)
     fingerprint = _fingerprint(checkpoint, options.dtype) if options.voices_folder else ""
-    return _Loaded(model, codec, fingerprint)
+    return _LoadedTts(model, codec, fingerprint)
 
 
 def _fingerprint(checkpoint: Checkpoint, dtype: str) -> str:

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, cast
+from typing import Any
 
-from speech_service.engines.qwen3.checkpoint.files import CheckpointFiles
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.qwen_release.files import CheckpointFiles
+from speech_service.engines.qwen_release.synthesis import (
+    Abilities,
+    TtsKind,
+    read_abilities,
+    section,
+    table,
+)
 
-MODEL_TYPE = "qwen3_tts"
 CODEC_FOLDER = "speech_tokenizer"
-CODEC_MODEL_TYPE = "qwen3_tts_tokenizer_12hz"
 FRAME_RATE_HZ = 12.5
 _PREDICTOR_HEAD_DIM = 128
 _FIXED: Mapping[str, object] = {
@@ -20,18 +24,6 @@ _FIXED: Mapping[str, object] = {
     "use_sliding_window": False,
 }
 """What the decoder stack takes for granted, where the configuration mentions it."""
-SAMPLE_RATE_HZ = 24_000
-
-
-class TtsKind(Enum):
-    """Where a checkpoint takes its voices from; values are the release's ``tts_model_type``."""
-
-    CUSTOM_VOICE = "custom_voice"
-    """Built-in speakers."""
-    VOICE_DESIGN = "voice_design"
-    """A description in words."""
-    BASE = "base"
-    """A recording of the speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +46,7 @@ class ControlIds:
 class TtsConfig:
     """One checkpoint. Names of speakers and languages are the release's, in lower case."""
 
-    kind: TtsKind
-    size: str
+    abilities: Abilities
     talker: DecoderShape
     predictor: DecoderShape
     codebooks: int
@@ -69,11 +60,9 @@ class TtsConfig:
     """What the release recommends."""
 
     @property
-    def follows_instructions(self) -> bool:
-        """Whether words may say how to speak: the small model with built-in speakers was not trained for it."""
-        return self.kind is TtsKind.VOICE_DESIGN or (
-            self.kind is TtsKind.CUSTOM_VOICE and self.size not in ("0b6", "0.6b")
-        )
+    def kind(self) -> TtsKind:
+        """Where its voices come from."""
+        return self.abilities.kind
 
 
 def read_tts_config(files: CheckpointFiles) -> TtsConfig:
@@ -82,58 +71,34 @@ def read_tts_config(files: CheckpointFiles) -> TtsConfig:
     Raises:
         CheckpointError: a field is missing or of a value that is not supported.
     """
-    top = files.config
-    if top.get("model_type") != MODEL_TYPE:
-        raise files.error(
-            f"config.json says model_type {top.get('model_type')!r}; {MODEL_TYPE!r} is needed here"
-        )
-    if top.get("tokenizer_type", CODEC_MODEL_TYPE) != CODEC_MODEL_TYPE:
-        raise files.error(
-            f"tokenizer_type {top['tokenizer_type']!r} is not implemented, only {CODEC_MODEL_TYPE!r}"
-        )
-    try:
-        talker = _section(top, "talker_config")
+    top, abilities = files.config, read_abilities(files)
+    with files.reading_config():
+        talker = section(top, "talker_config")
         # The package's own default where the release leaves it out; elsewhere it follows from the other sizes.
-        predictor = {"head_dim": _PREDICTOR_HEAD_DIM, **_section(talker, "code_predictor_config")}
-        for section in (talker, predictor):
-            _hold(section)
+        predictor = {"head_dim": _PREDICTOR_HEAD_DIM, **section(talker, "code_predictor_config")}
+        for network in (talker, predictor):
+            _hold(network)
         return TtsConfig(
-            kind=TtsKind(top["tts_model_type"]),
-            size=str(top.get("tts_model_size", "")),
+            abilities=abilities,
             talker=DecoderShape.from_config(talker),
             predictor=DecoderShape.from_config(predictor),
             codebooks=int(talker["num_code_groups"]),
             ids=_control_ids(top, talker),
-            speakers={name.lower(): int(id_) for name, id_ in _table(talker, "spk_id")},
+            speakers={name: int(id_) for name, id_ in table(talker, "spk_id").items()},
             dialects={
-                name.lower(): str(dialect)
-                for name, dialect in _table(talker, "spk_is_dialect")
+                name: str(dialect)
+                for name, dialect in table(talker, "spk_is_dialect").items()
                 if dialect
             },
-            languages={name.lower(): int(id_) for name, id_ in _table(talker, "codec_language_id")},
+            languages={name: int(id_) for name, id_ in table(talker, "codec_language_id").items()},
             sampling=_sampling(files.json("generation_config.json") or {}),
         )
-    except KeyError as error:
-        raise files.error(f"config.json lacks {error.args[0]}") from error
-    except (TypeError, ValueError) as error:
-        raise files.error(f"config.json holds a value that cannot be used: {error}") from error
-
-
-def _section(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    section = config[key]
-    if not isinstance(section, Mapping):
-        raise TypeError(f"{key} is no object")
-    return cast(Mapping[str, Any], section)
 
 
 def _hold(config: Mapping[str, Any]) -> None:
     for key, value in _FIXED.items():
         if config.get(key, value) != value:
             raise ValueError(f"{key} is {config[key]!r}; only {value!r} is implemented")
-
-
-def _table(config: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
-    return list(cast(dict[str, Any], config.get(key) or {}).items())
 
 
 def _control_ids(top: Mapping[str, Any], talker: Mapping[str, Any]) -> ControlIds:

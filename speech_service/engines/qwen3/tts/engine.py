@@ -31,11 +31,11 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.qwen3.codec.streams import CodecStreams
-from speech_service.engines.qwen3.tts.config import SAMPLE_RATE_HZ
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
 from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
 from speech_service.engines.runtimes.torch import HOST, Device
 
 logger = logging.getLogger(__name__)

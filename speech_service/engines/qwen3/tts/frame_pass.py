@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from speech_service.engines.qwen3.nn.attention import PackedPlan, SlotPlan, Span
+from speech_service.engines.qwen3.nn.attention import PackedPlan, SlotPlan, TokenSpan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.sampling import (
@@ -24,7 +24,7 @@ from speech_service.engines.qwen3.tts.sampling import (
     penalised,
     uniform,
 )
-from speech_service.engines.runtimes.torch import Body, Passes
+from speech_service.engines.runtimes.torch import Body, Capture
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""
@@ -41,7 +41,7 @@ class Voiced(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frames:
+class CodeFrames:
     """A frame of each stream, in the order of the streams."""
 
     codes: Tensor
@@ -80,7 +80,7 @@ class Drawing:
 class FramePass(Protocol):
     """Runs one frame."""
 
-    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> Frames:
+    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """Advance all streams and count what the cache now holds; waits for the device once."""
         ...
 
@@ -143,10 +143,10 @@ class PackedFrames:
         self._cache = cache
         self.saying = _Saying(model, cache.slots)
 
-    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> Frames:
+    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
         cache = self._cache
-        spans = [Span(s.slot, cache.length_of(s.slot), len(s.pending)) for s in streams]
+        spans = [TokenSpan(s.slot, cache.length_of(s.slot), len(s.pending)) for s in streams]
         fed = torch.cat([stream.pending for stream in streams])
         states = self._model.talker.stack(fed, PackedPlan(cache, spans))
         for span in spans:
@@ -157,7 +157,7 @@ class PackedFrames:
         slots = torch.tensor([stream.slot for stream in streams], device=states.device)
         frames = torch.tensor([stream.frames for stream in streams], device=states.device)
         codes, sums, finite = self.saying.say(states, slots, frames, drawing)
-        return Frames(codes, sums, torch.where(finite, codes[:, 0], -1).tolist())
+        return CodeFrames(codes, sums, torch.where(finite, codes[:, 0], -1).tolist())
 
     def forget(self, slot: int) -> None:
         """As the protocol says."""
@@ -170,20 +170,19 @@ class PackedFrames:
 class SlotFrames:
     """All of a frame as one body of fixed shapes, fit for a captured graph; prompts up to their last row go before.
 
-    A body serves the first so many slots, and looks at so much of each; both are powers of two. Where preparing one
-    takes long, there is one for all.
+    A body serves the first so many slots, and looks at so much of each; both are powers of two.
     """
 
     _LEAST_REACH = 128
 
-    def __init__(self, model: TtsModel, cache: KvCache, passes: Passes) -> None:
+    def __init__(self, model: TtsModel, cache: KvCache, capture: Capture) -> None:
         self._model = model
         self._cache = cache
-        self._passes = passes
+        self._capture = capture
         self._bodies: dict[tuple[int, int], Body] = {}
         self.saying = _Saying(model, cache.slots)
 
-    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> Frames:
+    def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
         cache, device = self._cache, self._model.device
         self._prefill([stream for stream in streams if len(stream.pending) > 1])
@@ -201,7 +200,7 @@ class SlotFrames:
             cache.extend(stream.slot, 1)
         books = self._model.config.codebooks
         codes, finite, sums = said[:, :books].long(), said[:, books] > 0, said[:, books + 1 :]
-        return Frames(codes, sums.to(fed.dtype), torch.where(finite, codes[:, 0], -1).tolist())
+        return CodeFrames(codes, sums.to(fed.dtype), torch.where(finite, codes[:, 0], -1).tolist())
 
     def forget(self, slot: int) -> None:
         """As the protocol says."""
@@ -213,19 +212,17 @@ class SlotFrames:
             self._body(rows, self._reach(tokens))
 
     def _rows(self, needed: int) -> int:
-        slots = self._cache.slots
-        return min(_power_of_two(needed), slots) if self._passes.is_quick else slots
+        return min(_power_of_two(needed), self._cache.slots)
 
     def _reach(self, needed: int) -> int:
-        length = self._cache.length
-        if not self._passes.is_quick:
-            return length
-        return min(max(_power_of_two(needed), self._LEAST_REACH), length)
+        return min(max(_power_of_two(needed), self._LEAST_REACH), self._cache.length)
 
     def _prefill(self, streams: Sequence[Voiced]) -> None:
         if not streams:
             return
-        spans = [Span(s.slot, self._cache.length_of(s.slot), len(s.pending) - 1) for s in streams]
+        spans = [
+            TokenSpan(s.slot, self._cache.length_of(s.slot), len(s.pending) - 1) for s in streams
+        ]
         fed = torch.cat([stream.pending[:-1] for stream in streams])
         self._model.talker.stack(fed, PackedPlan(self._cache, spans))
         for span in spans:
@@ -254,7 +251,7 @@ class SlotFrames:
 
         # A capture runs the body: its examples are empty slots, and what they say is forgotten.
         kept = self.saying.said.clone()
-        self._bodies[rows, reach] = self._passes.capture(body, self._empty(rows))
+        self._bodies[rows, reach] = self._capture(body, self._empty(rows))
         self.saying.said.copy_(kept)
         return self._bodies[rows, reach]
 

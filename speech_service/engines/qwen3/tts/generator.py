@@ -22,10 +22,10 @@ from speech_service.engines.qwen3.tts.frame_pass import (
     SlotFrames,
 )
 from speech_service.engines.qwen3.tts.model import TtsModel
-from speech_service.engines.qwen3.tts.prompt import Prompt
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt
 from speech_service.engines.qwen3.tts.sampling import Rule, Rules, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
-from speech_service.engines.runtimes.torch import Passes
+from speech_service.engines.runtimes.torch import Capture
 
 
 class Ended(Enum):
@@ -53,7 +53,7 @@ class FrameGenerator:
     """Slots, and what speaks in them. Only the device's thread uses it."""
 
     def __init__(
-        self, model: TtsModel, slots: int, length: int, passes: Passes | None = None
+        self, model: TtsModel, slots: int, length: int, capture: Capture | None = None
     ) -> None:
         """Make room.
 
@@ -61,14 +61,14 @@ class FrameGenerator:
             model: with positions for ``length`` tokens.
             slots: streams at once.
             length: tokens and frames of one stream, prompt included, and one more.
-            passes: how frames of fixed shapes are prepared, for GPUs; None: they are packed.
+            capture: prepares frames of fixed shapes, for GPUs; None: they are packed.
         """
         self._model = model
         self.cache = KvCache(model.config.talker, slots, length, model.dtype, model.device)
         self._pass: FramePass = (
             PackedFrames(model, self.cache)
-            if passes is None
-            else SlotFrames(model, self.cache, passes)
+            if capture is None
+            else SlotFrames(model, self.cache, capture)
         )
         self._streams: dict[int, _Stream] = {}
         self._drawing: Drawing | None = None
@@ -82,7 +82,7 @@ class FrameGenerator:
         """Make ready for streams whose prompts have so many tokens."""
         self._pass.prepare(min(tokens + 1, self.cache.length))
 
-    def open(self, prompt: Prompt, sampling: Sampling, seed: int = 0) -> int:
+    def open(self, prompt: TtsPrompt, sampling: Sampling, seed: int = 0) -> int:
         """Slot of a new stream, which speaks with the next step.
 
         Args:

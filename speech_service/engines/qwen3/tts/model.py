@@ -21,18 +21,13 @@ from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
-from speech_service.engines.qwen3.tts.config import (
-    CODEC_FOLDER,
-    CODEC_MODEL_TYPE,
-    SAMPLE_RATE_HZ,
-    TtsConfig,
-    TtsKind,
-    read_tts_config,
-)
+from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, TtsConfig, read_tts_config
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
-from speech_service.engines.qwen3.tts.prompt import Prompter
+from speech_service.engines.qwen3.tts.prompt import TtsPrompter
 from speech_service.engines.qwen3.tts.speaker_encoder import SpeakerEncoder, SpeakerShape
 from speech_service.engines.qwen3.tts.talker import Talker
+from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, TtsKind
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +52,7 @@ class TtsModel:
     predictor: CodePredictor
     codec: CodecDecoder
     encoders: VoiceEncoders | None
-    prompter: Prompter
+    prompter: TtsPrompter
 
     @property
     def device(self) -> torch.device:
@@ -71,7 +66,7 @@ class TtsModel:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
+class TtsNumerics:
     """What the networks compute in, and where. ``quantize``: method for the linear layers of talker and predictor."""
 
     dtype: torch.dtype = torch.float32
@@ -79,12 +74,12 @@ class Numbers:
     quantize: str = "none"
     codec_dtype: torch.dtype | None = None
     """None: ``dtype``."""
-    packs: bool = True
-    """Large layers are packed for the CPU; a compiler does this itself."""
 
 
 @torch.no_grad()
-def load_tts(checkpoint: Checkpoint, *, positions: int, numbers: Numbers | None = None) -> TtsModel:
+def load_tts(
+    checkpoint: Checkpoint, *, positions: int, numbers: TtsNumerics | None = None
+) -> TtsModel:
     """Load everything.
 
     Args:
@@ -96,7 +91,7 @@ def load_tts(checkpoint: Checkpoint, *, positions: int, numbers: Numbers | None 
         ConfigError: the device is not there, or cannot do what is asked of it.
         CheckpointError: a file, a field or a tensor is missing or is not what it should be.
     """
-    numbers = numbers or Numbers()
+    numbers = numbers or TtsNumerics()
     usable_device(numbers.device)
     config = read_tts_config(checkpoint.files)
     tokenizer = QwenTokenizer(checkpoint.files)
@@ -108,19 +103,18 @@ def load_tts(checkpoint: Checkpoint, *, positions: int, numbers: Numbers | None 
     predictor = CodePredictor(tensors, config.codebooks, stack)
     codec = load_codec(checkpoint, config, numbers)
     encoders = _encoders(checkpoint, config, numbers) if config.kind is TtsKind.BASE else None
-    if numbers.packs:
-        for network in (talker, predictor):
-            pack_linears(network)
-            network.freeze()
+    for network in (talker, predictor):
+        pack_linears(network)
+        network.freeze()
     networks = (talker, predictor, codec, *(encoders.networks if encoders else ()))
     for network in networks:
         network.requires_grad_(requires_grad=False)
-    prompter = Prompter(config, tokenizer, talker, predictor)
+    prompter = TtsPrompter(config, tokenizer, talker, predictor)
     return TtsModel(config, talker, predictor, codec, encoders, prompter)
 
 
 @torch.no_grad()
-def load_codec(checkpoint: Checkpoint, config: TtsConfig, numbers: Numbers) -> CodecDecoder:
+def load_codec(checkpoint: Checkpoint, config: TtsConfig, numbers: TtsNumerics) -> CodecDecoder:
     """Load the codec's decoder alone.
 
     Raises:
@@ -134,7 +128,7 @@ def load_codec(checkpoint: Checkpoint, config: TtsConfig, numbers: Numbers) -> C
     return CodecDecoder(tensors, shape).requires_grad_(requires_grad=False)
 
 
-def _encoders(checkpoint: Checkpoint, config: TtsConfig, numbers: Numbers) -> VoiceEncoders:
+def _encoders(checkpoint: Checkpoint, config: TtsConfig, numbers: TtsNumerics) -> VoiceEncoders:
     part = checkpoint.part(CODEC_FOLDER, CODEC_MODEL_TYPE)
     with _told_by(part):
         speaker = SpeakerShape.from_config(checkpoint.config["speaker_encoder_config"])
@@ -161,7 +155,7 @@ def _stack(
     prefix: str,
     shape: DecoderShape,
     positions: int,
-    numbers: Numbers,
+    numbers: TtsNumerics,
 ) -> DecoderStack:
     with WithoutInitialValues():
         stack = DecoderStack(shape, positions).to(device=numbers.device, dtype=numbers.dtype)

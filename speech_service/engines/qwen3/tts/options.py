@@ -5,21 +5,16 @@ from typing import Literal
 
 from speech_service.config.tree import Amount, ConfigError, Count, Settings
 from speech_service.domain.models import ModelCapabilities, ModelKind
-from speech_service.engines.official_qwen.voices import qwen_voices
-from speech_service.engines.qwen3.checkpoint.files import read_files
-from speech_service.engines.qwen3.checkpoint.hub import locate
-from speech_service.engines.qwen3.tts.abilities import abilities_of
-from speech_service.engines.qwen3.tts.config import (
-    SAMPLE_RATE_HZ,
-    TtsConfig,
-    read_tts_config,
-)
+from speech_service.engines.qwen3.tts.config import TtsConfig, read_tts_config
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.qwen_release.files import read_files
+from speech_service.engines.qwen_release.hub import locate
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, qwen_voices
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 
-class Options(Settings, frozen=True):
+class Qwen3TtsOptions(Settings, frozen=True):
     """Options of ``synthesizer/qwen3``."""
 
     model: str
@@ -31,8 +26,6 @@ class Options(Settings, frozen=True):
     """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
     graphs: bool | None = None
     """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
-    compile: bool = False
-    """Compile frames with torch.compile; loading takes minutes."""
     kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
     warm_up_tokens: tuple[Count, ...] = (32, 128)
@@ -41,10 +34,6 @@ class Options(Settings, frozen=True):
     """What runs the codec's decoder; onnx and tensorrt need ``codec_file``, and compute it in float32."""
     codec_file: str = ""
     """What ``speech-service export-codec`` wrote for ``model``."""
-    codec_tolerance: Amount = 0.001
-    """How far samples of onnx and tensorrt may be from torch's, as a share of their size."""
-    tensorrt_cache: str = ""
-    """Folder of built TensorRT engines; empty: where ``codec_file`` is."""
     threads: Count = 0
     """CPU threads of one operation; 0: torch's own choice."""
     max_batch: Count = 8
@@ -55,8 +44,6 @@ class Options(Settings, frozen=True):
     """Speech of one piece of text, at most."""
     max_prompt_tokens: Count = 1024
     """Text, instruction and reference recording (12.5 tokens a second) of one piece, at most."""
-    whole_text: bool | None = None
-    """False gives the model one token of the text with each frame; None: for clones only, as in the release."""
     voices_folder: str = ""
     """Where cloned voices are kept between runs; empty: in memory only."""
     max_voices: Count = 64
@@ -81,7 +68,6 @@ class Options(Settings, frozen=True):
             "max_seconds",
             "max_prompt_tokens",
             "max_voices",
-            "codec_tolerance",
         ):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: must be positive")
@@ -98,8 +84,6 @@ class Options(Settings, frozen=True):
         wrong = [each for each in self.warm_up_tokens if not 0 < each <= self.max_prompt_tokens]
         if wrong:
             raise ConfigError(f"warm_up_tokens: {wrong[0]} is not between 1 and max_prompt_tokens")
-        if self.compile and not self.warm_up_tokens:
-            raise ConfigError("warm_up_tokens: compile needs one, or the first request would wait")
 
     def _check_codec(self) -> None:
         """A codec on another runtime needs its file, and nothing else uses one."""
@@ -112,8 +96,6 @@ class Options(Settings, frozen=True):
             raise ConfigError('codec_file: codec = "torch" uses none')
         if self.codec == "tensorrt" and not self.device.startswith("cuda"):
             raise ConfigError('codec: "tensorrt" needs device = "cuda"')
-        if self.tensorrt_cache and self.codec != "tensorrt":
-            raise ConfigError('tensorrt_cache: only codec = "tensorrt" uses it')
 
     def sampling(self, recommended: Sampling) -> Sampling:
         """The checkpoint's rules with what is set here in their place.
@@ -132,7 +114,7 @@ class Options(Settings, frozen=True):
             raise ConfigError(str(error)) from error
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: Qwen3TtsOptions) -> ModelCapabilities:
     """What the model can do, from its config.json; its weights are not read.
 
     Raises:
@@ -142,9 +124,9 @@ def describe(options: Options) -> ModelCapabilities:
     return capabilities(read_tts_config(files), options)
 
 
-def capabilities(config: TtsConfig, options: Options) -> ModelCapabilities:
+def capabilities(config: TtsConfig, options: Qwen3TtsOptions) -> ModelCapabilities:
     """What a checkpoint of this configuration can do."""
-    abilities = abilities_of(config)
+    abilities = config.abilities
     name = f"qwen3-tts-{config.kind.value.replace('_', '-')}"
     voices = qwen_voices(name, abilities.voices, SAMPLE_RATE_HZ)
     return ModelCapabilities(
@@ -161,7 +143,7 @@ def capabilities(config: TtsConfig, options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> Engine:
+def build(options: Qwen3TtsOptions, shared: SharedModels) -> Engine:
     """Load the model for one lane; lanes share the weights.
 
     Raises:

@@ -52,14 +52,14 @@ class Utterance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prompt:
+class TtsPrompt:
     """Embeddings [n, hidden] to begin with, and those [m, hidden] to be added to the first m frames' codes."""
 
     prefill: Tensor
     following: Tensor
 
 
-class Prompter:
+class TtsPrompter:
     """Makes prompts for one checkpoint."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Prompter:
         spoken = self._encode(f"assistant\n{text.strip()}")
         return [self._start, *spoken, self._end, *self._encode("\n")]
 
-    def prompt(self, utterance: Utterance) -> Prompt:
+    def prompt(self, utterance: Utterance) -> TtsPrompt:
         """Lay one utterance out. Its text has a token at least."""
         talker, ids = self._talker, self._config.ids
         turns = self._turns(utterance.text)
@@ -111,10 +111,10 @@ class Prompter:
         words = torch.cat([talker.text(spoken), self._eos])
         head = [self._instruction(utterance.instruct), role, start]
         if utterance.whole_text:
-            return Prompt(torch.cat([*head, words + pad, codes + self.pad]), words[:0])
+            return TtsPrompt(torch.cat([*head, words + pad, codes + self.pad]), words[:0])
         now = words[: len(codes)]
         now = torch.cat([now, self.pad.expand(len(codes) - len(now), -1)])
-        return Prompt(torch.cat([*head, now + codes]), words[len(codes) :])
+        return TtsPrompt(torch.cat([*head, now + codes]), words[len(codes) :])
 
     def _instruction(self, instruct: str) -> Tensor:
         """A user's turn that says how to speak; no rows where nothing is said."""

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from speech_service.domain.errors import InvalidFieldError, LimitExceededError
 from speech_service.domain.work import SynthesizeWork
 from speech_service.engines.qwen3.codec.streams import CodecSnapshot
-from speech_service.engines.qwen3.tts.abilities import abilities_of, check
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ, TtsConfig
-from speech_service.engines.qwen3.tts.languages import name_of
-from speech_service.engines.qwen3.tts.prompt import Prompt, Prompter, Utterance
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt, TtsPrompter, Utterance
 from speech_service.engines.qwen3.tts.voices import VoiceStore
+from speech_service.engines.qwen_release.synthesis import check, name_of
 from speech_service.text.clean import clean, is_speakable
 
 _SPARE_S = 4.0
@@ -36,7 +35,7 @@ class TextLimits:
 class Script:
     """A work item, ready to be spoken."""
 
-    prompt: Prompt
+    prompt: TtsPrompt
     max_frames: int
     codec_start: CodecSnapshot | None
 
@@ -45,10 +44,9 @@ class ScriptReader:
     """Reads work items for one model."""
 
     def __init__(
-        self, config: TtsConfig, prompter: Prompter, voices: VoiceStore, limits: TextLimits
+        self, config: TtsConfig, prompter: TtsPrompter, voices: VoiceStore, limits: TextLimits
     ) -> None:
         self._config = config
-        self._abilities = abilities_of(config)
         self._prompter = prompter
         self._voices = voices
         self._limits = limits
@@ -62,7 +60,7 @@ class ScriptReader:
             PreconditionError: no voice is given to a model that clones.
             LimitExceededError: the prompt does not fit.
         """
-        check(work, self._abilities)
+        check(work, self._config.abilities)
         text = clean(work.text)
         if not is_speakable(text):
             raise InvalidFieldError(

@@ -62,15 +62,15 @@ class SpeakerEncoder(nn.Module):
     ) -> None:
         super().__init__()
         first, *middle, _ = shape.dilations
-        self.first = _Conv(tensors, f"{prefix}blocks.0.conv", first)
+        self.first = _SpeakerConv(tensors, f"{prefix}blocks.0.conv", first)
         self.blocks = nn.ModuleList(
             _Block(tensors, f"{prefix}blocks.{index}", dilation, shape.groups)
             for index, dilation in enumerate(middle, start=1)
         )
-        self.aggregate = _Conv(tensors, f"{prefix}mfa.conv", shape.dilations[-1])
-        self.attention_in = _Conv(tensors, f"{prefix}asp.tdnn.conv")
-        self.attention_out = _Conv(tensors, f"{prefix}asp.conv")
-        self.last = _Conv(tensors, f"{prefix}fc")
+        self.aggregate = _SpeakerConv(tensors, f"{prefix}mfa.conv", shape.dilations[-1])
+        self.attention_in = _SpeakerConv(tensors, f"{prefix}asp.tdnn.conv")
+        self.attention_out = _SpeakerConv(tensors, f"{prefix}asp.conv")
+        self.last = _SpeakerConv(tensors, f"{prefix}fc")
 
     def forward(self, samples: Tensor) -> Tensor:
         """Float32 [n], 24 kHz, at least 385 samples -> [width]."""
@@ -94,14 +94,14 @@ class _Block(nn.Module):
     def __init__(self, tensors: Tensors, name: str, dilation: int, groups: int) -> None:
         super().__init__()
         self._groups = groups
-        self.before = _Conv(tensors, f"{name}.tdnn1.conv")
+        self.before = _SpeakerConv(tensors, f"{name}.tdnn1.conv")
         self.parts = nn.ModuleList(
-            _Conv(tensors, f"{name}.res2net_block.blocks.{index}.conv", dilation)
+            _SpeakerConv(tensors, f"{name}.res2net_block.blocks.{index}.conv", dilation)
             for index in range(groups - 1)
         )
-        self.after = _Conv(tensors, f"{name}.tdnn2.conv")
-        self.squeeze = _Conv(tensors, f"{name}.se_block.conv1")
-        self.excite = _Conv(tensors, f"{name}.se_block.conv2")
+        self.after = _SpeakerConv(tensors, f"{name}.tdnn2.conv")
+        self.squeeze = _SpeakerConv(tensors, f"{name}.se_block.conv1")
+        self.excite = _SpeakerConv(tensors, f"{name}.se_block.conv2")
 
     def forward(self, x: Tensor) -> Tensor:
         untouched, *rest = self.before(x).relu().chunk(self._groups, dim=1)
@@ -114,7 +114,7 @@ class _Block(nn.Module):
         return x + y * gate
 
 
-class _Conv(nn.Module):
+class _SpeakerConv(nn.Module):
     """Length-preserving convolution, mirrored at the ends."""
 
     def __init__(self, tensors: Tensors, name: str, dilation: int = 1) -> None:

@@ -10,7 +10,7 @@ import torch
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
 from speech_service.engines.qwen3.tts.model import TtsModel
-from speech_service.engines.qwen3.tts.prompt import Prompt
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 
 _FRAMES = 2
@@ -38,7 +38,7 @@ def warm_up(
     pad = model.prompter.pad
     for tokens in prompts:
         generator.prepare(tokens)
-        slot = generator.open(Prompt(pad.expand(tokens, -1), pad[:0]), sampling)
+        slot = generator.open(TtsPrompt(pad.expand(tokens, -1), pad[:0]), sampling)
         for _ in range(_FRAMES):
             generator.step()
         generator.close(slot)

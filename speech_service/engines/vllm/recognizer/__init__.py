@@ -14,7 +14,7 @@ from speech_service.config.tree import Amount, ConfigError, Count
 from speech_service.domain.audio import MODEL_RATE_HZ
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
-from speech_service.engines.qwen3.asr.languages import NAMES, VAD_GAIN_DB
+from speech_service.engines.qwen_release.recognition import NAMES, VAD_GAIN_DB
 from speech_service.engines.shared import SharedModels
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _UNKNOWN_TO_VLLM = frozenset({"yue", "fil"})
 """vLLM takes the languages of Whisper; these two of Qwen3-ASR are none of them."""
 
 
-class Options(ServerOptions, frozen=True):
+class VllmRecognizerOptions(ServerOptions, frozen=True):
     """Options of ``recognizer/vllm``."""
 
     mode: Literal["batch", "realtime"] = "batch"
@@ -45,7 +45,7 @@ class Options(ServerOptions, frozen=True):
     """vLLM cuts longer audio itself, at places of its own choice."""
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: VllmRecognizerOptions) -> ModelCapabilities:
     """What the server is taken to do; it is not asked.
 
     Raises:
@@ -73,7 +73,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "ServerEngine":
+def build(options: VllmRecognizerOptions, shared: SharedModels) -> "ServerEngine":
     """Make one lane's engine; the server is not asked for anything yet.
 
     Raises:

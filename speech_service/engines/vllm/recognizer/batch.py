@@ -21,7 +21,7 @@ from speech_service.engines.model_server.client import (
     json_object,
     whole,
 )
-from speech_service.engines.vllm.recognizer import Options
+from speech_service.engines.vllm.recognizer import VllmRecognizerOptions
 from speech_service.media.encode.pcm import pcm_s16le, wav_header
 from speech_service.text.repetition import collapse_repetitions
 
@@ -37,7 +37,7 @@ _OUT_OF_TOKENS = "length"
 class BatchTranscriber:
     """Implements ``Transcriber``. The server detects the language, but does not say which."""
 
-    def __init__(self, options: Options, server: ServerClient) -> None:
+    def __init__(self, options: VllmRecognizerOptions, server: ServerClient) -> None:
         self._options = options
         self._server = server
 
@@ -74,24 +74,24 @@ class BatchTranscriber:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ServerAnswer:
     """``is_cut_off``: the model did not end it; it was stopped."""
 
     text: str
     is_cut_off: bool = False
 
 
-async def _transcript(response: httpx2.Response, looping_pieces: int) -> _Answer:
+async def _transcript(response: httpx2.Response, looping_pieces: int) -> _ServerAnswer:
     if is_event_stream(response):
         return await _streamed(response, looping_pieces)
     answer = json_object(await whole(response))
     text = answer.get("text") if answer else None
     if not isinstance(text, str):
         raise ServerFailedError("an answer without a text")
-    return _Answer(text)
+    return _ServerAnswer(text)
 
 
-async def _streamed(response: httpx2.Response, looping_pieces: int) -> _Answer:
+async def _streamed(response: httpx2.Response, looping_pieces: int) -> _ServerAnswer:
     """The pieces of a streamed transcript, which has to say where it ends."""
     pieces: list[str] = []
     is_cut_off = False
@@ -99,7 +99,7 @@ async def _streamed(response: httpx2.Response, looping_pieces: int) -> _Answer:
     size = 0
     async for data in events(response):
         if data == END_OF_EVENTS:
-            return _Answer("".join(pieces), is_cut_off)
+            return _ServerAnswer("".join(pieces), is_cut_off)
         piece, reason = _piece(json_object(data))
         is_cut_off = is_cut_off or reason == _OUT_OF_TOKENS
         size += len(piece)
@@ -111,7 +111,7 @@ async def _streamed(response: httpx2.Response, looping_pieces: int) -> _Answer:
             newest = pieces[-looping_pieces - _LONGEST_PERIOD :]
             if is_looping([numbers[known] for known in newest], _LONGEST_PERIOD, looping_pieces):
                 text = collapse_repetitions("".join(pieces), is_cut_off=True)
-                return _Answer(text, is_cut_off=True)
+                return _ServerAnswer(text, is_cut_off=True)
     raise ServerFailedError("a stream that was cut off")
 
 

@@ -13,7 +13,7 @@ from speech_service.engines.model_server.client import (
     ServerRole,
 )
 from speech_service.engines.model_server.engine import Emit, Ended, ServerEngine
-from speech_service.engines.vllm.recognizer import Options
+from speech_service.engines.vllm.recognizer import VllmRecognizerOptions
 
 _ROLE = ServerRole("recognition server", "recognizer")
 
@@ -31,7 +31,9 @@ class Transcriber(Protocol):
         ...
 
 
-def vllm_engine(options: Options, capabilities: ModelCapabilities, api_key: str) -> ServerEngine:
+def vllm_engine(
+    options: VllmRecognizerOptions, capabilities: ModelCapabilities, api_key: str
+) -> ServerEngine:
     """Make an engine that recognizes on the server of ``options``."""
     server = ServerClient(options, api_key, _ROLE, options.max_batch)
     transcriber = _transcriber(options, server)
@@ -51,7 +53,7 @@ def vllm_engine(options: Options, capabilities: ModelCapabilities, api_key: str)
     return ServerEngine("vllm-recognizer", capabilities, run, server)
 
 
-def _transcriber(options: Options, server: ServerClient) -> Transcriber:
+def _transcriber(options: VllmRecognizerOptions, server: ServerClient) -> Transcriber:
     if options.mode == "batch":
         from speech_service.engines.vllm.recognizer.batch import BatchTranscriber
 

@@ -27,8 +27,8 @@ from speech_service.engines.model_server.client import (
     ServerFailedError,
     json_object,
 )
-from speech_service.engines.qwen3.asr.languages import TAGS
-from speech_service.engines.vllm.recognizer import Options
+from speech_service.engines.qwen_release.recognition import TAGS
+from speech_service.engines.vllm.recognizer import VllmRecognizerOptions
 from speech_service.media.encode.pcm import pcm_s16le
 from speech_service.text.bcp47 import is_unspaced
 
@@ -41,7 +41,7 @@ _LANGUAGE = re.compile(r"language ([A-Za-z]{1,40}?)<asr_text>")
 class RealtimeTranscriber:
     """Implements ``Transcriber``."""
 
-    def __init__(self, options: Options, server: ServerClient) -> None:
+    def __init__(self, options: VllmRecognizerOptions, server: ServerClient) -> None:
         self._options = options
         self._server = server
         self._url = re.sub("^http", "ws", f"{server.base_url}/realtime")

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Literal
 from speech_service.config.tree import ConfigError, Count
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
-from speech_service.engines.official_qwen.requests import LANGUAGES
-from speech_service.engines.official_qwen.voices import SAMPLE_RATE_HZ, SPEAKERS, qwen_voices
-from speech_service.engines.qwen3.tts.abilities import Abilities
-from speech_service.engines.qwen3.tts.config import TtsKind
+from speech_service.engines.qwen_release.requests import LANGUAGES
+from speech_service.engines.qwen_release.synthesis import Abilities, TtsKind
+from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, SPEAKERS, qwen_voices
 from speech_service.engines.shared import SharedModels
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 NAME = "vllm-omni"
 
 
-class Options(ServerOptions, frozen=True):
+class VllmOmniOptions(ServerOptions, frozen=True):
     """Options of ``synthesizer/vllm-omni``."""
 
     kind: Literal["custom_voice", "voice_design", "base"] = "custom_voice"
@@ -50,7 +49,7 @@ class Options(ServerOptions, frozen=True):
         )
 
 
-def describe(options: Options) -> ModelCapabilities:
+def describe(options: VllmOmniOptions) -> ModelCapabilities:
     """What the server is taken to do; it is not asked.
 
     Raises:
@@ -75,7 +74,7 @@ def describe(options: Options) -> ModelCapabilities:
     )
 
 
-def build(options: Options, shared: SharedModels) -> "ServerEngine":
+def build(options: VllmOmniOptions, shared: SharedModels) -> "ServerEngine":
     """Make one lane's engine; the server is not asked for anything yet.
 
     Raises:

@@ -33,9 +33,9 @@ from speech_service.engines.model_server.client import (
     json_object,
 )
 from speech_service.engines.model_server.engine import Emit, Ended, ServerEngine
-from speech_service.engines.official_qwen.requests import SpeechRequest, checked
+from speech_service.engines.qwen_release.requests import SpeechRequest, checked
 from speech_service.engines.speech_budget import finish_of, most_frames
-from speech_service.engines.vllm.synthesizer import Options
+from speech_service.engines.vllm.synthesizer import VllmOmniOptions
 from speech_service.media.encode.pcm import pcm_s16le, wav_header
 
 _ROLE = ServerRole("synthesis server", "synthesizer")
@@ -46,23 +46,23 @@ _MAX_SEED = 2**63 - 1
 
 
 def vllm_omni_engine(
-    options: Options, capabilities: ModelCapabilities, api_key: str
+    options: VllmOmniOptions, capabilities: ModelCapabilities, api_key: str
 ) -> ServerEngine:
     """Make an engine that speaks on the server of ``options``."""
     server = ServerClient(options, api_key, _ROLE, options.max_batch)
 
     async def run(work: Work, emit: Emit) -> Ended:
         assert isinstance(work, SynthesizeWork), "the scheduler sends a model its own kind of work"
-        return await _Utterance(options, server, checked(work, options.abilities), emit).run()
+        return await _VllmUtterance(options, server, checked(work, options.abilities), emit).run()
 
     return ServerEngine("vllm-omni-synthesizer", capabilities, run, server)
 
 
-class _Utterance:
+class _VllmUtterance:
     """One work item on its way through the server."""
 
     def __init__(
-        self, options: Options, server: ServerClient, request: SpeechRequest, emit: Emit
+        self, options: VllmOmniOptions, server: ServerClient, request: SpeechRequest, emit: Emit
     ) -> None:
         self._options = options
         self._server = server

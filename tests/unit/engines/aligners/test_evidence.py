@@ -4,9 +4,9 @@ import numpy as np
 
 from speech_service.domain.alignment import AlignedUnit, Granularity
 from speech_service.engines.character_units import character_units
-from speech_service.engines.pocketsphinx.decoder import Word
+from speech_service.engines.pocketsphinx.decoder import GrammarWord
 from speech_service.engines.pocketsphinx.evidence import (
-    Limits,
+    WordEvidence,
     believed,
     bridged,
     scores_against,
@@ -23,8 +23,8 @@ from speech_service.engines.pocketsphinx.sound import (
 )
 from speech_service.engines.pocketsphinx.text_graph import Candidate, Placed
 
-LIMITS = Limits(min_score=-30, min_word_score=-75, min_support=0.6)
-WORD = Word("w", ("AA B",))
+LIMITS = WordEvidence(min_score=-30, min_word_score=-75, min_support=0.6)
+WORD = GrammarWord("w", ("AA B",))
 SOUND = np.ones(2_000, np.bool_)
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.engines.pocketsphinx.spoken_text.numbers import number_readings
-from speech_service.engines.pocketsphinx.spoken_text.reading import MAX_READINGS, spoken_units
+from speech_service.text.spoken.numbers import number_readings
+from speech_service.text.spoken.reading import MAX_READINGS, spoken_units
 
 
 def words(text: str) -> list[str]:

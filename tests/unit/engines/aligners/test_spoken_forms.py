@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.engines.pocketsphinx.spoken_text.reading import MAX_READINGS, spoken_units
+from speech_service.text.spoken.reading import MAX_READINGS, spoken_units
 
 READINGS: dict[str, dict[str, str]] = {
     "money": {

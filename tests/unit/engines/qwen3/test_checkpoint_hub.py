@@ -9,7 +9,7 @@ import pytest
 from huggingface_hub import constants
 
 from speech_service.config.tree import ConfigError, ModelConfig
-from speech_service.engines.qwen3.checkpoint.hub import CheckpointError, check_source, locate
+from speech_service.engines.qwen_release.hub import CheckpointError, check_source, locate
 from speech_service.engines.registry import describe
 
 NAME = "owner/model"

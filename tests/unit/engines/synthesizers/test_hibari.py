@@ -14,9 +14,9 @@ from speech_service.domain.synthesis import LexiconEntry
 from speech_service.engines import hibari
 from speech_service.engines.hibari.network import FRAME_SAMPLES
 from speech_service.engines.hibari.phonemes import SYMBOLS
-from speech_service.engines.hibari.reading import Reader, load_g2p
+from speech_service.engines.hibari.reading import PhonemeReader, load_g2p
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.speaking import Speaker, SpokenPiece
+from speech_service.engines.speaking import PieceAudio, Speaker
 from tests.unit.text.test_written_forms import pairs, spelt
 
 LONG = (
@@ -27,28 +27,28 @@ LONG = (
 
 @pytest.fixture(scope="module")
 def speaker() -> Speaker:
-    return hibari.build_speaker(hibari.Options(), SharedModels())
+    return hibari.build_speaker(hibari.HibariOptions(), SharedModels())
 
 
 @pytest.fixture(scope="module")
-def reader() -> Reader:
-    return Reader(load_g2p(), SYMBOLS | set(' ;:,.!?—…"()“”'), hibari.Options())
+def reader() -> PhonemeReader:
+    return PhonemeReader(load_g2p(), SYMBOLS | set(' ;:,.!?—…"()“”'), hibari.HibariOptions())
 
 
-def spoken(speaker: Speaker, text: str, **options: object) -> list[SpokenPiece]:
+def spoken(speaker: Speaker, text: str, **options: object) -> list[PieceAudio]:
     return list(speaker.speak(text, **options))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("voice", hibari.DOWNLOADED_VOICES)
 def test_voices_that_would_be_downloaded_are_refused_by_name(voice: str) -> None:
     with pytest.raises(UnsupportedOptionError, match=f"{voice}.*model hub") as refused:
-        hibari.describe(hibari.Options(voice=voice))
+        hibari.describe(hibari.HibariOptions(voice=voice))
     assert refused.value.metadata["supported"] == "heart"
 
 
 def test_an_unknown_voice_is_refused() -> None:
     with pytest.raises(UnsupportedOptionError, match="no voice 'alloy'"):
-        hibari.build_speaker(hibari.Options(voice="alloy"), SharedModels())
+        hibari.build_speaker(hibari.HibariOptions(voice="alloy"), SharedModels())
 
 
 def test_words_are_those_of_the_client_however_they_are_said(speaker: Speaker) -> None:
@@ -87,7 +87,7 @@ def test_the_beginning_of_a_sentence_comes_before_the_rest_is_computed(speaker: 
     beginning, *_, piece = speaker.stream(
         "It was late in the evening, and nobody in the house spoke."
     )
-    assert isinstance(piece, SpokenPiece)
+    assert isinstance(piece, PieceAudio)
     assert isinstance(beginning, np.ndarray)
     assert (
         len(beginning)
@@ -224,7 +224,7 @@ _BITS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(_BITS, st.sampled_from(["", " "])), max_size=12))
-def test_any_text_can_be_read(reader: Reader, bits: list[tuple[str, str]]) -> None:
+def test_any_text_can_be_read(reader: PhonemeReader, bits: list[tuple[str, str]]) -> None:
     """hibari's rules fail on some of it as it is, such as the superscript of a footnote."""
     text = "".join(bit + space for bit, space in bits)
     reading = reader.read(text, {})
@@ -233,7 +233,7 @@ def test_any_text_can_be_read(reader: Reader, bits: list[tuple[str, str]]) -> No
     assert list(reading.ends) == sorted(set(reading.ends))
 
 
-def test_reading_with_a_lexicon(reader: Reader) -> None:
+def test_reading_with_a_lexicon(reader: PhonemeReader) -> None:
     entries = [
         LexiconEntry("SQL", "ˈsiːkwəl"),
         LexiconEntry("New York", "N UW1 Y AO1 R K", "arpabet"),
@@ -274,14 +274,14 @@ def test_each_piece_has_noise_of_its_own_seed(speaker: Speaker) -> None:
 _UNHEARD = str.maketrans("", "", "ˈˌ" + ' ;:,.!?—…"()“”')
 
 
-def heard(reader: Reader, text: str) -> str:
+def heard(reader: PhonemeReader, text: str) -> str:
     """The sounds of a text; how "to" and "the" are said depends on what follows, and stress on the context."""
     sounds = reader.read(text, {}).phonemes.translate(_UNHEARD)
     return sounds.replace("tʊ", "tə").replace("tu", "tə").replace("ði", "ðə")
 
 
 @pytest.mark.parametrize(("written", "said"), pairs())
-def test_the_voice_says_what_is_written(reader: Reader, written: str, said: str) -> None:
+def test_the_voice_says_what_is_written(reader: PhonemeReader, written: str, said: str) -> None:
     assert heard(reader, written) in [
         heard(reader, plain) for plain in map(spelt, said.split(" | "))
     ]
@@ -296,18 +296,18 @@ def test_the_voice_says_what_is_written(reader: Reader, written: str, said: str)
         ("He said DO IT NOW to us.", "He said do it now to us."),
     ],
 )
-def test_capitals_that_shout_are_words(reader: Reader, shouted: str, plain: str) -> None:
+def test_capitals_that_shout_are_words(reader: PhonemeReader, shouted: str, plain: str) -> None:
     assert heard(reader, shouted) == heard(reader, plain)
 
 
 @pytest.mark.parametrize("initials", ["IT", "US", "WHO", "UN", "BBC"])
-def test_initials_among_words_are_spelt(reader: Reader, initials: str) -> None:
+def test_initials_among_words_are_spelt(reader: PhonemeReader, initials: str) -> None:
     dotted = ".".join(initials)
     assert heard(reader, f"Ask the {initials} today.") == heard(reader, f"Ask the {dotted} today.")
 
 
 @pytest.mark.parametrize("word", ["am", "in", "fig", "no", "sat", "ill", "Miss", "Mass", "la", "A"])
-def test_the_full_stop_behind_a_word_is_kept(reader: Reader, word: str) -> None:
+def test_the_full_stop_behind_a_word_is_kept(reader: PhonemeReader, word: str) -> None:
     """It is in the rules' tables of abbreviations, with its stop."""
     assert reader.read(f"This is {word}.", {}).phonemes.endswith(".")
 

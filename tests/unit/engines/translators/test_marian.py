@@ -19,7 +19,7 @@ def on_a_thread(work):
 
 def load():
     global engine
-    engine = marian.build(marian.Options(), SharedModels())
+    engine = marian.build(marian.MarianOptions(), SharedModels())
 
 def use():
     print(engine.translate(["Good morning."], "en", "pt").texts[0])

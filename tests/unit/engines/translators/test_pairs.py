@@ -9,7 +9,7 @@ from speech_service.engines.language_pairs import (
 )
 from speech_service.engines.marian import engine as marian
 
-MARIAN = marian.describe(marian.Options())
+MARIAN = marian.describe(marian.MarianOptions())
 
 
 def test_pairs() -> None:
@@ -17,8 +17,8 @@ def test_pairs() -> None:
     assert not serves_pair(MARIAN, "en", "de")
     assert not serves_pair(MARIAN, "pt", "pt")
     assert not serves_pair(MARIAN, "", "pt")
-    server = openai.Options(base_url="http://127.0.0.1:1/v1", model="m")
-    for any_pair in (openai.describe(server), fake.describe(fake.Options())):
+    server = openai.OpenAiOptions(base_url="http://127.0.0.1:1/v1", model="m")
+    for any_pair in (openai.describe(server), fake.describe(fake.FakeTranslatorOptions())):
         assert serves_pair(any_pair, "sw", "tlh")
         assert serves_pair(any_pair, "", "de")
 

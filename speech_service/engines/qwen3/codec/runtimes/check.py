@@ -9,25 +9,26 @@ from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.streams import CodecStep, CodecStreams
 
+TOLERANCE = 0.001
+"""How far samples may be from torch's, as a share of their size."""
 _SEED = 1
 _CHUNKS = (1, 3, 2)
 """Frames, one chunk after another, so that states matter."""
 
 
 @torch.inference_mode()
-def check_codec(codec: CodecStep, module: CodecDecoder, tolerance: float) -> float:
+def check_codec(codec: CodecStep, module: CodecDecoder) -> float:
     """Compare the samples of random codes.
 
     Args:
         codec: whose samples are checked.
         module: the reference, float32.
-        tolerance: root mean square of the differences over that of the reference, at most.
 
     Returns:
-        the difference, measured in the same way.
+        the root mean square of the differences over that of the reference.
 
     Raises:
-        ConfigError: it is larger than the tolerance, or the codec cannot take the checkpoint's codes.
+        ConfigError: it is larger than ``TOLERANCE``, or the codec cannot take the checkpoint's codes.
     """
     shape = module.shape
     random = torch.Generator().manual_seed(_SEED)
@@ -46,9 +47,9 @@ def check_codec(codec: CodecStep, module: CodecDecoder, tolerance: float) -> flo
         gap += float((samples.cpu() - reference).square().sum())
         size += float(reference.square().sum())
     worst = (gap / size) ** 0.5 if size else float("nan")
-    if not worst <= tolerance:
+    if not worst <= TOLERANCE:
         raise ConfigError(
-            f"codec_file: its samples differ from the checkpoint's by {worst:.2g} of their size; codec_tolerance "
-            f"allows {tolerance:.2g}. Export it from this checkpoint"
+            f"codec_file: its samples differ from the checkpoint's by {worst:.2g} of their size; at most "
+            f"{TOLERANCE:.2g} is allowed. Export it from this checkpoint"
         )
     return worst

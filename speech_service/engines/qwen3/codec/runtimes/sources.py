@@ -24,9 +24,6 @@ class CodecChoice:
     runtime: Runtime = "torch"
     file: str = ""
     """What ``speech-service export-codec`` wrote."""
-    tolerance: float = 0.0
-    cache: str = ""
-    """Folder of built engines; empty: where the file is."""
     threads: int = 0
 
 
@@ -44,16 +41,15 @@ def _onnx(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> Ope
     from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
 
     codec = OnnxCodec(open_session(Path(choice.file), where, choice.threads), module, where)
-    check_codec(codec, module, choice.tolerance)
+    check_codec(codec, module)
     return lambda: codec
 
 
 def _tensorrt(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
     from speech_service.engines.qwen3.codec.runtimes.tensorrt import TensorrtCodec, open_engine
 
-    file = Path(choice.file)
-    engine = open_engine(file, Path(choice.cache) if choice.cache else file.parent, module, where)
-    check_codec(TensorrtCodec(engine, module, where), module, choice.tolerance)
+    engine = open_engine(Path(choice.file), module, where)
+    check_codec(TensorrtCodec(engine, module, where), module)
     return lambda: TensorrtCodec(engine, module, where)
 
 

@@ -20,10 +20,10 @@ _USUAL_STREAMS, _USUAL_FRAMES = 8, 4
 """What the engine is tuned for."""
 
 
-def open_engine(file: Path, folder: Path, module: CodecDecoder, where: torch.device) -> Any:
+def open_engine(file: Path, module: CodecDecoder, where: torch.device) -> Any:
     """The engine of an exported codec, as :func:`tensorrt_engine.open_engine`, in float32."""
     profile = _profile(module)
-    return tensorrt_engine.open_engine(file, EXPORTED, folder, where, torch.float32, profile)
+    return tensorrt_engine.open_engine(file, EXPORTED, where, torch.float32, profile)
 
 
 def _profile(module: CodecDecoder) -> Profile:

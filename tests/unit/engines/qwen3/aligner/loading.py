@@ -8,7 +8,7 @@ from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import AlignWork, SegmentKey, WorkClass, WorkDone, WorkEvent
 from speech_service.engines.qwen3.aligner.engine import AlignerEngine, AlignerParts
-from speech_service.engines.qwen3.aligner.options import Options, build
+from speech_service.engines.qwen3.aligner.options import Qwen3AlignerOptions, build
 from speech_service.engines.shared import SharedModels
 
 _MAX_STEPS = 400
@@ -17,7 +17,7 @@ _ids = itertools.count()
 
 def make_engine(folder: Path, **options: Any) -> AlignerEngine:
     """Build an engine of the checkpoint."""
-    chosen = Options(model=str(folder), dtype="float32", **options)
+    chosen = Qwen3AlignerOptions(model=str(folder), dtype="float32", **options)
     return cast(AlignerEngine, build(chosen, SharedModels()))
 
 

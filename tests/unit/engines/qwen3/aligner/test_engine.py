@@ -14,7 +14,7 @@ from speech_service.domain.work import WorkDone, WorkFailed
 from speech_service.engines.qwen3.aligner.engine import AlignerEngine
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, Passage
 from speech_service.engines.qwen3.aligner.passages import PassageMaker
-from speech_service.engines.qwen3.aligner.pieces import Reading
+from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from tests.qwen_tiny.audio import speech_like
 from tests.unit.engines.qwen3.aligner.loading import alignment, make_engine, make_work, run
 
@@ -87,7 +87,7 @@ def test_a_text_whose_pass_fails_fails_alone(
     bad = items[5]
     real = PassageMaker.make
 
-    def made(maker: PassageMaker, reading: Reading) -> Passage:
+    def made(maker: PassageMaker, reading: AlignerPiece) -> Passage:
         passage = real(maker, reading)
         if np.shares_memory(reading.samples, bad.samples):
             mel = passage.mel * np.nan if fault == "nan" else passage.mel[:100]

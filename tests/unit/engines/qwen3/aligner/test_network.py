@@ -11,9 +11,9 @@ import torch
 from speech_service.engines.qwen3.aligner import passages as passages_module
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, CausalPlan, Passage
 from speech_service.engines.qwen3.aligner.passages import read
-from speech_service.engines.qwen3.aligner.pieces import Reading
+from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from speech_service.engines.qwen3.aligner.repair import monotone
-from speech_service.engines.qwen3.nn.attention import PackedPlan, Span
+from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.golden import audio_digest, read_golden
@@ -34,7 +34,7 @@ def passages(parts: Parts) -> dict[str, Passage]:
     for case in read_golden("aligner").cases:
         samples = speech_like(case["audio"]["seed"], case["audio"]["duration_s"])
         assert audio_digest(samples) == case["audio"]["sha256"]
-        made[case["name"]] = parts.maker.make(Reading(samples, case["words"]))
+        made[case["name"]] = parts.maker.make(AlignerPiece(samples, case["words"]))
     return made
 
 
@@ -87,7 +87,7 @@ def test_packed_sequences_attend_as_with_a_cache(parts: Parts) -> None:
     lengths = (1, 7, 30)
     x = torch.randn(sum(lengths), network.stack.shape.hidden_size)
     cache = KvCache(network.stack.shape, slots=3, length=32)
-    spans = [Span(slot, 0, count) for slot, count in enumerate(lengths)]
+    spans = [TokenSpan(slot, 0, count) for slot, count in enumerate(lengths)]
     with torch.inference_mode():
         packed = network.stack(x, CausalPlan(lengths, x.device))
         cached = network.stack(x, PackedPlan(cache, spans))

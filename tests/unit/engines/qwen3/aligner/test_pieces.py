@@ -7,9 +7,9 @@ import pytest
 
 from speech_service.domain.audio import SAMPLES_PER_MS, Samples
 from speech_service.engines.qwen3.aligner.pieces import (
+    AlignerPiece,
     Pieces,
-    Reading,
-    Timed,
+    TimedWord,
     in_pieces,
 )
 
@@ -31,10 +31,10 @@ def regular(count: int, pace_ms: int, word_ms: int, from_ms: int = 0) -> Schedul
 
 
 def drive(
-    pieces: Pieces, answer: Callable[[Reading], list[int]]
-) -> tuple[list[Timed], list[Reading]]:
+    pieces: Pieces, answer: Callable[[AlignerPiece], list[int]]
+) -> tuple[list[TimedWord], list[AlignerPiece]]:
     """Answer every reading; the words' times in the end, and what was read."""
-    readings: list[Reading] = []
+    readings: list[AlignerPiece] = []
     times: list[int] | None = None
     while len(readings) < 1_000:
         try:
@@ -48,10 +48,10 @@ def drive(
 
 def play(
     samples: Samples, schedule: Schedule, piece_ms: int = PIECE_MS
-) -> tuple[list[Timed], list[Reading]]:
+) -> tuple[list[TimedWord], list[AlignerPiece]]:
     """A perfect model: words in the piece get their times, words behind it the end, words before it the start."""
 
-    def answer(reading: Reading) -> list[int]:
+    def answer(reading: AlignerPiece) -> list[int]:
         offset_ms = round(float(reading.samples[0]) * 1e9)
         length_ms = len(reading.samples) // SAMPLES_PER_MS
         true = [schedule[int(word[1:])] for word in reading.words]

@@ -7,18 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.alignment import Granularity, UnalignedReason
-from speech_service.engines.qwen3.aligner.pieces import Timed
+from speech_service.engines.qwen3.aligner.pieces import TimedWord
 from speech_service.engines.qwen3.aligner.report import lasting, report
 from speech_service.engines.qwen3.aligner.words import spaced_words
 
 TEXT = "one two three four"
 
 
-def timed(*times: tuple[int, int]) -> list[Timed]:
-    return [Timed(at, start_ms, end_ms, moved=False) for at, (start_ms, end_ms) in enumerate(times)]
+def timed(*times: tuple[int, int]) -> list[TimedWord]:
+    return [
+        TimedWord(at, start_ms, end_ms, moved=False) for at, (start_ms, end_ms) in enumerate(times)
+    ]
 
 
-def times_of(found: list[Timed]) -> list[tuple[int, int, int]]:
+def times_of(found: list[TimedWord]) -> list[tuple[int, int, int]]:
     return [(time.word, time.start_ms, time.end_ms) for time in found]
 
 
@@ -76,7 +78,7 @@ def test_words_without_a_place_are_named_between_their_neighbours() -> None:
 
 
 def test_a_word_that_the_repair_moved_says_so() -> None:
-    times = [Timed(0, 0, 80, moved=True), Timed(1, 80, 160, moved=False)]
+    times = [TimedWord(0, 0, 80, moved=True), TimedWord(1, 80, 160, moved=False)]
     alignment = report("a b", spaced_words("a b"), times, 1_000, 80, Granularity.WORD)
     assert [unit.monotonic for unit in alignment.units] == [False, True]
 

@@ -10,22 +10,22 @@ from speech_service.engines.qwen3.aligner import rules
 from speech_service.engines.qwen3.aligner.japanese import japanese_words, nagisa_segmenter
 from speech_service.engines.qwen3.aligner.rules import word_rules
 from speech_service.engines.qwen3.aligner.words import (
-    Word,
+    AlignerWord,
     korean_dictionary,
     korean_words,
     spaced_words,
 )
-from speech_service.engines.qwen3.asr.languages import TAGS
+from speech_service.engines.qwen_release.recognition import TAGS
 from tests.qwen_tiny.golden import read_golden
 
 LANGUAGES = ("zh", "en", "yue", "fr", "de", "it", "ko", "pt", "ru", "es")
 
 
-def spoken(words: list[Word]) -> list[str]:
+def spoken(words: list[AlignerWord]) -> list[str]:
     return [word.spoken for word in words]
 
 
-def spans(text: str, words: list[Word]) -> list[str]:
+def spans(text: str, words: list[AlignerWord]) -> list[str]:
     return [text[word.char_start : word.char_end] for word in words]
 
 

@@ -18,8 +18,10 @@ from speech_service.domain.work import (
     WorkDone,
     WorkEvent,
 )
+from speech_service.engines.qwen3.asr.compose import compose
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
-from speech_service.engines.qwen3.asr.options import Options, build
+from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, describe
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.audio import speech_like
 
@@ -28,11 +30,16 @@ _shared = SharedModels()
 
 
 def make_engine(
-    model: Path, draft: Path | None = None, *, answer_tokens: int = 24, **options: Any
+    model: Path,
+    draft: Path | None = None,
+    *,
+    answer_tokens: int = 24,
+    features: MakeFeatures = PrefixFeatures,
+    **options: Any,
 ) -> AsrEngine:
     """Build an engine whose answers are cut at a number of tokens and at nothing else."""
-    chosen = Options(model=str(model), draft=str(draft or ""), dtype="float32", **options)
-    engine = cast(AsrEngine, build(chosen, _shared))
+    chosen = Qwen3AsrOptions(model=str(model), draft=str(draft or ""), dtype="float32", **options)
+    engine = cast(AsrEngine, compose(chosen, describe(chosen), _shared, features))
     limit(engine, answer_tokens)
     return engine
 

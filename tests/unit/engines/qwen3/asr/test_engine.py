@@ -18,7 +18,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.forward import Choices, Feed
-from speech_service.engines.qwen3.encoder.network import Encoder, Window
+from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
     change_limits,
@@ -138,7 +138,7 @@ class CountingEncoder:
         self.encoder = encoder
         self.windows = 0
 
-    def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+    def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """Count and pass on."""
         self.windows += len(windows)
         return self.encoder.encode(windows)
@@ -192,7 +192,8 @@ def test_another_context_is_not_answered_from_the_old_ones_cache(target: Path) -
 
 def test_a_long_prompt_is_fed_in_pieces_beside_those_who_decode(target: Path) -> None:
     samples = clip(10, 12.0)
-    engine = make_engine(target, decoding="greedy", prefill_tokens=20)
+    engine = make_engine(target, decoding="greedy")
+    change_limits(engine, prefill_tokens=20)
     works = [make_work(samples), make_work(clip(11, 1.0))]
     events = run(engine, works)
     expected = greedy(target, works)
@@ -282,9 +283,10 @@ def test_an_answer_that_goes_in_circles_is_cut_off(target: Path) -> None:
 def test_the_draft_model_is_not_asked_in_a_batch_that_is_too_large(
     target: Path, draft: Path
 ) -> None:
-    engine = make_engine(target, draft, decoding="draft", draft_max_batch=2, max_batch=8)
+    engine = make_engine(target, draft, decoding="draft", max_batch=20, max_audio_ms=5000)
+    change_limits(engine, windows_per_step=32)  # so that all of them begin together
     few = run(engine, [make_work(samples) for samples in clips(2, seed=140)])
-    many = run(engine, [make_work(clip(seed, 1.0)) for seed in range(6)], lambda step: None)
+    many = run(engine, [make_work(clip(seed, 1.0)) for seed in range(20)])
     assert sum(_proposed(event) for event in few.values()) > 0
     first = next(iter(many.values()))
     assert _proposed(first) == 0
@@ -297,16 +299,16 @@ def _proposed(event: Any) -> int:
 def test_partials_of_the_draft_tier_are_the_drafts_and_finals_the_targets(
     target: Path, draft: Path
 ) -> None:
-    from speech_service.engines.qwen3.asr.options import Options, build
+    from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
     from speech_service.engines.shared import SharedModels
 
-    options = Options(str(target), draft=str(draft), dtype="float32", partials="draft")
+    options = Qwen3AsrOptions(str(target), draft=str(draft), dtype="float32", partials="draft")
     engine: Any = build(options, SharedModels())
     samples = clip(150, 2.0)
     partial = make_work(samples, kind=RecognizeKind.PARTIAL)
     final = make_work(samples)
     events = run(engine, [partial, final])
     for work, model in ((partial, draft), (final, target)):
-        alone: Any = build(Options(str(model), dtype="float32"), SharedModels())
+        alone: Any = build(Qwen3AsrOptions(str(model), dtype="float32"), SharedModels())
         twin = make_work(samples)
         assert tokens_of(events[work.work_id]) == tokens_of(run(alone, [twin])[twin.work_id])

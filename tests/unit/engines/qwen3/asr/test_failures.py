@@ -12,7 +12,7 @@ from torch import Tensor
 
 from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
 from speech_service.domain.work import RecognizeKind, WorkDone, WorkFailed
-from speech_service.engines.qwen3.encoder.network import Window
+from speech_service.engines.qwen3.encoder.network import MelWindow
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
@@ -75,7 +75,7 @@ def test_audio_that_cannot_be_encoded_fails_alone(
     encoder = model.encoder
 
     class Failing:
-        def encode(self, windows: Sequence[Window]) -> Sequence[Tensor]:
+        def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
             if any(window.mel.shape[1] == 77 for window in windows):
                 raise RuntimeError("kernel failed")
             return encoder.encode(windows)
@@ -93,7 +93,7 @@ def test_audio_that_cannot_be_encoded_fails_alone(
     ("context", "fits"), [("", True), ("word " * 4, True), ("word " * 50, False)]
 )
 def test_a_check_tells_whether_the_context_fits(target: Path, context: str, fits: bool) -> None:
-    engine = make_engine(target, max_segment_ms=1000, max_audio_ms=3000, max_context_tokens=40)
+    engine = make_engine(target, max_audio_ms=3000, max_context_tokens=40)
     work = replace(make_work(clip(122, 0.1), context=context), kind=RecognizeKind.CHECK)
     event = run(engine, [work])[work.work_id]
     assert isinstance(event, WorkDone if fits else WorkFailed)
@@ -107,7 +107,7 @@ def test_a_check_tells_whether_the_context_fits(target: Path, context: str, fits
 
 
 def test_bad_audio_is_refused_by_name_and_the_others_go_on(target: Path) -> None:
-    engine = make_engine(target, max_segment_ms=1000, max_audio_ms=3000, max_context_tokens=40)
+    engine = make_engine(target, max_audio_ms=3000, max_context_tokens=40)
     nan = clip(120, 1.0)
     nan[5] = np.nan
     cases = {

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from speech_service.domain.work import WorkDone
-from speech_service.engines.qwen3.asr.build import Numbers, load
-from speech_service.engines.qwen3.asr.features import ClipFeatures
-from speech_service.engines.qwen3.asr.languages import TAGS
-from speech_service.engines.qwen3.asr.prompt import Prompter
+from speech_service.engines.qwen3.asr.build import AsrNumerics, load
+from speech_service.engines.qwen3.asr.prompt import AsrPrompter
+from speech_service.engines.qwen_release.recognition import TAGS
 from speech_service.text.repetition import collapse_repetitions
+from tests.qwen_tiny.clip_features import ClipFeatures
 from tests.qwen_tiny.golden import Golden, difference, read_golden
 from tests.unit.engines.qwen3.asr.engines import clip, limit, make_engine, make_work, run, tokens_of
 
@@ -52,7 +52,7 @@ def expected_tokens(case: dict[str, Any]) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("decoding", ["greedy", "previous", "draft", "previous+draft"])
 def test_tokens_equal_the_official_package(target: Path, draft: Path, decoding: str) -> None:
-    engine = make_engine(target, draft, decoding=decoding, mel_floor="clip", max_batch=6)
+    engine = make_engine(target, draft, decoding=decoding, features=ClipFeatures, max_batch=6)
     cases = golden().cases
     for longest in sorted({case["max_new_tokens"] for case in cases}):
         limit(engine, longest)
@@ -66,8 +66,8 @@ def test_tokens_equal_the_official_package(target: Path, draft: Path, decoding: 
 
 
 def test_mel_encoder_and_prompt_equal_the_official_package(target: Path) -> None:
-    loaded = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
-    prompter, encoder = Prompter(loaded.tokenizer), loaded.model().encoder
+    loaded = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
+    prompter, encoder = AsrPrompter(loaded.tokenizer), loaded.model().encoder
     with torch.inference_mode():
         for case in golden().cases:
             name = case["name"]
@@ -83,7 +83,7 @@ def test_mel_encoder_and_prompt_equal_the_official_package(target: Path) -> None
 
 
 def test_text_and_language_equal_the_official_package_where_nothing_repeats(target: Path) -> None:
-    engine = make_engine(target, decoding="greedy", mel_floor="clip")
+    engine = make_engine(target, decoding="greedy", features=ClipFeatures)
     looked_at = 0
     for case in golden().cases:
         result = case["result"]
@@ -106,6 +106,6 @@ def test_text_and_language_equal_the_official_package_where_nothing_repeats(targ
 
 
 def test_a_clip_of_silence_has_finite_features(target: Path) -> None:
-    loaded = load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    loaded = load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     features = ClipFeatures(loaded.config.audio).grow(np.zeros(16_000, np.float32))
     assert all(torch.isfinite(window.mel).all() for window in features.open)

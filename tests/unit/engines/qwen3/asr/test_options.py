@@ -13,9 +13,8 @@ import torch
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr import options as qwen3
-from speech_service.engines.qwen3.asr.build import Numbers
-from speech_service.engines.qwen3.asr.options import Options
-from speech_service.engines.qwen3.asr.slots import SlotForward
+from speech_service.engines.qwen3.asr.build import AsrNumerics
+from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
 from speech_service.engines.qwen3.asr.tools import export_encoder, report_quantization
 from speech_service.engines.qwen3.nn.quantize import Int8Linear, linears
 from speech_service.engines.runtimes.cores import parse_cores
@@ -35,35 +34,23 @@ from tests.unit.engines.qwen3.asr.engines import (
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "graphs on the CPU": ({"graphs": True}, 'graphs: .* need device = "cuda"'),
-    "tf32 on the CPU": ({"tf32": True, "dtype": "float32"}, "tf32: needs"),
-    "tf32 of bfloat16": ({"tf32": True, "device": "cuda"}, "tf32: needs"),
     "onnx without a file": ({"encoder": "onnx"}, "encoder_file: .* export-encoder"),
     "a file without onnx": ({"encoder_file": "e.onnx"}, 'encoder_file: encoder = "torch"'),
-    "a draft without its own": (
-        {"encoder": "onnx", "encoder_file": "e.onnx", "draft": "d"},
-        "draft_encoder_file: the draft model has",
-    ),
-    "a draft's file without a draft": (
-        {"encoder": "onnx", "encoder_file": "e.onnx", "draft_encoder_file": "d.onnx"},
-        "draft_encoder_file: there is no draft",
-    ),
     "tensorrt on the CPU": (
         {"encoder": "tensorrt", "encoder_file": "e.onnx"},
         'encoder: "tensorrt" needs device = "cuda"',
     ),
-    "a cache without tensorrt": ({"tensorrt_cache": "c"}, "tensorrt_cache: only"),
     "calibration without int8": ({"calibration": "c"}, 'calibration: only quantize = "int8"'),
     "a negative budget": ({"kv_mib": -1}, "kv_mib"),
     "warming up with nothing": ({"warm_up_ms": (0,)}, "warm_up_ms: 0 is not"),
     "warming up with too much": ({"warm_up_ms": (60_001,)}, "warm_up_ms: 60001 is not"),
-    "no tolerance": ({"encoder_tolerance": 0.0}, "encoder_tolerance: must be positive"),
 }
 
 
 @pytest.mark.parametrize(("options", "message"), REFUSED.values(), ids=list(REFUSED))
 def test_what_cannot_act_is_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        Options(model="m", **options)
+        Qwen3AsrOptions(model="m", **options)
 
 
 @pytest.mark.parametrize(
@@ -78,13 +65,13 @@ def test_what_is_not_there_stops_the_start(
     target: Path, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        qwen3.describe(Options(model=str(target), **options))
+        qwen3.describe(Qwen3AsrOptions(model=str(target), **options))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorrt") is not None, reason="it is installed")
 def test_tensorrt_that_is_not_installed_stops_the_start(target: Path) -> None:
     file = str(target / "config.json")
-    options = Options(str(target), device="cuda", encoder="tensorrt", encoder_file=file)
+    options = Qwen3AsrOptions(str(target), device="cuda", encoder="tensorrt", encoder_file=file)
     with pytest.raises(ConfigError, match=r'encoder: "tensorrt" .* pip install tensorrt'):
         qwen3.describe(options)
 
@@ -92,7 +79,7 @@ def test_tensorrt_that_is_not_installed_stops_the_start(target: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="about machines without a GPU")
 @pytest.mark.parametrize("options", [{"device": "cuda"}, {"quantize": "fp8"}])
 def test_what_this_machine_lacks_stops_the_load(target: Path, options: dict[str, Any]) -> None:
-    chosen = Options(model=str(target), **options)
+    chosen = Qwen3AsrOptions(model=str(target), **options)
     with pytest.raises(ConfigError, match=r"cannot be used here|needs an NVIDIA GPU"):
         qwen3.build(chosen, SharedModels())
 
@@ -104,7 +91,7 @@ def test_a_device_of_another_kind_is_refused() -> None:
 
 
 def test_bfloat16_which_is_the_default_recognizes(target: Path) -> None:
-    engine: Any = qwen3.build(Options(str(target), max_context_tokens=64), SharedModels())
+    engine: Any = qwen3.build(Qwen3AsrOptions(str(target), max_context_tokens=64), SharedModels())
     work = make_work(clip(300, 0.6))
     assert tokens_of(run(engine, [work])[work.work_id])
     assert parts(engine).reader.cache.keys.dtype is torch.bfloat16
@@ -113,12 +100,10 @@ def test_bfloat16_which_is_the_default_recognizes(target: Path) -> None:
 def test_an_exported_encoder_gives_the_same_tokens(
     target: Path, draft: Path, tmp_path: Path
 ) -> None:
-    files = {"encoder_file": target, "draft_encoder_file": draft}
-    for name, model in files.items():
-        assert export_encoder(str(model), "", tmp_path / name) > 10_000
-    paths: dict[str, Any] = {name: str(tmp_path / name) for name in files}
+    file = tmp_path / "encoder.onnx"
+    assert export_encoder(str(target), "", file) > 10_000
     engine = make_engine(
-        target, draft, decoding="draft", encoder="onnx", encoder_tolerance=1e-4, threads=1, **paths
+        target, draft, decoding="draft", encoder="onnx", encoder_file=str(file), threads=1
     )
     works = [make_work(samples) for samples in clips(4, seed=310)]
     events = run(engine, works)
@@ -166,25 +151,20 @@ def test_warming_up_leaves_nothing_behind(target: Path) -> None:
     assert [tokens_of(run(engine, [work])[work.work_id])] == greedy(target, [work])
 
 
-def test_compiled_passes_serve_steps_and_encoder(
-    target: Path, draft: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Compiling itself takes minutes: here the compiler gives back what it was given."""
-    compiled: list[Any] = []
+def test_the_longest_answer_grows_with_the_audio_at_the_rate_that_is_set(target: Path) -> None:
+    for tokens_per_s in (4.0, 8.0):
+        options: dict[str, Any] = {"max_context_tokens": 64, "tokens_per_s": tokens_per_s}
+        engine: Any = qwen3.build(Qwen3AsrOptions(str(target), **options), SharedModels())
+        one, ten = (parts(engine).limits.answer_tokens(seconds * 16_000) for seconds in (1, 10))
+        assert ten - one == 9 * tokens_per_s
 
-    def compile_nothing(body: Any, **options: Any) -> Any:
-        compiled.append(body)
-        return body
 
-    monkeypatch.setattr(torch, "compile", compile_nothing)
-    engine = make_engine(
-        target, draft, decoding="previous+draft", compile=True, max_context_tokens=64, max_batch=3
-    )
-    assert len(compiled) == 2 * (2 + 2)
-    assert isinstance(parts(engine).forward, SlotForward)
-    works = [make_work(samples) for samples in clips(5, seed=335, longest_s=1.0)]
-    events = run(engine, works)
-    assert [tokens_of(events[work.work_id]) for work in works] == greedy(target, works)
+def test_segments_of_streams_are_no_longer_than_the_longest_audio(target: Path) -> None:
+    limits = [
+        qwen3.describe(Qwen3AsrOptions(str(target), max_audio_ms=longest)).max_segment_ms
+        for longest in (10_000, 60_000)
+    ]
+    assert limits == [10_000, 30_000]
 
 
 def test_cores_are_lists_or_nodes() -> None:
@@ -206,7 +186,7 @@ def test_the_thread_that_steps_is_bound_and_no_other(target: Path) -> None:
 
     before = os.sched_getaffinity(0)
     core = min(before)
-    options = Options(str(target), dtype="float32", cores=str(core), max_context_tokens=64)
+    options = Qwen3AsrOptions(str(target), dtype="float32", cores=str(core), max_context_tokens=64)
     engine: Any = qwen3.build(options, SharedModels())
     assert isinstance(engine, PlacedEngine)
     found: list[set[int]] = []
@@ -241,24 +221,26 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_has_every_linear_layer_and_is_sane(target: Path, recordings: Path) -> None:
-    numbers = Numbers("float32", "cpu", "int8")
+    numbers = AsrNumerics("float32", "cpu", "int8")
     layers = report_quantization(str(target), "", numbers, [recordings])
-    loaded = build.load(str(target), "", Numbers("float32", "cpu", "none"), 2048)
+    loaded = build.load(str(target), "", AsrNumerics("float32", "cpu", "none"), 2048)
     assert [each.name for each in layers] == [name for name, _ in linears(loaded.decoder)]
     assert all(0 < each.error < 0.1 for each in layers)
     assert all(each.smoothed_error is not None and each.smoothed_error > 0 for each in layers)
-    weights = Numbers("float32", "cpu", "int8-weights")
+    weights = AsrNumerics("float32", "cpu", "int8-weights")
     less = report_quantization(str(target), "", weights, [recordings / "0.wav"])
     assert np.mean([each.error for each in less]) < np.mean([each.error for each in layers])
     assert all(each.smoothed_error is None for each in less)
 
 
 def test_calibration_smooths_what_is_loaded(target: Path, recordings: Path) -> None:
-    loaded = build.load(str(target), "", Numbers("float32", "cpu", "int8", str(recordings)), 2048)
+    loaded = build.load(
+        str(target), "", AsrNumerics("float32", "cpu", "int8", str(recordings)), 2048
+    )
     layers = [each for each in loaded.decoder.modules() if isinstance(each, Int8Linear)]
     assert len(layers) == 4 * 4 + 1
     assert all(each.shrink is not None and float(each.shrink.std()) > 0 for each in layers)
-    rough = build.load(str(target), "", Numbers("float32", "cpu", "int8"), 2048)
+    rough = build.load(str(target), "", AsrNumerics("float32", "cpu", "int8"), 2048)
     head = rough.decoder["head"]
     assert isinstance(head, Int8Linear)
     assert head.shrink is None
@@ -266,7 +248,7 @@ def test_calibration_smooths_what_is_loaded(target: Path, recordings: Path) -> N
 
 def test_recordings_that_cannot_be_read_are_named(target: Path, tmp_path: Path) -> None:
     def load(calibration: Path) -> None:
-        build.load(str(target), "", Numbers("float32", "cpu", "int8", str(calibration)), 512)
+        build.load(str(target), "", AsrNumerics("float32", "cpu", "int8", str(calibration)), 512)
 
     with pytest.raises(ConfigError, match="no recordings"):
         load(tmp_path)
@@ -282,7 +264,7 @@ def test_an_engine_that_is_dropped_frees_its_model(target: Path) -> None:
     import weakref
 
     shared = SharedModels()
-    engine: Any = qwen3.build(Options(str(target), max_context_tokens=64), shared)
+    engine: Any = qwen3.build(Qwen3AsrOptions(str(target), max_context_tokens=64), shared)
     work = make_work(clip(350, 0.5))
     run(engine, [work])
     model: Any = parts(engine).reader._model

@@ -65,7 +65,7 @@ class Rig:
         max_frames: int = 20,
         whole_text: bool = True,
     ) -> None:
-        options = qwen3.Options(model="tiny", max_batch=slots)
+        options = qwen3.Qwen3TtsOptions(model="tiny", max_batch=slots)
         capabilities = qwen3.capabilities(model.config, options)
         self.generator = FrameGenerator(model, slots, POSITIONS)
         self.codec = CodecStreams(model.codec, slots + 1)

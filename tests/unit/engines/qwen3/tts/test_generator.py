@@ -9,18 +9,17 @@ from torch import Tensor
 
 from speech_service.engines.qwen3.tts.frame_pass import MIN_FRAMES, PackedFrames
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
-from speech_service.engines.qwen3.tts.prompt import Prompt, Utterance
+from speech_service.engines.qwen3.tts.prompt import TtsPrompt, Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import GREEDY, Sampling
-from speech_service.engines.runtimes.torch import Body, Passes, as_it_is
+from speech_service.engines.runtimes.torch import Body, Capture, as_it_is
 from tests.unit.engines.qwen3.tts.speaking import POSITIONS, Loaded, frames
 
 TEXTS = ("hello", "the train was late", "今天天气很好", "she said that she would be here by noon")
 HOT = Sampling(temperature=2.0, top_k=0, predictor_temperature=1.5, predictor_top_k=0)
 
-PASSES = [
+CAPTURES = [
     pytest.param(None, id="packed"),
-    pytest.param(Passes(as_it_is, is_quick=True), id="slots"),
-    pytest.param(Passes(as_it_is, is_quick=False), id="one body"),
+    pytest.param(as_it_is, id="slots"),
 ]
 
 
@@ -43,14 +42,14 @@ def utterances() -> list[Utterance]:
     [(GREEDY,), (Sampling(),), (GREEDY, Sampling(), HOT)],
     ids=["greedy", "sampled", "mixed"],
 )
-@pytest.mark.parametrize("passes", PASSES)
+@pytest.mark.parametrize("capture", CAPTURES)
 def test_streams_that_join_and_leave_at_random_are_what_they_are_alone(
-    loaded: Loaded, sampling: tuple[Sampling, ...], passes: Passes | None
+    loaded: Loaded, sampling: tuple[Sampling, ...], capture: Capture | None
 ) -> None:
     model, chance = loaded(), random.Random(5)
     wanted = utterances()
     lengths = [chance.randint(3, 9) for _ in wanted]
-    generator = FrameGenerator(model, 3, POSITIONS, passes)
+    generator = FrameGenerator(model, 3, POSITIONS, capture)
     numbers: dict[int, int] = {}
     spoken: dict[int, list[Tensor]] = {i: [] for i in range(len(wanted))}
     waiting = list(range(len(wanted)))
@@ -110,15 +109,15 @@ def test_a_talker_that_says_the_end_is_heard_after_the_fewest_frames(loaded: Loa
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("passes", PASSES)
+@pytest.mark.parametrize("capture", CAPTURES)
 def test_numbers_that_are_none_fail_alone_and_leave_nothing_behind(
-    loaded: Loaded, passes: Passes | None
+    loaded: Loaded, capture: Capture | None
 ) -> None:
     model, wanted = loaded(), utterances()
-    generator = FrameGenerator(model, 2, POSITIONS, passes)
+    generator = FrameGenerator(model, 2, POSITIONS, capture)
     good = generator.open(model.prompter.prompt(wanted[0]), GREEDY)
     prompt = model.prompter.prompt(wanted[1])
-    bad = generator.open(Prompt(prompt.prefill * torch.nan, prompt.following), GREEDY)
+    bad = generator.open(TtsPrompt(prompt.prefill * torch.nan, prompt.following), GREEDY)
     spoken: list[Tensor] = []
     outcomes = generator.step()
     assert outcomes[bad] is Ended.NOT_FINITE
@@ -163,15 +162,10 @@ def test_bodies_for_every_number_of_streams_are_prepared_before_they_are_needed(
         return body
 
     model, wanted = loaded(), utterances()
-    generator = FrameGenerator(model, 5, POSITIONS, Passes(capture, is_quick=True))
+    generator = FrameGenerator(model, 5, POSITIONS, capture)
     generator.prepare(20)
     assert sorted(captured) == [1, 2, 4, 5]
     for utterance in wanted[:5]:
         generator.open(model.prompter.prompt(utterance), GREEDY)
         generator.step()
     assert len(captured) == 4
-    captured.clear()
-    generator = FrameGenerator(model, 5, POSITIONS, Passes(capture, is_quick=False))
-    generator.prepare(20)
-    generator.prepare(300)
-    assert captured == [5]

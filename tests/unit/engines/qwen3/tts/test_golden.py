@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
 from speech_service.engines.qwen3.tts.model import TtsModel
-from speech_service.engines.qwen3.tts.prompt import Prompt, Reference, Utterance
+from speech_service.engines.qwen3.tts.prompt import Reference, TtsPrompt, Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.golden import Golden, read_golden
@@ -38,7 +38,7 @@ def model_of(loaded: Loaded, name: str) -> TtsModel:
 
 
 @torch.inference_mode()
-def prompt_of(model: TtsModel, case: Mapping[str, Any]) -> Prompt:
+def prompt_of(model: TtsModel, case: Mapping[str, Any]) -> TtsPrompt:
     language = case["language"].lower()
     utterance = Utterance(
         text=case["text"],

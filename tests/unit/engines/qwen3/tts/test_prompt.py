@@ -2,7 +2,7 @@
 
 import torch
 
-from speech_service.engines.qwen3.tts.prompt import Prompt, Reference, Utterance
+from speech_service.engines.qwen3.tts.prompt import Reference, TtsPrompt, Utterance
 from tests.unit.engines.qwen3.tts.speaking import Loaded
 
 
@@ -37,7 +37,7 @@ def test_every_part_changes_the_prompt(loaded: Loaded) -> None:
         Utterance("the train was late", "english", reference=Reference(torch.ones(32), codes, "b")),
     ]
 
-    def fingerprint(prompt: Prompt) -> tuple[int, int, float]:
+    def fingerprint(prompt: TtsPrompt) -> tuple[int, int, float]:
         return len(prompt.prefill), len(prompt.following), round(float(prompt.prefill.sum()), 4)
 
     prints = {fingerprint(prompter.prompt(each)) for each in (base, *others)}
@@ -48,7 +48,7 @@ def test_every_part_changes_the_prompt(loaded: Loaded) -> None:
 def test_text_behind_a_recordings_end_is_given_with_the_frames(loaded: Loaded) -> None:
     prompter = loaded().prompter
 
-    def prompt(frames: int, *, whole_text: bool) -> Prompt:
+    def prompt(frames: int, *, whole_text: bool) -> TtsPrompt:
         codes = torch.arange(16 * frames).reshape(frames, 16) % 2048
         reference = Reference(torch.ones(32), codes, "what is said in it")
         return prompter.prompt(Utterance("and more", reference=reference, whole_text=whole_text))

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.work import SynthesizeWork
-from speech_service.engines.qwen3.tts.abilities import Abilities, check
-from speech_service.engines.qwen3.tts.languages import NAMES
+from speech_service.engines.qwen_release.synthesis import NAMES, Abilities, check
 from speech_service.engines.speaking import nothing_spoken
 from speech_service.text.clean import clean, is_speakable
 

@@ -12,20 +12,20 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from speech_service.engines.pocketsphinx.spoken_text.forms import (
+from speech_service.text.normal_form import normal_form
+from speech_service.text.spoken.forms import (
     MAX_FORM_CHARS,
     Around,
     form_readings,
     is_roman,
     with_signs,
 )
-from speech_service.engines.pocketsphinx.spoken_text.numbers import (
+from speech_service.text.spoken.numbers import (
     cardinal,
     number_readings,
     ordinal,
 )
-from speech_service.engines.pocketsphinx.spoken_text.words import ABBREVIATIONS, Reading
-from speech_service.text.normal_form import normal_form
+from speech_service.text.spoken.words import ABBREVIATIONS, Reading
 
 MAX_READINGS = 24
 """Readings that one unit may have; more would slow the search and help nobody."""
@@ -97,7 +97,7 @@ _VOWELS = frozenset("aeiouy")
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenUnit:
+class ReadableUnit:
     """A word of the text: code points ``[char_start, char_end)`` and how it may be read.
 
     ``readings`` is empty where the span holds nothing that is spoken.
@@ -110,7 +110,7 @@ class SpokenUnit:
     """It holds digits or signs, so it may be read in yet another way."""
 
 
-def spoken_units(text: str) -> list[SpokenUnit]:
+def spoken_units(text: str) -> list[ReadableUnit]:
     """The words of ``text`` in order.
 
     Stand-alone punctuation is no word and makes no unit; a stand-alone symbol that nobody reads aloud (an emoji,
@@ -124,7 +124,7 @@ def spoken_units(text: str) -> list[SpokenUnit]:
             spans.append((begin, gap.start()))
             begin = gap.end()
         spans.append((begin, chunk.end()))
-    units: list[SpokenUnit] = []
+    units: list[ReadableUnit] = []
     for at, (begin, end) in enumerate(spans):
         following = _neighbour(text, *spans[at + 1]) if at + 1 < len(spans) else ""
         _add_unit(text, begin, end, following, units)
@@ -136,11 +136,11 @@ def _neighbour(text: str, begin: int, end: int) -> str:
     return text[begin:end].rstrip(".,;:!?)\"'").lower() if end - begin <= MAX_FORM_CHARS else ""
 
 
-def _add_unit(text: str, begin: int, end: int, following: str, units: list[SpokenUnit]) -> None:
+def _add_unit(text: str, begin: int, end: int, following: str, units: list[ReadableUnit]) -> None:
     full_stop, first = end, begin
     if end - begin == 1 and text[begin] in _COMPARISONS:
         readings = tuple(tuple(said.split()) for said in _SYMBOLS[text[begin]])
-        units.append(SpokenUnit(begin, end, readings))
+        units.append(ReadableUnit(begin, end, readings))
         return
     while begin < end and _is_edge(text[begin]):
         begin += 1
@@ -159,7 +159,7 @@ def _add_unit(text: str, begin: int, end: int, following: str, units: list[Spoke
         is_range=last is not None and bool(_RANGE.fullmatch(text, last.char_end - 1, begin + 1)),
     )
     word = text[begin:end]
-    units.append(SpokenUnit(begin, end, _readings(word, around), _may_differ(word)))
+    units.append(ReadableUnit(begin, end, _readings(word, around), _may_differ(word)))
 
 
 def _may_differ(word: str) -> bool:

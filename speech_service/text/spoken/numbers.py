@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from speech_service.engines.pocketsphinx.spoken_text.words import Reading
+from speech_service.text.spoken.words import Reading
 
 _ONES = [
     "zero",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from speech_service.domain.synthesis import Voice, VoiceGender
-from speech_service.engines.qwen3.tts.languages import NAMES
+from speech_service.engines.qwen_release.synthesis import NAMES
 
 SAMPLE_RATE_HZ = 24_000
 

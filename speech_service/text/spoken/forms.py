@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
 
-from speech_service.engines.pocketsphinx.spoken_text.numbers import (
+from speech_service.text.spoken.numbers import (
     amounts,
     cardinal,
     digit_readings,
     ordinal,
     years,
 )
-from speech_service.engines.pocketsphinx.spoken_text.words import (
+from speech_service.text.spoken.words import (
     CURRENCIES,
     FRACTIONS,
     MONTH_NAMES,
