@@ -119,6 +119,10 @@ class Refinement:
             actions += [Cancel(work_id), *self._order.answer(final.channel, work_id, [warning])]
         return actions
 
+    def last_words(self) -> list[Action]:
+        """Answers that wait for those before them."""
+        return self._order.out_of_turn()
+
     def cancel(self) -> list[Action]:
         """The session ends badly."""
         cancels: list[Action] = [Cancel(work_id) for work_id in self._pending]
