@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.faults.options import Options, Result, Row
+from benchmarks.plotting import pyplot
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
@@ -53,11 +54,7 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(document: Mapping[str, Any], path: Path) -> Path:
     """One PNG with a plot for each row of a results file."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     results: Mapping[str, Result] = document["detail"]["rows"]
     known = {name: row for name, row in rows().items() if name in results}
     figure, grid = plt.subplots(

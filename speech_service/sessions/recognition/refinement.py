@@ -180,4 +180,5 @@ def _joins(char: str) -> bool:
 
 def _warning(final: TranscriptResult, why: str) -> Action:
     message = f"segment {final.segment_id} has no word times: {why}"
-    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "config.word_times", message))
+    place = (final.start_ms, final.end_ms)
+    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "config.word_times", message, *place))
