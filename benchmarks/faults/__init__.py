@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> None:
     """Measure row by row, write ``faults.json``, draw ``faults.png``. Rows that are not run stay as they are there."""
     record = Run("faults", args)
     options = Options(repeats=1 if args.quick else args.repeats, quick=bool(args.quick))
-    known: dict[str, Any] = json.loads(record.path.read_text()) if record.path.exists() else {}
-    kept: dict[str, Any] = known["detail"]["rows"] if args.row and known else {}
     measured: dict[str, Any] = {}
     for name, row in rows(args.row or ROWS).items():
         console.rule(row.NAME)
         part = Run("faults", args)
         measured[name] = {**asyncio.run(row.run(options)), "recorded": part.recorded()}
+    known: dict[str, Any] = json.loads(record.path.read_text()) if record.path.exists() else {}
+    kept: dict[str, Any] = known["detail"]["rows"] if args.row and known else {}
     results = {name: (kept | measured)[name] for name in ROWS if name in kept | measured}
     path = record.write(
         [_figure(row) for result in results.values() for row in result["figures"]],
