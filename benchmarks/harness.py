@@ -46,6 +46,8 @@ class Setup:
     """Kinds of models instead of the default one."""
     options: Mapping[str, object] = field(default_factory=dict[str, object])
     """Of each of ``models``."""
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Variables beside those of this process."""
     command: Sequence[str] = ()
     """Another program that prints the same ready line; empty: the service."""
 
@@ -143,9 +145,11 @@ class Server:
             self._log.close()
 
     def _command(self) -> list[str]:
+        variables = [f"{name}={value}" for name, value in self._setup.environment.items()]
+        python = ["env", PYTHONPATH, *variables, sys.executable]
         if self._setup.command:
-            return ["env", PYTHONPATH, sys.executable, *self._setup.command]
-        command = ["env", PYTHONPATH, sys.executable, "-m", "speech_service", "serve"]
+            return [*python, *self._setup.command]
+        command = [*python, "-m", "speech_service", "serve"]
         if self._setup.models:
             command += ["--config", str(self._config_file())]
         for item in (*OWN_PORTS, *self._setup.overrides):

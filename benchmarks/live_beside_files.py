@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks import client, corpus, harness
 from benchmarks.client import END_SILENCE_S, FILE, Settings
+from benchmarks.plotting import pyplot
 from benchmarks.results import Run
 from benchmarks.stats import Figure, percentile
 from speech.v1 import audio_pb2
@@ -82,11 +83,7 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(document: Mapping[str, Any], path: Path) -> Path:
     """One PNG: the lag of every FINAL, and the partials of every repeat, alone and beside."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     rounds = document["detail"]["rounds"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
     for name, color in (("alone", "#2a6f97"), ("beside", "#c1121f")):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import faults
+from benchmarks.plotting import pyplot
 from benchmarks.results import console, hardware
 
 Document = dict[str, Any]
@@ -85,9 +86,6 @@ def _number(value: float | None) -> str:
 
 def draw(documents: Sequence[Document], folder: Path) -> list[Path]:
     """One PNG for each group of results that is there."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     by_name = {document["name"]: document for document in documents}
     plots: dict[str, Callable[[Any, Document], None]] = {
         "accuracy": _bars("%"),
@@ -127,8 +125,7 @@ def _suffix(document: Document) -> str:
 
 
 def _plot(path: Path, document: Document, plot: Callable[[Any, Document], None]) -> Path:
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     figure, axes = plt.subplots(figsize=(9, 4.8), layout="constrained")
     plot(axes, document)
     machine = document["machine"]

@@ -65,7 +65,7 @@ class Run:
             detail: everything else that was recorded.
         """
         quick = bool(self._args.quick)
-        noise = self._noise()
+        noise = self.noise()
         document = {
             "name": self.name,
             "quick": quick,
@@ -79,14 +79,24 @@ class Run:
             "figures": [figure.row() for figure in figures],
             "detail": detail,
         }
-        folder = Path(self._args.out) / hardware(self._args.hardware)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.name}{'-quick' if quick else ''}.json"
+        path = self.path
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(_finite(document), indent=1, ensure_ascii=False) + "\n")
         _print(self.name, figures, noise, path)
         return path
 
-    def _noise(self) -> dict[str, Any]:
+    @property
+    def path(self) -> Path:
+        """Where the results of this name, on this hardware, are kept."""
+        folder = Path(self._args.out) / hardware(self._args.hardware)
+        return folder / f"{self.name}{'-quick' if self._args.quick else ''}.json"
+
+    def recorded(self) -> dict[str, Any]:
+        """When, by what, of what, and beside what: of a part of a result that is measured by itself."""
+        date, command = self._date.isoformat(timespec="seconds"), self._args.command_line
+        return {"date": date, "command": command, "git": _git(), "noise": self.noise()}
+
+    def noise(self) -> dict[str, Any]:
         """How much of the machine others had; programs that we started count as ours, ended or not."""
         after = procstat.machine_cpu(time.monotonic())
         capacity = (after.wall_s - self._before.wall_s) * (os.cpu_count() or 1)

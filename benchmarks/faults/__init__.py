@@ -1,23 +1,29 @@
 """What harms a service that is attacked or starved, in figures: one row for each kind of fault.
 
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
-recovery after file descriptors ran out; many streams cancelled at once. ``--row`` runs some of them. Writes
-``faults.json`` and ``faults.png``.
+recovery after file descriptors ran out; a worker killed under live streams; many streams cancelled at once; floods of
+HTTP/2 frames; forged containers; secrets in what the service leaves behind. ``--row`` runs some of them. Writes
+``faults.json``, in which each row says when and beside what it was measured, and ``faults.png``.
 """
 
 import argparse
 import asyncio
 import importlib
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.faults.options import Options, Result, Row
+from benchmarks.plotting import pyplot
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
-ROWS = ("stall", "starvation", "descriptors", "kills", "cancels")
+ROWS = (
+    *("stall", "starvation", "descriptors", "kills", "cancels"),
+    *("floods", "containers", "secrets"),
+)
 """Modules of this package, in the order in which they run. One that is not there yet is passed over."""
 
 
@@ -36,13 +42,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure row by row; write ``faults.json`` and draw ``faults.png``."""
+    """Measure row by row, write ``faults.json``, draw ``faults.png``. Rows that are not run stay as they are there."""
     record = Run("faults", args)
     options = Options(repeats=1 if args.quick else args.repeats, quick=bool(args.quick))
-    results: dict[str, Result] = {}
+    measured: dict[str, Any] = {}
     for name, row in rows(args.row or ROWS).items():
         console.rule(row.NAME)
-        results[name] = asyncio.run(row.run(options))
+        part = Run("faults", args)
+        measured[name] = {**asyncio.run(row.run(options)), "recorded": part.recorded()}
+    known: dict[str, Any] = json.loads(record.path.read_text()) if record.path.exists() else {}
+    kept: dict[str, Any] = known["detail"]["rows"] if args.row and known else {}
+    results = {name: (kept | measured)[name] for name in ROWS if name in kept | measured}
     path = record.write(
         [_figure(row) for result in results.values() for row in result["figures"]],
         {name: result["settings"] for name, result in results.items()},
@@ -53,11 +63,7 @@ def run(args: argparse.Namespace) -> None:
 
 def draw(document: Mapping[str, Any], path: Path) -> Path:
     """One PNG with a plot for each row of a results file."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    plt = pyplot()
     results: Mapping[str, Result] = document["detail"]["rows"]
     known = {name: row for name, row in rows().items() if name in results}
     figure, grid = plt.subplots(

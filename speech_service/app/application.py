@@ -9,7 +9,7 @@ from loguru import logger
 
 from speech_service.app.compose import Parts, compose
 from speech_service.app.descriptors import make_room
-from speech_service.config.tree import Config
+from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.edge.certificates import certificates
 from speech_service.edge.interceptor import CallInterceptor
 from speech_service.edge.message_size import MessageSizes
@@ -104,6 +104,11 @@ class Application:
         """Read the files of TLS again, whether or not they look changed."""
         if self._certificates is not None:
             self._certificates.reload()
+
+    def change_log(self, observability: ObservabilityConfig) -> None:
+        """Have the worker log as this process does."""
+        if self.parts.remote is not None:
+            self.parts.remote.change_log(observability)
 
     def log_state(self) -> None:
         """Log what is open."""

@@ -81,7 +81,9 @@ def _handle_signals(
 
     def on_reload() -> None:
         try:
-            log.change(reload().observability)
+            observability = reload().observability
+            log.change(observability)
+            application.change_log(observability)
         except ConfigError as error:
             logger.error("SIGHUP: the configuration stays as it was. {}", error)
         application.reload_certificates()

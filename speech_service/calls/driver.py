@@ -68,6 +68,10 @@ class Session(Protocol):
         """The server drains."""
         ...
 
+    def last_words(self) -> list[Action]:
+        """What is ready and waits for what is not: it leaves out of turn. ``fail`` comes next."""
+        ...
+
     def fail(self, error: SpeechError) -> list[Action]:
         """End with an error; after the end nothing is returned."""
         ...
@@ -144,6 +148,12 @@ class SessionRunner(Generic[AnySession]):
         for action in actions:
             self._one(action)
         self._set_alarm()
+
+    def give_up(self, error: SpeechError) -> None:
+        """``close``, after all that the session has ready: nobody waits for the rest."""
+        if not self._closed:
+            self.perform_now(self.session.last_words())
+        self.close(error)
 
     def close(self, error: SpeechError | None) -> None:
         """End the session from outside (the client is gone, say) and forget its stream. Safe to call twice."""

@@ -1,6 +1,9 @@
 """The environment of this process and of its children. The only module that reads or changes it."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping
 
 ENV_SERVER = "SPEECH_SERVER"
@@ -57,6 +60,17 @@ def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
     if len(paths) > 1 and "" in paths:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return environment
+
+
+def keep_matplotlib_out_of_home() -> None:
+    """Give matplotlib a folder for its fonts that is gone with this process. Call it before it is imported.
+
+    Where the environment names a folder, that one stays.
+    """
+    if "MPLCONFIGDIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="speech-plot-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["MPLCONFIGDIR"] = folder
 
 
 def set_environment_defaults(defaults: Mapping[str, str]) -> None:

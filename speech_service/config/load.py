@@ -71,7 +71,7 @@ def load_with_origins(
     _reject_near_misses(env)
     tree: dict[str, Any] = {}
     origins: dict[str, str] = {}
-    path = file or (Path(env[ENV_CONFIG_FILE]) if env.get(ENV_CONFIG_FILE) else None)
+    path = _file(file, env)
     if path is not None:
         tree = _read_toml(path)
         origins.update(dict.fromkeys(_leaves(tree), f"the file {path}"))
@@ -88,6 +88,27 @@ def load_with_origins(
         _put(tree, keys, value)
         origins[".".join(keys)] = "the command line"
     return LoadedConfig(_convert(Config, tree, "", origins), origins)
+
+
+def asks_for_json(
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether logs are to be JSON lines, by sources of which another part may be wrong."""
+    env = process_environment() if environment is None else environment
+    for item in reversed(overrides):
+        if item.startswith("observability.log_format="):
+            return item.partition("=")[2] == "json"
+    for name, value in env.items():
+        if name.upper() == f"{ENV_PREFIX}OBSERVABILITY__LOG_FORMAT":
+            return value == "json"
+    path = _file(file, env)
+    try:
+        section = _read_toml(path).get("observability") if path is not None else None
+    except ConfigError:  # nothing of it can be read
+        return False
+    return isinstance(section, dict) and cast("Any", section).get("log_format") == "json"
 
 
 def to_mapping(config: Config) -> dict[str, Any]:
@@ -217,6 +238,10 @@ def _leaves(tree: Any, path: str = "") -> list[str]:
     else:
         return [path]
     return [leaf for key, item in items for leaf in _leaves(item, f"{path}.{key}".lstrip("."))]
+
+
+def _file(file: Path | None, env: Mapping[str, str]) -> Path | None:
+    return file or (Path(env[ENV_CONFIG_FILE]) if env.get(ENV_CONFIG_FILE) else None)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

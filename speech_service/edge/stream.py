@@ -127,7 +127,7 @@ class StreamPump(Generic[Request, Response]):
         self._given_up = error
         self.drain()
         if self._runner is not None:
-            self._runner.close(error)
+            self._runner.give_up(error)
         if self._reader is not None:
             self._reader.cancel()
         self._outbox.close()

@@ -60,6 +60,15 @@ class AnswersInOrder:
                     due = []
         return late
 
+    def out_of_turn(self) -> list[Action]:
+        """What was answered and waits for what was not; nothing of it is returned again."""
+        leaving: list[Action] = []
+        for place in (place for places in self._lines.values() for place in places):
+            if place.actions:
+                leaving += place.actions
+                place.actions = ()
+        return leaving
+
     def forget(self, line: Hashable) -> None:
         """Nothing of the line is wanted any more."""
         self._lines.pop(line, None)

@@ -41,10 +41,11 @@ from speech_service.worker.telemetry import BufferingObserver
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
+_MAX_LINE_BYTES = 1 << 24
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a worker until its stdin ends. Configuration: one line of JSON on stdin."""
+    """Run a worker until its stdin ends. Configuration: a line of JSON on stdin."""
     parser = argparse.ArgumentParser(prog="speech_service.worker")
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the connection")
     parser.add_argument("--record", type=int, required=True, help="descriptor of the record")
@@ -52,13 +53,13 @@ def main(arguments: Sequence[str]) -> int:
     _die_with_parent()
     ready = _claim_stdout()
     try:
-        config = from_mapping(json.loads(sys.stdin.buffer.readline()))
+        config = from_mapping(json.loads(_first_line()))
     except (ConfigError, json.JSONDecodeError) as error:
         logger.error("worker cannot start: %s", error)
         return 2
     log = ProcessLog(config.observability, capture=False)
     try:
-        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready))
+        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready, log))
     except ConfigError as error:
         logger.error("worker cannot start: %s", error)
         return 2
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-async def _serve(config: Config, connection: int, record: WorkerRecord, ready: TextIO) -> None:
+async def _serve(
+    config: Config, connection: int, record: WorkerRecord, ready: TextIO, log: ProcessLog
+) -> None:
     loop = asyncio.get_running_loop()
     described = {(told := registry.describe(model)).name: told for model in config.models}
     if len(described) < len(config.models):
@@ -99,7 +102,7 @@ async def _serve(config: Config, connection: int, record: WorkerRecord, ready: T
     preload = asyncio.create_task(_preload(host, config.worker.preload))
     ready.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
     ready.flush()
-    await _stdin_end()
+    await _stdin_end(log)
     preload.cancel()
     serving.cancel()
     await scheduler.close()
@@ -146,10 +149,18 @@ def _claim_stdout() -> TextIO:
     return ready
 
 
-async def _stdin_end() -> None:
-    """Wait until the parent closes our stdin, or dies."""
+def _first_line() -> bytes:
+    """Read no more than it: what follows is for the event loop."""
+    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as unbuffered:
+        return unbuffered.readline()
+
+
+async def _stdin_end(log: ProcessLog) -> None:
+    """Wait until the parent closes our stdin, or dies. Until then each line is the configuration as it is now."""
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
+    reader = asyncio.StreamReader(_MAX_LINE_BYTES)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while await reader.read(4096):
-        pass
+    while line := await reader.readline():
+        observability = from_mapping(json.loads(line)).observability
+        log.change(observability)
+        logger.info("the worker logs from level %s", observability.log_level)

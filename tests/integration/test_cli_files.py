@@ -1,5 +1,6 @@
 """``recognize`` of several files, long files and standard input: order, subtitles, output folders."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-from tests.integration.test_client_cli import cli
+from tests.integration.test_client_cli import cli, start
 
 ABOVE_16_MIB = 17 << 20
 
@@ -32,13 +33,13 @@ def refined(text: str, segment: int) -> pb.RecognitionResult:
     return raw
 
 
-async def by_completion(server: Scripted, context: Context) -> None:
-    """FINALs in order, their words as the aligner happens to end, those of the fourth never."""
+async def all_but_the_fourth(server: Scripted, context: Context) -> None:
+    """FINALs, then their words in the order of the FINALs, as the contract says; those of the fourth never."""
     await context.write(started())
     texts = ["One.", "Two.", "Three.", "Four.", "Five."]
     for segment, text in enumerate(texts, 1):
         await context.write(response(result=result(text, segment)))
-    for segment in (5, 2, 1, 3):
+    for segment in (1, 2, 3, 5):
         await context.write(response(result=refined(texts[segment - 1], segment)))
     while await context.read() is not grpc.aio.EOF:
         pass
@@ -48,7 +49,7 @@ async def by_completion(server: Scripted, context: Context) -> None:
 async def test_words_are_printed_in_the_order_of_time(tmp_path: Path) -> None:
     file = tmp_path / "talk.mp3"
     file.write_bytes(b"x")
-    async with serve(by_completion) as server:
+    async with serve(all_but_the_fourth) as server:
         given = ("recognize", str(file), "--stream", "--words", "--server", server.target)
         words = await cli(*given)
         as_json = await cli(*given, "--json")
@@ -65,6 +66,37 @@ async def test_words_are_printed_in_the_order_of_time(tmp_path: Path) -> None:
     assert [word for word in shown.split() if word.endswith(".")] == [
         *("One.", "Two.", "Three.", "Four.", "Five."),
     ]
+
+
+@pytest.mark.parametrize("tells", ["a later REFINED", "a warning"])
+async def test_a_segment_whose_words_never_come_holds_nothing_back(
+    tmp_path: Path, tells: str
+) -> None:
+    """What stands behind it is written while the stream goes on; the server ends it once that was seen."""
+    written = asyncio.Event()
+
+    async def script(_: Scripted, context: Context) -> None:
+        await context.write(started())
+        for segment, text in enumerate(["One.", "Two."], 1):
+            await context.write(response(result=result(text, segment)))
+        if tells == "a warning":
+            warning = common.Warning(reason="WORD_TIMES_UNAVAILABLE", start_ms=0, end_ms=1000)
+            await context.write(response(warning=warning))
+        await context.write(response(result=refined("Two.", 2)))
+        await written.wait()
+        await context.write(ended())
+
+    file = tmp_path / "talk.mp3"
+    file.write_bytes(b"x")
+    async with serve(script) as server:
+        given = ("recognize", str(file), "--stream", "--words", "--server", server.target)
+        process = await start(*given)
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+        written.set()
+        await process.communicate()
+    assert lines == ["0.000\t1.000\tOne.\n", "1.100\t1.900\tTwo.\n"]
 
 
 @pytest.mark.parametrize("form", ["--srt", "--vtt"])
@@ -207,7 +239,5 @@ async def test_names_that_are_no_text_and_encodings_that_lack_letters(
 
 async def raw(*words: str) -> tuple[bytes, bytes]:
     """Standard output and error as bytes."""
-    from tests.integration.test_client_cli import start
-
     process = await start(*words)
     return await process.communicate()

@@ -123,6 +123,11 @@ async def test_align_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     file.write_bytes(streamed_wav())
     other = tmp_path / "talk.mp3"
     other.write_bytes(b"no wav")
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        monkeypatch.delenv(name, raising=False)
     async with serve_speech() as server:
         given = ("--text", "one two", "--plot", str(picture), "--server", server.target)
         done = await cli("align", str(file), *given)
@@ -134,6 +139,7 @@ async def test_align_draws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         absent = await cli("align", str(file), *given)
     assert done.code == 0
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert not list(home.iterdir()), "matplotlib keeps its fonts elsewhere"
     assert no_wav.code == 2
     assert "only WAV with 16-bit or float samples can be drawn" in no_wav.err
     assert absent.code == 4

@@ -111,6 +111,27 @@ async def test_hangup_reads_the_log_level_again_and_keeps_it_where_the_file_is_b
         assert await server.exit_code(30) == 0
 
 
+async def test_hangup_changes_the_level_of_the_worker_that_runs(toml: Path) -> None:
+    configure(toml, 'observability.log_level = "WARNING"\n', FAKE)
+    async with serving(f"--config={toml}") as server:
+        async with aio.insecure_channel(server.target) as channel:
+            assert await recognizes(channel)  # it runs
+            configure(toml, FAKE)
+            server.signal(signal.SIGHUP)
+            await until(lambda: told_by_worker(server) == ["INFO"])
+            configure(toml, 'observability.log_level = "DEBUG"\n', FAKE)
+            server.signal(signal.SIGHUP)
+            await until(lambda: told_by_worker(server) == ["INFO", "DEBUG"])
+        server.signal()
+        assert await server.exit_code(30) == 0
+
+
+def told_by_worker(server: ServerProcess) -> list[str]:
+    """The levels that it logs to have now."""
+    told = "the worker logs from level "
+    return [line.partition(told)[2].split()[0] for line in server.errors if told in line]
+
+
 def configure(toml: Path, *parts: str) -> None:
     toml.write_text("".join(parts))
 

@@ -41,6 +41,7 @@ UNARY_LIMIT_BYTES = 4 * 1024 * 1024
 """Larger files are streamed: they are sent in pieces, show progress, and their transcript has no size limit."""
 
 REPLY_TOO_LARGE = "REPLY_TOO_LARGE"
+NO_WORDS = "WORD_TIMES_UNAVAILABLE"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +155,7 @@ class _File:
         self._sink = sink
         # FINALs that are not written yet: the first waits for its words, the others for the first.
         self._waiting: dict[int, RecognitionResult] = {}
+        self._wordless: set[int] = set()  # those whose words may still come
 
     async def run(self, slots: asyncio.Semaphore, screen: ProgressScreen) -> int:
         """Transcribe the file; returns its exit code."""
@@ -223,11 +225,16 @@ class _File:
     def _take_result(self, result: RecognitionResult) -> None:
         """A FINAL is written in its turn; where words are wanted and it has none, once its REFINED has come.
 
-        A REFINED may never come, so it does not end the wait of the FINALs after it alone: the end of the stream does.
+        They leave in the order of their channel's FINALs: one that comes says that those before it get none.
         """
-        if result.is_final or (
-            result.kind is ResultKind.REFINED and result.segment_id in self._waiting
-        ):
+        is_refined = result.kind is ResultKind.REFINED and result.segment_id in self._waiting
+        if result.is_final and self._given.words and result.text and not result.words:
+            self._wordless.add(result.segment_id)
+        elif is_refined:
+            for segment_id, final in self._waiting.items():
+                if final.channel == result.channel and segment_id <= result.segment_id:
+                    self._wordless.discard(segment_id)
+        if result.is_final or is_refined:
             self._waiting[result.segment_id] = result
             self._write_ready()
 
@@ -235,13 +242,17 @@ class _File:
         """Write the waiting results up to the first that still lacks its words."""
         while self._waiting:
             first = next(iter(self._waiting.values()))
-            lacks_words = self._given.words and first.is_final and first.text and not first.words
-            if lacks_words and not all_of_them:
+            if first.segment_id in self._wordless and not all_of_them:
                 return
             del self._waiting[first.segment_id]
             self._put(self._writer.result(first))
 
     def _warn(self, warning: ServiceWarning, screen: ProgressScreen) -> None:
+        if warning.reason == NO_WORDS:
+            place = (warning.start_ms, warning.end_ms)
+            lacking = [f for f in self._waiting.values() if (f.start_ms, f.end_ms) == place]
+            self._wordless.difference_update(f.segment_id for f in lacking[:1])
+            self._write_ready()
         screen.error(f"{self._name}: warning: {warning.message}")
 
     def _report(self, error: Exception, screen: ProgressScreen) -> ExitCode:

@@ -1,12 +1,13 @@
 """``speech-service serve``: run the service until SIGTERM or Ctrl-C."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from speech_service.cli.failure import missing_extra
+from speech_service.cli.failure import ExitCode, missing_extra
 from speech_service.config.environment import SERVER_ENVIRONMENT, set_environment_defaults
-from speech_service.config.load import load_config
-from speech_service.config.tree import ServerConfig
+from speech_service.config.load import asks_for_json, load_config
+from speech_service.config.tree import ConfigError, ServerConfig
 from speech_service.signals import ignore_harmless
 
 _HIGHEST_FIRST_PORT = 65_533
@@ -55,15 +56,21 @@ def run(given: argparse.Namespace) -> int:
     """Serve; returns the exit code of the application. SIGHUP reads the settings again.
 
     Raises:
-        ConfigError: the configuration is wrong.
+        ConfigError: the configuration is wrong, and logs are text.
         CommandError: the ``server`` extra is not installed.
     """
-    config = load_config(given.config, overrides(given))
-    if given.port is not None:
-        config = load_config(given.config, [*ports(config.server, given.port), *overrides(given)])
-    ignore_harmless()  # until the service handles them
-    set_environment_defaults(SERVER_ENVIRONMENT)
     try:
+        try:
+            config = load_config(given.config, _settings(given))
+        except ConfigError as error:
+            if not asks_for_json(given.config, overrides(given)):
+                raise
+            from speech_service.observability.logging import json_line
+
+            sys.stderr.write(json_line("ERROR", __name__, str(error)))
+            return ExitCode.USAGE
+        ignore_harmless()  # until the service handles them
+        set_environment_defaults(SERVER_ENVIRONMENT)
         from speech_service import app
 
         return app.run(config, lambda: load_config(given.config, overrides(given)))
@@ -72,6 +79,14 @@ def run(given: argparse.Namespace) -> int:
         if missing in ("", "speech_service", "speech"):
             raise
         raise missing_extra("server", missing) from error
+
+
+def _settings(given: argparse.Namespace) -> list[str]:
+    """The arguments as settings, with ``--port`` put where the configuration listens."""
+    named = overrides(given)
+    if given.port is None:
+        return named
+    return [*ports(load_config(given.config, named).server, given.port), *named]
 
 
 def ports(server: ServerConfig, first: int) -> list[str]:

@@ -11,6 +11,7 @@ from speech_client import AlignedUnit
 from speech_service.cli.failure import missing_extra
 from speech_service.cli.texts import cannot_write
 from speech_service.cli.ui.wav_file import read_samples
+from speech_service.config.environment import keep_matplotlib_out_of_home
 
 _COLUMNS = 2400
 """Points of the outline; more cannot be seen."""
@@ -26,6 +27,7 @@ def check() -> Any:
     Raises:
         CommandError: matplotlib is not installed.
     """
+    keep_matplotlib_out_of_home()
     try:
         # Drawn by the library's own renderer: no window system is asked for.
         return import_module("matplotlib.figure")

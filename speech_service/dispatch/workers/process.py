@@ -2,8 +2,8 @@
 
 The process inherits one end of a socket pair, which its work travels over, and the record that it keeps of itself
 (``record.py``): nothing of it has a name in the file system, so nothing is left of it, however it or we end. It gets
-its configuration as one line of JSON on stdin, which then stays open: its end tells the worker that the front end is
-gone. It answers one line of JSON on stdout when it serves.
+its configuration as one line of JSON on stdin, which then stays open: a further line tells it what changed, its end
+that the front end is gone. It answers one line of JSON on stdout when it serves.
 """
 
 import asyncio
@@ -105,6 +105,12 @@ class WorkerProcess:
         assert self._process is not None, "start() comes first"
         return await self._process.wait()
 
+    def change_log(self, config: Config) -> None:
+        """Have it log as the configuration says now."""
+        self._config = config
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.write(_line(config))  # one that is just being started may get two
+
     def kill(self) -> None:
         """End the process at once; it may be stopped or hang."""
         if self._process is not None and self._process.returncode is None:
@@ -151,7 +157,11 @@ class WorkerProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(ConnectionError):  # it ended already; the next line tells
-            process.stdin.write(json.dumps(to_mapping(self._config)).encode() + b"\n")
+            process.stdin.write(_line(self._config))
             await process.stdin.drain()
         if not await process.stdout.readline():
             raise WorkerStartError(f"it ended with status {await process.wait()}")
+
+
+def _line(config: Config) -> bytes:
+    return json.dumps(to_mapping(config)).encode() + b"\n"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from speech.internal.v1 import worker_pb2 as pb
-from speech_service.config.tree import Config
+from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.dispatch import metrics
 from speech_service.dispatch.workers.outbox import Item, Outbox
 from speech_service.dispatch.workers.process import WORKER_COMMAND
@@ -188,6 +188,10 @@ class RemoteSubmitter:
             with contextlib.suppress(TimeoutError, ConnectionError):
                 return await link.status(self._status_timeout_s)
         return None
+
+    def change_log(self, observability: ObservabilityConfig) -> None:
+        """Have the worker log so."""
+        self._supervisor.change_log(observability)
 
     def stats(self) -> RemoteStats:
         """What is under way now."""

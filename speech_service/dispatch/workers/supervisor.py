@@ -7,7 +7,9 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Sequence
 from typing import Any, Protocol
 
-from speech_service.config.tree import Config
+from msgspec import structs
+
+from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.dispatch import metrics
 from speech_service.dispatch.workers.health import HealthMonitor
 from speech_service.dispatch.workers.lifecycle import Lifecycle
@@ -87,6 +89,12 @@ class Supervisor:
         self._needed.set()
         if not self._closed.is_set() and (self._task is None or self._task.done()):
             self._task = keep(self._supervise, "worker-supervisor")
+
+    def change_log(self, observability: ObservabilityConfig) -> None:
+        """Have this worker, and those after it, log so."""
+        self._config = structs.replace(self._config, observability=observability)
+        if self._process is not None:
+            self._process.change_log(self._config)
 
     async def close(self) -> None:
         """Stop the worker for good."""

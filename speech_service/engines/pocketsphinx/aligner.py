@@ -35,9 +35,9 @@ _PHONES_PER_S = 22
 _SPARE_PHONES = 40
 """Faster than anyone speaks: text beyond this cannot be in the window."""
 _MAX_CANDIDATES = 150
-_MAX_WORDS = 2_000
-"""Of all readings of the candidates of one search. The library builds a search in one go, which takes seconds for more;
-units with many readings then have fewer."""
+_MAX_WORDS = 1_000
+"""Of all readings of the candidates of one search; units with many readings then have fewer. The library builds it
+in one go, with Python's lock, in time that grows with the square of them: 0.3 s for these."""
 _LEAPS = 4
 """Blocks of text further on that a window without a match is compared with."""
 _LEAP_MS = 10_000

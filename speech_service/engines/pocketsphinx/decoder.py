@@ -23,7 +23,7 @@ PADDING_MS = 300
 _LOG_BASE = 1.0001
 _NOISE = 3.0
 """Standard deviation of the padding, in 16-bit steps."""
-_SLICE_BYTES = 2 * ms_to_samples(100)
+_SLICE_BYTES = 2 * ms_to_samples(20)
 """Audio of one call of the library, which holds Python's lock until it is back: others wait for no more than that."""
 _MAX_ADDED = 60_000
 """Words added to the dictionary before the decoder is made anew; the library cannot take words out."""

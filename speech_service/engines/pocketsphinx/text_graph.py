@@ -26,6 +26,8 @@ _OTHER_PHONE = 6.0
 that; other readings do not, and would push the words beside them out of their places."""
 _MAX_OTHER = 24
 """Units of one search that may have any phones: each adds as many ways as there are phones."""
+_MAX_OTHER_PHONES = 72
+"""Of all of them: a search with twice as many takes twice the time, which is that of its audio already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,14 @@ class TextGraph:
         self._occurrences: Counter[tuple[str, ...]] = Counter()
         self._readings: dict[str, tuple[int, tuple[GrammarWord, ...]]] = {}
         self._others: dict[str, tuple[int, tuple[GrammarWord, ...]]] = {}
+        phones_left = _MAX_OTHER_PHONES
         for at, candidate in enumerate(candidates):
             first = [self._add_reading(decoder, at, candidate.unit, r) for r in candidate.readings]
             is_free = freedom.other_readings and candidate.may_differ
-            if is_free and len(self._others) < _MAX_OTHER:
-                self._add_other(decoder, at, candidate, first[0])
+            phones = max(2, candidate.fewest_phones // 2)
+            if is_free and len(self._others) < _MAX_OTHER and phones <= phones_left:
+                self._add_other(decoder, at, candidate.unit, first[0], phones)
+                phones_left -= phones
             left_out = freedom.ending.cost(len(candidates) - at)
             self.arcs.append(Arc(at, self._final, cost=left_out))
             if freedom.jumps is not None:
@@ -151,19 +156,19 @@ class TextGraph:
         return tuple(words)
 
     def _add_other(
-        self, decoder: Decoder, at: int, candidate: Candidate, words: tuple[GrammarWord, ...]
+        self, decoder: Decoder, at: int, unit: int, words: tuple[GrammarWord, ...], phones: int
     ) -> None:
-        """Any phones in the place of a unit, at least half as many as it should have: else it was left out."""
+        """Any phones in the place of a unit, at least ``phones``, half as it should have: or it was left out."""
         phone = decoder.word(_PHONES, self._occurrences[_PHONES])
         self._occurrences[_PHONES] += 1
         source, price = at, _OTHER_READING + _OTHER_PHONE
-        for _ in range(max(2, candidate.fewest_phones // 2)):
+        for _ in range(phones):
             state = self._new_state()
             self.arcs.append(Arc(source, state, phone, price))
             source, price = state, _OTHER_PHONE
         self.arcs.append(Arc(source, source, phone, _OTHER_PHONE))
         self.arcs.append(Arc(source, at + 1))
-        self._others[phone.label] = (candidate.unit, words)
+        self._others[phone.label] = (unit, words)
 
     def _new_state(self) -> int:
         self._last += 1

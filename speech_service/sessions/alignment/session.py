@@ -267,6 +267,10 @@ class AlignmentSession:
         """The server drains: what was received is still aligned."""
         return self._tell(GoingAway(drain_ms))
 
+    def last_words(self) -> list[Action]:
+        """Nothing: one window is on the device at a time, and what is certain of it left at once."""
+        return []
+
     def fail(self, error: SpeechError) -> list[Action]:
         """End with an error; the work is given up."""
         if self._state is _State.DONE:

@@ -236,6 +236,13 @@ class RecognitionChannel:
         if self._open is None:
             self._segmenter.update(options.endpointing)
 
+    def last_words(self) -> list[Action]:
+        """FINALs that wait for one before them."""
+        made = [segment for segment in self._pending if segment.final is not None]
+        for segment in made:
+            self._pending.remove(segment)
+        return [action for segment in made for action in self._send_final(segment)]
+
     def cancel(self) -> list[Action]:
         """The stream ends badly: give up all work."""
         segments = [*self._pending, *([self._open] if self._open else [])]
@@ -412,21 +419,24 @@ class RecognitionChannel:
     def _send_finals(self) -> list[Action]:
         actions: list[Action] = []
         while self._pending and self._pending[0].final is not None:
-            segment = self._pending.popleft()
-            assert segment.final is not None
-            final = self._spoken(segment, segment.final, segment.final_samples)
-            now_s, text = self._shared.clock(), final.text
-            self.finals_sent += 1
-            self.last_final_segment = segment.segment_id
-            self.characters_out += len(text)
-            self.tokens_out += len(final.tokens)
-            if text:
-                self._shared.latency.result_sent(now_s)
-            lag_ms = (now_s - segment.closed_s) * 1000
-            self._shared.latency.final_sent(lag_ms)
-            result = segment.final_result(final, lag_ms)
-            actions += [Emit(result), *map(Emit, repair_warnings(result))]
-            actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
+            actions += self._send_final(self._pending.popleft())
+        return actions
+
+    def _send_final(self, segment: SegmentRecord) -> list[Action]:
+        assert segment.final is not None, "it was decoded"
+        final = self._spoken(segment, segment.final, segment.final_samples)
+        now_s, text = self._shared.clock(), final.text
+        self.finals_sent += 1
+        self.last_final_segment = segment.segment_id
+        self.characters_out += len(text)
+        self.tokens_out += len(final.tokens)
+        if text:
+            self._shared.latency.result_sent(now_s)
+        lag_ms = (now_s - segment.closed_s) * 1000
+        self._shared.latency.final_sent(lag_ms)
+        result = segment.final_result(final, lag_ms)
+        actions: list[Action] = [Emit(result), *map(Emit, repair_warnings(result))]
+        actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
         return actions
 
 

@@ -119,6 +119,10 @@ class Refinement:
             actions += [Cancel(work_id), *self._order.answer(final.channel, work_id, [warning])]
         return actions
 
+    def last_words(self) -> list[Action]:
+        """Answers that wait for those before them."""
+        return self._order.out_of_turn()
+
     def cancel(self) -> list[Action]:
         """The session ends badly."""
         cancels: list[Action] = [Cancel(work_id) for work_id in self._pending]
@@ -176,4 +180,5 @@ def _joins(char: str) -> bool:
 
 def _warning(final: TranscriptResult, why: str) -> Action:
     message = f"segment {final.segment_id} has no word times: {why}"
-    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "config.word_times", message))
+    place = (final.start_ms, final.end_ms)
+    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "config.word_times", message, *place))

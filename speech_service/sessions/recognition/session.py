@@ -119,13 +119,8 @@ class RecognitionSession:
             return f"{stream_id}:{next(work_ids)}"
 
         self._refinement = Refinement(
-            stream_id,
-            new_work_id,
-            identity.final_class,
-            identity.deadline_s,
-            self._latency,
-            clock,
-            identity.bulk_after_ms,
+            *(stream_id, new_work_id, identity.final_class, identity.deadline_s),
+            *(self._latency, clock, identity.bulk_after_ms),
         )
         self._shared = ChannelContext(
             stream_id=stream_id,
@@ -359,6 +354,11 @@ class RecognitionSession:
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received still gets its FINAL."""
         return self._tell(GoingAway(drain_ms))
+
+    def last_words(self) -> list[Action]:
+        """FINALs, and word times, that wait for those before them. ``fail`` comes next."""
+        finals = [action for channel in self._channels for action in channel.last_words()]
+        return [*finals, *self._refinement.last_words()]
 
     def fail(self, error: SpeechError) -> list[Action]:
         """End with an error; all work is given up."""

@@ -281,6 +281,10 @@ class SynthesisSession:
         """The server drains: what was received is still spoken."""
         return self._tell(GoingAway(drain_ms))
 
+    def last_words(self) -> list[Action]:
+        """Word times that wait for those before them. ``fail`` comes next."""
+        return [] if self._state is _State.DONE else self._words.last_words()
+
     def fail(self, error: SpeechError) -> list[Action]:
         """End with an error; all work is given up."""
         if self._state is _State.DONE:

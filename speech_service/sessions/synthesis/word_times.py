@@ -107,6 +107,10 @@ class SpokenWords:
         self._order.forget(context.turn)
         return [Cancel(work_id) for work_id in gone]
 
+    def last_words(self) -> list[Action]:
+        """Answers that wait for those before them."""
+        return self._order.out_of_turn()
+
     def cancel(self) -> list[Action]:
         """The session ends badly."""
         cancels: list[Action] = [Cancel(work_id) for work_id in self._waiting]

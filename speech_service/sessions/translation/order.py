@@ -66,24 +66,36 @@ class TranslationOrder:
             self._queue.popleft()
         return due
 
+    def last_words(self) -> list[Action]:
+        """Translations that wait for those before them; acks keep waiting."""
+        segments = [entry for entry in self._queue if isinstance(entry, SegmentInTargets)]
+        return [
+            action
+            for segment in segments
+            for target in self._targets[segment.sent :]
+            if target in segment.outcomes
+            for action in self._made(segment, target)
+        ]
+
     def _due_of(self, segment: SegmentInTargets) -> list[Action]:
         due: list[Action] = []
         for target in self._targets[segment.sent :]:
-            outcome = segment.outcomes.get(target)
-            if outcome is None:
+            if target not in segment.outcomes:
                 break
             segment.sent += 1
-            if isinstance(outcome, SpeechError):
-                what = f"segment {segment.segment_id} has no translation into {target}"
-                message = f"{what}: {outcome.message} ({outcome.reason})"
-                due.append(Emit(StreamWarning("TRANSLATION_FAILED", "", message)))
-                continue
-            now_s = self._clock()
-            self._latency.result_sent(now_s)
-            self._latency.final_sent((now_s - segment.closed_s) * 1000)
-            self.characters_out += len(outcome)
-            kind = ResultKind.FINAL
-            event = TranslatedSegment(segment.segment_id, target, kind, outcome, segment.source)
-            due.append(Emit(event))
-            due += [Emit(note) for note in segment.notes.pop(target, ())]
+            due += self._made(segment, target)
         return due
+
+    def _made(self, segment: SegmentInTargets, target: str) -> list[Action]:
+        outcome = segment.outcomes[target]
+        if isinstance(outcome, SpeechError):
+            what = f"segment {segment.segment_id} has no translation into {target}"
+            message = f"{what}: {outcome.message} ({outcome.reason})"
+            return [Emit(StreamWarning("TRANSLATION_FAILED", "", message))]
+        now_s = self._clock()
+        self._latency.result_sent(now_s)
+        self._latency.final_sent((now_s - segment.closed_s) * 1000)
+        self.characters_out += len(outcome)
+        kind = ResultKind.FINAL
+        event = TranslatedSegment(segment.segment_id, target, kind, outcome, segment.source)
+        return [Emit(event), *map(Emit, segment.notes.pop(target, ()))]

@@ -265,6 +265,13 @@ class TranslationSession:
         """The server drains: what was received is still translated."""
         return [] if self._done else [Emit(GoingAway(drain_ms))]
 
+    def last_words(self) -> list[Action]:
+        """What was recognized or translated and waits for what was not. ``fail`` comes next."""
+        if self._done:
+            return []
+        heard = self._recognition.last_words() if self._recognition else []
+        return [*heard, *self._order.last_words()]
+
     def fail(self, error: SpeechError) -> list[Action]:
         """End with an error; all work is given up."""
         if self._done:

@@ -1,11 +1,14 @@
 """``serve``'s arguments, and what configuration errors say of where a value came from."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
 
+from speech_service.cli import run
 from speech_service.cli.commands import serve
+from speech_service.cli.failure import ExitCode
 from speech_service.config.environment import local_address
 from speech_service.config.load import load_config
 from speech_service.config.tree import ConfigError, ServerConfig
@@ -94,3 +97,53 @@ def test_variables_of_others_are_left_alone() -> None:
 )
 def test_local_addresses(listen: str, address: str) -> None:
     assert local_address(listen) == address
+
+
+@pytest.mark.parametrize(
+    ("file", "env", "sets"),
+    [
+        ("", {}, ["observability.log_format=json"]),
+        ("", {"SPEECH_OBSERVABILITY__LOG_FORMAT": "json"}, []),
+        ('observability.log_format = "json"', {}, []),
+        ('observability.log_format = "text"', {}, ["observability.log_format=json"]),
+    ],
+)
+def test_what_is_wrong_is_a_json_line_where_json_is_asked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    file: str,
+    env: dict[str, str],
+    sets: list[str],
+) -> None:
+    path = tmp_path / "service.toml"
+    path.write_text(f"{file}\n")
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    wrong = [
+        "--set",
+        "server.max_streams=many",
+        *(word for each in sets for word in ("--set", each)),
+    ]
+    assert run(["serve", "--config", str(path), *wrong]) == ExitCode.USAGE
+    out, err = capfd.readouterr()
+    assert not out
+    (record,) = [json.loads(line) for line in err.splitlines()]
+    assert record["level"] == "ERROR"
+    assert "server.max_streams" in record["message"]
+
+
+def test_the_first_of_two_ports_that_is_wrong_is_a_json_line_too(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["serve", "--port", "5", "--log-format", "json", "--set", "no=1"]) == ExitCode.USAGE
+    assert json.loads(capfd.readouterr().err)["level"] == "ERROR"
+
+
+def test_what_is_wrong_is_text_where_text_is_asked_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "service.toml"
+    path.write_text('observability.log_format = "json"\nnothing = 1\n')
+    assert run(["serve", "--config", str(path), "--log-format", "text"]) == ExitCode.USAGE
+    assert capfd.readouterr().err.startswith("speech-service serve: nothing: unknown key")

@@ -205,6 +205,20 @@ def test_finals_leave_in_order_whatever_order_they_are_computed_in() -> None:
     assert [f.segment_id for f in drive.finals] == [1, 2, 3]
 
 
+def test_last_words_are_the_finals_that_wait_for_one_before_them() -> None:
+    drive = Drive(replace(OPTIONS, partial_results=False))
+    for number in range(4):
+        drive.say(500).finalize(f"f{number}")
+    works = drive.waiting(FINAL)
+    drive.done(works[1], "two").done(works[3], "four")
+    assert not drive.finals
+    drive.perform(drive.session.last_words())
+    assert [final.text for final in drive.finals] == ["two", "four"]
+    assert not drive.acks, "what they wait for has not come"
+    drive.perform(drive.session.last_words())
+    assert len(drive.finals) == 2
+
+
 def test_channels_do_not_wait_for_each_other() -> None:
     drive = Drive(channels=2)
     drive.hears(lambda _, frames: [SPEECH] * len(frames))

@@ -253,3 +253,17 @@ def test_a_late_answer_gives_way_to_its_warning() -> None:
     assert told(actions) == [(1, late), (2, late), (3, "words")]
     assert not known.owns(hears(works[0])), "its answer is nobody's now"
     assert known.owns(hears(works[3])), "it holds nobody"
+
+
+def test_last_words_are_the_answers_that_wait_for_those_before_them() -> None:
+    refining = refinement()
+    first, second = (
+        asked(refining.final(final("Hi.", segment_id=n), AUDIO, OPTIONS)) for n in (1, 2)
+    )
+    answer = WorkDone(second.work_id, Alignment((unit("Hi.", "Hi", 0, 10),)), WorkTiming())
+    assert not refining.work_event(answer)
+    [told] = refining.last_words()
+    assert isinstance(told, Emit)
+    assert isinstance(told.event, TranscriptResult)
+    assert told.event.segment_id == 2
+    assert refining.cancel() == [Cancel(first.work_id)]

@@ -54,6 +54,15 @@ def test_words_are_placed_in_the_audio_and_the_text_of_the_context() -> None:
     ]
 
 
+def test_last_words_are_the_timings_that_wait_for_those_before_them() -> None:
+    drive = SpeechDrive(ALIGNED).text("One two. " * 3).flush()
+    works = [speak(drive) for _ in range(3)]
+    drive.aligned(works[1], found(works[1]))
+    assert not drive.timings()
+    drive.perform(drive.session.last_words())
+    assert [event.units[0].start_ms for event in drive.timings()] == [110]
+
+
 def test_timings_leave_in_the_order_of_the_text_whatever_is_answered_first() -> None:
     drive = SpeechDrive(ALIGNED).text("One two. " * 4).flush()
     works = [speak(drive) for _ in range(4)]

@@ -55,6 +55,17 @@ def test_order_is_kept_whatever_ends_first() -> None:
     assert not drive.do(drive.session.end_of_input()).session.text("more")
 
 
+def test_last_words_are_the_translations_that_wait_for_one_before_them() -> None:
+    drive = Drive().text("One is. Two is. Three ")
+    first, *others = list(drive.work)
+    for work_id in others:
+        drive.answer(work_id)
+    assert not drive.finals()
+    drive.do(drive.session.last_words())
+    assert first in drive.work
+    assert drive.finals() == [*both(1, "One is.")[1:], *both(2, "Two is.")]
+
+
 def test_only_a_few_segments_are_under_way() -> None:
     drive = Drive(targets=("pt",)).text("This is it. " * 50)
     assert len(drive.work) == MAX_OPEN_SEGMENTS
