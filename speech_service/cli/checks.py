@@ -51,15 +51,15 @@ def check_packages(verbose: bool = False) -> list[Check]:
     except importlib.metadata.PackageNotFoundError:
         fix = install_extra("server")
         return [Check("packages", Verdict.WARN, "speech-service runs uninstalled", fix)]
-    checks = [_check_group("base", _names(required, ""), Verdict.FAIL, verbose)]
+    checks = [check_group("base", distributions(required, ""), Verdict.FAIL, verbose)]
     return checks + [
-        _check_group(extra, names, Verdict.WARN, verbose)
+        check_group(extra, names, Verdict.WARN, verbose)
         for extra in _USER_EXTRAS
-        if (names := _names(required, extra))  # None: installed before the extra was added.
+        if (names := distributions(required, extra))  # None: installed before the extra was added.
     ]
 
 
-def _names(required: list[str], extra: str) -> list[str]:
+def distributions(required: list[str], extra: str) -> list[str]:
     """Distributions that an extra ("" the base) asks for."""
     names: list[str] = []
     for requirement in required:
@@ -69,7 +69,8 @@ def _names(required: list[str], extra: str) -> list[str]:
     return names
 
 
-def _check_group(extra: str, names: list[str], missing_is: Verdict, verbose: bool = False) -> Check:
+def check_group(extra: str, names: list[str], missing_is: Verdict, verbose: bool = False) -> Check:
+    """Whether the distributions of an extra are installed."""
     found: list[str] = []
     missing: list[str] = []
     for name in names:

@@ -32,6 +32,8 @@ class RealtimeServer:
     """Heads each piece, as Qwen3-ASR writes it; "" is another model."""
     connections: int = 0
     headers: list[Mapping[str, str]] = field(default_factory=list[Mapping[str, str]])
+    is_waiting: threading.Event = field(default_factory=threading.Event)
+    """Set when it has all audio of the slow connection."""
     left_early: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
@@ -86,8 +88,9 @@ class RealtimeServer:
 
     def _answer(self, connection: ServerConnection, audio: bytes, failure: str) -> None:
         if failure == "slow":
-            for _ in range(100):
-                time.sleep(0.05)
+            self.is_waiting.set()
+            while True:  # until the client leaves
+                time.sleep(0.02)
                 connection.ping()
         if failure == "error":
             self._send(connection, {"type": "error", "error": SECRET, "code": "processing_error"})

@@ -34,6 +34,8 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
+    is_held: bool = False
+    """No answer while the server runs."""
     raw: bytes | None = None
     """The body, instead of the server's own."""
     text: str | None = None
@@ -87,6 +89,7 @@ class SpeechServer:
         self.requests: list[Request] = []
         self.dropped = threading.Event()
         """Set when a client left before it had everything."""
+        self.closed = threading.Event()
         self._lock = threading.Lock()
         owner = self
 
@@ -118,6 +121,8 @@ class SpeechServer:
             self.requests.append(request)
         reply = self.behaviour(request)
         time.sleep(reply.delay_s)
+        if reply.is_held:
+            self.closed.wait()
         if reply.status != 200 or reply.raw is not None:
             error = {"error": {"message": SECRET, "type": "ServerError", "code": reply.status}}
             body = reply.raw if reply.raw is not None else json.dumps(error).encode()
@@ -218,4 +223,7 @@ def serving(behaviour: Behaviour = healthy) -> Iterator[SpeechServer]:
     """Run a server until the block ends."""
     server = SpeechServer(behaviour)
     with answering(server.http):
-        yield server
+        try:
+            yield server
+        finally:
+            server.closed.set()

@@ -224,10 +224,8 @@ def test_what_the_server_refuses_is_not_asked_again(status: int, reason: str) ->
 
 
 def test_the_clients_deadline_is_kept() -> None:
-    with serving(lambda request: Reply(delay_s=5)) as server:
-        begin_s = time.monotonic()
-        error = failure(server.url, work_of(deadline_s=begin_s + 0.3))
-    assert time.monotonic() - begin_s < 2
+    with serving(lambda request: Reply(is_held=True)) as server:
+        error = failure(server.url, work_of(deadline_s=time.monotonic() + 0.3))
     assert isinstance(error, DeadlineError)
 
 

@@ -1,7 +1,6 @@
 """The vllm recognizer, mode realtime, against a server that answers badly, slowly, or not at all."""
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from speech_service.engines.registry import build_engine
 from speech_service.engines.vllm import recognizer as vllm
 from tests.contract.speech_server import MODEL
 from tests.contract.vllm import (
+    TIMEOUT_S,
     abort_many_and_run_a_full_batch,
     engine_of,
     failure,
@@ -92,9 +92,9 @@ def test_realtime_that_is_aborted_closes_its_connection(realtime: "RealtimeServe
     realtime.failures = ["slow"]
     engine = engine_of(realtime.url, mode="realtime")
     engine.admit(work_of())
-    time.sleep(0.3)
+    assert realtime.is_waiting.wait(TIMEOUT_S)
     engine.abort("w")
-    assert realtime.left_early.wait(3)
+    assert realtime.left_early.wait(TIMEOUT_S)
     engine.close()
 
 

@@ -14,6 +14,7 @@ from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import WorkDone
 from tests.contract.speech_server import MODEL, SECRET, Reply, Request, serving
 from tests.contract.vllm import (
+    TIMEOUT_S,
     abort_many_and_run_a_full_batch,
     engine_of,
     failure,
@@ -86,7 +87,7 @@ def test_retry_after_is_honoured() -> None:
 
     with serving(behaviour) as server:
         heard(server.url)
-    assert 0.95 < times_s[1] - times_s[0] < 3
+    assert times_s[1] - times_s[0] > 0.95
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -151,36 +152,29 @@ def test_audio_that_the_server_refuses_is_not_sent_again(status: int) -> None:
 
 
 def test_the_clients_deadline_is_kept() -> None:
-    with serving(lambda request: Reply(delay_s=5)) as server:
-        begin_s = time.monotonic()
-        error = failure(server.url, work_of(deadline_s=begin_s + 0.3))
-    assert time.monotonic() - begin_s < 2
+    with serving(lambda request: Reply(is_held=True)) as server:
+        error = failure(server.url, work_of(deadline_s=time.monotonic() + 0.3))
     assert isinstance(error, DeadlineError)
 
 
 def test_a_slow_server_times_out() -> None:
-    with serving(lambda request: Reply(delay_s=5)) as server:
-        begin_s = time.monotonic()
+    with serving(lambda request: Reply(is_held=True)) as server:
         error = failure(server.url, timeout_s=0.2, deadline_s=0.8)
     assert isinstance(error, UnavailableError)
-    assert time.monotonic() - begin_s < 3
 
 
 def test_a_slow_item_holds_up_no_other_and_is_aborted_at_once() -> None:
     def behaviour(request: Request) -> Reply:
-        return Reply(delay_s=5 if len(request.upload) > 100_000 else 0)
+        return Reply(is_held=len(request.upload) > 100_000)
 
     with serving(behaviour) as server:
         engine = engine_of(server.url)
         engine.admit(work_of(4.0, "slow"))
         engine.admit(work_of(1.0, "quick"))
-        begin_s = time.monotonic()
         while not (ended := engine.step()):
-            assert time.monotonic() - begin_s < 2
+            pass
         assert [event.work_id for event in ended] == ["quick"]
-        begin_s = time.monotonic()
         engine.abort("slow")
-        assert time.monotonic() - begin_s < 0.1
         assert list(engine.step()) == []
         engine.close()
 
@@ -193,7 +187,7 @@ def test_an_abort_closes_the_request() -> None:
         while not server.requests:
             engine.step()
         engine.abort("w")
-        assert server.dropped.wait(3)
+        assert server.dropped.wait(TIMEOUT_S)
         assert list(engine.step()) == []
         engine.close()
 

@@ -23,6 +23,8 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
     delay_s: float = 0.0
+    is_held: bool = False
+    """No answer while the server runs."""
     raw: bytes | None = None
     drop: bool = False
     is_cut: bool = False
@@ -81,6 +83,7 @@ class ScriptedServer:
         self.behaviour = behaviour
         self.questions: list[Question] = []
         self.lock = threading.Lock()
+        self.closed = threading.Event()
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -111,6 +114,8 @@ class ScriptedServer:
         assert handler.path == "/v1/chat/completions"
         reply = self.behaviour(question)
         time.sleep(reply.delay_s)
+        if reply.is_held:
+            self.closed.wait()
         if reply.drop:
             handler.close_connection = True
             handler.connection.close()
@@ -151,4 +156,7 @@ def serving(behaviour: Behaviour = good) -> Iterator[ScriptedServer]:
     """Run a server until the block ends."""
     server = ScriptedServer(behaviour)
     with answering(server.http):
-        yield server
+        try:
+            yield server
+        finally:
+            server.closed.set()

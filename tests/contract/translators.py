@@ -17,7 +17,7 @@ from speech_service.engines.model_server.engine import ServerEngine
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 100.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def work_of(
 
 
 def open_ai(url: str, **options: object) -> ServerEngine:
-    base = openai.OpenAiOptions(base_url=url, model="small", timeout_s=5.0, max_retries=2)
+    base = openai.OpenAiOptions(base_url=url, model="small", timeout_s=60.0, max_retries=2)
     return openai.build(structs.replace(base, **options), SharedModels())
 
 

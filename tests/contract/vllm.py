@@ -23,7 +23,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.engines.vllm import recognizer as vllm
 from tests.contract.speech_server import MODEL, SECRET
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 100.0
 
 
 def work_of(
@@ -47,7 +47,7 @@ def work_of(
 
 
 def engine_of(url: str, **options: object) -> ServerEngine:
-    base = vllm.VllmRecognizerOptions(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
+    base = vllm.VllmRecognizerOptions(base_url=url, model=MODEL, timeout_s=60.0, max_retries=2)
     return vllm.build(structs.replace(base, **options), SharedModels())
 
 

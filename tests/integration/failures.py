@@ -13,7 +13,7 @@ from grpc import aio
 from grpc._cython import cygrpc  # pyright: ignore[reportAttributeAccessIssue] - compiled
 
 DETAILS_KEY = "grpc-status-details-bin"
-WAIT_S = 20.0
+WAIT_S = 60.0
 """How long a test waits for what must come at once; only a hang reaches it."""
 
 _TYPES = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import psutil
 from grpc import aio
 from msgspec import structs
 
@@ -147,6 +148,20 @@ async def until(done: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
     async with asyncio.timeout(timeout_s):
         while not done():  # noqa: ASYNC110 - nothing sets an event
             await asyncio.sleep(0.005)
+
+
+async def settled(count: Callable[[], int], quiet_s: float = 0.5) -> int:
+    """The count, when it has not changed for a while."""
+    before, now = -1, count()
+    while now != before:
+        await asyncio.sleep(quiet_s)
+        before, now = now, count()
+    return now
+
+
+def codec_jobs() -> list[psutil.Process]:
+    """The codecs that run for servers of this process: children of its codec processes."""
+    return [job for codec in psutil.Process().children() for job in codec.children()]
 
 
 # --- messages -----------------------------------------------------------------------------------------

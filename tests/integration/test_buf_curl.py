@@ -26,7 +26,7 @@ async def buf_curl(server: Server, *arguments: str, body: str = "") -> tuple[int
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         out, errors = await process.communicate(body.encode())
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()

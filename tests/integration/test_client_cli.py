@@ -26,7 +26,7 @@ from tests.integration.scripted_server import (
     started,
 )
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -266,7 +266,7 @@ async def test_interrupting_recognize(tmp_path: Path) -> None:
         await asyncio.wait_for(process.stdout.readline(), TIMEOUT_S)
         process.send_signal(signal.SIGINT)
         _, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
-        await asyncio.wait_for(server.closed.wait(), 5)
+        await asyncio.wait_for(server.closed.wait(), TIMEOUT_S)
     assert process.returncode == 130
     assert err == b""
 

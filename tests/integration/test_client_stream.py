@@ -30,6 +30,8 @@ from speech_client import (
     StreamInterruptedError,
     UnavailableError,
 )
+from tests.integration.failures import WAIT_S
+from tests.integration.harness import settled, until
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -216,10 +218,8 @@ async def test_sends_wait_for_a_busy_server() -> None:
         SpeechClient.connect(server.target) as client,
         client.stream_file(b"x" * 40_000_000, on_sent=count) as stream,
     ):
-        await asyncio.sleep(0.5)
-        stalled_at = sent
-        await asyncio.sleep(0.3)
-        assert sent == stalled_at < 20_000_000
+        await until(lambda: sent > 0)
+        assert await settled(lambda: sent) < 20_000_000
         go_on.set()
         assert [type(event) async for event in stream] == [SessionEnded]
     assert sent == 40_000_000
@@ -276,13 +276,13 @@ async def test_leaving_early_cancels_and_leaves_nothing() -> None:
     async with serve() as server, SpeechClient.connect(server.target) as client:
         async with client.stream_recognize() as stream:
             await stream.send_audio(b"x")
-        await asyncio.wait_for(server.closed.wait(), 2)
+        await asyncio.wait_for(server.closed.wait(), WAIT_S)
         with pytest.raises(CancelledError):
             await stream.send_audio(b"x")
         server.closed.clear()
         async with client.stream_file(wav(10), pacing=Pacing.REALTIME):
             await asyncio.sleep(0.05)
-        await asyncio.wait_for(server.closed.wait(), 2)
+        await asyncio.wait_for(server.closed.wait(), WAIT_S)
     assert not other_tasks()
 
 
@@ -299,7 +299,7 @@ async def test_cancelling_the_task_cancels_the_call() -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(server.closed.wait(), 2)
+        await asyncio.wait_for(server.closed.wait(), WAIT_S)
     assert not other_tasks()
 
 
@@ -369,5 +369,4 @@ async def test_many_early_exits_leave_nothing() -> None:
                 pass
 
         await asyncio.gather(*(one(number) for number in range(100)))
-        await asyncio.sleep(0.05)
-    assert not other_tasks()
+        await until(lambda: not other_tasks())

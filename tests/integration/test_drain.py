@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from tests.integration.failures import Failure
+from tests.integration.failures import WAIT_S, Failure
 from tests.integration.harness import Talk, pb, raw_config, recognition_stub, request, until
 from tests.integration.processes import FAKE_TOML, ServerProcess, serving
 from tests.integration.sound import speech
@@ -68,7 +67,7 @@ async def start_speakers(server: ServerProcess) -> tuple[aio.Channel, list[Speak
     speakers = [Speaker(channel, polite=n % 2 == 0) for n in range(STREAMS)]
     running = asyncio.create_task(_all(speakers))
     for speaker in speakers:
-        await asyncio.wait_for(speaker.heard.wait(), 30)
+        await asyncio.wait_for(speaker.heard.wait(), WAIT_S)
     return channel, speakers, running
 
 
@@ -82,11 +81,9 @@ async def test_a_stop_under_live_streams(fake_toml: str, number: int, mode: str)
     arguments = (fake_toml, f"--workers={mode}", "--set=server.drain_grace_s=3")
     async with serving(*arguments) as server:
         channel, speakers, running = await start_speakers(server)
-        started_s = time.monotonic()
         server.signal(number)
-        await asyncio.wait_for(running, 15)
-        assert await server.exit_code(10) == 0
-        assert time.monotonic() - started_s < 8
+        await asyncio.wait_for(running, WAIT_S)
+        assert await server.exit_code(WAIT_S) == 0
         for speaker in speakers:
             assert speaker.told.is_set()
             finals = speaker.talk.finals
@@ -107,19 +104,16 @@ async def test_a_stop_under_live_streams(fake_toml: str, number: int, mode: str)
 
 
 async def test_a_second_signal_stops_at_once(fake_toml: str) -> None:
-    async with serving(fake_toml, "--workers=inline", "--set=server.drain_grace_s=60") as server:
+    async with serving(fake_toml, "--workers=inline", "--set=server.drain_grace_s=600") as server:
         channel, speakers, running = await start_speakers(server)
         server.signal()
         for speaker in speakers:
-            await asyncio.wait_for(speaker.told.wait(), 10)
-        started_s = time.monotonic()
+            await asyncio.wait_for(speaker.told.wait(), WAIT_S)
         impolite = [s for s in speakers if not s.polite]
         assert all(s.failure is None for s in impolite)
         server.signal()
-        code = await server.exit_code(5)
-        assert time.monotonic() - started_s < 3
-        assert code == 0
-        await asyncio.wait_for(running, 10)
+        assert await server.exit_code(WAIT_S) == 0
+        await asyncio.wait_for(running, WAIT_S)
         for speaker in impolite:
             assert speaker.failure is not None
             speaker.failure.is_("UNAVAILABLE", "DRAINING", "RetryInfo")

@@ -262,4 +262,4 @@ async def test_cancel_while_a_final_is_being_computed() -> None:
             await talk.audio(speech(1000))
             await talk.send(finalize={"control_id": "c"})
             await talk.until("speech_event", kind=common.SPEECH_EVENT_KIND_BEGIN)
-        await until(lambda: server.app.parts.edge.admission.open_streams == 0, timeout_s=1.0)
+        await until(lambda: server.app.parts.edge.admission.open_streams == 0)

@@ -129,7 +129,6 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> Callab
 PLACES = [
     (WorkerProcess, "start"),
     (WorkerProcess, "stop"),
-    (WorkerProcess, "_spawn"),
     (WorkerLink, "open"),
     (Frames, "close"),
     (Outbox, "lost"),
@@ -167,10 +166,17 @@ async def test_a_broken_heartbeat_ends_no_worker_that_works(
         assert submitter.stats().pid == pid
 
 
-async def test_it_comes_back_by_itself_and_says_so() -> None:
+LATER_WORKER = """
+import os, runpy, sys
+os.path.exists(sys.argv.pop(1)) or sys.exit(3)
+runpy.run_module("speech_service.worker", run_name="__main__", alter_sys=True)
+"""
+
+
+async def test_it_comes_back_by_itself_and_says_so(tmp_path: Path) -> None:
     """It gives up after a few starts that fail, tries again soon, and needs nobody to ask for it."""
     dead, ready = asyncio.Event(), asyncio.Event()
-    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    command = [sys.executable, "-c", LATER_WORKER, str(tmp_path / "may start")]
     async with remote(config(max_restarts=1), command) as (submitter, outcomes):
         submitter.subscribe(lambda state: dead.set() if state is WorkerState.FAILED else None)
         submitter.subscribe(lambda state: ready.set() if state is WorkerState.READY else None)
@@ -178,7 +184,7 @@ async def test_it_comes_back_by_itself_and_says_so() -> None:
         await failure(outcomes, "a")
         await dead.wait()
         assert not submitter.healthy
-        submitter._supervisor._command = (sys.executable, "-m", "speech_service.worker")
+        (tmp_path / "may start").touch()
         async with asyncio.timeout(PATIENT_S):
             await ready.wait()
         assert submitter.healthy

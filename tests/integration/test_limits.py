@@ -1,7 +1,6 @@
 """Admission, queue, deadlines, priorities, reply size, lag: what is refused, how, and when it works again."""
 
 import asyncio
-import time
 
 import grpc
 import pytest
@@ -27,10 +26,8 @@ async def test_one_stream_too_many() -> None:
         async with server.talk() as one, server.talk() as two:
             await one.read()
             await two.read()
-            started_s = time.monotonic()
             async with server.talk() as third:
                 failure = refused(await third.fails(), "TOO_MANY_CALLS")
-            assert time.monotonic() - started_s < 1.0
             assert failure.info.metadata["max_streams"] == "2"
             await server.works()  # unary calls have a limit of their own
             await one.end()
@@ -83,7 +80,6 @@ async def test_a_deadline_ends_the_call_and_its_waiting_work() -> None:
     async with running(models=[model]) as server:
         first = asyncio.ensure_future(unary(server, speech(1000)))
         await until(lambda: server.app.parts.edge.admission.open_unary == 1)
-        started_s = time.monotonic()
         with pytest.raises(aio.AioRpcError) as caught:
             await unary(server, speech(1000), timeout=0.1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -94,7 +90,6 @@ async def test_a_deadline_ends_the_call_and_its_waiting_work() -> None:
                 await talk.rest()
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: server.app.parts.edge.admission.open_streams == 0)
-        assert time.monotonic() - started_s < 1.0
         assert (await first).results
         await server.idle()
         metrics = await server.metrics()

@@ -79,7 +79,7 @@ async def test_a_pipe_that_nobody_reads_stops_no_call(fake_toml: str, mode: str)
             # The pipe moves again: what was lost is told.
             rest = asyncio.create_task(asyncio.to_thread(read_all, reading))
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 30) == 0
+            assert await asyncio.wait_for(process.wait(), START_S) == 0
             assert "lines were dropped" in (await rest).decode()
     finally:
         if process.returncode is None:
@@ -127,7 +127,7 @@ async def test_the_service_runs_where_nothing_can_be_written(fake_toml: str, kin
             )
             assert reply.results
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await asyncio.wait_for(process.wait(), START_S) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -168,7 +168,7 @@ async def test_every_line_of_a_json_log_is_a_flat_record(fake_toml: str) -> None
             timeout=60,
         )
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert await asyncio.wait_for(process.wait(), START_S) == 0
     lines = [*(await process.stdout.read()).splitlines(), *(await errors).splitlines()]
     records = [json.loads(line) for line in lines]
     assert records

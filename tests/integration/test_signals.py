@@ -138,7 +138,7 @@ def configure(toml: Path, *parts: str) -> None:
 
 async def quiet(channel: aio.Channel, server: ServerProcess) -> None:
     """Wait until calls are logged no more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             before = len(server.errors)
             assert await recognizes(channel)

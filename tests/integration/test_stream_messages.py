@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 
 import grpc
 import pytest
@@ -314,10 +313,8 @@ async def test_progress_is_the_heartbeat() -> None:
         assert progress.decoded_ms > 1960
         assert progress.final_ms > 1600
         assert progress.lag_ms == 2000 - progress.decoded_ms
-        received_s = time.monotonic()
         for _ in range(3):
             await talk.until("progress")
-        assert time.monotonic() - received_s < 5
 
 
 async def test_keep_alive_holds_an_idle_stream_open() -> None:

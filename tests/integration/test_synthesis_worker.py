@@ -1,6 +1,5 @@
 """Real speech through a worker process: hibari."""
 
-import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -36,10 +35,8 @@ async def test_speech_through_a_worker_process() -> None:
         async with SpeechTalk(server, config(encoding=FLAC)) as talk:
             await talk.text(TEXT, "a")
             await talk.until("audio", context_id="a")
-            began = time.monotonic()
             await talk.cancel("a")
             await talk.until("control_ack", control_id="c")
-            assert time.monotonic() - began < 0.5
             await talk.text("And then it was quiet.", "b")
             await talk.end()
         spoken = gather(talk.events, "b")

@@ -99,7 +99,7 @@ async def test_a_server_that_is_down_costs_no_recognition() -> None:
 
 
 async def test_a_slow_server_is_given_up() -> None:
-    with serving(lambda _: Reply("tarde", delay_s=1.0)) as server:
+    with serving(lambda _: Reply(is_held=True)) as server:
         async with translating(model=model(server)) as service:
             settings = config("pt", source_language="en")
             with pytest.raises(aio.AioRpcError) as caught:

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import re
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -308,9 +307,7 @@ async def test_500_files_keep_cues_and_times_whatever_comes_back(fail_every: int
             assert times.findall(result.text) == times.findall(text)
             assert result.cue_count == len(times.findall(text))
 
-        started_s = time.monotonic()
         for first in range(0, 500, 10):
             await asyncio.gather(*(one(fail_every * 1000 + first + n) for n in range(10)))
-        assert time.monotonic() - started_s < 60
         assert set(failures) <= {"INTERNAL", "UNAVAILABLE"}
         assert len(failures) < 100

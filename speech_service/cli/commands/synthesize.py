@@ -104,13 +104,13 @@ def run(given: argparse.Namespace) -> int:
     """
     if given.output is None and not given.play:
         raise CommandError("say where the audio goes: -o FILE or --play", ExitCode.USAGE)
-    form = _format(given)
+    form = audio_format(given)
     if given.play and form != "wav":
         raise CommandError(f"--play takes WAV, not {form}", ExitCode.USAGE)
     return asyncio.run(_speak(given, read_argument(given.text), _options(given, FORMATS[form])))
 
 
-def _format(given: argparse.Namespace) -> str:
+def audio_format(given: argparse.Namespace) -> str:
     """The form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
     suffix = given.output.suffix.lower() if given.output else ""
     allowed = _SUFFIXES.get(suffix)

@@ -83,11 +83,11 @@ async def test_a_waiting_reader_is_woken() -> None:
     reading = asyncio.create_task(box.get())
     await asyncio.sleep(0)
     box.put(progress(1))
-    assert await asyncio.wait_for(reading, 1) == progress(1)
+    assert await asyncio.wait_for(reading, 60) == progress(1)
     reading = asyncio.create_task(box.get())
     await asyncio.sleep(0)
     box.close()
-    assert await asyncio.wait_for(reading, 1) is None
+    assert await asyncio.wait_for(reading, 60) is None
 
 
 async def test_blocked_time_counts_only_while_something_waits(

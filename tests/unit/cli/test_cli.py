@@ -223,9 +223,9 @@ def test_doctor_checks() -> None:
 
 
 def test_doctor_reports_missing_packages() -> None:
-    group = checks._check_group("mic", ["rich", "not-there"], Verdict.WARN)
+    group = checks.check_group("mic", ["rich", "not-there"], Verdict.WARN)
     assert (group.verdict, group.found) == (Verdict.WARN, "missing: not-there")
     assert group.fix.startswith("pip install '.[mic]' in the source folder")
     required = ["rich<16,>=13.7", "av<19,>=18.1; extra == 'server'", 'x; extra == "dev"']
-    assert checks._names(required, "") == ["rich"]
-    assert checks._names(required, "server") == ["av"]
+    assert checks.distributions(required, "") == ["rich"]
+    assert checks.distributions(required, "server") == ["av"]

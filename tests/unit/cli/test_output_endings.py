@@ -11,7 +11,7 @@ from speech_service.cli.failure import CommandError, ExitCode
 
 def form_of(output: str | None, form: str | None = None) -> str:
     given = argparse.Namespace(output=Path(output) if output else None, format=form)
-    return synthesize._format(given)
+    return synthesize.audio_format(given)
 
 
 @pytest.mark.parametrize(

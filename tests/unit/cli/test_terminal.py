@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.progress import Progress
 
 from speech_service.cli import streams
 from speech_service.cli.ui import tables
-from speech_service.cli.ui.progress import ProgressScreen, audio_length_ms, clock, status
+from speech_service.cli.ui.progress import (
+    FileProgress,
+    audio_length_ms,
+    clock,
+    status,
+)
 from speech_service.cli.ui.tables import Column, show
 from tests.unit.cli.test_speech_commands import wav
 
@@ -115,34 +121,35 @@ def test_no_time_left_is_claimed_before_it_can_be_reckoned() -> None:
     assert status(None, None, 0.5, 3.0, "recognized", 80) == "50%  ETA 0:03  elapsed 0:03"
 
 
+def one_bar(length_ms: int | None, moved: list[float]) -> FileProgress:
+    screen = Progress()
+    return FileProgress(screen, screen.add_task("a", total=None), length_ms, moved.append)
+
+
 def test_progress_is_what_was_recognized_and_not_what_was_sent(tmp_path: Path) -> None:
     moved: list[float] = []
     file = tmp_path / "a.wav"
     file.write_bytes(wav(bytes(160_000)))  # 10 s of 8 kHz, 16 bit
-    screen = ProgressScreen([1, 1])
-    screen._moved = lambda number, fraction: moved.append(fraction)  # type: ignore[method-assign]
-    with screen.file(str(file)) as bar:
-        bar.sent(160_044, 160_044)
-        assert moved == []
-        bar.done(2_500)
-        bar.done(1_000)  # A FINAL of an earlier channel does not turn the bar back.
-        bar.done(5_000)
-    assert moved == [0.25, 0.25, 0.5, 1.0]
+    bar = one_bar(audio_length_ms(str(file), None), moved)
+    bar.sent(160_044, 160_044)
+    assert moved == []
+    bar.done(2_500)
+    bar.done(1_000)  # A FINAL of an earlier channel does not turn the bar back.
+    bar.done(5_000)
+    assert moved == [0.25, 0.25, 0.5]
 
 
 def test_the_length_of_a_container_is_reckoned_from_what_was_received(tmp_path: Path) -> None:
     moved: list[float] = []
     file = tmp_path / "a.mp3"
     file.write_bytes(b"ID3")
-    screen = ProgressScreen([1, 1])
-    screen._moved = lambda number, fraction: moved.append(fraction)  # type: ignore[method-assign]
-    with screen.file(str(file)) as bar:
-        bar.sent(1_000, 4_000)
-        bar.done(1_000)
-        assert moved == []  # Nothing to reckon by.
-        bar.received(10_000)
-        bar.done(4_000)
-    assert moved == [0.1, 1.0]
+    bar = one_bar(audio_length_ms(str(file), None), moved)
+    bar.sent(1_000, 4_000)
+    bar.done(1_000)
+    assert moved == []  # Nothing to reckon by.
+    bar.received(10_000)
+    bar.done(4_000)
+    assert moved == [0.1]
 
 
 def test_the_length_of_a_file(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class Outcomes:
         for work in works:
             self._submitter.submit(work, self._on_event)
 
-    async def wait(self, *work_ids: str, timeout_s: float = 10) -> list[WorkEvent]:
+    async def wait(self, *work_ids: str, timeout_s: float = 60) -> list[WorkEvent]:
         """The events of the works, once all are there."""
         async with asyncio.timeout(timeout_s):
             while not all(work_id in self.events for work_id in work_ids):
@@ -154,7 +154,7 @@ class Outcomes:
         self._changed.set()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 10) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     """Wait until ``condition()`` holds."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110

@@ -319,7 +319,6 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
         assert not stats.running
         assert all(entry.depth == 0 for entry in stats.queued.values())
         assert all(engine.items == {} for engine in engines)
-        assert scheduler._pool._aborts == set()
         assert grown_bytes < 100_000
 
 

@@ -1,6 +1,5 @@
 """The tests of a module share one codec process, on one event loop; each must leave it without a child."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest_asyncio
 
 from speech_service.media.codec.host import CodecHost
 from speech_service.media.decode.pool import DecoderPool
+from tests.unit.dispatch.builders import until
 
 HERE = Path(__file__).parent
 
@@ -31,11 +31,7 @@ async def codec_process() -> AsyncIterator[CodecHost]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def host(codec_process: CodecHost) -> AsyncIterator[CodecHost]:
     yield codec_process
-    for _ in range(100):
-        if not children_of(codec_process):
-            return
-        await asyncio.sleep(0.02)
-    assert not children_of(codec_process), "the test left a codec child behind"
+    await until(lambda: not children_of(codec_process))  # else the test left a codec child behind
 
 
 @pytest_asyncio.fixture(loop_scope="module")

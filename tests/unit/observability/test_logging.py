@@ -197,7 +197,7 @@ async def _run_a_session(*, fail_finals: bool) -> list[SessionEvent]:
     await runner.catch_up()
     await runner.perform(session.finalize("f1"))
     await runner.perform(session.end_of_audio())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         error = await runner.finished
     runner.close(None)
     call = ended_call()

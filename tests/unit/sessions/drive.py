@@ -42,11 +42,11 @@ class Drive(CheckedSession):
 
     def say(self, ms: float, step_ms: float = 100) -> "Drive":
         """Speech on all channels, in messages of ``step_ms``."""
-        return self._speak(ms, step_ms, SPEECH)
+        return self.speak(ms, step_ms, SPEECH)
 
     def quiet(self, ms: float, step_ms: float = 100) -> "Drive":
         """Audio without speech."""
-        return self._speak(ms, step_ms, QUIET)
+        return self.speak(ms, step_ms, QUIET)
 
     def silence(self, ms: float) -> "Drive":
         """A silence message."""
@@ -124,7 +124,7 @@ class Drive(CheckedSession):
             self.done(next(iter(self.in_flight.values())), text)
         return self
 
-    def _speak(self, ms: float, step_ms: float, score: float) -> "Drive":
+    def speak(self, ms: float, step_ms: float, score: float) -> "Drive":
         self.hears(lambda _, frames: [score] * len(frames))
         left = ms_to_samples(ms)
         while left:

@@ -30,7 +30,7 @@ def answer(drive: Drive, said: Hypothesis, text: str | None = None) -> Drive:
 def utterance(drive: Drive, ms: float, score: float) -> Drive:
     """Speech of one probability, with silence round it."""
     drive.quiet(700)
-    drive._speak(ms, 32, score)
+    drive.speak(ms, 32, score)
     return drive.quiet(800)
 
 
