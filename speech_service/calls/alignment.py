@@ -33,7 +33,6 @@ class OpenedAlignment:
         limits: DecodeLimits,
         on_event: OnEvent,
         deadline_s: float | None,
-        audio_field: str,
         pace: AlignmentPace | None = None,
     ) -> None:
         """``natural_classes``: of windows that the client waits for, and of the others."""
@@ -49,13 +48,12 @@ class OpenedAlignment:
         self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
         self.source: AudioSource = make_source(
             request.audio,
-            audio_field,
             parts.decoders,
             limits,
             False,
             self._block,
             lambda error: self.runner.close(error),
-            lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+            lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
             self._finish,
         )
 

@@ -92,9 +92,9 @@ class ChannelMixer:
 class RawSource:
     """Headerless audio."""
 
-    def __init__(self, raw: RawFormat, field: str, mixer: ChannelMixer, on_block: OnBlock) -> None:
+    def __init__(self, raw: RawFormat, option: str, mixer: ChannelMixer, on_block: OnBlock) -> None:
         self._rate_hz = raw.sample_rate_hz
-        self._decoder = RawDecoder(raw, field)
+        self._decoder = RawDecoder(raw, option)
         self._mixer = mixer
         self._on_block = on_block
 
@@ -129,7 +129,7 @@ class ContainerSource:
         self,
         pool: DecoderPool,
         audio_format: ContainerFormat | OpusPacketsFormat,
-        field: str,
+        option: str,
         limits: DecodeLimits,
         mixer: ChannelMixer,
         on_block: OnBlock,
@@ -137,7 +137,7 @@ class ContainerSource:
         on_loss: OnLoss,
         on_unreadable: OnUnreadable,
     ) -> None:
-        self._decoder = pool.lasting(audio_format, limits, field)
+        self._decoder = pool.lasting(audio_format, limits, option)
         self._mixer = mixer
         self._on_block = on_block
         self._on_error = on_error
@@ -252,7 +252,6 @@ def stream_limits(config: DecoderConfig) -> DecodeLimits:
 
 def make_source(
     audio_format: RawFormat | ContainerFormat | OpusPacketsFormat,
-    field: str,
     pool: DecoderPool,
     limits: DecodeLimits,
     separate_channels: bool,
@@ -261,16 +260,17 @@ def make_source(
     on_loss: OnLoss,
     on_unreadable: OnUnreadable,
     rate_hz: int = MODEL_RATE_HZ,
+    option: str = "audio",
 ) -> AudioSource:
     """The source for ``audio_format``.
 
-    ``field``: path of the request field that carries the bytes. ``on_error``: decoding failed between two calls.
+    ``on_error``: decoding failed between two calls.
     ``on_loss``: each part that is missing, after the audio before it. ``on_unreadable``: called at most once, before
-    ``end``: the consumer had best end well. ``rate_hz``: of the blocks.
+    ``end``: the consumer had best end well. ``rate_hz``: of the blocks. ``option``: what the bytes are, for errors.
     """
     mixer = ChannelMixer(separate_channels, rate_hz)
     if isinstance(audio_format, RawFormat):
-        return RawSource(audio_format, field, mixer, on_block)
+        return RawSource(audio_format, option, mixer, on_block)
     return ContainerSource(
-        pool, audio_format, field, limits, mixer, on_block, on_error, on_loss, on_unreadable
+        pool, audio_format, option, limits, mixer, on_block, on_error, on_loss, on_unreadable
     )

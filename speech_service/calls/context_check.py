@@ -14,7 +14,7 @@ import numpy as np
 from speech_service.calls.call import new_id
 from speech_service.domain.errors import (
     InternalError,
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     SpeechError,
 )
@@ -35,9 +35,7 @@ _NOTHING = np.zeros(512, np.float32)
 _NOTHING.setflags(write=False)
 
 
-async def check_context(
-    submitter: Submitter, request: RecognitionRequest, prefix: str = "config"
-) -> None:
+async def check_context(submitter: Submitter, request: RecognitionRequest) -> None:
     """Refuse a context that the model cannot read; of a lenient request leave out what is too much, with a warning.
 
     Terms go first, the last of them first; of the text, which came before, its end is kept.
@@ -45,7 +43,6 @@ async def check_context(
     Args:
         submitter: takes the question to the model.
         request: its options may be changed, and a warning be added.
-        prefix: path of the RecognitionConfig, for the error.
 
     Raises:
         LimitExceededError: the context is too long, and the request is strict.
@@ -56,9 +53,9 @@ async def check_context(
         return
     message, limit = request.message.context, request.model.max_context_tokens
     text_first = len(message.text) > sum(map(len, message.terms))
-    field = f"{prefix}.context.{'text' if text_first else 'terms'}"
+    option = f"context.{'text' if text_first else 'terms'}"
     if not request.lenient:
-        raise LimitExceededError(field, "max_context_tokens", limit, "has too many tokens")
+        raise LimitExceededError(option, "max_context_tokens", limit, "has too many tokens")
     text = request.taken.text
     terms = await check.most(
         [joined_context(text, request.taken.terms[:n]) for n in _upto(request.taken.terms)]
@@ -69,7 +66,7 @@ async def check_context(
         kept = ends[await check.most(ends) or 0]
     request.options = replace(request.options, context=kept)
     problem = f"has too many tokens for model {request.model.name!r}, at most {limit}; the rest was left out"
-    request.warnings.append(StreamWarning("CONTEXT_CUT", field, problem))
+    request.warnings.append(StreamWarning("CONTEXT_CUT", option, problem))
 
 
 def _upto(items: Sequence[str]) -> range:
@@ -103,7 +100,7 @@ class _Check:
         match await self._asked(context):
             case WorkDone():
                 return True
-            case WorkFailed(error=InvalidFieldError()):
+            case WorkFailed(error=InvalidOptionError()):
                 return False
             case WorkFailed(error=error):
                 raise error

@@ -36,9 +36,7 @@ class OpenedRecognition:
         limits: DecodeLimits,
         on_event: OnEvent,
         deadline_s: float | None,
-        audio_field: str,
     ) -> None:
-        """``audio_field``: path of the request field that carries audio, for errors."""
         call = current_call.get()
         call.session_id = call.session_id or new_id()
         call.model = request.model.name
@@ -58,13 +56,12 @@ class OpenedRecognition:
         self._on_event = on_event
         self.source: AudioSource = make_source(
             request.audio,
-            audio_field,
             parts.decoders,
             limits,
             request.options.separate_channels,
             self._block,
             lambda error: self.runner.close(error),
-            lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+            lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
             self._finish,
         )
         self.runner = self._make_runner()

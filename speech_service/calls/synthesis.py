@@ -126,7 +126,7 @@ class OpenedSynthesis:
     def warn(self, request: SynthesisRequest) -> None:
         """Tell the client what was left out."""
         for warning in request.warnings:
-            actions = self.session.warn(warning.reason, warning.field, warning.message)
+            actions = self.session.warn(warning)
             self.runner.perform_now(actions)
 
     def audio_sent(self, turn: int, audio_ms: float) -> None:
@@ -161,7 +161,7 @@ def check_text(text: str, limit: int) -> None:
     """Refuse text that is too long or says nothing.
 
     Raises:
-        InvalidFieldError: it says nothing.
+        InvalidOptionError: it says nothing.
         LimitExceededError: it is too long.
     """
     if len(text) > limit:
@@ -173,7 +173,7 @@ async def make_voice(parts: EdgeParts, request: SynthesisRequest, field: str) ->
     """Make the voice that a request brings along, if it does; ``field`` is the path of its configuration.
 
     Raises:
-        InvalidFieldError: the prompt or the description is wrong.
+        InvalidOptionError: the prompt or the description is wrong.
         PreconditionError: it is right, but no loaded model clones or designs voices.
         UnsupportedOptionError: the request's model does not, but another one does.
     """

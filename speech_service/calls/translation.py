@@ -39,9 +39,8 @@ class OpenedTranslation:
         limits: DecodeLimits,
         on_event: OnEvent,
         deadline_s: float | None,
-        audio_field: str,
     ) -> None:
-        """``voices``: how targets are spoken. ``audio_field``: path of the field that carries audio, for errors."""
+        """``voices``: how targets are spoken."""
         call = current_call.get()
         call.session_id = call.session_id or new_id()
         call.model = request.model
@@ -68,13 +67,12 @@ class OpenedTranslation:
         if recognition is not None:
             self.source = make_source(
                 recognition.audio,
-                audio_field,
                 parts.decoders,
                 limits,
                 recognition.options.separate_channels,
                 self._block,
                 lambda error: self.runner.close(error),
-                lambda loss, passed_ms: self.runner.session.lost(loss, audio_field, passed_ms),
+                lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
                 self._finish,
             )
 

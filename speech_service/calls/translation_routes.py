@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.domain.errors import InvalidFieldError, ResourceNotFoundError, SpeechError
+from speech_service.domain.errors import InvalidOptionError, ResourceNotFoundError, SpeechError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.language_pairs import (
     model_lacks_pair,
@@ -12,7 +12,7 @@ from speech_service.engines.language_pairs import (
 )
 from speech_service.text import bcp47
 
-TARGETS_FIELD = "config.target_languages"
+TARGETS = "target_languages"
 
 
 class TranslationRoutes:
@@ -44,27 +44,27 @@ class TranslationRoutes:
         """True where a model translates the pair."""
         return any(serves_pair(model, source, target) for model in self._models)
 
-    def find(self, source: str, target: str, field: str = TARGETS_FIELD) -> ModelCapabilities:
+    def find(self, source: str, target: str, option: str = TARGETS) -> ModelCapabilities:
         """The model for a pair. An empty ``source`` is one that nobody could tell.
 
         Raises:
             UnsupportedOptionError: the chosen model lacks the pair.
             PreconditionError: no model has it; says how to get one.
-            InvalidFieldError: one may have it, but the source is not known.
+            InvalidOptionError: one may have it, but the source is not known.
         """
         for model in self._models:
             if serves_pair(model, source, target):
                 return model
         if not source and any(_has_target(model, target) for model in self._models):
-            raise InvalidFieldError(
-                "config.source_language",
+            raise InvalidOptionError(
+                "source_language",
                 "is not given, and the text does not tell",
                 "a BCP-47 code",
                 reason="SOURCE_LANGUAGE_UNKNOWN",
             )
-        raise self._nobody(source, target, field)
+        raise self._nobody(source, target, option)
 
-    def into(self, target: str, field: str = TARGETS_FIELD) -> Sequence[ModelCapabilities]:
+    def into(self, target: str, option: str = TARGETS) -> Sequence[ModelCapabilities]:
         """The models that have ``target``, whatever the source.
 
         Raises:
@@ -73,12 +73,12 @@ class TranslationRoutes:
         """
         found = [model for model in self._models if _has_target(model, target)]
         if not found:
-            raise self._nobody("", target, field)
+            raise self._nobody("", target, option)
         return found
 
-    def _nobody(self, source: str, target: str, field: str) -> SpeechError:
+    def _nobody(self, source: str, target: str, option: str) -> SpeechError:
         if self._chosen is not None:
-            return model_lacks_pair(self._chosen, source, target, field)
+            return model_lacks_pair(self._chosen, source, target, option)
         names = [model.name for model in self._models]
         return no_model_for_pair(source or "an unnamed language", target, names)
 

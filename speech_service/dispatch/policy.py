@@ -5,7 +5,7 @@ queue.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.work import WorkClass
 
@@ -63,12 +63,12 @@ def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:
         natural: the class that the kind of the request gives.
 
     Raises:
-        InvalidFieldError: the priority is none of these.
+        InvalidOptionError: the priority is none of these.
     """
     floor = PRIORITY_FLOOR.get(requested_priority.strip().lower())
     if floor is None:
         allowed = ", ".join(name for name in PRIORITY_FLOOR if name)
-        raise InvalidFieldError("x-speech-priority", "unknown priority", allowed)
+        raise InvalidOptionError("priority", "unknown priority", allowed)
     return max(natural, floor)
 
 

@@ -104,15 +104,15 @@ def ms_to_samples(ms: float) -> int:
     return round(ms * SAMPLES_PER_MS)
 
 
-def check_session_length(samples: int, field: str) -> None:
-    """``samples`` at the model rate that a session would have after the audio in ``field``.
+def check_session_length(samples: int, option: str) -> None:
+    """``samples`` at the model rate that a session would have after the audio in ``option``.
 
     Raises:
         LimitExceededError: more milliseconds than the times of the contract can say.
     """
     if samples > MAX_SESSION_MS * SAMPLES_PER_MS:
         problem = "makes the session longer than 49 days; open a new one"
-        raise LimitExceededError(field, "max_session_ms", MAX_SESSION_MS, problem)
+        raise LimitExceededError(option, "max_session_ms", MAX_SESSION_MS, problem)
 
 
 def louder(samples: Samples, gain_db: float) -> Samples:

@@ -1,10 +1,12 @@
 """The error tree: one type per meaning. ``edge/status.py`` holds the one table to the wire.
 
 SpeechError
-├── InvalidFieldError            a field is missing, malformed or out of range
+├── InvalidFieldError            a field of a message; raised by ``edge`` alone, in terms of the wire
+├── InvalidOptionError           an option, or part of the input, is missing, malformed or out of range
 │   ├── InvalidAudioError        the audio bytes themselves are wrong
 │   ├── LimitExceededError       a size limit; the limit is in ``metadata`` with its unit in the key
 │   │   └── AudioLimitError      ... met while decoding audio
+│   ├── UnexpectedInputError     something came that may not come now, or not at all
 │   └── UnsupportedOptionError   the chosen model lacks this language, voice or option
 ├── ResourceNotFoundError        unknown model, voice or session
 ├── ResourceExistsError          duplicate name
@@ -19,6 +21,13 @@ SpeechError
 └── InternalError                a bug; carries nothing but the request id
 
 A message never holds a path, a stack trace, a transcript or audio: it may travel to a client.
+
+Options and fields. Below ``edge`` nobody knows how a wire spells an option. An ``InvalidOptionError`` names it as the
+domain does: ``"language"``, ``"voice"``, ``"audio"``, and what is wrong inside it after that: ``"lexicon[2].term"``.
+The subject of a ``PreconditionError`` and the option of a ``StreamWarning`` are such names too, where they name an
+option. Each converter in ``edge`` has a table from options to fields, and ``edge/fields.py`` applies it to errors and
+warnings on their way out: an error of an option becomes an ``InvalidFieldError`` of the field, with the same problem,
+reason and metadata. A name that is not in the table stays as it is, and so does what an ``UnexpectedInputError`` names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,7 +54,7 @@ class SpeechError(Exception):
 
 
 class InvalidFieldError(SpeechError):
-    """A request field is missing, malformed or out of range."""
+    """A field of a request is missing, malformed or out of range. ``field`` is its path on the wire."""
 
     reason = "INVALID_FIELD"
 
@@ -61,24 +70,43 @@ class InvalidFieldError(SpeechError):
         self.field = field
         self.problem = problem
         self.allowed = allowed
-        hint = f" Allowed: {allowed}." if allowed else ""
-        super().__init__(f"{field}: {problem}.{hint}", reason=reason, metadata=metadata)
+        super().__init__(_said(field, problem, allowed), reason=reason, metadata=metadata)
 
 
-class InvalidAudioError(InvalidFieldError):
+class InvalidOptionError(SpeechError):
+    """An option, or part of the input, is missing, malformed or out of range. ``option`` is its name in the domain."""
+
+    reason = "INVALID_FIELD"
+
+    def __init__(
+        self,
+        option: str,
+        problem: str,
+        allowed: str = "",
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.option = option
+        self.problem = problem
+        self.allowed = allowed
+        super().__init__(_said(option, problem, allowed), reason=reason, metadata=metadata)
+
+
+class InvalidAudioError(InvalidOptionError):
     """The audio bytes are corrupt, truncated, or not what the configuration says."""
 
     reason = "INVALID_AUDIO"
 
 
-class LimitExceededError(InvalidFieldError):
+class LimitExceededError(InvalidOptionError):
     """Input above a size limit. ``limit_name`` carries the unit, e.g. ``max_text_bytes``."""
 
     reason = "LIMIT_EXCEEDED"
 
-    def __init__(self, field: str, limit_name: str, limit: float, problem: str = "") -> None:
+    def __init__(self, option: str, limit_name: str, limit: float, problem: str = "") -> None:
         super().__init__(
-            field,
+            option,
             problem or f"exceeds {limit_name}",
             f"at most {_plain(limit)}",
             metadata={limit_name: _plain(limit)},
@@ -93,14 +121,21 @@ class AudioLimitError(LimitExceededError):
     reason = "AUDIO_LIMIT_EXCEEDED"
 
 
-class UnsupportedOptionError(InvalidFieldError):
+class UnexpectedInputError(InvalidOptionError):
+    """A piece of input or a control message came that may not come any longer. ``option`` is the name of its kind:
+    ``"audio"``, ``"text"``, ``"finalize"``."""
+
+    reason = "OUT_OF_ORDER"
+
+
+class UnsupportedOptionError(InvalidOptionError):
     """The chosen model has no such language, voice or option."""
 
     reason = "UNSUPPORTED_OPTION"
 
-    def __init__(self, field: str, problem: str, supported: Sequence[str]) -> None:
+    def __init__(self, option: str, problem: str, supported: Sequence[str]) -> None:
         listed = ", ".join(supported)
-        super().__init__(field, problem, listed, metadata={"supported": listed})
+        super().__init__(option, problem, listed, metadata={"supported": listed})
 
 
 class ResourceNotFoundError(SpeechError):
@@ -204,3 +239,8 @@ class InternalError(SpeechError):
 def _plain(number: float) -> str:
     """Every digit of a limit, and no exponent."""
     return str(int(number)) if float(number).is_integer() else str(number)
+
+
+def _said(name: str, problem: str, allowed: str) -> str:
+    hint = f" Allowed: {allowed}." if allowed else ""
+    return f"{name}: {problem}.{hint}"

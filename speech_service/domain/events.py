@@ -75,7 +75,8 @@ class StreamWarning:
     """Something the client should know that is no error."""
 
     reason: str
-    field: str
+    option: str
+    """What it speaks of, as errors name it; may be empty."""
     message: str
     start_ms: int | None = None
     """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from google.protobuf.descriptor import Descriptor
 
 from speech_service.config.tree import Config
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1.field_bounds import OWN
 
 REST_BYTES = 2 * 1024 * 1024
@@ -43,7 +44,7 @@ class MessageSize:
             InvalidFieldError: it is no message at all.
         """
         if len(data) > self.most_bytes:
-            raise LimitExceededError("message", "max_message_bytes", self.most_bytes)
+            raise limit_exceeded("message", "max_message_bytes", self.most_bytes)
         if len(data) > self.rest_bytes:
             _check_rest(data, self.content, self.rest_bytes)
 
@@ -125,14 +126,14 @@ def _check_rest(data: bytes, content: Mapping[int, _Content], most_bytes: int) -
                 if not isinstance(part, int):
                     waiting.append((value, behind, part))
                 elif behind - value > part:
-                    raise LimitExceededError("message", "max_content_bytes", part)
+                    raise limit_exceeded("message", "max_content_bytes", part)
             at = behind
             fields += 1
             if fields > MAX_FIELDS:
-                raise LimitExceededError("message", "max_fields", MAX_FIELDS, "has too many fields")
+                raise limit_exceeded("message", "max_fields", MAX_FIELDS, "has too many fields")
             if rest > most_bytes:
                 problem = "holds too much beside its audio and text"
-                raise LimitExceededError("message", "max_rest_bytes", most_bytes, problem)
+                raise limit_exceeded("message", "max_rest_bytes", most_bytes, problem)
 
 
 def _field(data: bytes, at: int) -> tuple[int, int | None, int]:

@@ -35,10 +35,11 @@ def _clipped(text: str) -> str:
 
 
 def _bad_request(error: errors.SpeechError) -> Message:
-    assert isinstance(error, errors.InvalidFieldError)
+    assert isinstance(error, errors.InvalidFieldError | errors.InvalidOptionError)
+    field = error.field if isinstance(error, errors.InvalidFieldError) else error.option
     hint = f" Allowed: {error.allowed}." if error.allowed else ""
     violation = error_details_pb2.BadRequest.FieldViolation(
-        field=error.field, description=_clipped(f"{error.problem}.{hint}"), reason=error.reason
+        field=field, description=_clipped(f"{error.problem}.{hint}"), reason=error.reason
     )
     return error_details_pb2.BadRequest(field_violations=[violation])
 
@@ -78,6 +79,7 @@ class WireError:
 # Looked up along the class hierarchy: the first entry that the error is an instance of.
 TABLE: Sequence[tuple[type[errors.SpeechError], WireError]] = (
     (errors.InvalidFieldError, WireError(grpc.StatusCode.INVALID_ARGUMENT, _bad_request)),
+    (errors.InvalidOptionError, WireError(grpc.StatusCode.INVALID_ARGUMENT, _bad_request)),
     (errors.ResourceNotFoundError, WireError(grpc.StatusCode.NOT_FOUND, _resource)),
     (errors.ResourceExistsError, WireError(grpc.StatusCode.ALREADY_EXISTS, _resource)),
     (errors.PreconditionError, WireError(grpc.StatusCode.FAILED_PRECONDITION, _precondition)),

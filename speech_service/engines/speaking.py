@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenPart, SpokenWord
 
 DEFAULT_SEED = 0
@@ -55,7 +55,7 @@ class Speaker(Protocol):
             is_cancelled: asked between pieces; once true, the iterator ends.
 
         Raises:
-            InvalidFieldError: on the first ``next``, for the rate or the lexicon; at the end, where nothing of the
+            InvalidOptionError: on the first ``next``, for the rate or the lexicon; at the end, where nothing of the
                 text could be spoken.
         """
         ...
@@ -80,16 +80,16 @@ def check_rate(speaking_rate: float, field_path: str = "config.speaking_rate") -
     """Refuse a rate out of range.
 
     Raises:
-        InvalidFieldError: it is not within [0.5, 2].
+        InvalidOptionError: it is not within [0.5, 2].
     """
     if not MIN_RATE <= speaking_rate <= MAX_RATE:  # NaN is in no range.
         problem = f"{speaking_rate:g} is out of range"
-        raise InvalidFieldError(field_path, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
+        raise InvalidOptionError(field_path, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
 
 
-def nothing_spoken(voice: str) -> InvalidFieldError:
+def nothing_spoken(voice: str) -> InvalidOptionError:
     """The error for a text of which the voice could say nothing."""
-    return InvalidFieldError(
+    return InvalidOptionError(
         "text",
         f"voice {voice!r} can say nothing of it",
         "text in a language of the voice",

@@ -7,7 +7,7 @@ none of its texts could be translated.
 
 from dataclasses import dataclass
 
-from speech_service.domain.errors import InvalidFieldError, SpeechError
+from speech_service.domain.errors import InvalidOptionError, SpeechError
 from speech_service.domain.translation import Translation
 from speech_service.domain.work import TranslateWork, WorkDone, WorkFailed, WorkTiming
 
@@ -43,7 +43,7 @@ def check_text(text: str, index: int) -> SpeechError | None:
     """The error of a text that no model can take: it has unpaired surrogates or NUL."""
     if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
         problem = "holds characters that are not text"
-        return InvalidFieldError(f"texts[{index}]", problem, reason="INVALID_TEXT")
+        return InvalidOptionError(f"texts[{index}]", problem, reason="INVALID_TEXT")
     return None
 
 

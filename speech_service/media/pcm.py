@@ -40,11 +40,11 @@ _S16_SCALE: Final = np.float32(1 / 32768)
 class RawDecoder:
     """Decodes messages of headerless audio. Keeps no state: every message stands alone."""
 
-    def __init__(self, raw_format: RawFormat, field: str = "audio") -> None:
-        """``field``: path of the request field that holds the bytes, for errors."""
+    def __init__(self, raw_format: RawFormat, option: str = "audio") -> None:
+        """``option``: what the bytes are to the request, for errors."""
         self._encoding = raw_format.encoding
         self._channels = raw_format.channel_count
-        self._field = field
+        self._option = option
         self.frame_bytes = BYTES_PER_SAMPLE[raw_format.encoding] * raw_format.channel_count
 
     def feed(self, data: bytes) -> Samples:
@@ -62,7 +62,7 @@ class RawDecoder:
                 f"{len(data)} bytes are not a whole number of frames; a frame of {self._channels}"
                 f" channel(s) in {self._encoding.value} takes {self.frame_bytes} bytes"
             )
-            raise InvalidAudioError(self._field, problem, f"multiples of {self.frame_bytes} bytes")
+            raise InvalidAudioError(self._option, problem, f"multiples of {self.frame_bytes} bytes")
         return self._to_float(data).reshape(-1, self._channels)
 
     def _to_float(self, data: bytes) -> Samples:
@@ -70,19 +70,19 @@ class RawDecoder:
             case AudioEncoding.PCM_S16LE:
                 return np.multiply(np.frombuffer(data, "<i2"), _S16_SCALE, dtype=np.float32)
             case AudioEncoding.PCM_F32LE:
-                return finite_and_clipped(np.frombuffer(data, "<f4"), self._field)
+                return finite_and_clipped(np.frombuffer(data, "<f4"), self._option)
             case AudioEncoding.MULAW:
                 return MULAW_TO_FLOAT[np.frombuffer(data, np.uint8)]
             case AudioEncoding.ALAW:
                 return ALAW_TO_FLOAT[np.frombuffer(data, np.uint8)]
 
 
-def finite_and_clipped(samples: NDArray[np.float32], field: str) -> Samples:
+def finite_and_clipped(samples: NDArray[np.float32], option: str) -> Samples:
     """A copy of ``samples`` within [-1, 1].
 
     Raises:
         InvalidAudioError: a sample is NaN or infinite. One such value would poison a whole batch.
     """
     if not np.isfinite(samples).all():
-        raise InvalidAudioError(field, "a sample is NaN or infinite", "finite numbers in [-1, 1]")
+        raise InvalidAudioError(option, "a sample is NaN or infinite", "finite numbers in [-1, 1]")
     return np.clip(samples, -1.0, 1.0)

@@ -16,15 +16,12 @@ class LostAudio:
 
     def __init__(self) -> None:
         self._losses: list[AudioLoss] = []
-        self._field = ""
 
-    def add(self, loss: AudioLoss, field: str, shift_ms: int) -> None:
+    def add(self, loss: AudioLoss, shift_ms: int) -> None:
         """Args:
         loss: in milliseconds of the encoded audio; the losses come in order.
-        field: path of the request field that carries the audio.
         shift_ms: how much later that is in the session's audio.
         """
-        self._field = field
         end_ms = None if loss.end_ms is None else loss.end_ms + shift_ms
         loss = AudioLoss(loss.kind, loss.start_ms + shift_ms, end_ms)
         joined = self._joined(loss)
@@ -38,9 +35,7 @@ class LostAudio:
         losses, self._losses = self._losses, []
         for loss in losses:
             message = _sentence(loss)
-            yield Emit(
-                StreamWarning(loss.kind.value, self._field, message, loss.start_ms, loss.end_ms)
-            )
+            yield Emit(StreamWarning(loss.kind.value, "audio", message, loss.start_ms, loss.end_ms))
 
     def _joined(self, loss: AudioLoss) -> AudioLoss | None:
         """With the last one, where they are close together, or too many."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import langcodes
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 
 ANY = "*"
 """The language range that every tag matches (RFC 4647): of a model that takes whatever it is given."""
@@ -20,19 +20,19 @@ _NORWEGIAN = frozenset({"no", "nb", "nn"})
 """``no`` is the macrolanguage; which of the two is written is often not said."""
 
 
-def normalize(tag: str, field: str = "language") -> str:
+def normalize(tag: str, option: str = "language") -> str:
     """The tag in its normal form: shortest code, usual case, deprecated codes replaced.
 
     Args:
         tag: what the client wrote; ``_`` for ``-`` is taken.
-        field: path of the field, for the error.
+        option: what the tag is to the request, for the error.
 
     Raises:
-        InvalidFieldError: it is not a tag, or its language, script or region is not registered.
+        InvalidOptionError: it is not a tag, or its language, script or region is not registered.
     """
     normal = _normal(tag.strip())
     if normal is None:
-        raise InvalidFieldError(field, "is not a BCP-47 language tag", "tags such as en, pt-BR")
+        raise InvalidOptionError(option, "is not a BCP-47 language tag", "tags such as en, pt-BR")
     return normal
 
 
@@ -50,7 +50,7 @@ def language_of(tag: str) -> str:
     """The language of the tag alone: ``pt`` of ``pt-BR``.
 
     Raises:
-        InvalidFieldError: it is not a tag.
+        InvalidOptionError: it is not a tag.
     """
     return normalize(tag).split("-")[0]
 
@@ -59,7 +59,7 @@ def english_name(tag: str) -> str:
     """What the language is called in English, "" where that is not known: for prompts, which tags confuse.
 
     Raises:
-        InvalidFieldError: it is not a tag.
+        InvalidOptionError: it is not a tag.
     """
     normal = normalize(tag)
     language, *rest = normal.split("-")

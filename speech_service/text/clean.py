@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.text.normal_form import normal_form
 
 _KEPT_CONTROLS = frozenset("\n\t")
@@ -43,11 +43,11 @@ def has_words(text: str) -> bool:
     return any(char.isalpha() for char in text)
 
 
-def check_speakable(text: str, field: str = "text") -> None:
+def check_speakable(text: str, option: str = "text") -> None:
     """Refuse text that holds nothing to say.
 
     Raises:
-        InvalidFieldError: it is empty, blank, or only punctuation and pictographs; reason ``NOTHING_TO_SPEAK``.
+        InvalidOptionError: it is empty, blank, or only punctuation and pictographs; reason ``NOTHING_TO_SPEAK``.
     """
     if is_speakable(text):
         return
@@ -57,8 +57,8 @@ def check_speakable(text: str, field: str = "text") -> None:
         problem = "holds only white space, control characters or pictographs"
     else:
         problem = "holds only punctuation and symbols"
-    raise InvalidFieldError(
-        field, problem, "text with a letter or digit", reason="NOTHING_TO_SPEAK"
+    raise InvalidOptionError(
+        option, problem, "text with a letter or digit", reason="NOTHING_TO_SPEAK"
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from speech_service.config.tree import ModelConfig
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
+from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelKind
 from speech_service.domain.synthesis import LexiconEntry
 from speech_service.domain.work import (
@@ -99,10 +99,10 @@ def assert_same(actual: Samples, expected: Samples) -> None:
     np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE)
 
 
-def failed(engine: Engine, item: SynthesizeWork) -> InvalidFieldError:
+def failed(engine: Engine, item: SynthesizeWork) -> InvalidOptionError:
     [end] = run(engine, item)[item.work_id]
     assert isinstance(end, WorkFailed), end
-    assert isinstance(end.error, InvalidFieldError)
+    assert isinstance(end.error, InvalidOptionError)
     return end.error
 
 
@@ -183,11 +183,11 @@ def test_what_is_not_declared_is_refused_by_name(engine: Engine) -> None:
     if Capability.SPEAKING_RATE not in has:
         error = failed(engine, replace(work_of(engine), speaking_rate=1.5))
         assert isinstance(error, UnsupportedOptionError)
-        assert error.field == "config.speaking_rate"
+        assert error.option == "config.speaking_rate"
     if Capability.LEXICON not in has:
         error = failed(engine, replace(work_of(engine), lexicon=(LexiconEntry("a", "b"),)))
         assert isinstance(error, UnsupportedOptionError)
-        assert error.field == "config.lexicon"
+        assert error.option == "config.lexicon"
 
 
 def test_abort_forgets_at_any_step(engine: Engine) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import LexiconEntry
 from speech_service.engines import hibari
@@ -152,9 +152,9 @@ def test_rate(speaker: Speaker, rate: float) -> None:
 
 @pytest.mark.parametrize("rate", [0.49, 2.01, 0.0, -1.0, math.nan, math.inf])
 def test_rate_out_of_range(speaker: Speaker, rate: float) -> None:
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         speak(speaker, rate=rate)
-    assert refused.value.field == "config.speaking_rate"
+    assert refused.value.option == "config.speaking_rate"
 
 
 def test_a_lexicon_is_heard(speaker: Speaker) -> None:
@@ -173,7 +173,7 @@ def test_cancel_ends_it_at_the_next_piece(speaker: Speaker) -> None:
 
 @pytest.mark.parametrize("text", ["", " \n ", "\x00\x07", "😀🎉", "?! …", "\ud800"])
 def test_text_that_says_nothing(speaker: Speaker, text: str) -> None:
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         speak(speaker, text)
     assert refused.value.reason == "NOTHING_TO_SPEAK"
 

@@ -255,7 +255,7 @@ def test_an_unknown_voice_or_language_is_refused_by_name(
         error = failure(server.url, work_of(**changes))
         assert not server.requests
     assert isinstance(error, UnsupportedOptionError)
-    assert error.field == field
+    assert error.option == field
 
 
 @pytest.mark.parametrize(

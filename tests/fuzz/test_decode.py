@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.decode.pool import DecoderPool, decode_file
 from tests.fuzz.fuzz_decode import damaged, one_input
@@ -39,13 +39,13 @@ def pool(runner: asyncio.Runner) -> Iterator[DecoderPool]:
 @given(data=damaged())
 def test_damaged_containers(runner: asyncio.Runner, pool: DecoderPool, data: bytes) -> None:
     async def one() -> None:
-        failure: InvalidFieldError | None = None
+        failure: InvalidOptionError | None = None
         try:
             block = await asyncio.wait_for(decode_file(pool, data, LIMITS), 20)
             assert len(block.samples)
-        except InvalidFieldError as error:
+        except InvalidOptionError as error:
             failure = error
-        assert failure is None or (failure.field == "audio" and "/" not in failure.message)
+        assert failure is None or (failure.option == "audio" and "/" not in failure.message)
 
     zygote = pool.zygote_pid
     runner.run(one())

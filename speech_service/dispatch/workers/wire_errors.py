@@ -6,7 +6,7 @@ from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
     InvalidAudioError,
-    InvalidFieldError,
+    InvalidOptionError,
     NotImplementedYetError,
     OverloadedError,
     PreconditionError,
@@ -19,7 +19,7 @@ from speech_service.domain.errors import (
 # Canonical gRPC codes by number: this module converts messages and does not import grpc.
 _CODE_BY_ERROR: tuple[tuple[type[SpeechError], int], ...] = (
     (CancelledWorkError, 1),
-    (InvalidFieldError, 3),
+    (InvalidOptionError, 3),
     (DeadlineError, 4),
     (ResourceNotFoundError, 5),
     (OverloadedError, 8),
@@ -42,8 +42,8 @@ def encode_error(error: SpeechError, wire_id: int) -> pb.WorkFailed:
     )
     if isinstance(error, RetryableError):
         message.retry_after_ms = error.retry_after_ms
-    if isinstance(error, InvalidFieldError):
-        message.field = error.field
+    if isinstance(error, InvalidOptionError):
+        message.field = error.option
     return message
 
 
@@ -56,10 +56,10 @@ def decode_error(message: pb.WorkFailed) -> SpeechError:
         return kind(
             message.message, retry_after_ms=retry_after_ms, reason=reason, metadata=metadata
         )
-    if kind is InvalidFieldError:
+    if kind is InvalidOptionError:
         if message.reason == InvalidAudioError.reason:
             kind = InvalidAudioError
-        problem = message.message.removeprefix(f"{message.field}: ")
+        problem = message.message.removeprefix(f"{message.field}: ").removesuffix(".")
         error: SpeechError = kind(message.field, problem, reason=reason, metadata=metadata)
     elif kind is ResourceNotFoundError:
         error = ResourceNotFoundError("model", metadata.get("name", ""))

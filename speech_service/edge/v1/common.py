@@ -19,6 +19,7 @@ from speech_service.domain.audio import (
     RawFormat,
 )
 from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
+from speech_service.edge.fields import Fields
 from speech_service.edge.status import wire_error
 
 _ENCODINGS = {
@@ -154,14 +155,15 @@ def control_id(value: str, field: str) -> str:
     return value
 
 
-def control_ack(ack: events.ControlAck) -> common_pb2.ControlAck:
+def control_ack(ack: events.ControlAck, fields: Fields) -> common_pb2.ControlAck:
     """Domain to wire."""
+    error = None if ack.error is None else fields.error(ack.error)
     return common_pb2.ControlAck(
         control_id=ack.control_id,
         kind=_CONTROL_KINDS[ack.kind],
         last_final_segment=ack.last_final_segment,
         context_id=ack.context_id,
-        error=None if ack.error is None else _control_error(ack.error),
+        error=None if error is None else _control_error(error),
     )
 
 
@@ -210,11 +212,11 @@ def progress(event: events.Progress) -> common_pb2.Progress:
     )
 
 
-def warning(event: events.StreamWarning) -> common_pb2.Warning:
+def warning(event: events.StreamWarning, fields: Fields) -> common_pb2.Warning:
     """Domain to wire."""
     return common_pb2.Warning(
         reason=event.reason,
-        field=event.field,
+        field=fields.path(event.option),
         message=event.message,
         start_ms=event.start_ms,
         end_ms=event.end_ms,

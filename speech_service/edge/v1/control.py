@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
+from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.events import Action, ControlKind
+from speech_service.edge.fields import Fields, limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.synthesis.results import MAX_CONTEXT_ID_CHARACTERS
 
@@ -17,6 +18,11 @@ class Refusing(Protocol):
     ) -> list[Action]:
         """Acknowledge a message that is not carried out, in its turn."""
         ...
+
+
+def control_fields(kind: ControlKind) -> Fields:
+    """Where a control message of that kind has what errors speak of."""
+    return Fields({"control_id": f"{kind.value}.control_id"})
 
 
 def control_actions(
@@ -32,7 +38,8 @@ def control_actions(
         checked = convert.control_id(control_id, f"{kind.value}.control_id")
     except InvalidFieldError as error:
         return refusal(session, kind, control_id, error, context_id)
-    return act(checked)
+    with control_fields(kind).named():
+        return act(checked)
 
 
 def refusal(
@@ -44,7 +51,8 @@ def refusal(
 ) -> list[Action]:
     """The ack of a message that is not carried out; ids that are too long come back cut."""
     shown_id = control_id[: convert.MAX_CONTROL_ID_CHARACTERS]
-    return session.refuse(kind, shown_id, error, context_id[:MAX_CONTEXT_ID_CHARACTERS])
+    with control_fields(kind).named():
+        return session.refuse(kind, shown_id, error, context_id[:MAX_CONTEXT_ID_CHARACTERS])
 
 
 def check_context_id(value: str, field: str) -> str:
@@ -54,5 +62,5 @@ def check_context_id(value: str, field: str) -> str:
         LimitExceededError: it is.
     """
     if len(value) > MAX_CONTEXT_ID_CHARACTERS:
-        raise LimitExceededError(field, "max_context_id_characters", MAX_CONTEXT_ID_CHARACTERS)
+        raise limit_exceeded(field, "max_context_id_characters", MAX_CONTEXT_ID_CHARACTERS)
     return value

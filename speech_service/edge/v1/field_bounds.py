@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from speech_service.domain.errors import LimitExceededError
+from speech_service.edge.fields import limit_exceeded
 
 MAX_NAME_CHARACTERS = 256
 """Of names that are looked up: models, voices, languages, tokens. A longer one is simply not found."""
@@ -167,7 +167,7 @@ def _check_field(message: Any, step: _Step, path: str) -> None:
     if step.is_repeated:
         values = getattr(message, step.name)
         if step.count is not None and len(values) > step.count.most:
-            raise LimitExceededError(where, step.count.limit_name, step.count.most)
+            raise limit_exceeded(where, step.count.limit_name, step.count.most)
         for index, value in enumerate(values if step.characters or step.inner else ()):
             _check_value(value, step, f"{where}[{index}]")
     elif step.inner is None or message.HasField(step.name):
@@ -178,7 +178,7 @@ def _check_value(value: Any, step: _Step, path: str) -> None:
     if step.inner is not None:
         _check(value, step.inner, path)
     elif step.characters is not None and len(value) > step.characters.most:
-        raise LimitExceededError(path, step.characters.limit_name, step.characters.most)
+        raise limit_exceeded(path, step.characters.limit_name, step.characters.most)
 
 
 @cache

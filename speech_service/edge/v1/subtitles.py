@@ -7,7 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from speech.v1 import common_pb2
 from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidFieldError, InvalidOptionError
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.domain.translation import SubtitleCue
 from speech_service.edge.v1 import common as convert
@@ -69,8 +69,8 @@ def _rules(message: common_pb2.SubtitleRules, path: str) -> SubtitleRules:
             min_gap_ms=ms("min_gap", base.min_gap_ms),
             max_cps=message.max_cps if message.HasField("max_cps") else base.max_cps,
         )
-    except InvalidFieldError as error:
-        raise InvalidFieldError(f"{path}.{error.field}", error.problem) from error
+    except InvalidOptionError as error:
+        raise InvalidFieldError(f"{path}.{error.option}", error.problem) from error
 
 
 def of_transcript(

@@ -20,9 +20,9 @@ from speech_service.domain.audio import (
 from speech_service.domain.errors import (
     InvalidAudioError,
     InvalidFieldError,
-    LimitExceededError,
 )
 from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ, VoicePrompt
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.media.voice_prompt import MAX_PROMPT_S, check_voice_recording
 
@@ -84,7 +84,6 @@ async def _decoded(
     limits = replace(unary_limits(parts.config.decoder), max_decoded_bytes=_MAX_DECODED_BYTES)
     source = make_source(
         audio_format,
-        field,
         parts.decoders,
         limits,
         False,
@@ -93,6 +92,7 @@ async def _decoded(
         lambda loss, _: losses.append(loss),
         _nothing,
         VOICE_PROMPT_RATE_HZ,
+        field,
     )
     try:
         for at in range(0, len(data), _PIECE_BYTES):
@@ -137,4 +137,4 @@ def check_design(design: pb.VoiceDesign, field: str) -> str:
 
 def _check_length(text: str, field: str, limit: int) -> None:
     if len(text) > limit:
-        raise LimitExceededError(field, "max_characters", limit)
+        raise limit_exceeded(field, "max_characters", limit)

@@ -14,7 +14,6 @@ from speech_service.calls.voices.catalog import ListedVoice, VoiceCatalog
 from speech_service.calls.voices.files import VOICE_ID, MadeVoice
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
     PreconditionError,
     ResourceExistsError,
     ResourceNotFoundError,
@@ -22,6 +21,7 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import MAX_NAME_CHARACTERS
 from speech_service.edge.v1.voice_prompt import check_design, read_prompt
@@ -138,9 +138,9 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
             self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
         for name in ("display_name", "description"):
             if len(getattr(request, name)) > _MAX_TEXT_CHARACTERS:
-                raise LimitExceededError(name, "max_characters", _MAX_TEXT_CHARACTERS)
+                raise limit_exceeded(name, "max_characters", _MAX_TEXT_CHARACTERS)
         if len(request.languages) > _MAX_LANGUAGES:
-            raise LimitExceededError("languages", "max_languages", _MAX_LANGUAGES)
+            raise limit_exceeded("languages", "max_languages", _MAX_LANGUAGES)
 
 
 def _new_voice(request: pb.CreateVoiceRequest, model: ModelCapabilities) -> Voice:

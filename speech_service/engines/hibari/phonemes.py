@@ -8,7 +8,7 @@ stand before the vowel, not before the syllable.
 
 import unicodedata
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.text.normal_form import normal_form
 
 _VOWELS = frozenset("AIOWYæɑɔəɛɜɪʊʌiuᵊᵻɐ")
@@ -78,7 +78,7 @@ def from_ipa(pronunciation: str, field: str) -> str:
     """Phonemes of the model for a pronunciation in IPA, or in the model's own alphabet.
 
     Raises:
-        InvalidFieldError: it is empty, or has a symbol that the model lacks.
+        InvalidOptionError: it is empty, or has a symbol that the model lacks.
     """
     text = normal_form("NFD", pronunciation.strip().strip("/[]"))
     for notation, symbol in _IPA:
@@ -86,9 +86,9 @@ def from_ipa(pronunciation: str, field: str) -> str:
     for char in text:
         if char not in SYMBOLS:
             name = unicodedata.name(char, f"U+{ord(char):04X}")
-            raise InvalidFieldError(field, f"the model has no {char!r} ({name})", _listed())
+            raise InvalidOptionError(field, f"the model has no {char!r} ({name})", _listed())
     if not any(char in _VOWELS or char in _CONSONANTS for char in text):
-        raise InvalidFieldError(field, "holds no sound", _listed())
+        raise InvalidOptionError(field, "holds no sound", _listed())
     return _stress_before_vowels(text)
 
 
@@ -96,17 +96,19 @@ def from_arpabet(pronunciation: str, field: str) -> str:
     """Phonemes of the model for ARPAbet phones that are separated by spaces, with or without stress digits.
 
     Raises:
-        InvalidFieldError: it is empty, or has a phone that ARPAbet or the model lacks.
+        InvalidOptionError: it is empty, or has a phone that ARPAbet or the model lacks.
     """
     out: list[str] = []
     for phone in pronunciation.upper().split():
         name, digit = (phone[:-1], phone[-1]) if phone[-1] in _ARPABET_STRESS else (phone, "")
         if name not in _ARPABET:
-            raise InvalidFieldError(field, f"the model has no phone {phone!r}", ", ".join(_ARPABET))
+            raise InvalidOptionError(
+                field, f"the model has no phone {phone!r}", ", ".join(_ARPABET)
+            )
         symbol = _UNSTRESSED.get(name, _ARPABET[name]) if digit == "0" else _ARPABET[name]
         out.append(_ARPABET_STRESS.get(digit, "") + symbol)
     if not out:
-        raise InvalidFieldError(field, "holds no phone", ", ".join(_ARPABET))
+        raise InvalidOptionError(field, "holds no phone", ", ".join(_ARPABET))
     return "".join(out)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol, cast
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.synthesis import LexiconEntry
 from speech_service.engines.hibari import HibariOptions
 from speech_service.engines.hibari.phonemes import from_arpabet, from_ipa
@@ -146,7 +146,7 @@ class PhonemeReader:
         """Phonemes of each term, by the term in lower case.
 
         Raises:
-            InvalidFieldError: a term is blank, or a pronunciation is not in its alphabet or not in the model's.
+            InvalidOptionError: a term is blank, or a pronunciation is not in its alphabet or not in the model's.
         """
         return {
             entry.term.strip().lower(): self._pronunciation(entry, f"{field}[{index}]")
@@ -169,7 +169,7 @@ class PhonemeReader:
 
     def _pronunciation(self, entry: LexiconEntry, field: str) -> str:
         if not entry.term.strip():
-            raise InvalidFieldError(f"{field}.term", "is blank")
+            raise InvalidOptionError(f"{field}.term", "is blank")
         path = f"{field}.pronunciation"
         if entry.alphabet == "arpabet":
             return from_arpabet(entry.pronunciation, path)
@@ -178,7 +178,7 @@ class PhonemeReader:
         groups = self._groups(entry.pronunciation, {})
         phonemes = " ".join(group.phonemes for group in groups if group.phonemes)
         if not _has_sound(phonemes):
-            raise InvalidFieldError(path, "cannot be read", "plain letters")
+            raise InvalidOptionError(path, "cannot be read", "plain letters")
         return phonemes
 
     def _groups(self, text: str, pronunciations: Mapping[str, str]) -> list[_Group]:
@@ -209,7 +209,7 @@ class PhonemeReader:
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             # The rules are another's, for clean English; what they fail on ends this text, not the lane.
             problem = "the model's reading rules fail on it"
-            raise InvalidFieldError("text", problem, reason="TEXT_NOT_READABLE") from error
+            raise InvalidOptionError("text", problem, reason="TEXT_NOT_READABLE") from error
 
     def _script(self, text: str, pronunciations: Mapping[str, str]) -> _Script:
         """What is said for the text, terms of the lexicon with their phonemes already."""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.engines.marian.short_text import checked, is_short
 from speech_service.text import signs
 from speech_service.text.placeholders import (
@@ -69,7 +69,7 @@ class PieceTranslation:
         """Translate; yields after each answer of the model.
 
         Raises:
-            InvalidFieldError: the model answers nonsense.
+            InvalidOptionError: the model answers nonsense.
         """
         found = yield from self._whole(self._spans)
         if found is not None and found.is_kept:
@@ -132,7 +132,7 @@ class PieceTranslation:
         answer = self._model.translate(text)
         if not answer.strip() or len(answer) > _MAX_GROWTH * len(text) + _SPARE_CHARS:
             problem = "cannot be translated by this model"
-            raise InvalidFieldError(f"texts[{self._index}]", problem, reason="UNTRANSLATABLE_TEXT")
+            raise InvalidOptionError(f"texts[{self._index}]", problem, reason="UNTRANSLATABLE_TEXT")
         return answer
 
 

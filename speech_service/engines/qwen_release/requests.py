@@ -26,7 +26,7 @@ def checked(work: SynthesizeWork, abilities: Abilities) -> SpeechRequest:
 
     Raises:
         UnsupportedOptionError: the model lacks the voice, the language or an option.
-        InvalidFieldError: there is nothing to speak, or no voice is described.
+        InvalidOptionError: there is nothing to speak, or no voice is described.
         PreconditionError: no voice is given to a model that clones.
     """
     check(work, abilities)

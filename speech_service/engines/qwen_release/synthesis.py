@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, cast
 
 from speech_service.domain.errors import (
-    InvalidFieldError,
+    InvalidOptionError,
     PreconditionError,
     UnsupportedOptionError,
 )
@@ -132,7 +132,7 @@ def check(work: SynthesizeWork, abilities: Abilities) -> None:
 
     Raises:
         UnsupportedOptionError: the model lacks the voice or an option.
-        InvalidFieldError: no voice is described.
+        InvalidOptionError: no voice is described.
         PreconditionError: no voice is given to a model that clones.
     """
     _check_options(work, abilities)
@@ -149,7 +149,7 @@ def _check_voice(work: SynthesizeWork, abilities: Abilities) -> None:
         raise UnsupportedOptionError("config.voice_id", problem, ("none",))
     if abilities.kind is TtsKind.VOICE_DESIGN and not work.instruct.strip():
         problem = "is not set; this model speaks with a voice that is described"
-        raise InvalidFieldError("config.design", problem, "a description of the voice")
+        raise InvalidOptionError("config.design", problem, "a description of the voice")
     if abilities.kind is TtsKind.BASE and work.voice_prompt is None:
         problem = "this model speaks with the voice of a recording, and none is given"
         raise PreconditionError("config.inline_prompt", problem, reason="NO_VOICE")

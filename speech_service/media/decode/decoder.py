@@ -86,7 +86,7 @@ class ContainerDecoder:
         release: "Callable[[ContainerDecoder], None]",
         audio_format: ContainerFormat | OpusPacketsFormat,
         limits: DecodeLimits,
-        field: str,
+        option: str,
         *,
         strict: bool = False,
     ) -> None:
@@ -99,7 +99,7 @@ class ContainerDecoder:
         self._unreadable = False
         self._format = audio_format
         self._limits = limits
-        self._field = field
+        self._option = option
         self._kind = Kind.OPUS_PACKETS if isinstance(audio_format, OpusPacketsFormat) else None
         self._head = b""
         self._input_bytes = 0
@@ -135,7 +135,7 @@ class ContainerDecoder:
         self._input_bytes += len(data)
         limit = self._limits.max_input_bytes
         if limit is not None and self._input_bytes > limit:
-            raise self._fail(AudioLimitError(self._field, "max_input_bytes", limit))
+            raise self._fail(AudioLimitError(self._option, "max_input_bytes", limit))
         async with self._feeding:
             if self._kind is Kind.OPUS_PACKETS:
                 data = self._frame_packet(data)
@@ -157,7 +157,7 @@ class ContainerDecoder:
                 return
             self._input_ended = True
             if self._input_bytes == 0:
-                raise self._fail(InvalidAudioError(self._field, "there is no audio"))
+                raise self._fail(InvalidAudioError(self._option, "there is no audio"))
             if self._kind is None:
                 await self._send(self._identify())
             with contextlib.suppress(OSError):
@@ -198,11 +198,11 @@ class ContainerDecoder:
                     self._drained.set()
                 if not data and not self._done and not self._closed and self._failure is None:
                     exit_ = await self._exit_status()
-                    self._give_up(lost_child(exit_, self._field, self._limits))
+                    self._give_up(lost_child(exit_, self._option, self._limits))
         finally:
             self._drained.set()
         if self._strict and self._failure is None:
-            self._failure = strict_failure(self._damaged, self._truncated, self._field)
+            self._failure = strict_failure(self._damaged, self._truncated, self._option)
         await self.close()
         if self._failure is not None:
             raise self._failure
@@ -253,7 +253,7 @@ class ContainerDecoder:
     def _identify(self) -> bytes:
         declared = self._format.container if isinstance(self._format, ContainerFormat) else None
         try:
-            self._kind = _KINDS[sniff.identify(self._head, declared, self._field)]
+            self._kind = _KINDS[sniff.identify(self._head, declared, self._option)]
         except InvalidAudioError as error:
             raise self._fail(error) from None
         head, self._head = self._head, b""
@@ -263,7 +263,7 @@ class ContainerDecoder:
         if not 0 < len(packet) <= MAX_OPUS_PACKET_BYTES:
             allowed = f"1 to {MAX_OPUS_PACKET_BYTES} bytes"
             problem = f"{len(packet)} bytes are not one Opus packet"
-            raise self._fail(InvalidAudioError(self._field, problem, allowed))
+            raise self._fail(InvalidAudioError(self._option, problem, allowed))
         return PACKET_LENGTH.pack(len(packet)) + packet
 
     async def _send(self, data: bytes) -> None:
@@ -305,7 +305,7 @@ class ContainerDecoder:
         while self._failure is None and len(self._received) >= HEADER.size:
             message, value, detail, size = HEADER.unpack_from(self._received)
             if size > MAX_PAYLOAD_BYTES:
-                self._give_up(InvalidAudioError(self._field, "it is corrupt"))
+                self._give_up(InvalidAudioError(self._option, "it is corrupt"))
                 break
             end = HEADER.size + size
             if len(self._received) < end:
@@ -313,12 +313,12 @@ class ContainerDecoder:
             payload = bytes(self._received[HEADER.size : end])
             del self._received[:end]
             if message == Message.AUDIO:
-                self._failure = self._check.take(value, detail, payload, self._field)
+                self._failure = self._check.take(value, detail, payload, self._option)
                 if self._failure is None:
                     payloads.append(payload)
                     self._taken_bytes += len(payload)
             elif message == Message.FAILED:
-                self._give_up(failure_of(detail, value, self._field, self._limits))
+                self._give_up(failure_of(detail, value, self._option, self._limits))
             elif message == Message.LOST:
                 self._lose(loss_of(detail, payload, value))
             elif message == Message.WAITING:
@@ -357,11 +357,11 @@ class ContainerDecoder:
         limit = self._limits.max_decoded_bytes
         self._decoded_bytes += len(data)
         if limit is not None and self._decoded_bytes > limit:
-            self._failure = AudioLimitError(self._field, "max_decoded_bytes", limit)
+            self._failure = AudioLimitError(self._option, "max_decoded_bytes", limit)
             return []
         samples = np.frombuffer(data, "<f4").reshape(-1, self._check.channel_count)
         try:
-            samples = finite_and_clipped(samples, self._field)
+            samples = finite_and_clipped(samples, self._option)
         except InvalidAudioError as error:
             self._failure = error
             return []

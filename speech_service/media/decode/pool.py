@@ -61,7 +61,7 @@ class DecoderPool:
         self,
         audio_format: ContainerFormat | OpusPacketsFormat,
         limits: DecodeLimits = STREAM_LIMITS,
-        field: str = "audio",
+        option: str = "audio",
     ) -> ContainerDecoder:
         """Start a decoder.
 
@@ -69,7 +69,7 @@ class DecoderPool:
             audio_format: the container (None inside: by its first bytes) or bare Opus packets (1 or
                 2 channels).
             limits: counted while decoding.
-            field: path of the request field that holds the bytes, for errors.
+            option: what the bytes are to the request, for errors.
 
         Raises:
             InvalidAudioError: Opus packets with another channel count.
@@ -86,10 +86,10 @@ class DecoderPool:
             channels = audio_format.channel_count
             if channels not in (1, 2):
                 problem = f"Opus packets cannot have {channels} channels"
-                raise InvalidAudioError(field, problem, "1, 2")
+                raise InvalidAudioError(option, problem, "1, 2")
         for _ in range(2):  # The zygote may be found dead only now: a second one is fresh.
             decoder = ContainerDecoder(
-                self._release, audio_format, limits, field, strict=self._strict
+                self._release, audio_format, limits, option, strict=self._strict
             )
             self._open.add(decoder)
             order = _order(self._host.acquire(), limits, channels)
@@ -110,10 +110,12 @@ class DecoderPool:
         self,
         audio_format: ContainerFormat | OpusPacketsFormat,
         limits: DecodeLimits = STREAM_LIMITS,
-        field: str = "audio",
+        option: str = "audio",
     ) -> LastingDecoder:
         """A decoder that is replaced where the system ends it; its ``open`` is that of this pool."""
-        return LastingDecoder(lambda: self.open(audio_format, limits, field), limits.max_held_bytes)
+        return LastingDecoder(
+            lambda: self.open(audio_format, limits, option), limits.max_held_bytes
+        )
 
     async def close(self) -> None:
         """Close every decoder, and the codec process where it is this pool's own."""
@@ -144,7 +146,7 @@ async def decode_file(
     data: bytes,
     limits: DecodeLimits = UNARY_LIMITS,
     audio_format: ContainerFormat | None = None,
-    field: str = "audio",
+    option: str = "audio",
 ) -> AudioBlock:
     """Decode a whole file: the blocks of ``ContainerDecoder`` as one. Silence stands in for what is missing inside.
 
@@ -152,7 +154,7 @@ async def decode_file(
         InvalidAudioError, AudioLimitError, UnavailableError: as ``ContainerDecoder.blocks``; no
             audio is returned.
     """
-    decoder = pool.lasting(audio_format or ContainerFormat(), limits, field)
+    decoder = pool.lasting(audio_format or ContainerFormat(), limits, option)
     await decoder.open()
     feeding = asyncio.create_task(_feed_all(decoder, data))
     try:
@@ -165,7 +167,7 @@ async def decode_file(
             feeding.exception()  # The same failure comes out of blocks().
         await decoder.close()
     if not blocks:
-        raise InvalidAudioError(field, "there is no audio in the file")
+        raise InvalidAudioError(option, "there is no audio in the file")
     return AudioBlock(blocks[0].sample_rate_hz, np.concatenate([block.samples for block in blocks]))
 
 

@@ -53,13 +53,13 @@ def sniff(head: bytes) -> Container | None:
     return Container.MP3 if is_layer_3_sync(head) else None
 
 
-def identify(head: bytes, declared: Container | None, field: str) -> Container:
+def identify(head: bytes, declared: Container | None, option: str) -> Container:
     """The container to decode ``head`` as.
 
     Args:
         head: the first bytes of the audio.
         declared: what the client says it is; None: not said.
-        field: path of the request field, for the error.
+        option: what the bytes are to the request, for the error.
 
     Raises:
         InvalidAudioError: the bytes are no accepted container, or not the declared one.
@@ -69,10 +69,10 @@ def identify(head: bytes, declared: Container | None, field: str) -> Container:
         return declared  # An MP3 file may begin in the middle of a frame.
     if found is None:
         what = describe_refused(head) or "not a known audio container"
-        raise InvalidAudioError(field, f"the bytes are {what}", ACCEPTED)
+        raise InvalidAudioError(option, f"the bytes are {what}", ACCEPTED)
     if declared is not None and declared is not found:
         problem = f"declared as {declared.value}, but the bytes are {found.value}"
-        raise InvalidAudioError(field, problem, ACCEPTED)
+        raise InvalidAudioError(option, problem, ACCEPTED)
     return found
 
 

@@ -48,26 +48,26 @@ _OF_ITS_OWN = frozenset(
 """Signals by which code ends itself."""
 
 
-def failure_of(reason: int, value: int, field: str, limits: DecodeLimits) -> SpeechError:
+def failure_of(reason: int, value: int, option: str, limits: DecodeLimits) -> SpeechError:
     """The error for a FAILED message. An unknown reason counts as corrupt audio."""
     if reason == Reason.MEMORY:
-        return AudioLimitError(field, "max_memory_bytes", limits.max_memory_bytes)
+        return AudioLimitError(option, "max_memory_bytes", limits.max_memory_bytes)
     if reason == Reason.BUFFERED:
-        return AudioLimitError(field, "max_buffered_bytes", limits.max_buffered_bytes)
+        return AudioLimitError(option, "max_buffered_bytes", limits.max_buffered_bytes)
     if reason not in _PROBLEMS or (reason == Reason.CORRUPT and not value):
-        return InvalidAudioError(field, "it is corrupt")
+        return InvalidAudioError(option, "it is corrupt")
     problem, allowed = _PROBLEMS[Reason(reason)]
-    return InvalidAudioError(field, problem.format(value=value), allowed)
+    return InvalidAudioError(option, problem.format(value=value), allowed)
 
 
-def strict_failure(damaged: int, truncated: bool, field: str) -> SpeechError | None:
+def strict_failure(damaged: int, truncated: bool, option: str) -> SpeechError | None:
     """The error of strict decoding for audio of which parts are missing; None: there are none."""
     if damaged:
-        return failure_of(Reason.CORRUPT, damaged, field, UNARY_LIMITS)
-    return failure_of(Reason.TRUNCATED, 0, field, UNARY_LIMITS) if truncated else None
+        return failure_of(Reason.CORRUPT, damaged, option, UNARY_LIMITS)
+    return failure_of(Reason.TRUNCATED, 0, option, UNARY_LIMITS) if truncated else None
 
 
-def lost_child(exit_: ChildExit | None, field: str, limits: DecodeLimits) -> SpeechError:
+def lost_child(exit_: ChildExit | None, option: str, limits: DecodeLimits) -> SpeechError:
     """The error for a child that ended without a word. None: the process that knows how is gone too.
 
     Bytes can make a codec crash or use up its CPU time. A signal that no code of the child raises came from outside:
@@ -79,10 +79,10 @@ def lost_child(exit_: ChildExit | None, field: str, limits: DecodeLimits) -> Spe
     # At the hard limit of CPU time, a second above the soft one, the kernel sends SIGKILL.
     out_of_cpu = ended_by == signal.SIGKILL and exit_.cpu_s > limits.max_cpu_s
     if ended_by == signal.SIGXCPU or (out_of_cpu and not limits.cpu_s_per_audio_s):
-        return AudioLimitError(field, "max_cpu_s", limits.max_cpu_s)
+        return AudioLimitError(option, "max_cpu_s", limits.max_cpu_s)
     if ended_by and ended_by not in _OF_ITS_OWN:
         return decoder_lost()
-    return InvalidAudioError(field, "it is corrupt")
+    return InvalidAudioError(option, "it is corrupt")
 
 
 def decoder_lost() -> SpeechError:
@@ -113,16 +113,16 @@ class AudioFormatCheck:
         self.sample_rate_hz = 0
         self.channel_count = 0
 
-    def take(self, rate_hz: int, channels: int, payload: bytes, field: str) -> SpeechError | None:
+    def take(self, rate_hz: int, channels: int, payload: bytes, option: str) -> SpeechError | None:
         """What is wrong with this message; None: nothing."""
         if not self.sample_rate_hz:
             if not MIN_CONTAINER_RATE_HZ <= rate_hz <= MAX_CONTAINER_RATE_HZ:
-                return InvalidAudioError(field, "it is corrupt")
+                return InvalidAudioError(option, "it is corrupt")
             if not 1 <= channels <= MAX_CONTAINER_CHANNELS:
-                return InvalidAudioError(field, "it is corrupt")
+                return InvalidAudioError(option, "it is corrupt")
             self.sample_rate_hz = rate_hz
             self.channel_count = channels
         same = rate_hz == self.sample_rate_hz and channels == self.channel_count
         if not same or len(payload) % (4 * channels):
-            return InvalidAudioError(field, "it is corrupt")
+            return InvalidAudioError(option, "it is corrupt")
         return None

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from speech_service.domain.audio import MAX_RATE_HZ, MIN_RATE_HZ, Samples
-from speech_service.domain.errors import InvalidFieldError, OverloadedError, UnavailableError
+from speech_service.domain.errors import InvalidOptionError, OverloadedError, UnavailableError
 from speech_service.domain.synthesis import OutputEncoding, OutputFormat
 from speech_service.media.codec.host import LOSS_SHOWS_S, CodecHost
 from speech_service.media.codec.wire import Order, Task
@@ -57,16 +57,16 @@ def check_output(output: OutputFormat, field: str = "config.output") -> None:
     """Refuse what cannot be made.
 
     Raises:
-        InvalidFieldError: rate or bit rate; its field is below ``field``.
+        InvalidOptionError: rate or bit rate; its field is below ``field``.
     """
     rate_hz, encoding = output.sample_rate_hz, output.encoding
     rate_field, bits_field = f"{field}.sample_rate_hz", f"{field}.bit_rate_bps"
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         problem = f"{rate_hz} Hz is out of range"
-        raise InvalidFieldError(rate_field, problem, f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
+        raise InvalidOptionError(rate_field, problem, f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
     if encoding is OutputEncoding.MP3 and rate_hz not in _MP3_RATES_HZ:
         allowed = ", ".join(map(str, _MP3_RATES_HZ))
-        raise InvalidFieldError(rate_field, f"MP3 has no {rate_hz} Hz", allowed)
+        raise InvalidOptionError(rate_field, f"MP3 has no {rate_hz} Hz", allowed)
     if not output.bit_rate_bps:
         return
     bps = output.bit_rate_bps
@@ -74,13 +74,15 @@ def check_output(output: OutputFormat, field: str = "config.output") -> None:
         allowed_kbps = _mp3_kbps(rate_hz)
         if bps % 1000 or bps // 1000 not in allowed_kbps:
             allowed = ", ".join(f"{kbps}000" for kbps in allowed_kbps)
-            raise InvalidFieldError(bits_field, f"MP3 at {rate_hz} Hz has no {bps} bit/s", allowed)
+            raise InvalidOptionError(bits_field, f"MP3 at {rate_hz} Hz has no {bps} bit/s", allowed)
     elif encoding is OutputEncoding.OGG_OPUS:
         if not _OPUS_BPS[0] <= bps <= _OPUS_BPS[1]:
             allowed = f"{_OPUS_BPS[0]} to {_OPUS_BPS[1]}"
-            raise InvalidFieldError(bits_field, f"{bps} bit/s is out of range", allowed)
+            raise InvalidOptionError(bits_field, f"{bps} bit/s is out of range", allowed)
     else:
-        raise InvalidFieldError(bits_field, f"{encoding.value} has no choice of bit rate", "absent")
+        raise InvalidOptionError(
+            bits_field, f"{encoding.value} has no choice of bit rate", "absent"
+        )
 
 
 def coded_rate_hz(output: OutputFormat) -> int:
@@ -166,7 +168,7 @@ class EncoderPool:
             field: path of the synthesis configuration, for errors.
 
         Raises:
-            InvalidFieldError: as ``check_output``; gain or rate out of range.
+            InvalidOptionError: as ``check_output``; gain or rate out of range.
             OverloadedError: ``max_open`` encoders are open.
             UnavailableError: the codec process cannot be started.
         """
@@ -343,4 +345,4 @@ def _mp3_kbps(rate_hz: int) -> tuple[int, ...]:
 
 def _check_range(field: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN is in no range.
-        raise InvalidFieldError(field, f"{value:g} is out of range", f"{low:g} to {high:g}")
+        raise InvalidOptionError(field, f"{value:g} is out of range", f"{low:g} to {high:g}")

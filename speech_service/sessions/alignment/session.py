@@ -18,10 +18,10 @@ import numpy as np
 from speech_service.domain.alignment import Alignment, AlignmentOptions, Granularity
 from speech_service.domain.audio import AudioLoss, Samples, check_session_length, samples_to_ms
 from speech_service.domain.errors import (
-    InvalidFieldError,
     LimitExceededError,
     SpeechError,
     UnavailableError,
+    UnexpectedInputError,
 )
 from speech_service.domain.events import (
     Action,
@@ -175,7 +175,7 @@ class AlignmentSession:
         """Take a piece of the text.
 
         Raises:
-            InvalidFieldError: after ``end_of_text`` or ``end_of_input``.
+            InvalidOptionError: after ``end_of_text`` or ``end_of_input``.
             LimitExceededError: too much text waits for its audio.
         """
         if self._state is _State.DONE:
@@ -183,9 +183,9 @@ class AlignmentSession:
         self._ready("text")
         if self._text_complete and piece:
             problem, allowed = "came after end_of_text", "nothing after end_of_text"
-            raise InvalidFieldError("text", problem, allowed, reason="OUT_OF_ORDER")
+            raise UnexpectedInputError("text", problem, allowed)
         if len(self._text) + len(piece) > MAX_TEXT_CHARACTERS:
-            raise LimitExceededError("text.text", "max_text_characters", MAX_TEXT_CHARACTERS)
+            raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS)
         if piece:
             self._latency.speech_began(self._clock())
         self._text += piece
@@ -196,13 +196,13 @@ class AlignmentSession:
         """Take audio: float32 [n, 1] at 16 kHz.
 
         Raises:
-            InvalidFieldError: after ``end_of_input``.
+            InvalidOptionError: after ``end_of_input``.
         """
         if self._state is _State.DONE:
             return []
         self._ready("audio")
         self._blocks.append(np.ascontiguousarray(samples[:, 0]))
-        check_session_length(self._received + len(samples), "audio.data")
+        check_session_length(self._received + len(samples), "audio")
         self._received += len(samples)
         return self._advance()
 
@@ -255,13 +255,13 @@ class AlignmentSession:
         """Time passed: report progress."""
         return self._tell(self.progress())
 
-    def warn(self, reason: str, field: str, message: str) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[Action]:
         """Tell the client something that is no error."""
-        return self._tell(StreamWarning(reason, field, message))
+        return self._tell(warning)
 
-    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+    def lost(self, loss: AudioLoss, passed_ms: int) -> None:
         """As of ``RecognitionSession``: told once everything is aligned."""
-        self._lost.add(loss, field, samples_to_ms(self._received) - passed_ms)
+        self._lost.add(loss, samples_to_ms(self._received) - passed_ms)
 
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received is still aligned."""
@@ -343,7 +343,7 @@ class AlignmentSession:
 
     def _acknowledge(self, flush: _Flush) -> list[Action]:
         if len(self._flushes) >= MAX_OPEN_CONTROLS:
-            raise LimitExceededError("finalize.control_id", "max_open_controls", MAX_OPEN_CONTROLS)
+            raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         self._flushes.append(flush)
         return self._advance()
 
@@ -417,10 +417,10 @@ class AlignmentSession:
 
     # --- order ---
 
-    def _ready(self, field: str) -> None:
+    def _ready(self, kind: str) -> None:
         if self._state is not _State.RUNNING:
             problem, allowed = "came after end_of_input", "nothing after end_of_input"
-            raise InvalidFieldError(field, problem, allowed, reason="OUT_OF_ORDER")
+            raise UnexpectedInputError(kind, problem, allowed)
 
     def _tell(self, event: SessionEvent) -> list[Action]:
         return [] if self._state is _State.DONE else [Emit(event)]

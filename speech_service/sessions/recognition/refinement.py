@@ -152,7 +152,7 @@ class Refinement:
         if not any(s.reason is not UnalignedReason.NOT_SPEAKABLE for s in spans):
             return [Emit(refined)]
         message = f"segment {final.segment_id} has words that were not found in its audio"
-        warning = StreamWarning("WORD_TIMES_INCOMPLETE", "config.word_times", message)
+        warning = StreamWarning("WORD_TIMES_INCOMPLETE", "word_times", message)
         return [Emit(refined), Emit(warning)]
 
 
@@ -181,4 +181,4 @@ def _joins(char: str) -> bool:
 def _warning(final: TranscriptResult, why: str) -> Action:
     message = f"segment {final.segment_id} has no word times: {why}"
     place = (final.start_ms, final.end_ms)
-    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "config.word_times", message, *place))
+    return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "word_times", message, *place))

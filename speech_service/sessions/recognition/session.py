@@ -22,10 +22,11 @@ from speech_service.domain.audio import (
     samples_to_ms,
 )
 from speech_service.domain.errors import (
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     OverloadedError,
     SpeechError,
+    UnexpectedInputError,
 )
 from speech_service.domain.events import (
     Action,
@@ -188,17 +189,17 @@ class RecognitionSession:
         """Take audio: float32 [n, channels] at 16 kHz.
 
         Raises:
-            InvalidFieldError: audio after ``end_of_audio``, or with another number of channels.
+            InvalidOptionError: audio after ``end_of_audio``, or with another number of channels.
         """
         if self._state is _State.DONE:
             return []
         actions = self._ready("audio")
         self._open_channels(samples.shape[1])
         if samples.shape[1] != len(self._channels):
-            raise InvalidFieldError(
-                "audio.data", f"has {samples.shape[1]} channels", f"{len(self._channels)}"
+            raise InvalidOptionError(
+                "audio", f"has {samples.shape[1]} channels", f"{len(self._channels)}"
             )
-        check_session_length(self._received_samples + len(samples), "audio.data")
+        check_session_length(self._received_samples + len(samples), "audio")
         self._received_samples += len(samples)
         self._line.heard(samples_to_ms(len(samples)))
         for number, (channel, buffer) in enumerate(self._heard()):
@@ -218,16 +219,16 @@ class RecognitionSession:
         """The client says that nothing was said for that long.
 
         Raises:
-            InvalidFieldError: not within 0 to 10 minutes.
+            InvalidOptionError: not within 0 to 10 minutes.
         """
         if self._state is _State.DONE:
             return []
         actions = self._ready("silence")
         if not 0 < duration_ms <= MAX_SILENCE_MS:
             allowed = f"more than 0 and at most {MAX_SILENCE_MS // 1000} s"
-            raise InvalidFieldError("silence.duration", "is out of range", allowed)
+            raise InvalidOptionError("silence", "is out of range", allowed)
         samples = ms_to_samples(duration_ms)
-        check_session_length(self._received_samples + samples, "silence.duration")
+        check_session_length(self._received_samples + samples, "silence")
         self._received_samples += samples
         self._line.heard(duration_ms)
         for channel, buffer in self._heard():
@@ -337,11 +338,11 @@ class RecognitionSession:
         late = [] if self._state is _State.DONE else self._settle(self._refinement.tick())
         return [*late, *self._tell(self.progress())]
 
-    def warn(self, reason: str, field: str, message: str) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[Action]:
         """Tell the client something that is no error."""
-        return self._tell(StreamWarning(reason, field, message))
+        return self._tell(warning)
 
-    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+    def lost(self, loss: AudioLoss, passed_ms: int) -> None:
         """A part of the encoded audio is missing; the client is told once it has its FINALs.
 
         Args:
@@ -349,7 +350,7 @@ class RecognitionSession:
             field: path of the request field that carries it.
             passed_ms: how much of it the session has; it may have silence besides.
         """
-        self._lost.add(loss, field, samples_to_ms(self._received_samples) - passed_ms)
+        self._lost.add(loss, samples_to_ms(self._received_samples) - passed_ms)
 
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received still gets its FINAL."""
@@ -415,19 +416,15 @@ class RecognitionSession:
         self._detecting.append((channel, frames))
         return Detect(channel, louder(frames, self._options.endpointing.gain_db))
 
-    def _ready(self, field: str) -> list[Action]:
+    def _ready(self, kind: str) -> list[Action]:
         """Check that a client message may come now.
 
         A driver that was stopped while it awaited voice activity (the server drains) leaves frames without an
         answer: they are taken as the frame before them was, so that none is lost.
         """
         if self._state is not _State.RUNNING:
-            raise InvalidFieldError(
-                field,
-                "came after end_of_audio",
-                "nothing after end_of_audio",
-                reason="OUT_OF_ORDER",
-            )
+            problem, allowed = "came after end_of_audio", "nothing after end_of_audio"
+            raise UnexpectedInputError(kind, problem, allowed)
         actions: list[Action] = []
         while self._detecting:
             channel, frames = self._detecting.popleft()
@@ -445,8 +442,7 @@ class RecognitionSession:
         error: SpeechError | None = None,
     ) -> list[Action]:
         if len(self._acks) >= MAX_OPEN_CONTROLS:
-            field = f"{kind.value}.control_id"
-            raise LimitExceededError(field, "max_open_controls", MAX_OPEN_CONTROLS)
+            raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         needed = tuple(channel.segments_closed for channel in self._channels)
         self._acks.append(_PendingAck(control_id, kind, needed, error))
         return self._settle(actions)

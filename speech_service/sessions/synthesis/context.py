@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
+from speech_service.domain.errors import InvalidOptionError, LimitExceededError, SpeechError
 from speech_service.domain.events import (
     ContextEnded,
     ContextOutcome,
@@ -231,7 +231,7 @@ def speech_work(
 
 def says_nothing(error: SpeechError) -> bool:
     """Whether work failed only because the voice can say nothing of the text."""
-    return isinstance(error, InvalidFieldError) and error.reason == NOTHING_TO_SPEAK
+    return isinstance(error, InvalidOptionError) and error.reason == NOTHING_TO_SPEAK
 
 
 def is_cut(end: TerminalEvent | None) -> bool:

@@ -20,7 +20,7 @@ from enum import Enum
 
 from speech_service.domain.errors import (
     CancelledWorkError,
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     SpeechError,
 )
@@ -140,7 +140,7 @@ class SynthesisSession:
         """More text of a context; the first opens it.
 
         Raises:
-            InvalidFieldError: text after ``end_of_text``.
+            InvalidOptionError: text after ``end_of_text``.
             LimitExceededError: too much text, or too many contexts.
         """
         if self._state is _State.DONE:
@@ -262,9 +262,9 @@ class SynthesisSession:
         """Time passed: give up late word timings. Nothing is reported: there is no audio to be behind of."""
         return self._settle(self._words.tick())
 
-    def warn(self, reason: str, field: str, message: str) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[Action]:
         """Tell the client something that is no error."""
-        return self._tell(StreamWarning(reason, field, message))
+        return self._tell(warning)
 
     def expect_notice(self) -> None:
         """Something is being found out that the client may have to be told: the session does not end before."""
@@ -305,7 +305,7 @@ class SynthesisSession:
 
     def _ready(self, field: str) -> None:
         if self._state is not _State.RUNNING:
-            raise InvalidFieldError(
+            raise InvalidOptionError(
                 field, "came after end_of_text", "nothing after end_of_text", reason="OUT_OF_ORDER"
             )
 

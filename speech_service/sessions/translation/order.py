@@ -47,8 +47,7 @@ class TranslationOrder:
             LimitExceededError: too many wait.
         """
         if sum(isinstance(entry, ControlAck) for entry in self._queue) >= MAX_OPEN_CONTROLS:
-            field = f"{ack.kind.value}.control_id"
-            raise LimitExceededError(field, "max_open_controls", MAX_OPEN_CONTROLS)
+            raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         self._queue.append(ack)
 
     def due(self) -> list[Action]:

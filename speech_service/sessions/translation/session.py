@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from speech_service.domain.audio import AudioLoss, Samples
-from speech_service.domain.errors import InvalidFieldError, SpeechError
+from speech_service.domain.errors import InvalidOptionError, SpeechError, UnexpectedInputError
 from speech_service.domain.events import (
     Action,
     Cancel,
@@ -120,11 +120,11 @@ class TranslationSession:
         """The session that hears the audio.
 
         Raises:
-            InvalidFieldError: the stream was opened for text.
+            InvalidOptionError: the stream was opened for text.
         """
         if self._recognition is None:
             problem = "is missing, and the stream carries audio"
-            raise InvalidFieldError("config.recognition", problem, "a RecognitionConfig")
+            raise InvalidOptionError("recognition", problem, "a RecognitionConfig")
         return self._recognition
 
     @property
@@ -150,14 +150,15 @@ class TranslationSession:
         """Take text, joined to what came before.
 
         Raises:
-            InvalidFieldError: after the end of the input, or the stream carries audio.
+            InvalidOptionError: after the end of the input, or the stream carries audio.
         """
         if self._done:
             return []
         self._ready("text")
         if self._recognition is not None:
             problem = "came on a stream that was opened for audio"
-            raise InvalidFieldError("text", problem, "audio, or a config without recognition")
+            allowed = "audio, or a config without recognition"
+            raise UnexpectedInputError("text", problem, allowed, reason="INVALID_FIELD")
         self._latency.speech_began(self._clock())
         self._characters_in += len(text)
         actions = [a for piece in self._splitter.push(text) for a in self._cut(piece.text)]
@@ -253,13 +254,13 @@ class TranslationSession:
             return [Emit(self._recognition.progress())]
         return self._forward(self._recognition.tick())
 
-    def warn(self, reason: str, field: str, message: str) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[Action]:
         """Tell the client something that is no error."""
-        return [] if self._done else [Emit(StreamWarning(reason, field, message))]
+        return [] if self._done else [Emit(warning)]
 
-    def lost(self, loss: AudioLoss, field: str, passed_ms: int) -> None:
+    def lost(self, loss: AudioLoss, passed_ms: int) -> None:
         """As of ``RecognitionSession``: told once everything is translated."""
-        self._lost.add(loss, field, self.recognition.progress().received_ms - passed_ms)
+        self._lost.add(loss, self.recognition.progress().received_ms - passed_ms)
 
     def going_away(self, drain_ms: int) -> list[Action]:
         """The server drains: what was received is still translated."""
@@ -336,12 +337,10 @@ class TranslationSession:
     def _flush(self) -> list[Action]:
         return [action for piece in self._splitter.flush() for action in self._cut(piece.text)]
 
-    def _ready(self, field: str) -> None:
+    def _ready(self, kind: str) -> None:
         if self._ending:
             allowed = "nothing after end_of_input"
-            raise InvalidFieldError(
-                field, "came after end_of_input", allowed, reason="OUT_OF_ORDER"
-            )
+            raise UnexpectedInputError(kind, "came after end_of_input", allowed)
 
     # --- segments ---
 

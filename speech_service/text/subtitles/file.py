@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 
 MAX_CUES = 20_000
 MAX_CHARACTERS = 1_500_000
@@ -97,7 +97,7 @@ class SubtitleFile:
 def parse(
     text: str,
     kind: SubtitleFormat,
-    field: str = "subtitles.text",
+    option: str = "subtitles.text",
     max_cues: int = MAX_CUES,
     max_characters: int = MAX_CHARACTERS,
 ) -> SubtitleFile:
@@ -106,36 +106,36 @@ def parse(
     Args:
         text: the whole file; a byte order mark and any line ends are kept.
         kind: its format.
-        field: path of the field, for errors.
+        option: what the text is to the request, for errors.
         max_cues: more are refused.
         max_characters: a longer file is refused before it is looked at.
 
     Raises:
-        InvalidFieldError: it is no such file; the error names the line.
+        InvalidOptionError: it is no such file; the error names the line.
         LimitExceededError: it is too long, or has too many lines or cues, or too long a cue.
     """
     if len(text) > max_characters:
-        raise LimitExceededError(field, "max_subtitle_characters", max_characters)
+        raise LimitExceededError(option, "max_subtitle_characters", max_characters)
     if text.count("\n") + text.count("\r") > 2 * MAX_LINES:  # before there is an object for each
-        raise LimitExceededError(field, "max_lines", MAX_LINES)
+        raise LimitExceededError(option, "max_lines", MAX_LINES)
     raw = tuple(_LINES.findall(text))
     if len(raw) > MAX_LINES:
-        raise LimitExceededError(field, "max_lines", MAX_LINES)
+        raise LimitExceededError(option, "max_lines", MAX_LINES)
     lines = [line.rstrip("\r\n") for line in raw]
     if lines:
         lines[0] = lines[0].removeprefix("\ufeff")
     if not any(line.strip() for line in lines):
-        raise InvalidFieldError(field, "is empty", "a subtitle file with at least one cue")
+        raise InvalidOptionError(option, "is empty", "a subtitle file with at least one cue")
     read = _read_srt if kind is SubtitleFormat.SRT else _read_vtt
-    time_lines, blocks = read(lines, field)
+    time_lines, blocks = read(lines, option)
     if not time_lines:
-        raise InvalidFieldError(field, "holds no cue", "a subtitle file with at least one cue")
+        raise InvalidOptionError(option, "holds no cue", "a subtitle file with at least one cue")
     if len(time_lines) > max_cues:
-        raise LimitExceededError(field, "max_cues", max_cues)
+        raise LimitExceededError(option, "max_cues", max_cues)
     for block in blocks:
         if sum(map(len, block.lines)) > MAX_CUE_CHARACTERS:
             problem = f"line {block.first + 1} begins a cue that is too long"
-            raise LimitExceededError(field, "max_cue_characters", MAX_CUE_CHARACTERS, problem)
+            raise LimitExceededError(option, "max_cue_characters", MAX_CUE_CHARACTERS, problem)
     return SubtitleFile(kind, raw, tuple(time_lines), tuple(blocks))
 
 
@@ -147,7 +147,7 @@ def _is_almost_times(line: str) -> bool:
     return _ENDS_WITH_TIME.search(line) is not None
 
 
-def _read_srt(lines: Sequence[str], field: str) -> tuple[list[int], list[TextBlock]]:
+def _read_srt(lines: Sequence[str], option: str) -> tuple[list[int], list[TextBlock]]:
     """A cue goes from its time line to the next one's number; blank lines inside it are taken, as players do."""
     time_lines: list[int] = []
     for at, line in enumerate(lines):
@@ -156,11 +156,11 @@ def _read_srt(lines: Sequence[str], field: str) -> tuple[list[int], list[TextBlo
         if _SRT_TIMES.fullmatch(line):
             time_lines.append(at)
         elif _is_almost_times(line):
-            raise _malformed(field, at, "is not a time line", "00:00:01,000 --> 00:00:02,500")
+            raise _malformed(option, at, "is not a time line", "00:00:01,000 --> 00:00:02,500")
     starts = [_start_of(lines, at) for at in time_lines]
     for at, line in enumerate(lines[: starts[0] if starts else 0]):
         if line.strip():
-            raise _malformed(field, at, "stands before the first cue", "a cue's number or times")
+            raise _malformed(option, at, "stands before the first cue", "a cue's number or times")
     blocks: list[TextBlock] = []
     for cue, at in enumerate(time_lines):
         end = starts[cue + 1] if cue + 1 < len(starts) else len(lines)
@@ -174,15 +174,15 @@ def _start_of(lines: Sequence[str], time_line: int) -> int:
     return time_line - 1 if has_number else time_line
 
 
-def _read_vtt(lines: Sequence[str], field: str) -> tuple[list[int], list[TextBlock]]:
+def _read_vtt(lines: Sequence[str], option: str) -> tuple[list[int], list[TextBlock]]:
     if not re.fullmatch(r"WEBVTT(?:[ \t].*)?", lines[0]):
-        raise _malformed(field, 0, "is not the header of WebVTT", "WEBVTT")
+        raise _malformed(option, 0, "is not the header of WebVTT", "WEBVTT")
     time_lines: list[int] = []
     blocks: list[TextBlock] = []
     at = 0
     while at < len(lines):
         end = next((i for i in range(at, len(lines)) if not lines[i].strip()), len(lines))
-        times = _vtt_times(lines, at, end, field)
+        times = _vtt_times(lines, at, end, option)
         if times is not None:
             blocks += _blocks(lines, len(time_lines), times + 1, end)
             time_lines.append(times)
@@ -190,7 +190,7 @@ def _read_vtt(lines: Sequence[str], field: str) -> tuple[list[int], list[TextBlo
     return time_lines, blocks
 
 
-def _vtt_times(lines: Sequence[str], begin: int, end: int, field: str) -> int | None:
+def _vtt_times(lines: Sequence[str], begin: int, end: int, option: str) -> int | None:
     """Place of the time line of the block of lines, if it is a cue."""
     if begin == end or begin == 0 or lines[begin].split(maxsplit=1)[0] in _NO_CUE:
         return None
@@ -198,9 +198,11 @@ def _vtt_times(lines: Sequence[str], begin: int, end: int, field: str) -> int | 
         if "-->" not in lines[at]:
             continue
         if at > begin + 1 or not _VTT_TIMES.fullmatch(lines[at]):
-            raise _malformed(field, at, "is not a time line", "00:01.000 --> 00:02.500")
+            raise _malformed(option, at, "is not a time line", "00:01.000 --> 00:02.500")
         if any("-->" in line for line in lines[at + 1 : end]):
-            raise _malformed(field, at + 1, "follows a time line without words or a blank line", "")
+            raise _malformed(
+                option, at + 1, "follows a time line without words or a blank line", ""
+            )
         return at
     return None
 
@@ -227,5 +229,7 @@ def _end(raw_line: str) -> str:
     return raw_line[len(raw_line.rstrip("\r\n")) :]
 
 
-def _malformed(field: str, at: int, problem: str, allowed: str) -> InvalidFieldError:
-    return InvalidFieldError(field, f"line {at + 1} {problem}", allowed, reason="INVALID_SUBTITLES")
+def _malformed(option: str, at: int, problem: str, allowed: str) -> InvalidOptionError:
+    return InvalidOptionError(
+        option, f"line {at + 1} {problem}", allowed, reason="INVALID_SUBTITLES"
+    )

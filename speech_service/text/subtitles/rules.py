@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class SubtitleRules:
         """Check the rules against each other.
 
         Raises:
-            InvalidFieldError: a rule that nothing can keep; ``field`` is the name of the rule.
+            InvalidOptionError: a rule that nothing can keep; ``option`` is the name of the rule.
         """
         limits = {
             "max_columns": (self.max_columns, 8, 200),
@@ -39,6 +39,6 @@ class SubtitleRules:
         for name, (value, low, high) in limits.items():
             if not low <= value <= high:
                 unit = " ms" if name.endswith(("duration", "gap")) else ""
-                raise InvalidFieldError(name, "is out of range", f"{low} to {high}{unit}")
+                raise InvalidOptionError(name, "is out of range", f"{low} to {high}{unit}")
         if self.min_duration_ms > self.max_duration_ms:
-            raise InvalidFieldError("min_duration", "is above max_duration")
+            raise InvalidOptionError("min_duration", "is above max_duration")

@@ -11,7 +11,7 @@ from speech_service.dispatch.policy import (
     effective_class,
     stream_classes,
 )
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.work import WorkClass
 
@@ -96,7 +96,7 @@ def test_priority_never_raises(priority: str, natural: WorkClass) -> None:
 def test_priority_lowers_to_background() -> None:
     assert effective_class("batch", WorkClass.STREAM_FINAL) is WorkClass.BACKGROUND
     assert effective_class("interactive", WorkClass.UNARY) is WorkClass.UNARY
-    with pytest.raises(InvalidFieldError, match="batch"):
+    with pytest.raises(InvalidOptionError, match="batch"):
         effective_class("urgent", WorkClass.UNARY)
 
 

@@ -19,7 +19,7 @@ from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
     InvalidAudioError,
-    InvalidFieldError,
+    InvalidOptionError,
     NotImplementedYetError,
     OverloadedError,
     PreconditionError,
@@ -111,7 +111,7 @@ def test_result_comes_back_as_it_was() -> None:
         DeadlineError("late"),
         InternalError("internal error"),
         InvalidAudioError("audio", "is empty"),
-        InvalidFieldError("config.language", "is not known", "en"),
+        InvalidOptionError("config.language", "is not known", "en"),
         NotImplementedYetError("later"),
         OverloadedError("full", retry_after_ms=70, metadata={"max_queued": "1"}),
         PreconditionError("m", "not loaded", reason="MODEL_NOT_LOADED"),
@@ -129,7 +129,7 @@ def test_errors_keep_type_reason_and_words(error: SpeechError) -> None:
         error.metadata,
     )
     assert getattr(back, "retry_after_ms", 0) == getattr(error, "retry_after_ms", 0)
-    assert getattr(back, "field", "") == getattr(error, "field", "")
+    assert getattr(back, "option", "") == getattr(error, "option", "")
 
 
 _CLIP = np.linspace(-1, 1, 800, dtype=np.float32)

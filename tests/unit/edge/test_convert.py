@@ -15,7 +15,10 @@ from speech_service.domain.audio import (
     RawFormat,
 )
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
+
+FIELDS = Fields({"x": "config.x"})
 
 
 def audio(**fields: Any) -> audio_pb2.AudioFormat:
@@ -80,10 +83,12 @@ def test_control_ids() -> None:
 
 @pytest.mark.parametrize("kind", list(events.ControlKind))
 def test_acks(kind: events.ControlKind) -> None:
-    ack = convert.control_ack(events.ControlAck("id", kind, 7))
+    ack = convert.control_ack(events.ControlAck("id", kind, 7), FIELDS)
     assert (ack.control_id, ack.last_final_segment) == ("id", 7)
     assert ack.kind == common_pb2.ControlKind.Value(f"CONTROL_KIND_{kind.name}")
-    assert not convert.control_ack(events.ControlAck("", kind, None)).HasField("last_final_segment")
+    assert not convert.control_ack(events.ControlAck("", kind, None), FIELDS).HasField(
+        "last_final_segment"
+    )
 
 
 @pytest.mark.parametrize("kind", list(events.SpeechEventKind))
@@ -97,8 +102,8 @@ def test_progress_and_warnings() -> None:
     progress = convert.progress(events.Progress(4, 3, 2, 1))
     assert (progress.received_ms, progress.decoded_ms) == (4, 3)
     assert (progress.final_ms, progress.lag_ms) == (2, 1)
-    warning = convert.warning(events.StreamWarning("REASON", "config.x", "why"))
-    assert (warning.reason, warning.field, warning.message) == ("REASON", "config.x", "why")
+    warning = convert.warning(events.StreamWarning("REASON", "x[1]", "why"), FIELDS)
+    assert (warning.reason, warning.field, warning.message) == ("REASON", "config.x[1]", "why")
 
 
 def test_the_summary() -> None:

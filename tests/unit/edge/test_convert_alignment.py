@@ -11,7 +11,6 @@ from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.domain.alignment import AlignedUnit, Granularity, UnalignedReason, UnalignedSpan
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
     PreconditionError,
     UnsupportedOptionError,
 )
@@ -69,11 +68,11 @@ def test_what_the_model_lacks_is_refused_or_left_out() -> None:
     phones: dict[str, Any] = {"granularity": pb.ALIGNMENT_GRANULARITY_PHONE}
     with pytest.raises(UnsupportedOptionError) as caught:
         convert(**phones)
-    assert caught.value.field == "config.granularity"
+    assert caught.value.option == "config.granularity"
     assert caught.value.metadata["supported"] == "rich"
     request = convert(**phones, option_handling=common_pb2.OPTION_HANDLING_LENIENT)
     assert request.options.granularity is Granularity.WORD
-    assert [w.field for w in request.warnings] == ["config.granularity"]
+    assert [w.option for w in request.warnings] == ["config.granularity"]
     assert convert(model="rich", **phones).options.granularity is Granularity.PHONE
 
 
@@ -86,7 +85,7 @@ def test_a_language_that_nobody_has() -> None:
     for fields in wrong:
         with pytest.raises(UnsupportedOptionError) as caught:
             convert(**fields)
-        assert caught.value.field == "config.language"
+        assert caught.value.option == "config.language"
     with pytest.raises(PreconditionError):
         AlignmentConverter(ModelCatalog([])).request(pb.AlignmentConfig(), streaming=False)
 
@@ -95,7 +94,7 @@ def test_text_has_limits() -> None:
     assert convert_alignment.checked_text(" a ") == " a "
     with pytest.raises(InvalidFieldError):
         convert_alignment.checked_text("\u3000\n")
-    with pytest.raises(LimitExceededError):
+    with pytest.raises(InvalidFieldError):
         convert_alignment.checked_text("x" * (convert_alignment.MAX_TEXT_CHARACTERS + 1))
 
 

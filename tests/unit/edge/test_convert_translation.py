@@ -12,7 +12,7 @@ from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
+    InvalidOptionError,
     PreconditionError,
     ResourceNotFoundError,
     UnsupportedOptionError,
@@ -63,7 +63,7 @@ def test_a_pair_that_nobody_has() -> None:
         convert(ONLY_PAIRS, target_languages=["de"], source_language="")
     with pytest.raises(UnsupportedOptionError) as unsupported:
         convert(model="pairs", target_languages=["pt", "de"])
-    assert unsupported.value.field == "config.target_languages[1]"
+    assert unsupported.value.option == "target_languages[1]"
     with pytest.raises(ResourceNotFoundError):
         convert(model="nobody")
 
@@ -78,7 +78,7 @@ def test_codes_are_normal_and_the_effective_config_shows_them() -> None:
 
 
 def test_too_many_targets() -> None:
-    with pytest.raises(LimitExceededError):
+    with pytest.raises(InvalidFieldError):
         convert(target_languages=["pt", "de", "fr", "es"])
 
 
@@ -88,12 +88,12 @@ def test_a_glossary_is_for_models_that_heed_it() -> None:
     assert request.route("en", "pt").glossary == (GlossaryEntry("bank", "margem", "pt-BR"),)
     with pytest.raises(UnsupportedOptionError) as caught:
         convert(model="pairs", glossary=glossary)
-    assert caught.value.field == "config.glossary[0]"
+    assert caught.value.option == "config.glossary[0]"
     lenient = convert(
         model="pairs", glossary=glossary, option_handling=common.OPTION_HANDLING_LENIENT
     )
     assert lenient.route("en", "pt").glossary == ()
-    assert [(w.reason, w.field) for w in lenient.warnings] == [
+    assert [(w.reason, w.option) for w in lenient.warnings] == [
         ("OPTION_IGNORED", "config.glossary[0]")
     ]
     keep = [pb.GlossaryEntry(source="Acme", do_not_translate=True)]
@@ -105,9 +105,9 @@ def test_a_glossary_that_makes_no_sense() -> None:
     both = pb.GlossaryEntry(source="a", target="b", do_not_translate=True)
     with pytest.raises(InvalidFieldError):
         convert(glossary=[both])
-    with pytest.raises(LimitExceededError):
+    with pytest.raises(InvalidFieldError):
         convert(glossary=[pb.GlossaryEntry(source="a" * 201, target="b")])
-    with pytest.raises(LimitExceededError):
+    with pytest.raises(InvalidFieldError):
         convert(glossary=[pb.GlossaryEntry(source="a", target="b")] * 501)
 
 
@@ -116,7 +116,7 @@ def test_an_unknown_source_is_checked_when_it_is_found() -> None:
     assert request.route("en", "pt").model == "pairs"
     with pytest.raises(PreconditionError):
         request.route("fi", "pt")
-    with pytest.raises(InvalidFieldError) as caught:
+    with pytest.raises(InvalidOptionError) as caught:
         request.route("", "pt")
     assert caught.value.reason == "SOURCE_LANGUAGE_UNKNOWN"
 

@@ -25,6 +25,18 @@ ROWS: list[tuple[errors.SpeechError, Code, str, type[Message] | None]] = [
         details.BadRequest,
     ),
     (
+        errors.InvalidOptionError("a.b", "is wrong", "1, 2"),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        details.BadRequest,
+    ),
+    (
+        errors.UnexpectedInputError("text", "came late"),
+        Code.INVALID_ARGUMENT,
+        "OUT_OF_ORDER",
+        details.BadRequest,
+    ),
+    (
         errors.InvalidAudioError("audio", "is corrupt"),
         Code.INVALID_ARGUMENT,
         "INVALID_AUDIO",

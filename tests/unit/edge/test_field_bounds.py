@@ -21,7 +21,7 @@ from speech.v1 import (
     voice_service_pb2,
 )
 from speech_service.config.tree import Config
-from speech_service.domain.errors import LimitExceededError
+from speech_service.domain.errors import InvalidFieldError
 from speech_service.edge.v1.field_bounds import (
     CHARACTERS,
     COUNTS,
@@ -132,7 +132,7 @@ def test_one_too_many_is_refused(name: str) -> None:
         add(values, FIELDS[name])
     check_fields(message)
     add(values, FIELDS[name])
-    with pytest.raises(LimitExceededError) as caught:
+    with pytest.raises(InvalidFieldError) as caught:
         check_fields(message)
     assert caught.value.metadata == {bound.limit_name: str(bound.most)}
     assert caught.value.field == name.rpartition(".")[2]
@@ -151,7 +151,7 @@ def test_one_character_too_many_is_refused(name: str) -> None:
         if not more:
             check_fields(message)
             continue
-        with pytest.raises(LimitExceededError) as caught:
+        with pytest.raises(InvalidFieldError) as caught:
             check_fields(message)
         assert caught.value.metadata == {bound.limit_name: str(bound.most)}
 
@@ -161,7 +161,7 @@ def test_the_path_leads_to_the_field() -> None:
     config = synthesis_service_pb2.SynthesisConfig(lexicon=[{"term": "a"}, entry])  # pyright: ignore[reportArgumentType] - a dictionary is taken
     update = synthesis_service_pb2.UpdateSynthesisConfig(config=config)
     request = synthesis_service_pb2.StreamingSynthesizeRequest(update_config=update)
-    with pytest.raises(LimitExceededError) as caught:
+    with pytest.raises(InvalidFieldError) as caught:
         check_fields(request)
     assert caught.value.field == "update_config.config.lexicon[1].pronunciation"
 

@@ -7,7 +7,7 @@ import pytest
 
 from speech.v1 import translation_service_pb2 as pb
 from speech_service.config.tree import Config
-from speech_service.domain.errors import LimitExceededError, SpeechError
+from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.edge.interceptor import CallInterceptor
 from speech_service.edge.message_size import MessageSizes
 
@@ -25,5 +25,5 @@ def test_the_error_of_a_refused_message_holds_no_frame(field: str) -> None:
             request.config.glossary.add(source="a")
     error = reading(request.SerializeToString())
     assert isinstance(error, SpeechError)
-    assert isinstance(error, LimitExceededError)
+    assert isinstance(error, InvalidFieldError)
     assert not traceback.extract_tb(error.__traceback__)

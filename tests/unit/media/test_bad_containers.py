@@ -65,7 +65,7 @@ async def test_cut_at_every_tenth(pool: DecoderPool, kind: str) -> None:
         lengths.append(seconds(blocks))
         if not blocks:
             assert isinstance(error, InvalidAudioError)
-            assert (error.field, "truncated" in error.problem) == ("audio", True)
+            assert (error.option, "truncated" in error.problem) == ("audio", True)
             continue
         assert error is None
         (loss,) = losses

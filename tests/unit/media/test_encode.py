@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InvalidFieldError, OverloadedError, UnavailableError
+from speech_service.domain.errors import InvalidOptionError, OverloadedError, UnavailableError
 from speech_service.domain.synthesis import OutputEncoding, OutputFormat
 from speech_service.media.codec.host import CodecHost
 from speech_service.media.decode.pool import DecoderPool, decode_file
@@ -290,9 +290,9 @@ async def test_decoding_and_encoding_share_one_process(
     ],
 )
 def test_what_cannot_be_made_is_refused_by_field(output: OutputFormat, field: str) -> None:
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         check_output(output)
-    assert refused.value.field == f"config.output.{field}"
+    assert refused.value.option == f"config.output.{field}"
 
 
 @pytest.mark.parametrize(
@@ -306,9 +306,9 @@ def test_what_cannot_be_made_is_refused_by_field(output: OutputFormat, field: st
 async def test_shape_out_of_range(shape: dict[str, float], field: str) -> None:
     output = OutputFormat(OutputEncoding.WAV, RATE)
     gain_db, rate = shape.get("gain_db", 0.0), shape.get("rate", 1.0)
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         await EncoderPool().open(output, RATE, gain_db=gain_db, rate=rate)
-    assert refused.value.field == field
+    assert refused.value.option == field
 
 
 @pytest.mark.parametrize("bits", [8_000, 64_000])

@@ -89,7 +89,7 @@ def test_only_whole_frames(encoding: AudioEncoding, channels: int, data: bytes) 
     if len(data) % raw.frame_bytes:
         with pytest.raises(InvalidAudioError) as caught:
             raw.feed(data)
-        assert caught.value.field == "audio.data"
+        assert caught.value.option == "audio.data"
         assert caught.value.allowed == f"multiples of {raw.frame_bytes} bytes"
         return
     try:

@@ -38,7 +38,7 @@ def test_refused_by_name(head: bytes, name: str) -> None:
     assert sniff(head) is None
     with pytest.raises(InvalidAudioError, match=name) as caught:
         identify(head, None, "recognize.audio")
-    assert caught.value.field == "recognize.audio"
+    assert caught.value.option == "recognize.audio"
     assert "FLAC" in caught.value.allowed
 
 

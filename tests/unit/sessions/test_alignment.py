@@ -18,7 +18,7 @@ from speech_service.domain.alignment import (
 )
 from speech_service.domain.errors import (
     InternalError,
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     SpeechError,
 )
@@ -310,7 +310,7 @@ def test_progress_rises_to_the_end() -> None:
 
 def test_what_comes_out_of_order_is_refused() -> None:
     drive = Drive().text("a", end=True)
-    with pytest.raises(InvalidFieldError):
+    with pytest.raises(InvalidOptionError):
         drive.text("b")
     drive.end()
     assert (

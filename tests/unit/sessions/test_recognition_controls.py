@@ -8,13 +8,14 @@ import pytest
 from speech_service.domain.errors import (
     DeadlineError,
     InternalError,
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     UnavailableError,
 )
 from speech_service.domain.events import (
     Finish,
     SpeechEventKind,
+    StreamWarning,
 )
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause
@@ -61,7 +62,7 @@ def test_nothing_comes_after_the_end() -> None:
     assert session.silence(100) == []
     assert session.finalize("f") == session.reset("r", True) == session.update(OPTIONS, "u") == []
     assert session.end_of_audio() == session.tick() == session.going_away(1) == []
-    assert session.warn("R", "f", "m") == []
+    assert session.warn(StreamWarning("R", "f", "m")) == []
     assert session.probabilities(np.zeros(3, np.float32)) == []
     drive.done(work, "late")
     assert drive.results == []
@@ -69,23 +70,23 @@ def test_nothing_comes_after_the_end() -> None:
 
 def test_audio_after_the_end_of_audio_is_out_of_order() -> None:
     drive = Drive().say(500).end()
-    with pytest.raises(InvalidFieldError, match=r"^audio: came after end_of_audio") as caught:
+    with pytest.raises(InvalidOptionError, match=r"^audio: came after end_of_audio") as caught:
         drive.audio(100)
     assert caught.value.reason == "OUT_OF_ORDER"
-    with pytest.raises(InvalidFieldError, match=r"^finalize: "):
+    with pytest.raises(InvalidOptionError, match=r"^finalize: "):
         drive.session.finalize("x")
 
 
 def test_another_number_of_channels_is_refused() -> None:
     drive = Drive(channels=2).say(100)
-    with pytest.raises(InvalidFieldError, match=r"^audio\.data: has 3 channels") as caught:
+    with pytest.raises(InvalidOptionError, match=r"^audio: has 3 channels") as caught:
         drive.session.audio(np.zeros((10, 3), np.float32))
     assert caught.value.allowed == "2"
 
 
 @pytest.mark.parametrize("ms", [0, -1, MAX_SILENCE_MS + 1])
 def test_silence_out_of_range_is_refused(ms: int) -> None:
-    with pytest.raises(InvalidFieldError, match=r"^silence\.duration: "):
+    with pytest.raises(InvalidOptionError, match=r"^silence: "):
         Drive().session.silence(ms)
 
 
@@ -95,7 +96,7 @@ def test_a_client_cannot_pile_up_controls() -> None:
         drive.session.finalize(f"more{number}")
     with pytest.raises(LimitExceededError) as caught:
         drive.session.finalize("one too many")
-    assert caught.value.field == "finalize.control_id"
+    assert caught.value.option == "control_id"
 
 
 # --- control messages ---

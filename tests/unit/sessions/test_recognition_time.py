@@ -160,9 +160,9 @@ def test_a_file_may_lag() -> None:
 
 def test_warnings_and_going_away_are_passed_on() -> None:
     drive = Drive()
-    drive.perform(drive.session.warn("R", "config.x", "why"))
+    drive.perform(drive.session.warn(StreamWarning("R", "x", "why")))
     drive.perform(drive.session.going_away(500))
-    assert drive.events[1:] == [StreamWarning("R", "config.x", "why"), GoingAway(500)]
+    assert drive.events[1:] == [StreamWarning("R", "x", "why"), GoingAway(500)]
 
 
 # --- a driver that was stopped ---

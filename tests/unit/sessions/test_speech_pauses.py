@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.events import ContextEnded, ControlAck, ControlKind
 from speech_service.domain.synthesis import Segmentation
 from speech_service.sessions.synthesis.context import SynthesisIdentity
@@ -146,7 +146,7 @@ def test_what_was_flushed_open_is_still_cancelled() -> None:
 def test_a_refused_control_message_changes_nothing() -> None:
     drive = Clocked()
     drive.text("Hello. ")
-    error = InvalidFieldError("update_config.update_mask", "is empty")
+    error = InvalidOptionError("update_config.update_mask", "is empty")
     drive.controls.append("u")
     drive.perform(drive.session.refuse(ControlKind.UPDATE_CONFIG, "u", error))
     (ack,) = drive.of(ControlAck)

@@ -7,11 +7,17 @@ import pytest
 
 from speech_service.domain.errors import (
     InternalError,
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
     UnavailableError,
 )
-from speech_service.domain.events import ContextEnded, ControlAck, SessionEnded, SpeechSamples
+from speech_service.domain.events import (
+    ContextEnded,
+    ControlAck,
+    SessionEnded,
+    SpeechSamples,
+    StreamWarning,
+)
 from speech_service.domain.synthesis import Segmentation, SpokenWord
 from speech_service.domain.work import DropReason, WorkAudio, WorkDropped
 from speech_service.sessions.synthesis.context import SynthesisLimits
@@ -153,8 +159,8 @@ def test_the_only_context_of_a_unary_call_fails_it() -> None:
 
 
 def test_text_that_the_voice_cannot_say() -> None:
-    def silent() -> InvalidFieldError:
-        return InvalidFieldError("text", "nothing", reason="NOTHING_TO_SPEAK")
+    def silent() -> InvalidOptionError:
+        return InvalidOptionError("text", "nothing", reason="NOTHING_TO_SPEAK")
 
     drive = SpeechDrive().text("你好。").text("Hello there. ").flush()
     drive.failed(drive.waiting[0], silent()).speak_all()
@@ -199,16 +205,16 @@ def test_limits() -> None:
     drive = SpeechDrive(limits=limits)
     with pytest.raises(LimitExceededError) as caught:
         drive.text("x" * 21)
-    assert caught.value.field == "text.text"
+    assert caught.value.option == "text.text"
     drive = SpeechDrive(limits=limits).text("x", "a").text("x", "b")
     with pytest.raises(LimitExceededError) as caught:
         drive.text("x", "c")
-    assert caught.value.field == "text.context_id"
+    assert caught.value.option == "text.context_id"
 
 
 def test_nothing_may_follow_the_end_of_the_text() -> None:
     drive = SpeechDrive().text("Hello there.").end().end()
-    with pytest.raises(InvalidFieldError, match="end_of_text"):
+    with pytest.raises(InvalidOptionError, match="end_of_text"):
         drive.text("More.")
     drive.speak_all()
     assert drive.finished == [None]
@@ -218,7 +224,7 @@ def test_nothing_may_follow_the_end_of_the_text() -> None:
         drive.session.flush("a", ""),
         drive.session.cancel("a", ""),
         drive.session.update(OPTIONS, ""),
-        drive.session.warn("X", "", ""),
+        drive.session.warn(StreamWarning("X", "", "")),
         drive.session.sent(1, 1.0),
         drive.session.fail(InternalError("late")),
     ):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speech_service.domain.errors import (
-    InvalidFieldError,
+    InvalidOptionError,
     LimitExceededError,
 )
 from speech_service.domain.events import (
@@ -147,9 +147,9 @@ def test_nothing_after_the_end() -> None:
     drive = Drive().text("One is. ")
     drive.do(drive.session.end_of_input())
     for call in (lambda: drive.session.text("a"), lambda: drive.session.finalize("f")):
-        with pytest.raises(InvalidFieldError):
+        with pytest.raises(InvalidOptionError):
             call()
-    with pytest.raises(InvalidFieldError):
+    with pytest.raises(InvalidOptionError):
         drive.session.audio(np.zeros((1, 1), np.float32))
 
 
@@ -296,7 +296,7 @@ def test_a_recognizer_that_fails_ends_the_stream() -> None:
 
 
 def test_text_on_a_stream_of_audio() -> None:
-    with pytest.raises(InvalidFieldError):
+    with pytest.raises(InvalidOptionError):
         Drive(hears=True).text("a")
 
 

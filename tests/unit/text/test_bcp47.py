@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.text import bcp47
 
 
@@ -38,9 +38,9 @@ def test_normal_form(tag: str, normal: str) -> None:
 )
 def test_what_is_no_tag(tag: str) -> None:
     assert not bcp47.is_tag(tag)
-    with pytest.raises(InvalidFieldError) as caught:
+    with pytest.raises(InvalidOptionError) as caught:
         bcp47.normalize(tag, "config.source_language")
-    assert caught.value.field == "config.source_language"
+    assert caught.value.option == "config.source_language"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.text.clean import check_speakable, clean, is_speakable
 
 
@@ -55,7 +55,7 @@ def test_speakable(text: str) -> None:
     ],
 )
 def test_nothing_to_speak(text: str, problem: str) -> None:
-    with pytest.raises(InvalidFieldError, match=problem) as refused:
+    with pytest.raises(InvalidOptionError, match=problem) as refused:
         check_speakable(text, "request.text")
-    assert refused.value.field == "request.text"
+    assert refused.value.option == "request.text"
     assert refused.value.reason == "NOTHING_TO_SPEAK"

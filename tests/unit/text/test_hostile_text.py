@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.translation import GlossaryEntry
 from speech_service.text import llm_answers as numbered
 from speech_service.text import signs
@@ -50,7 +50,7 @@ def subtitles(text: str) -> None:
     ):
         try:
             translation = SubtitleTranslation(parse(source, kind))
-        except InvalidFieldError:
+        except InvalidOptionError:
             continue
         while batch := translation.next_batch():
             translation.answer(batch.batch_id, batch.texts)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 from speech_service.text.subtitles.file import SubtitleFormat, parse
 
 CUE = "1\n00:00:01,000 --> 00:00:02,000\nHello\n"
@@ -26,7 +26,7 @@ def test_an_unchanged_file_is_the_same_bytes(end: str, tail: str) -> None:
     ],
 )
 def test_a_malformed_srt_names_its_line(text: str, line: int) -> None:
-    with pytest.raises(InvalidFieldError, match=f"line {line} ") as caught:
+    with pytest.raises(InvalidOptionError, match=f"line {line} ") as caught:
         parse(text, SubtitleFormat.SRT)
     assert caught.value.reason == "INVALID_SUBTITLES"
 
@@ -42,13 +42,13 @@ def test_a_malformed_srt_names_its_line(text: str, line: int) -> None:
     ],
 )
 def test_a_malformed_webvtt_is_refused(text: str) -> None:
-    with pytest.raises(InvalidFieldError, match="line "):
+    with pytest.raises(InvalidOptionError, match="line "):
         parse(text, SubtitleFormat.WEBVTT)
 
 
 @pytest.mark.parametrize("text", ["", " \n\n", "\ufeff", "1\n\n2\n"])
 def test_a_file_without_cues_is_refused(text: str) -> None:
-    with pytest.raises(InvalidFieldError):
+    with pytest.raises(InvalidOptionError):
         parse(text, SubtitleFormat.SRT)
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.domain.alignment import AlignedUnit, Granularity
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.translation import SubtitleCue
 from speech_service.text.subtitles.atoms import TimedText
 from speech_service.text.subtitles.display import fit, pieces, width
@@ -178,9 +178,9 @@ def test_nothing_gives_no_cue_and_a_valid_file() -> None:
     ],
 )
 def test_rules_that_nothing_can_keep_are_refused(rules: dict[str, int], field: str) -> None:
-    with pytest.raises(InvalidFieldError) as caught:
+    with pytest.raises(InvalidOptionError) as caught:
         SubtitleRules(**rules)
-    assert caught.value.field == field
+    assert caught.value.option == field
 
 
 # --- files ---

@@ -15,18 +15,22 @@ from speech_service.domain.alignment import (
 from speech_service.domain.audio import AudioFormat
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
     PreconditionError,
     UnsupportedOptionError,
 )
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.recognition import Pacing
+from speech_service.edge.fields import Fields, limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.text import bcp47
 from speech_service.text.script import guess_by_script
 
 MAX_TEXT_CHARACTERS = 1_000_000
+UNARY_FIELDS = Fields.of(pb.AlignmentConfig.DESCRIPTOR, "config", audio="audio")
+STREAM_FIELDS = Fields.of(
+    pb.AlignmentConfig.DESCRIPTOR, "config", audio="audio.data", text="text.text"
+)
 _GRANULARITIES = {
     pb.ALIGNMENT_GRANULARITY_UNSPECIFIED: Granularity.WORD,
     pb.ALIGNMENT_GRANULARITY_WORD: Granularity.WORD,
@@ -166,7 +170,7 @@ def checked_text(text: str) -> str:
     if not text.strip():
         raise InvalidFieldError("text", "is blank", "what is spoken", reason="EMPTY_TEXT")
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS)
+        raise limit_exceeded("text", "max_text_characters", MAX_TEXT_CHARACTERS)
     return text
 
 

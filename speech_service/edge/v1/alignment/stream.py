@@ -16,10 +16,11 @@ from speech_service.calls.recognition import deadline_s
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.alignment import UnalignedSpan
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidFieldError
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.alignment import config as convert_alignment
-from speech_service.edge.v1.alignment.config import AlignmentConverter
+from speech_service.edge.v1.alignment.config import STREAM_FIELDS, AlignmentConverter
 from speech_service.edge.v1.control import control_actions
 from speech_service.sessions.alignment.session import AlignmentSession
 
@@ -48,12 +49,11 @@ class AlignStream:
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
-            "audio.data",
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
-            opened.runner.perform_now(session.warn(warning.reason, warning.field, warning.message))
+            opened.runner.perform_now(session.warn(warning))
         return opened.runner
 
     async def message(self, request: pb.StreamingAlignRequest) -> bool:
@@ -104,9 +104,9 @@ class AlignStream:
             case events.Progress():
                 return response(progress=convert.progress(event))
             case events.ControlAck():
-                return response(control_ack=convert.control_ack(event))
+                return response(control_ack=convert.control_ack(event, STREAM_FIELDS))
             case events.StreamWarning():
-                return response(warning=convert.warning(event))
+                return response(warning=convert.warning(event, STREAM_FIELDS))
             case events.GoingAway(drain_ms):
                 return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
@@ -140,7 +140,7 @@ class AlignStream:
             raise InvalidFieldError("audio.sequence", problem, allowed, reason="SEQUENCE_GAP")
         limit = self._parts.config.server.max_audio_message_bytes
         if len(request.audio.data) > limit:
-            raise LimitExceededError("audio.data", "max_audio_message_bytes", limit)
+            raise limit_exceeded("audio.data", "max_audio_message_bytes", limit)
 
     def _started(self, session_id: str) -> common_pb2.SessionStarted:
         server, stream = self._parts.config.server, self._parts.config.stream

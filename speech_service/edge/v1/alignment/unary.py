@@ -22,7 +22,11 @@ from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.alignment import config as convert_alignment
-from speech_service.edge.v1.alignment.config import AlignmentConverter, AlignmentRequest
+from speech_service.edge.v1.alignment.config import (
+    UNARY_FIELDS,
+    AlignmentConverter,
+    AlignmentRequest,
+)
 from speech_service.sessions.alignment.session import WHOLE
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -58,7 +62,6 @@ class UnaryAlignment:
             unary_limits(self._parts.config.decoder),
             self._collect,
             deadline_s(self._context),
-            "audio",
             WHOLE,
         )
         self._context.add_done_callback(
@@ -116,7 +119,9 @@ class UnaryAlignment:
             usage=convert.usage(self._ended.usage),
             latency=convert.latency(self._ended.latency),
             model=request.model.name,
-            warnings=map(convert.warning, (*request.warnings, *self._warnings)),
+            warnings=[
+                convert.warning(w, UNARY_FIELDS) for w in (*request.warnings, *self._warnings)
+            ],
         )
         if self._subtitles is not None:
             file = convert_subtitles.of_alignment(

@@ -16,6 +16,7 @@ from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
     ResourceNotFoundError,
+    SpeechError,
     UnsupportedOptionError,
 )
 from speech_service.domain.events import StreamWarning
@@ -26,6 +27,7 @@ from speech_service.domain.recognition import (
     Pacing,
     RecognitionOptions,
 )
+from speech_service.edge.fields import Fields, moved
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import MAX_NAME_CHARACTERS
 
@@ -41,6 +43,10 @@ _PACINGS = {
     common_pb2.PACING_REALTIME: Pacing.REALTIME,
     common_pb2.PACING_FILE: Pacing.FILE,
 }
+_CONFIG = recognition_service_pb2.RecognitionConfig.DESCRIPTOR
+UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio")
+STREAM_FIELDS = Fields.of(_CONFIG, "config", audio="audio.data", silence="silence.duration")
+UPDATE_FIELDS = Fields.of(_CONFIG, "update_config.config")
 # What update_config may not change: audio or text would be lost.
 _IMMUTABLE = frozenset(("audio", "model", "pacing", "separate_channels", "resume"))
 _MUTABLE = tuple(
@@ -172,13 +178,11 @@ class RecognitionConverter:
         message.update_mask.MergeMessage(message.config, config, True, True)
         try:
             updated = self.request(config, streaming=True)
-        except InvalidFieldError as error:
-            error.field = f"update_config.{error.field}"
-            error.message = f"update_config.{error.message}"
-            raise
+        except SpeechError as error:
+            raise moved(error, "config", "update_config.config") from None
         roots = tuple(f"config.{path.partition('.')[0]}" for path in message.update_mask.paths)
         current.message, current.options = config, updated.options
-        current.warnings = [w for w in updated.warnings if w.field.startswith(roots)]
+        current.warnings = [w for w in updated.warnings if w.option.startswith(roots)]
         return updated.options
 
     # --- fields ---

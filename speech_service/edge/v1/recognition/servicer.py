@@ -9,6 +9,7 @@ from speech.v1 import recognition_service_pb2, recognition_service_pb2_grpc
 from speech_service.calls.call import current_call
 from speech_service.calls.parts import EdgeParts
 from speech_service.edge.stream import StreamPump
+from speech_service.edge.v1.recognition.config import STREAM_FIELDS, UNARY_FIELDS
 from speech_service.edge.v1.recognition.stream import RecognizeStream
 from speech_service.edge.v1.recognition.unary import UnaryRecognition
 
@@ -27,7 +28,7 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         context: ServicerContext,
     ) -> recognition_service_pb2.RecognizeResponse:
         """Recognize one whole piece of audio."""
-        with self._parts.admission.unary():
+        with UNARY_FIELDS.named(), self._parts.admission.unary():
             return await UnaryRecognition(self._parts, context).run(request)
 
     async def StreamingRecognize(  # noqa: N802 - the name on the wire
@@ -39,7 +40,7 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         handler = RecognizeStream(self._parts, context)
         request_id = current_call.get().request_id
         pump = StreamPump(handler, self._parts.config.stream, request_id)
-        with self._parts.admission.stream(pump):
+        with STREAM_FIELDS.named(), self._parts.admission.stream(pump):
             try:
                 async for response in pump.run(request_iterator, context):
                     yield response

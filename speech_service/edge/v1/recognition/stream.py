@@ -20,13 +20,18 @@ from speech_service.calls.recognition import (
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError, SpeechError
+from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.transcript import TranscriptResult
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
-from speech_service.edge.v1.control import control_actions, refusal
+from speech_service.edge.v1.control import control_actions, control_fields, refusal
 from speech_service.edge.v1.recognition import config as convert_recognition
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter
+from speech_service.edge.v1.recognition.config import (
+    STREAM_FIELDS,
+    UPDATE_FIELDS,
+    RecognitionConverter,
+)
 from speech_service.sessions.recognition.session import RecognitionSession
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -56,12 +61,11 @@ class RecognizeStream:
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
-            "audio.data",
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
-            opened.runner.perform_now(session.warn(warning.reason, warning.field, warning.message))
+            opened.runner.perform_now(session.warn(warning))
         return opened.runner
 
     async def message(self, request: recognition_service_pb2.StreamingRecognizeRequest) -> bool:
@@ -132,12 +136,12 @@ class RecognizeStream:
             case events.Progress():
                 return response(progress=convert.progress(event))
             case events.ControlAck():
-                message = response(control_ack=convert.control_ack(event))
+                message = response(control_ack=convert.control_ack(event, STREAM_FIELDS))
                 if event.kind is events.ControlKind.UPDATE_CONFIG:
                     message.effective_config.CopyFrom(self._effective())
                 return message
             case events.StreamWarning():
-                return response(warning=convert.warning(event))
+                return response(warning=convert.warning(event, STREAM_FIELDS))
             case events.GoingAway(drain_ms):
                 return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
@@ -173,7 +177,7 @@ class RecognizeStream:
                 reason="SEQUENCE_GAP",
             )
         if len(data) > limit:
-            raise LimitExceededError("audio.data", "max_audio_message_bytes", limit)
+            raise limit_exceeded("audio.data", "max_audio_message_bytes", limit)
         assert self._opened is not None
         await self._opened.source.feed(data)
 
@@ -194,14 +198,17 @@ class RecognizeStream:
             control = convert.control_id(message.control_id, "update_config.control_id")
             updated = replace(self._request)
             self._converter.update(updated, message)
-            await check_context(self._parts.submitter, updated, "update_config.config")
+            with UPDATE_FIELDS.named():
+                await check_context(self._parts.submitter, updated)
         except SpeechError as error:
             await runner.perform(refusal(runner.session, kind, message.control_id, error))
             return
         self._request = updated
         for warning in updated.warnings:
-            runner.perform_now(runner.session.warn(warning.reason, warning.field, warning.message))
-        await runner.perform(runner.session.update(updated.options, control))
+            runner.perform_now(runner.session.warn(warning))
+        with control_fields(kind).named():
+            actions = runner.session.update(updated.options, control)
+        await runner.perform(actions)
 
     def _effective(self) -> recognition_service_pb2.RecognitionConfig:
         return convert_result.effective_config(self._request.options)

@@ -26,7 +26,11 @@ from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition.config import (
+    UNARY_FIELDS,
+    RecognitionConverter,
+    RecognitionRequest,
+)
 
 ServicerContext = aio.ServicerContext[Any, Any]
 
@@ -64,7 +68,6 @@ class UnaryRecognition:
             limits,
             self._collect,
             deadline_s(self._context),
-            "audio",
         )
         self._context.add_done_callback(
             lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
@@ -124,7 +127,9 @@ class UnaryRecognition:
             usage=convert.usage(self._ended.usage),
             latency=convert.latency(self._ended.latency),
             model=request.model.name,
-            warnings=[convert.warning(w) for w in (*request.warnings, *self._warnings)],
+            warnings=[
+                convert.warning(w, UNARY_FIELDS) for w in (*request.warnings, *self._warnings)
+            ],
         )
         if self._subtitles is not None:
             length_ms = max((r.end_ms for r in ordered), default=0)

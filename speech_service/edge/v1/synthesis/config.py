@@ -18,8 +18,8 @@ from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import SynthesisConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
     PreconditionError,
+    SpeechError,
     UnsupportedOptionError,
 )
 from speech_service.domain.events import StreamWarning
@@ -34,6 +34,7 @@ from speech_service.domain.synthesis import (
     VoiceGender,
     VoiceKind,
 )
+from speech_service.edge.fields import Fields, limit_exceeded, moved
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import COUNTS, MAX_NAME_CHARACTERS
 from speech_service.media.encode.encoder import MAX_GAIN_DB, MIN_GAIN_DB, check_output
@@ -48,6 +49,7 @@ DEFAULT_SENTENCE_PAUSE_MS = 200
 _KNOWN_CONFIGS, _KNOWN_BYTES = 256, 256
 """How many checked configurations are remembered, and how long each may be."""
 
+FIELDS = Fields.of(pb.SynthesisConfig.DESCRIPTOR, "config")
 ENCODINGS = {
     audio_pb2.OUTPUT_ENCODING_UNSPECIFIED: OutputEncoding.PCM_S16LE,
     audio_pb2.OUTPUT_ENCODING_PCM_S16LE: OutputEncoding.PCM_S16LE,
@@ -206,10 +208,8 @@ class SynthesisConverter:
         message.update_mask.MergeMessage(message.config, config, True, True)
         try:
             return self.request(config)
-        except InvalidFieldError as error:
-            error.field = f"update_config.{error.field}"
-            error.message = f"update_config.{error.message}"
-            raise
+        except SpeechError as error:
+            raise moved(error, "config", "update_config.config") from None
 
 
 def _new_voice(model: ModelCapabilities) -> Voice:
@@ -236,7 +236,7 @@ def _refuse_unsupported(message: pb.SynthesisConfig, request: SynthesisRequest) 
         raise InvalidFieldError("config.pitch_semitones", f"{pitch:g} is out of range", allowed)
     if len(message.style_instruction) > MAX_INSTRUCTION_CHARACTERS:
         limit = MAX_INSTRUCTION_CHARACTERS
-        raise LimitExceededError("config.style_instruction", "max_characters", limit)
+        raise limit_exceeded("config.style_instruction", "max_characters", limit)
     asked = (
         ("style_instruction", bool(message.style_instruction), Capability.STYLE_INSTRUCTION),
         ("pitch_semitones", pitch != 0, Capability.PITCH),
@@ -315,7 +315,7 @@ def _lexicon(message: pb.SynthesisConfig, request: SynthesisRequest) -> tuple[Le
     if not message.lexicon or not _supported(request, "lexicon", Capability.LEXICON):
         return ()
     if len(message.lexicon) > MAX_LEXICON_ENTRIES:
-        raise LimitExceededError("config.lexicon", "max_lexicon_entries", MAX_LEXICON_ENTRIES)
+        raise limit_exceeded("config.lexicon", "max_lexicon_entries", MAX_LEXICON_ENTRIES)
     entries: list[LexiconEntry] = []
     for index, entry in enumerate(message.lexicon):
         path = f"config.lexicon[{index}]"
@@ -323,7 +323,7 @@ def _lexicon(message: pb.SynthesisConfig, request: SynthesisRequest) -> tuple[Le
             if not value.strip():
                 raise InvalidFieldError(f"{path}.{name}", "is empty", f"a {name}")
             if len(value) > MAX_TERM_CHARACTERS:
-                raise LimitExceededError(f"{path}.{name}", "max_characters", MAX_TERM_CHARACTERS)
+                raise limit_exceeded(f"{path}.{name}", "max_characters", MAX_TERM_CHARACTERS)
         alphabet = ALPHABETS.get(entry.alphabet)
         if alphabet is None:
             allowed = convert.names(pb.PhoneticAlphabet.keys(), "PHONETIC_ALPHABET_")

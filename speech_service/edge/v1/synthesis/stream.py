@@ -24,7 +24,7 @@ from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import check_context_id, control_actions, refusal
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import SynthesisConverter, SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisConverter, SynthesisRequest
 from speech_service.sessions.synthesis.session import SynthesisSession
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -103,14 +103,14 @@ class SynthesizeStream:
                 request_id = current_call.get().request_id
                 return response(context_ended=convert_speech.context_ended(event, request_id))
             case events.ControlAck():
-                message = response(control_ack=convert.control_ack(event))
+                message = response(control_ack=convert.control_ack(event, FIELDS))
                 if event.kind is events.ControlKind.UPDATE_CONFIG:
                     message.effective_config.CopyFrom(
                         convert_speech.effective_config(self._request)
                     )
                 return message
             case events.StreamWarning():
-                return response(warning=convert.warning(event))
+                return response(warning=convert.warning(event, FIELDS))
             case events.GoingAway(drain_ms):
                 return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
@@ -296,10 +296,10 @@ def chunked_response(
         case events.SpeechTimings():
             return response(timings=convert_speech.timings(event))
         case events.StreamWarning():
-            return response(warning=convert.warning(event))
+            return response(warning=convert.warning(event, FIELDS))
         case events.GoingAway():
             note = events.StreamWarning("GOING_AWAY", "", "the server is about to stop")
-            return response(warning=convert.warning(note))
+            return response(warning=convert.warning(note, FIELDS))
         case events.SessionStarted():
             return response(
                 session_started=convert_speech.started(

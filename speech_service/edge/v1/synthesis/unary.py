@@ -16,7 +16,7 @@ from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisRequest
 from speech_service.media.encode.length import whole_file
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -123,7 +123,7 @@ def unary_response(
         latency=convert.latency(ended.latency),
         model=request.model.name,
         voice_id=request.voice.voice_id,
-        warnings=[convert.warning(w) for w in (*request.warnings, *made.warnings)],
+        warnings=[convert.warning(w, FIELDS) for w in (*request.warnings, *made.warnings)],
         cached=cached,
         finish=convert_speech.finish(made.finish),
     )

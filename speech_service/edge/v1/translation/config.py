@@ -11,11 +11,11 @@ from speech.v1 import synthesis_service_pb2 as pb_synthesis
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.parts import EdgeParts
 from speech_service.calls.synthesis import make_voice
-from speech_service.calls.translation_routes import TARGETS_FIELD, TranslationRoutes
+from speech_service.calls.translation_routes import TARGETS, TranslationRoutes
 from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
+    InvalidOptionError,
     UnsupportedOptionError,
 )
 from speech_service.domain.events import SpeechChunk, StreamWarning, TranslatedSegment
@@ -23,6 +23,7 @@ from speech_service.domain.models import Capability, ModelCapabilities
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess, TranslationRoute
+from speech_service.edge.fields import Fields, limit_exceeded, moved
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
 from speech_service.edge.v1.synthesis import results as convert_speech
@@ -30,6 +31,17 @@ from speech_service.edge.v1.synthesis.config import SynthesisConverter
 from speech_service.text import bcp47
 
 MAX_CONTEXT_CHARACTERS = 10_000
+_CONFIG = translation_service_pb2.TranslationConfig.DESCRIPTOR
+_OF_RECOGNITION = {"word_times": "config.word_times"}
+TEXT_FIELDS = Fields.of(_CONFIG, "config", subtitles="subtitles")
+UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", **_OF_RECOGNITION)
+STREAM_FIELDS = Fields.of(
+    _CONFIG, "config", audio="audio.data", text="text.text", **_OF_RECOGNITION
+)
+RECOGNITION_FIELDS = Fields.of(
+    recognition_service_pb2.RecognitionConfig.DESCRIPTOR, "config.recognition"
+)
+TARGETS_FIELD = TEXT_FIELDS.path(TARGETS)
 MAX_GLOSSARY_ENTRIES = 500
 MAX_TERM_CHARACTERS = 200
 _KINDS = {
@@ -65,7 +77,7 @@ class TranslationRequest:
             PreconditionError: nobody has the pair.
         """
         index = self.targets.index(target)
-        model = self.routes.find(source, target, f"{TARGETS_FIELD}[{index}]")
+        model = self.routes.find(source, target, f"{TARGETS}[{index}]")
         return self._route(model)
 
     def _route(self, model: ModelCapabilities) -> TranslationRoute:
@@ -94,7 +106,7 @@ class TranslationRequest:
             if self.source:
                 self.route(self.source, target)
             else:
-                self._route(self.routes.into(target, f"{TARGETS_FIELD}[{index}]")[0])
+                self._route(self.routes.into(target, f"{TARGETS}[{index}]")[0])
 
     def _allowed(self, model: ModelCapabilities, capability: Capability, path: str) -> bool:
         """True where the model has it; else an error, or in lenient mode a warning."""
@@ -164,9 +176,9 @@ class TranslationConverter:
     ) -> tuple[str, ...]:
         codes = message.target_languages
         if not codes:
-            raise InvalidFieldError(TARGETS_FIELD, "is empty", "at least one BCP-47 code")
+            raise InvalidFieldError(TARGETS, "is empty", "at least one BCP-47 code")
         if len(codes) > self._config.max_targets:
-            raise LimitExceededError(TARGETS_FIELD, "max_targets", self._config.max_targets)
+            raise limit_exceeded(TARGETS, "max_targets", self._config.max_targets)
         targets: list[str] = []
         for index, code in enumerate(codes):
             path = f"{TARGETS_FIELD}[{index}]"
@@ -202,12 +214,10 @@ def recognition_request(
         wanted.subtitles.CopyFrom(subtitles)
     try:
         return converter.request(wanted, streaming=streaming)
-    except InvalidFieldError as error:
-        inner = error.field.removeprefix("config")
-        outer = error.field if inner.startswith(".subtitles") else f"{path}{inner}"
-        error.message = error.message.replace(error.field, outer, 1)
-        error.field = outer
-        raise
+    except (InvalidFieldError, InvalidOptionError) as error:
+        if _name(error).startswith("config.subtitles"):
+            raise
+        raise moved(error, "config", path) from None
 
 
 def effective_config(request: TranslationRequest) -> translation_service_pb2.TranslationConfig:
@@ -258,7 +268,7 @@ def _glossary(
     message: translation_service_pb2.TranslationConfig, targets: Sequence[str]
 ) -> tuple[GlossaryEntry, ...]:
     if len(message.glossary) > MAX_GLOSSARY_ENTRIES:
-        raise LimitExceededError("config.glossary", "max_glossary_entries", MAX_GLOSSARY_ENTRIES)
+        raise limit_exceeded("config.glossary", "max_glossary_entries", MAX_GLOSSARY_ENTRIES)
     return tuple(
         _entry(entry, f"config.glossary[{index}]", targets)
         for index, entry in enumerate(message.glossary)
@@ -272,7 +282,7 @@ def _entry(
         raise InvalidFieldError(f"{path}.source", "is blank", "a term")
     for name, term in (("source", entry.source), ("target", entry.target)):
         if len(term) > MAX_TERM_CHARACTERS:
-            raise LimitExceededError(f"{path}.{name}", "max_term_characters", MAX_TERM_CHARACTERS)
+            raise limit_exceeded(f"{path}.{name}", "max_term_characters", MAX_TERM_CHARACTERS)
     if entry.do_not_translate and entry.target:
         raise InvalidFieldError(f"{path}.target", "is set with do_not_translate", "one of the two")
     if not entry.do_not_translate and not entry.target.strip():
@@ -291,7 +301,7 @@ def _entry(
 
 def _context(message: translation_service_pb2.TranslationConfig) -> str:
     if len(message.context) > MAX_CONTEXT_CHARACTERS:
-        raise LimitExceededError("config.context", "max_context_characters", MAX_CONTEXT_CHARACTERS)
+        raise limit_exceeded("config.context", "max_context_characters", MAX_CONTEXT_CHARACTERS)
     return message.context.strip()
 
 
@@ -320,12 +330,10 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
         wanted.language = message.language or target
         try:
             checked = converter.request(wanted)
-        except InvalidFieldError as error:
-            inner = error.field.removeprefix("config")
-            field = f"{TARGETS_FIELD}[{index}]" if inner == ".language" else f"{path}{inner}"
-            error.message = error.message.replace(error.field, field, 1)
-            error.field = field
-            raise
+        except (InvalidFieldError, InvalidOptionError) as error:
+            if _name(error) == "config.language":
+                raise moved(error, "config.language", f"{TARGETS_FIELD}[{index}]") from None
+            raise moved(error, "config", path) from None
         await make_voice(parts, checked, path)
         request.warnings += [w for w in checked.warnings if w not in request.warnings]
         spoken[target] = checked.options
@@ -333,3 +341,7 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
     if request.spoken is not None and len(spoken) > 1:
         request.spoken.ClearField("language")
     return spoken
+
+
+def _name(error: InvalidFieldError | InvalidOptionError) -> str:
+    return error.field if isinstance(error, InvalidFieldError) else error.option

@@ -9,6 +9,7 @@ from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
 from speech_service.calls.call import current_call
 from speech_service.calls.parts import EdgeParts
 from speech_service.edge.stream import StreamPump
+from speech_service.edge.v1.translation.config import STREAM_FIELDS, TEXT_FIELDS, UNARY_FIELDS
 from speech_service.edge.v1.translation.speech import SpeechTranslation
 from speech_service.edge.v1.translation.stream import TranslateStream
 from speech_service.edge.v1.translation.text import TextTranslation
@@ -28,7 +29,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts or a subtitle file."""
-        with self._parts.admission.unary():
+        with TEXT_FIELDS.named(), self._parts.admission.unary():
             return await TextTranslation(self._parts, context).run(request)
 
     async def TranslateSpeech(  # noqa: N802 - the name on the wire
@@ -37,7 +38,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
-        with self._parts.admission.unary():
+        with UNARY_FIELDS.named(), self._parts.admission.unary():
             return await SpeechTranslation(self._parts, context).run(request)
 
     async def StreamingTranslate(  # noqa: N802 - the name on the wire
@@ -48,7 +49,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         """Translate a stream of text or speech."""
         handler = TranslateStream(self._parts, context)
         pump = StreamPump(handler, self._parts.config.stream, current_call.get().request_id)
-        with self._parts.admission.stream(pump):
+        with STREAM_FIELDS.named(), self._parts.admission.stream(pump):
             try:
                 async for response in pump.run(request_iterator, context):
                     yield response

@@ -25,7 +25,12 @@ from speech_service.edge.v1.recognition import results as convert_result
 from speech_service.edge.v1.recognition.config import RecognitionConverter
 from speech_service.edge.v1.subtitles import SubtitleWish
 from speech_service.edge.v1.translation import config as convert_translation
-from speech_service.edge.v1.translation.config import TranslationConverter, TranslationRequest
+from speech_service.edge.v1.translation.config import (
+    RECOGNITION_FIELDS,
+    UNARY_FIELDS,
+    TranslationConverter,
+    TranslationRequest,
+)
 from speech_service.edge.v1.translation.text import check_reply
 from speech_service.media.encode.length import whole_file
 from speech_service.text.subtitles.share import share_out
@@ -67,7 +72,8 @@ class SpeechTranslation:
             asked = replace(asked, accurate=False)  # a lenient client was warned
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
-        await check_context(self._parts.submitter, recognition, "config.recognition")
+        with RECOGNITION_FIELDS.named():
+            await check_context(self._parts.submitter, recognition)
         request.warnings += recognition.warnings
         opened = OpenedTranslation(
             self._parts,
@@ -78,7 +84,6 @@ class SpeechTranslation:
             unary_limits(self._parts.config.decoder),
             self._collect,
             deadline_s(self._context),
-            "audio",
         )
         self._context.add_done_callback(
             lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
@@ -166,7 +171,9 @@ class SpeechTranslation:
             usage=convert.usage(ended.usage),
             latency=convert.latency(ended.latency),
             model=request.model,
-            warnings=[convert.warning(w) for w in [*request.warnings, *self._warnings]],
+            warnings=[
+                convert.warning(w, UNARY_FIELDS) for w in [*request.warnings, *self._warnings]
+            ],
         )
         for language in [t for t in request.targets if t in self._speech]:
             chunks = self._speech[language]

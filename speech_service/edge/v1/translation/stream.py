@@ -18,15 +18,20 @@ from speech_service.calls.translation import OpenedTranslation
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import TranscriptResult
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import control_actions
 from speech_service.edge.v1.recognition import results as convert_result
 from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
 from speech_service.edge.v1.translation import config as convert_translation
-from speech_service.edge.v1.translation.config import TranslationConverter
+from speech_service.edge.v1.translation.config import (
+    RECOGNITION_FIELDS,
+    STREAM_FIELDS,
+    TranslationConverter,
+)
 from speech_service.sessions.translation.session import TranslationSession
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -57,7 +62,8 @@ class TranslateStream:
             self._recognition = convert_translation.recognition_request(
                 self._listening, first.config.recognition, streaming=True
             )
-            await check_context(self._parts.submitter, self._recognition, "config.recognition")
+            with RECOGNITION_FIELDS.named():
+                await check_context(self._parts.submitter, self._recognition)
         listening = self._recognition
         pacing = listening.options.pacing if listening else Pacing.REALTIME
         opened = self._opened = OpenedTranslation(
@@ -69,13 +75,12 @@ class TranslateStream:
             stream_limits(self._parts.config.decoder),
             outbox.put,
             deadline_s(self._context),
-            "audio.data",
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
         recognized = self._recognition.warnings if self._recognition else []
         for warning in [*self._request.warnings, *recognized]:
-            opened.runner.perform_now(session.warn(warning.reason, warning.field, warning.message))
+            opened.runner.perform_now(session.warn(warning))
         return opened.runner
 
     async def message(self, request: translation_service_pb2.StreamingTranslateRequest) -> bool:
@@ -178,7 +183,7 @@ class TranslateStream:
     def _text(self, text: str) -> str:
         if len(text) > self._limits.max_text_characters:
             limit = self._limits.max_text_characters
-            raise LimitExceededError("text.text", "max_text_characters", limit)
+            raise limit_exceeded("text.text", "max_text_characters", limit)
         if "\0" in text:
             raise InvalidFieldError("text.text", "holds NUL", "text", reason="INVALID_TEXT")
         return text
@@ -193,7 +198,7 @@ class TranslateStream:
                 reason="SEQUENCE_GAP",
             )
         if len(data) > limit:
-            raise LimitExceededError("audio.data", "max_audio_message_bytes", limit)
+            raise limit_exceeded("audio.data", "max_audio_message_bytes", limit)
         assert self._opened is not None
         if self._opened.source is None:
             problem = "is missing, and the stream carries audio"
@@ -242,9 +247,9 @@ def _common(event: events.SessionEvent) -> translation_service_pb2.StreamingTran
         case events.Progress():
             return response(progress=convert.progress(event))
         case events.ControlAck():
-            return response(control_ack=convert.control_ack(event))
+            return response(control_ack=convert.control_ack(event, STREAM_FIELDS))
         case events.StreamWarning():
-            return response(warning=convert.warning(event))
+            return response(warning=convert.warning(event, STREAM_FIELDS))
         case events.GoingAway(drain_ms):
             return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
         case _:

@@ -14,16 +14,20 @@ from speech_service.calls.translation_batches import TextBatches, TextsInTarget,
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.errors import (
     InvalidFieldError,
-    LimitExceededError,
     ReplyTooLargeError,
     SpeechError,
 )
 from speech_service.domain.events import SessionEnded, TranslatedSegment, Usage
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import LanguageGuess
+from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.translation import config as convert_translation
-from speech_service.edge.v1.translation.config import TranslationConverter, TranslationRequest
+from speech_service.edge.v1.translation.config import (
+    TEXT_FIELDS,
+    TranslationConverter,
+    TranslationRequest,
+)
 from speech_service.edge.v1.translation.subtitle_file import SubtitleTranslator, file_kind, words_of
 from speech_service.text.clean import has_words
 from speech_service.text.subtitles import file as subtitle_file
@@ -63,7 +67,7 @@ class TextTranslation:
                 case "texts":
                     if len(message.texts.texts) > self._limits.max_texts:
                         limit = self._limits.max_texts
-                        raise LimitExceededError("texts.texts", "max_texts", limit)
+                        raise limit_exceeded("texts.texts", "max_texts", limit)
                     paths = [f"texts.texts[{i}]" for i in range(len(message.texts.texts))]
                     await self._texts(request, desk, list(message.texts.texts), paths)
                 case "subtitles":
@@ -154,7 +158,7 @@ class TextTranslation:
             total += len(text)
             if total > self._limits.max_text_characters:
                 limit = self._limits.max_text_characters
-                raise LimitExceededError(path.partition("[")[0], "max_text_characters", limit)
+                raise limit_exceeded(path.partition("[")[0], "max_text_characters", limit)
 
     # --- subtitles ---
 
@@ -167,7 +171,7 @@ class TextTranslation:
         kind = file_kind(document.format, "subtitles.format")
         limit = self._limits.max_subtitle_characters
         if len(document.text) > limit:
-            raise LimitExceededError("subtitles.text", "max_subtitle_characters", limit)
+            raise limit_exceeded("subtitles.text", "max_subtitle_characters", limit)
         if "\0" in document.text:
             raise InvalidFieldError("subtitles.text", "holds NUL", "text", reason="INVALID_TEXT")
         file = await asyncio.to_thread(
@@ -216,7 +220,7 @@ class TextTranslation:
         reply.usage.CopyFrom(convert.usage(ended.usage))
         reply.latency.CopyFrom(convert.latency(ended.latency))
         reply.model = call.model = request.model
-        reply.warnings.extend(map(convert.warning, request.warnings))
+        reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in request.warnings)
         self._context.set_trailing_metadata(convert.summary_trailers(ended))
         check_reply(reply.ByteSize(), self._parts.config.server.max_unary_reply_bytes)
         return reply

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.engines.qwen3.aligner.words import AlignerWord, is_spoken
 from speech_service.text.normal_form import normal_form
 
@@ -41,13 +41,13 @@ def japanese_words(text: str, segment: Segmenter) -> list[AlignerWord]:
     """Words of ``text``.
 
     Raises:
-        InvalidFieldError: the segmenter's words are not the text's letters, so that they have no place in it.
+        InvalidOptionError: the segmenter's words are not the text's letters, so that they have no place in it.
     """
     letters = _letters(text)
     plain = normal_form("NFKC", text)
     found = [_spoken(word) for word in segment(plain)] if letters else []
     if "".join(found) != "".join(letter for letter, _, _ in letters):
-        raise InvalidFieldError("text", "cannot be cut into Japanese words")
+        raise InvalidOptionError("text", "cannot be cut into Japanese words")
     words: list[AlignerWord] = []
     at = 0
     for word in filter(None, found):

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from speech_service.domain.errors import InvalidFieldError, LimitExceededError
+from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 from speech_service.domain.work import SynthesizeWork
 from speech_service.engines.qwen3.codec.streams import CodecSnapshot
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ, TtsConfig
@@ -56,14 +56,14 @@ class ScriptReader:
 
         Raises:
             UnsupportedOptionError: the model lacks the voice, the language or an option.
-            InvalidFieldError: there is nothing to speak, no voice is described, or the reference cannot be cloned.
+            InvalidOptionError: there is nothing to speak, no voice is described, or the reference cannot be cloned.
             PreconditionError: no voice is given to a model that clones.
             LimitExceededError: the prompt does not fit.
         """
         check(work, self._config.abilities)
         text = clean(work.text)
         if not is_speakable(text):
-            raise InvalidFieldError(
+            raise InvalidOptionError(
                 "text", "says nothing", "text in words", reason="NOTHING_TO_SPEAK"
             )
         language = name_of(work.language, self._config.languages)

@@ -65,7 +65,7 @@ class VoiceStore:
 
         Raises:
             UnsupportedOptionError: the checkpoint does not clone.
-            InvalidFieldError: the recording is too short, too long, silent or not finite.
+            InvalidOptionError: the recording is too short, too long, silent or not finite.
         """
         if self._model.encoders is None:
             problem = "this model does not clone voices"

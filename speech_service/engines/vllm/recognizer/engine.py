@@ -25,7 +25,7 @@ class Transcriber(Protocol):
         """The text of the work's audio.
 
         Raises:
-            InvalidFieldError: the audio cannot be transcribed, or an option cannot be honoured.
+            InvalidOptionError: the audio cannot be transcribed, or an option cannot be honoured.
             RefusedError, UnavailableError, DeadlineError, PreconditionError: as ``ServerClient.post``.
         """
         ...

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
+from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
 from speech_service.domain.synthesis import LexiconEntry
 from speech_service.engines import hibari
 from speech_service.engines.hibari.network import FRAME_SAMPLES
@@ -136,9 +136,9 @@ def test_a_lexicon_changes_what_is_said_of_a_term_alone(speaker: Speaker) -> Non
     ],
 )
 def test_a_lexicon_that_cannot_be_said(speaker: Speaker, entry: LexiconEntry, field: str) -> None:
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         spoken(speaker, "Hello.", lexicon=[entry])
-    assert refused.value.field == field
+    assert refused.value.option == field
 
 
 _BITS = st.sampled_from(

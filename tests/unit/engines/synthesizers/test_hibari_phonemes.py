@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidOptionError
 from speech_service.engines.hibari.phonemes import SYMBOLS, from_arpabet, from_ipa
 
 # ruff: noqa: RUF001 - phonetic letters are what is tested
@@ -54,12 +54,12 @@ def test_arpabet(phones: str, expected: str) -> None:
     ],
 )
 def test_ipa_that_the_model_lacks(ipa: str, problem: str) -> None:
-    with pytest.raises(InvalidFieldError, match=problem) as refused:
+    with pytest.raises(InvalidOptionError, match=problem) as refused:
         from_ipa(ipa, "config.lexicon[2].pronunciation")
-    assert refused.value.field == "config.lexicon[2].pronunciation"
+    assert refused.value.option == "config.lexicon[2].pronunciation"
 
 
 @pytest.mark.parametrize("phones", ["", "XX", "AH3", "həlO", "1"])
 def test_arpabet_that_there_is_not(phones: str) -> None:
-    with pytest.raises(InvalidFieldError, match="phone"):
+    with pytest.raises(InvalidOptionError, match="phone"):
         from_arpabet(phones, "f")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speech_service.config.tree import ModelConfig
-from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
+from speech_service.domain.errors import InvalidOptionError, PreconditionError, SpeechError
 from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt
 from speech_service.domain.work import (
@@ -157,8 +157,8 @@ def test_a_voice_is_designed(tiny: TinyModels, model: Model) -> None:
     assert method == "generate_voice_design"
     assert asked["instruct"] == "A calm old man."
     error = refused(engine, work_of(voice=""))
-    assert isinstance(error, InvalidFieldError)
-    assert error.field == "config.design"
+    assert isinstance(error, InvalidOptionError)
+    assert error.option == "config.design"
 
 
 @pytest.mark.parametrize("transcript", ["", "What was said."])
@@ -195,8 +195,8 @@ def test_what_the_small_model_lacks_is_refused_by_name(
     engine = build_engine(config_of(tiny, "custom_voice", "0b6"))
     assert Capability.STYLE_INSTRUCTION not in engine.capabilities.capabilities
     error = refused(engine, work_of(**changes))
-    assert isinstance(error, InvalidFieldError)
-    assert error.field == field
+    assert isinstance(error, InvalidOptionError)
+    assert error.option == field
     assert not model.calls
 
 

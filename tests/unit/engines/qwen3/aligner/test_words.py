@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
+from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
 from speech_service.engines.qwen3.aligner import rules
 from speech_service.engines.qwen3.aligner.japanese import japanese_words, nagisa_segmenter
 from speech_service.engines.qwen3.aligner.rules import word_rules
@@ -115,7 +115,7 @@ def test_japanese_words_are_led_back_to_their_places(
 
 @pytest.mark.parametrize("segments", [["東"], ["東京", "都"], ["京東"], []])
 def test_japanese_words_that_are_not_the_text_are_an_error(segments: list[str]) -> None:
-    with pytest.raises(InvalidFieldError, match="text: cannot be cut into Japanese words"):
+    with pytest.raises(InvalidOptionError, match="text: cannot be cut into Japanese words"):
         japanese_words("東京", lambda _: segments)
 
 

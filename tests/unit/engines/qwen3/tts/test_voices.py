@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
+from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
 from speech_service.domain.synthesis import VoicePrompt
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.tts.voices import VoiceStore
@@ -115,7 +115,7 @@ def test_useless_recordings_are_refused(
     loaded: Loaded, samples: NDArray[np.float32], reason: str
 ) -> None:
     voices = store(loaded)
-    with pytest.raises(InvalidFieldError) as refused:
+    with pytest.raises(InvalidOptionError) as refused:
         voices.voice(VoicePrompt(samples, TEXT))
     assert refused.value.reason == reason
     assert voices.encoder_runs == 0
