@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
 
 def to_json(status: ServerStatus) -> dict[str, object]:
     """The state as plain values; the keys are the names of ``speech_client.admin.ServerStatus``."""
-    return asdict(status) | {"started": status.started.isoformat()}
+    return {**asdict(status), "started": status.started.isoformat()}
 
 
 def rows(status: ServerStatus) -> list[list[Cell]]:
