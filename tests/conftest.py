@@ -22,7 +22,7 @@ settings.load_profile("any-speed")
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "gpu")
+CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "deploy", "gpu")
 
 
 def pytest_xdist_auto_num_workers() -> int:

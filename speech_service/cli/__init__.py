@@ -33,6 +33,8 @@ COMMANDS = {
     "languages": "list which languages the server recognizes, speaks, aligns and translates",
     "models": "list the server's models",
     "config": "show the configuration in force, or every key that there is",
+    "status": "show what a running server holds: workers, models, caches, open calls",
+    "drain": "let a running server finish what is open, and end",
     "doctor": "check this installation and the server",
     "demo": "start a server, let it hear, speak, align and translate, show timings, stop it",
     "demo-qwen": "the same for the Qwen3 engine, with a small real model",

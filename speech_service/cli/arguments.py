@@ -22,7 +22,7 @@ def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--server",
-        type=_address,
+        type=address,
         metavar="HOST:PORT",
         help=f"address, also unix:PATH; default: {ENV_SERVER} of the environment, "
         f"else {otherwise or server_address.DEFAULT}",
@@ -130,7 +130,8 @@ def _read(file: Path) -> bytes:
         raise CommandError(f"{file}: cannot be read: {error.strerror}", ExitCode.USAGE) from error
 
 
-def _address(text: str) -> str:
+def address(text: str) -> str:
+    """An address of a server, as the type of an argument."""
     try:
         return server_address.parse(text)
     except ValueError as error:

@@ -40,12 +40,12 @@ def model_from_proto(raw: model_service_pb2.Model) -> Model:
     """One model. A value of an enum that this version does not know becomes its number."""
     return Model(
         name=raw.name,
-        kind=_name("MODEL_KIND_", model_service_pb2.ModelKind.items(), raw.kind),
-        state=_name("MODEL_STATE_", model_service_pb2.ModelState.items(), raw.state),
+        kind=enum_name("MODEL_KIND_", model_service_pb2.ModelKind.items(), raw.kind),
+        state=enum_name("MODEL_STATE_", model_service_pb2.ModelState.items(), raw.state),
         languages=tuple(raw.languages),
         sample_rate_hz=raw.sample_rate_hz,
         capabilities=tuple(
-            _name("CAPABILITY_", model_service_pb2.Capability.items(), value)
+            enum_name("CAPABILITY_", model_service_pb2.Capability.items(), value)
             for value in raw.capabilities
         ),
         limits={descriptor.name: value for descriptor, value in raw.limits.ListFields()},
@@ -61,7 +61,8 @@ def kind_to_proto(kind: str) -> "model_service_pb2.ModelKind.ValueType":
     return model_service_pb2.ModelKind.Value(f"MODEL_KIND_{kind.upper() or 'UNSPECIFIED'}")
 
 
-def _name(prefix: str, items: Iterable[tuple[str, int]], value: int) -> str:
+def enum_name(prefix: str, items: Iterable[tuple[str, int]], value: int) -> str:
+    """A value of an enum in lower case, without the prefix; its number where this version does not know it."""
     return next(
         (n.removeprefix(prefix).lower() for n, number in items if number == value), str(value)
     )
