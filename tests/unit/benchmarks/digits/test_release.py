@@ -18,7 +18,7 @@ from benchmarks.digits.corpus import Spoken, Utterance
 from benchmarks.digits.mixing import Mixer
 from benchmarks.digits.tokens import Prompter
 from speech_service.engines.qwen3.asr.output import parse
-from speech_service.engines.qwen3.asr.prompt import Prompter as ServicePrompter
+from speech_service.engines.qwen3.asr.prompt import AsrPrompter
 from speech_service.engines.qwen3.asr_config import AUDIO_PREFIX, DECODER_PREFIX, read_asr_config
 from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
@@ -72,7 +72,7 @@ def test_training_prompts_are_those_of_the_service(
     written: Written, context: str, language: str
 ) -> None:
     tokenizer = QwenTokenizer(open_checkpoint(str(written.folder), "qwen3_asr").files)
-    theirs = ServicePrompter(tokenizer).prompt(context, language)
+    theirs = AsrPrompter(tokenizer).prompt(context, language)
     ours = written.prompter.prompt(5, context, "English" if language else "")
     assert ours == [*theirs.head, *[written.prompter.audio_pad] * 5, *theirs.tail]
 
