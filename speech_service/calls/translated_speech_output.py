@@ -98,7 +98,7 @@ class SpokenOutput:
             error = failure if isinstance(failure, SpeechError) else InternalError("a bug")
             self._failed.add(language)
             message = f"no more is spoken in {language}: {error.message} ({error.reason})"
-            self._sink(StreamWarning("SPEECH_FAILED", "", message))
+            self._sink(StreamWarning("SPEECH_FAILED", "", message, cause=error))
 
     async def _encode(self, event: SpokenSamples) -> None:
         voice = self._voices.get(event.language) or await self._open(event)

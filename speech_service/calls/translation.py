@@ -3,20 +3,19 @@
 import time
 from collections.abc import Mapping
 
-from speech_service.calls.audio_source import AudioSource, make_source
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.driver import OnEvent, SessionRunner
-from speech_service.calls.language_guess import identifier_name
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.trace import SessionTrace
+from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.driver import OnEvent
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translated_speech_output import SpokenOutput
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
+from speech_service.domain.call import Call
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.edge.v1.translation.config import TranslationRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
@@ -31,19 +30,21 @@ class OpenedTranslation:
 
     def __init__(
         self,
-        parts: EdgeParts,
+        tools: SessionTools,
+        audio: AudioInput,
+        encoders: EncoderPool,
+        call: Call,
         request: TranslationRequest,
         recognition: RecognitionRequest | None,
         voices: Mapping[str, SynthesisOptions],
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
+        session_limits: SessionLimits,
+        identifier: str,
         on_event: OnEvent,
-        deadline_s: float | None,
     ) -> None:
-        """``voices``: how targets are spoken."""
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        call.model = request.model
+        """``voices``: how targets are spoken. ``identifier``: the model that tells the language of text."""
+        call.opened(request.model)
         final_class, partial_class = (
             effective_class(call.priority, natural) for natural in natural_classes
         )
@@ -52,22 +53,33 @@ class OpenedTranslation:
             final_class,
             partial_class,
             call.traceparent,
-            deadline_s,
+            call.deadline_s,
             LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
         pacing = None if recognition is None else recognition.options.pacing
-        trace = SessionTrace(call, call.mode(pacing), parts.tracer, parts.observer)
-        session = _session(parts, request, recognition, voices, identity)
+        options = TranslationOptions(
+            targets=request.targets,
+            source_language=request.source,
+            identifier=identifier,
+            partials=request.message.partial_translations,
+            voices=voices,
+        )
+        listening = None
+        if recognition is not None:
+            listening = RecognitionSession(
+                identity, recognition.options, time.monotonic, session_limits
+            )
+        session = TranslationSession(identity, options, request.route, time.monotonic, listening)
         self._output: SpokenOutput | None = None
         if voices:
-            self._output = SpokenOutput(parts.encoders, on_event, self._delivered)
+            self._output = SpokenOutput(encoders, on_event, self._delivered)
             on_event = self._output.put
-        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
+        self.runner = tools.runner(session, call, pacing, on_event)
         self.source: AudioSource | None = None
         if recognition is not None:
             self.source = make_source(
                 recognition.audio,
-                parts.decoders,
+                audio.decoders,
                 limits,
                 recognition.options.separate_channels,
                 self._block,
@@ -95,24 +107,3 @@ class OpenedTranslation:
         async with self.runner.turn:
             await self.runner.catch_up()
             await self.runner.perform(self.runner.session.end_of_input())
-
-
-def _session(
-    parts: EdgeParts,
-    request: TranslationRequest,
-    recognition: RecognitionRequest | None,
-    voices: Mapping[str, SynthesisOptions],
-    identity: SessionIdentity,
-) -> TranslationSession:
-    options = TranslationOptions(
-        targets=request.targets,
-        source_language=request.source,
-        identifier=identifier_name(parts),
-        partials=request.message.partial_translations,
-        voices=voices,
-    )
-    listening = None
-    if recognition is not None:
-        limits = SessionLimits(max_lag_s=parts.config.stream.max_lag_s)
-        listening = RecognitionSession(identity, recognition.options, time.monotonic, limits)
-    return TranslationSession(identity, options, request.route, time.monotonic, listening)

@@ -167,7 +167,7 @@ def untranslated(why: str) -> SpeechError:
 def failed_warning(what: str, target: str, error: SpeechError) -> StreamWarning:
     """What a client is told of something that has no translation."""
     message = f"{what} has no translation into {target}: {error.message} ({error.reason})"
-    return StreamWarning("TRANSLATION_FAILED", "", message)
+    return StreamWarning("TRANSLATION_FAILED", "", message, cause=error)
 
 
 def _all_pieces(texts: Sequence[str]) -> list[_Piece]:

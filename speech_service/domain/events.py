@@ -81,6 +81,8 @@ class StreamWarning:
     start_ms: int | None = None
     """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
     end_ms: int | None = None
+    cause: SpeechError | None = field(default=None, compare=False)
+    """The error that its message quotes."""
 
 
 @dataclass(frozen=True, slots=True)

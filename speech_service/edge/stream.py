@@ -13,9 +13,11 @@ from google.protobuf.message import Message
 from grpc import aio
 from loguru import logger
 
+from speech_service.calls.admission import gave_up
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
 from speech_service.config.tree import StreamConfig
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
     InternalError,
@@ -66,11 +68,11 @@ class StreamPump(Generic[Request, Response]):
     """Runs one stream. ``drain`` may be called from outside at any time."""
 
     def __init__(
-        self, handler: StreamHandler[Request, Response], config: StreamConfig, request_id: str
+        self, handler: StreamHandler[Request, Response], config: StreamConfig, call: Call
     ) -> None:
         self._handler = handler
         self._config = config
-        self._request_id = request_id
+        self._call = call
         self._outbox = Outbox()
         self._runner: SessionRunner[Any] | None = None
         self._serving: asyncio.Task[Any] | None = None
@@ -92,7 +94,7 @@ class StreamPump(Generic[Request, Response]):
         Raises:
             SpeechError: the stream failed; what was ready before went out before.
         """
-        context.add_done_callback(self._call_done)  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+        self._call.when_over(self._call_done)
         self._serving = asyncio.current_task()
         reader = self._reader = _heard(asyncio.create_task(self._read(requests)))
         watcher = keep(lambda: self._watch(context), "stream-watch")
@@ -143,7 +145,7 @@ class StreamPump(Generic[Request, Response]):
         except asyncio.CancelledError:
             raise
         except Exception as failure:  # noqa: BLE001 - a bug must end this stream only, and be logged
-            logger.opt(exception=failure).error("request {} failed", self._request_id)
+            logger.opt(exception=failure).error("request {} failed", self._call.request_id)
             error = InternalError("the session failed; the log above says how")
         if error is not None and self._runner is not None:
             self._runner.close(error)
@@ -274,14 +276,14 @@ class StreamPump(Generic[Request, Response]):
             self._runner.close(error)
         try:
             async with asyncio.timeout(self._config.slow_reader_timeout_s):
-                await context.abort_with_status(RpcStatus(error, self._request_id))
+                await context.abort_with_status(RpcStatus(error, self._call.request_id))
         except aio.AbortError:
             return
         except TimeoutError:
             if self._serving is not None:
                 self._serving.cancel()
 
-    def _call_done(self, _: aio.ServicerContext[Any, Any]) -> None:
+    def _call_done(self) -> None:
         """The call is over, however: give its work up at once."""
         if self._runner is not None:
             self._runner.close(CancelledWorkError("the call is over"))
@@ -306,15 +308,6 @@ def _heard(task: "asyncio.Task[T]") -> "asyncio.Task[T]":
     """Whoever ends early does not ask how its tasks ended; without this asyncio logs that nobody did."""
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return task
-
-
-def gave_up() -> SpeechError:
-    """What calls get that are still open when the server stops."""
-    return UnavailableError(
-        "the server is shutting down and could not wait any longer; repeat what has no result on a new call",
-        reason="DRAINING",
-        retry_after_ms=1000,
-    )
 
 
 def _draining() -> SpeechError:

@@ -43,7 +43,11 @@ class VoiceCatalog:
         self._catalog = catalog
         self._made = made or MadeVoices(0)
         self._default = config.default_voice
-        self._aliases: Mapping[str, str] = config.aliases
+        self.aliases: Mapping[str, str] = config.aliases
+
+    async def refresh(self) -> None:
+        """Take in the voices that other front ends have made or deleted. Never fails."""
+        await self._made.refresh()
 
     @property
     def voices(self) -> Sequence[ListedVoice]:
@@ -117,8 +121,8 @@ class VoiceCatalog:
             raise PreconditionError(field, f"model {model.name} has no voice", reason="NO_VOICE")
         if not voice_id:
             return self._default_of(model)
-        if voice_id not in voices and voice_id in self._aliases:
-            voice_id = self._aliases[voice_id] or self._default_of(model).voice_id
+        if voice_id not in voices and voice_id in self.aliases:
+            voice_id = self.aliases[voice_id] or self._default_of(model).voice_id
         if voice_id in voices:
             return voices[voice_id]
         shown = voice_id[:MAX_SHOWN_CHARACTERS]
@@ -134,7 +138,7 @@ class VoiceCatalog:
         """The first key of the configuration that names no voice, with that voice; None: all is well."""
         known = {v.voice_id for m in self._synthesizers() for v in m.voices}
         named = {"default_voice": self._default}
-        named |= {f"aliases.{alias}": meant for alias, meant in self._aliases.items()}
+        named |= {f"aliases.{alias}": meant for alias, meant in self.aliases.items()}
         return next(((key, v) for key, v in named.items() if v and v not in known), None)
 
     def _synthesizers(self) -> list[ModelCapabilities]:
@@ -145,7 +149,7 @@ class VoiceCatalog:
 
     def _meant(self, alias: str) -> str:
         """The voice id behind an alias; of an empty one the default model's default."""
-        meant = self._aliases.get(alias)
+        meant = self.aliases.get(alias)
         if meant != "":
             return meant or ""
         synthesizers = self._synthesizers()
@@ -155,7 +159,7 @@ class VoiceCatalog:
     def _aliases_of(self, voice_id: str) -> tuple[str, ...]:
         known = {v.voice_id for m in self._synthesizers() for v in m.voices}
         return tuple(
-            sorted(a for a in self._aliases if a not in known and self._meant(a) == voice_id)
+            sorted(a for a in self.aliases if a not in known and self._meant(a) == voice_id)
         )
 
 

@@ -214,10 +214,13 @@ def progress(event: events.Progress) -> common_pb2.Progress:
 
 def warning(event: events.StreamWarning, fields: Fields) -> common_pb2.Warning:
     """Domain to wire."""
+    message = event.message
+    if event.cause is not None:
+        message = message.replace(event.cause.message, fields.error(event.cause).message, 1)
     return common_pb2.Warning(
         reason=event.reason,
         field=fields.path(event.option),
-        message=event.message,
+        message=message,
         start_ms=event.start_ms,
         end_ms=event.end_ms,
     )
@@ -252,19 +255,6 @@ def latency(value: events.LatencySummary) -> common_pb2.Latency:
 def session_ended(event: events.SessionEnded) -> common_pb2.SessionEnded:
     """Domain to wire."""
     return common_pb2.SessionEnded(usage=usage(event.usage), latency=latency(event.latency))
-
-
-def summary_trailers(event: events.SessionEnded) -> tuple[tuple[str, str], ...]:
-    """Usage and latency as trailing metadata, for clients and meshes that look only there."""
-    value = event.latency
-    stages = {
-        "queue": value.queue_ms,
-        "encode": value.encode_ms,
-        "decode": value.decode_ms,
-        "total": value.total_ms,
-    }
-    timing = ", ".join(f"{name};dur={ms:.1f}" for name, ms in stages.items())
-    return (("server-timing", timing), ("x-speech-audio-ms", str(event.usage.audio_in_ms)))
 
 
 def _ceil(value: float | None) -> int | None:

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.calls.audio_cache import prompt_key
-from speech_service.calls.audio_source import make_source, unary_limits
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.audio_cache import VoicePromptCache, prompt_key
+from speech_service.calls.audio_source import AudioInput, make_source, unary_limits
 from speech_service.domain.audio import (
     AudioLoss,
     ContainerFormat,
@@ -34,77 +33,83 @@ _MAX_DECODED_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 65_536
 
 
-async def read_prompt(parts: EdgeParts, prompt: pb.VoicePrompt, field: str) -> VoicePrompt:
-    """The recording, decoded; what no model could clone is refused. Repeated prompts are decoded once.
+class PromptReader:
+    """Reads recordings that voices are made from."""
 
-    Raises:
-        InvalidFieldError: format, audio, its length or the transcript is wrong.
-    """
-    audio_format = convert.audio_format(prompt.format, f"{field}.format", packets=False)
-    if not prompt.audio:
-        raise InvalidFieldError(
-            f"{field}.audio", "is empty", "a recording of 1 to 60 s", reason="EMPTY_AUDIO"
+    def __init__(self, audio: AudioInput, known: VoicePromptCache) -> None:
+        self._audio = audio
+        self._known = known
+
+    async def read(self, prompt: pb.VoicePrompt, field: str) -> VoicePrompt:
+        """The recording, decoded; what no model could clone is refused. Repeated prompts are decoded once.
+
+        Raises:
+            InvalidFieldError: format, audio, its length or the transcript is wrong.
+        """
+        audio_format = convert.audio_format(prompt.format, f"{field}.format", packets=False)
+        if not prompt.audio:
+            raise InvalidFieldError(
+                f"{field}.audio", "is empty", "a recording of 1 to 60 s", reason="EMPTY_AUDIO"
+            )
+        _check_length(prompt.transcript, f"{field}.transcript", MAX_TRANSCRIPT_CHARACTERS)
+        transcript = "" if prompt.speaker_embedding_only else prompt.transcript.strip()
+        if not prompt.speaker_embedding_only and not transcript:
+            problem = "is empty"
+            raise InvalidFieldError(f"{field}.transcript", problem, "what is said in the recording")
+        content = prompt.format.SerializeToString(deterministic=True) + prompt.audio
+        key = prompt_key("", content, transcript, embedding_only=prompt.speaker_embedding_only)
+        known = self._known.get(key)
+        if isinstance(known, VoicePrompt):
+            return known
+        samples = await self._decoded(audio_format, prompt.audio, f"{field}.audio")
+        check_voice_recording(samples, f"{field}.audio")
+        made = VoicePrompt(samples, transcript)
+        self._known.put(key, made, samples.nbytes)
+        return made
+
+    async def _decoded(
+        self,
+        audio_format: RawFormat | ContainerFormat | OpusPacketsFormat,
+        data: bytes,
+        field: str,
+    ) -> Samples:
+        """The recording as far as it may last, and a little more where it lasts longer.
+
+        The transcript says what is in the whole recording, so little of it may be missing.
+        """
+        blocks: list[Samples] = []
+        losses: list[AudioLoss] = []
+        count = 0
+
+        async def keep(block: Samples) -> None:
+            nonlocal count
+            count += len(block)
+            blocks.append(block[:, 0])
+
+        limits = replace(unary_limits(self._audio.config), max_decoded_bytes=_MAX_DECODED_BYTES)
+        source = make_source(
+            audio_format,
+            self._audio.decoders,
+            limits,
+            False,
+            keep,
+            lambda _: None,
+            lambda loss, _: losses.append(loss),
+            _nothing,
+            VOICE_PROMPT_RATE_HZ,
+            field,
         )
-    _check_length(prompt.transcript, f"{field}.transcript", MAX_TRANSCRIPT_CHARACTERS)
-    transcript = "" if prompt.speaker_embedding_only else prompt.transcript.strip()
-    if not prompt.speaker_embedding_only and not transcript:
-        problem = "is empty"
-        raise InvalidFieldError(f"{field}.transcript", problem, "what is said in the recording")
-    content = prompt.format.SerializeToString(deterministic=True) + prompt.audio
-    key = prompt_key("", content, transcript, embedding_only=prompt.speaker_embedding_only)
-    known = parts.prompt_cache.get(key)
-    if isinstance(known, VoicePrompt):
-        return known
-    samples = await _decoded(parts, audio_format, prompt.audio, f"{field}.audio")
-    check_voice_recording(samples, f"{field}.audio")
-    made = VoicePrompt(samples, transcript)
-    parts.prompt_cache.put(key, made, samples.nbytes)
-    return made
-
-
-async def _decoded(
-    parts: EdgeParts,
-    audio_format: RawFormat | ContainerFormat | OpusPacketsFormat,
-    data: bytes,
-    field: str,
-) -> Samples:
-    """The recording as far as it may last, and a little more where it lasts longer.
-
-    The transcript says what is in the whole recording, so little of it may be missing.
-    """
-    blocks: list[Samples] = []
-    losses: list[AudioLoss] = []
-    count = 0
-
-    async def keep(block: Samples) -> None:
-        nonlocal count
-        count += len(block)
-        blocks.append(block[:, 0])
-
-    limits = replace(unary_limits(parts.config.decoder), max_decoded_bytes=_MAX_DECODED_BYTES)
-    source = make_source(
-        audio_format,
-        parts.decoders,
-        limits,
-        False,
-        keep,
-        lambda _: None,
-        lambda loss, _: losses.append(loss),
-        _nothing,
-        VOICE_PROMPT_RATE_HZ,
-        field,
-    )
-    try:
-        for at in range(0, len(data), _PIECE_BYTES):
-            await source.feed(data[at : at + _PIECE_BYTES])
-            if count > MAX_PROMPT_S * VOICE_PROMPT_RATE_HZ:
-                break
-        else:
-            await source.end()
-    finally:
-        await source.close()
-    _check_losses(losses, field)
-    return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+        try:
+            for at in range(0, len(data), _PIECE_BYTES):
+                await source.feed(data[at : at + _PIECE_BYTES])
+                if count > MAX_PROMPT_S * VOICE_PROMPT_RATE_HZ:
+                    break
+            else:
+                await source.end()
+        finally:
+            await source.close()
+        _check_losses(losses, field)
+        return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
 async def _nothing() -> None:

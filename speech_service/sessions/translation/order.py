@@ -90,7 +90,7 @@ class TranslationOrder:
         if isinstance(outcome, SpeechError):
             what = f"segment {segment.segment_id} has no translation into {target}"
             message = f"{what}: {outcome.message} ({outcome.reason})"
-            return [Emit(StreamWarning("TRANSLATION_FAILED", "", message))]
+            return [Emit(StreamWarning("TRANSLATION_FAILED", "", message, cause=outcome))]
         now_s = self._clock()
         self._latency.result_sent(now_s)
         self._latency.final_sent((now_s - segment.closed_s) * 1000)

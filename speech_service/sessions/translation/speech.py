@@ -153,4 +153,4 @@ class SpokenTranslations:
 def _failed(piece: _Piece, error: SpeechError) -> Action:
     what = f"segment {piece.segment_id} is not spoken whole in {piece.language}"
     message = f"{what}: {error.message} ({error.reason})"
-    return Emit(StreamWarning("SPEECH_FAILED", "", message))
+    return Emit(StreamWarning("SPEECH_FAILED", "", message, cause=error))

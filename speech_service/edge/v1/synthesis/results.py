@@ -5,7 +5,7 @@ from typing import Any
 
 from speech.v1 import audio_pb2, common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.config.tree import Config
+from speech_service.config.tree import StreamConfig, SynthesisConfig
 from speech_service.domain import events
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import OutputFormat, SpeechFinish
@@ -84,15 +84,17 @@ def _voice_and_style(request: SynthesisRequest) -> dict[str, Any]:
     return effective
 
 
-def started(session_id: str, model: str, config: Config) -> common_pb2.SessionStarted:
+def started(
+    session_id: str, model: str, config: SynthesisConfig, stream: StreamConfig
+) -> common_pb2.SessionStarted:
     """First event of every stream."""
     return common_pb2.SessionStarted(
         session_id=session_id,
         model=model,
         limits=common_pb2.Limits(
-            max_text_characters=config.synthesis.max_text_characters,
-            max_contexts=config.synthesis.max_contexts,
-            idle_timeout_ms=convert.uint32(config.stream.idle_timeout_s * 1000),
+            max_text_characters=config.max_text_characters,
+            max_contexts=config.max_contexts,
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
         ),
     )
 

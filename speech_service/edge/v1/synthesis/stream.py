@@ -3,41 +3,46 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
-
-from grpc import aio
 
 from speech.v1 import common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.audio_cache import FinishedAudio
 from speech_service.calls.caching_submitter import CachedSpeech
-from speech_service.calls.call import current_call
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.speech_output import Unwanted
-from speech_service.calls.synthesis import OpenedSynthesis, make_voice
+from speech_service.calls.synthesis import OpenedSynthesis, SpeechTools
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import check_context_id, control_actions, refusal
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisConverter, SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisRequest
+from speech_service.edge.v1.synthesis.requests import SynthesisRequests
 from speech_service.sessions.synthesis.session import SynthesisSession
-
-ServicerContext = aio.ServicerContext[Any, Any]
-Trailers = tuple[tuple[str, str], ...]
 
 
 class SynthesizeStream:
     """StreamingSynthesize as the pump sees it."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
-        self._context = context
+    def __init__(
+        self,
+        serving: Serving,
+        requests: SynthesisRequests,
+        tools: SessionTools,
+        speech: SpeechTools,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._requests = requests
+        self._tools = tools
+        self._speaking = speech
+        self._call = call
         self._opened: OpenedSynthesis | None = None
         self._speech: CachedSpeech | None = None
 
@@ -45,15 +50,14 @@ class SynthesizeStream:
         self, first: pb.StreamingSynthesizeRequest, outbox: Outbox
     ) -> SessionRunner[SynthesisSession]:
         """Check the configuration and start the session."""
-        await self._parts.voices.refresh()
-        self._request = self._converter.request(first.config)
-        await make_voice(self._parts, self._request, "config")
+        self._request = await self._requests.check(first.config)
         opened = self._opened = OpenedSynthesis(
             self._with_cache(),
+            self._speaking,
+            self._call,
             self._request,
             WorkClass.STREAM_FINAL,
             outbox,
-            self._context,
             single=False,
         )
         opened.runner.perform_now(opened.session.start())
@@ -100,7 +104,7 @@ class SynthesizeStream:
             case events.SpeechTimings():
                 return response(timings=convert_speech.timings(event))
             case events.ContextEnded():
-                request_id = current_call.get().request_id
+                request_id = self._call.request_id
                 return response(context_ended=convert_speech.context_ended(event, request_id))
             case events.ControlAck():
                 message = response(control_ack=convert.control_ack(event, FIELDS))
@@ -116,13 +120,17 @@ class SynthesizeStream:
             case events.SessionStarted(session_id):
                 return response(
                     session_started=convert_speech.started(
-                        session_id, self._request.model.name, self._parts.config
+                        session_id,
+                        self._request.model.name,
+                        self._speaking.config,
+                        self._serving.stream,
                     ),
                     effective_config=convert_speech.effective_config(self._request),
                 )
             case events.SessionEnded():
                 label = self._speech.label if self._speech is not None else ""
-                _finished(self._context, event, (("x-speech-cache", label),) if label else ())
+                self._call.trailers = (("x-speech-cache", label),) if label else ()
+                self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
                 raise TypeError(f"synthesis has no {type(event).__name__}")
@@ -137,22 +145,20 @@ class SynthesizeStream:
         if self._opened is not None:
             await self._opened.close()
 
-    def _with_cache(self) -> EdgeParts:
-        """The parts, whose submitter asks the cache first where there is one."""
-        parts = self._parts
-        if not parts.audio_cache.is_on:
-            return parts
-        self._speech = CachedSpeech(parts.submitter, parts.audio_cache, parts.observer)
-        return replace(parts, submitter=self._speech)
+    def _with_cache(self) -> SessionTools:
+        """The tools, whose submitter asks the cache first where there is one."""
+        tools, cache = self._tools, self._speaking.cache
+        if not cache.is_on:
+            return tools
+        self._speech = CachedSpeech(tools.submitter, cache, tools.observer)
+        return replace(tools, submitter=self._speech)
 
     async def _update(self, message: pb.UpdateSynthesisConfig) -> None:
         assert self._opened is not None
         opened = self._opened
         try:
             control = convert.control_id(message.control_id, "update_config.control_id")
-            await self._parts.voices.refresh()
-            updated = self._converter.update(self._request, message)
-            await make_voice(self._parts, updated, "update_config.config")
+            updated = await self._requests.update(self._request, message)
         except SpeechError as error:
             kind = events.ControlKind.UPDATE_CONFIG
             refused = refusal(opened.session, kind, message.control_id, error)
@@ -187,14 +193,18 @@ class SynthesizeChunkedStream:
 
     def __init__(
         self,
-        parts: EdgeParts,
-        context: ServicerContext,
+        serving: Serving,
+        tools: SessionTools,
+        speech: SpeechTools,
+        call: Call,
         request: SynthesisRequest,
         cache_key: bytes | None,
     ) -> None:
         """``cache_key``: where the finished audio is kept; None: nowhere."""
-        self._parts = parts
-        self._context = context
+        self._serving = serving
+        self._tools = tools
+        self._speech = speech
+        self._call = call
         self._request = request
         self._key = cache_key
         self._opened: OpenedSynthesis | None = None
@@ -208,11 +218,12 @@ class SynthesizeChunkedStream:
     ) -> SessionRunner[SynthesisSession]:
         """Start the session with all its text."""
         opened = self._opened = OpenedSynthesis(
-            self._parts,
+            self._tools,
+            self._speech,
+            self._call,
             self._request,
             WorkClass.STREAM_FINAL,
             ChunkedSink(outbox, self._context_ended),
-            self._context,
             single=True,
         )
         opened.runner.perform_now(opened.session.start())
@@ -234,11 +245,15 @@ class SynthesizeChunkedStream:
         """Domain to wire."""
         self._keep(event)
         if isinstance(event, events.SessionEnded):
-            trailers: Trailers = (("x-speech-cache", "miss"),) if self._key is not None else ()
-            _finished(self._context, event, trailers)
+            self._call.trailers = (("x-speech-cache", "miss"),) if self._key is not None else ()
+            self._call.finished(event.usage, event.latency)
             self._store(event)
-        session_id = current_call.get().session_id
-        return chunked_response(event, self._request, self._parts, session_id, self._finish)
+        return chunked_response(event, self._request, self._started, self._finish)
+
+    def _started(self) -> common_pb2.SessionStarted:
+        session_id, model = self._call.session_id, self._request.model.name
+        config, stream = self._speech.config, self._serving.stream
+        return convert_speech.started(session_id, model, config, stream)
 
     def sent(self, event: events.SessionEvent) -> None:
         """The client took it: more may be made."""
@@ -267,7 +282,7 @@ class SynthesizeChunkedStream:
         if isinstance(event, events.SpeechChunk | events.SpeechTimings):
             self._kept.append(event)
             self._kept_bytes += len(event.data) if isinstance(event, events.SpeechChunk) else 0
-            if 2 * self._kept_bytes > self._parts.audio_cache.capacity_bytes:
+            if 2 * self._kept_bytes > self._speech.cache.capacity_bytes:
                 self._kept.clear()
                 self._key = None
 
@@ -278,17 +293,16 @@ class SynthesizeChunkedStream:
         warnings = tuple(w for w in self._warnings if w not in self._request.warnings)
         duration_ms = ended.usage.audio_out_ms
         kept = FinishedAudio(audio, tuple(self._kept), duration_ms, warnings, self._finish)
-        self._parts.audio_cache.store(self._key, kept)
+        self._speech.cache.store(self._key, kept)
 
 
 def chunked_response(
     event: events.SessionEvent,
     request: SynthesisRequest,
-    parts: EdgeParts,
-    session_id: str,
+    started: Callable[[], common_pb2.SessionStarted],
     finish: SpeechFinish = SpeechFinish.COMPLETE,
 ) -> pb.SynthesizeChunkedResponse:
-    """Domain to wire; ``finish`` as it stands when the session ends."""
+    """Domain to wire. ``started``: makes what is told first; ``finish`` as it stands when the session ends."""
     response = pb.SynthesizeChunkedResponse
     match event:
         case events.SpeechChunk():
@@ -302,9 +316,7 @@ def chunked_response(
             return response(warning=convert.warning(note, FIELDS))
         case events.SessionStarted():
             return response(
-                session_started=convert_speech.started(
-                    session_id, request.model.name, parts.config
-                ),
+                session_started=started(),
                 effective_config=convert_speech.effective_config(request),
             )
         case events.SessionEnded():
@@ -312,11 +324,6 @@ def chunked_response(
             return response(session_ended=ended, finish=convert_speech.finish(finish))
         case _:
             raise TypeError(f"chunked synthesis has no {type(event).__name__}")
-
-
-def _finished(context: ServicerContext, event: events.SessionEnded, extra: Trailers) -> None:
-    current_call.get().finished(event.usage, event.latency)
-    context.set_trailing_metadata((*convert.summary_trailers(event), *extra))
 
 
 def _flush(opened: OpenedSynthesis, message: pb.Flush) -> list[events.Action]:

@@ -1,16 +1,12 @@
 """Synthesize: a session of one context whose audio is collected into one reply; and replies out of the cache."""
 
-from typing import Any
-
-from grpc import aio
-
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.audio_cache import FinishedAudio
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.speech_output import Unwanted
-from speech_service.calls.synthesis import OpenedSynthesis
+from speech_service.calls.synthesis import OpenedSynthesis, SpeechTools
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import CancelledWorkError, ReplyTooLargeError
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
@@ -19,7 +15,6 @@ from speech_service.edge.v1.synthesis import results as convert_speech
 from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisRequest
 from speech_service.media.encode.length import whole_file
 
-ServicerContext = aio.ServicerContext[Any, Any]
 _ENVELOPE_BYTES = 64 * 1024
 """Of a reply, kept for what is no audio."""
 _TAG_BYTES = 8
@@ -29,11 +24,18 @@ class UnarySynthesis:
     """One Synthesize call that the cache could not answer. Implements ``Sink``."""
 
     def __init__(
-        self, parts: EdgeParts, context: ServicerContext, request: SynthesisRequest
+        self,
+        tools: SessionTools,
+        speech: SpeechTools,
+        call: Call,
+        request: SynthesisRequest,
+        max_reply_bytes: int,
     ) -> None:
-        self._parts = parts
-        self._context = context
+        self._tools = tools
+        self._speech = speech
+        self._call = call
         self._request = request
+        self._max_reply_bytes = max_reply_bytes
         self._made: list[events.SpeechChunk | events.SpeechTimings] = []
         self._warnings: list[events.StreamWarning] = []
         self._bytes = 0
@@ -48,12 +50,16 @@ class UnarySynthesis:
             SpeechError: the text cannot be spoken.
         """
         opened = self._opened = OpenedSynthesis(
-            self._parts, self._request, WorkClass.UNARY, self, self._context, single=True
+            self._tools,
+            self._speech,
+            self._call,
+            self._request,
+            WorkClass.UNARY,
+            self,
+            single=True,
         )
         runner = opened.runner
-        self._context.add_done_callback(
-            lambda _: runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
-        )
+        self._call.when_over(lambda: runner.close(CancelledWorkError("the call is over")))
         try:
             await opened.text("", text)
             opened.end_of_text()
@@ -76,7 +82,7 @@ class UnarySynthesis:
             case events.SpeechChunk():
                 self._made.append(event)
                 self._bytes += len(event.data)
-                limit = self._parts.config.server.max_unary_reply_bytes
+                limit = self._max_reply_bytes
                 if self._bytes > limit - _ENVELOPE_BYTES:
                     self._opened.runner.close(too_large(limit))
             case events.SpeechTimings():
@@ -100,10 +106,10 @@ class UnarySynthesis:
 
 
 def unary_response(
-    parts: EdgeParts,
     request: SynthesisRequest,
     made: FinishedAudio,
     ended: events.SessionEnded,
+    limit: int,
     *,
     cached: bool,
 ) -> pb.SynthesizeResponse:
@@ -112,7 +118,6 @@ def unary_response(
     Raises:
         ReplyTooLargeError: it is.
     """
-    current_call.get().finished(ended.usage, ended.latency)
     samples = sum(e.coded_samples for e in made.chunks if isinstance(e, events.SpeechChunk))
     audio = whole_file(made.audio, request.options.output.encoding, samples)
     response = pb.SynthesizeResponse(
@@ -127,7 +132,6 @@ def unary_response(
         cached=cached,
         finish=convert_speech.finish(made.finish),
     )
-    limit = parts.config.server.max_unary_reply_bytes
     # The size is that of a serialization: too dear with the audio inside.
     if response.ByteSize() + len(audio) + _TAG_BYTES > limit:
         raise too_large(limit)

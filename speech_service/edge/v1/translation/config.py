@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
 from speech.v1 import synthesis_service_pb2 as pb_synthesis
+from speech_service.calls.audio_source import AudioInput
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.synthesis import make_voice
 from speech_service.calls.translation_routes import TARGETS, TranslationRoutes
 from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
@@ -27,7 +26,8 @@ from speech_service.edge.fields import Fields, limit_exceeded, moved
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import SynthesisConverter
+from speech_service.edge.v1.synthesis.requests import SynthesisRequests
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.text import bcp47
 
 MAX_CONTEXT_CHARACTERS = 10_000
@@ -122,12 +122,22 @@ class TranslationRequest:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class SpeechTranslationTools:
+    """What a translation of speech, or into speech, needs beside those of text."""
+
+    audio: AudioInput
+    listening: RecognitionConverter
+    encoders: EncoderPool
+    speaking: SynthesisRequests
+
+
 class TranslationConverter:
     """Checks requests against the models and fills in the server's defaults."""
 
     def __init__(self, catalog: ModelCatalog, config: TranslationConfig) -> None:
         self._catalog = catalog
-        self._config = config
+        self.limits = config
 
     def request(
         self,
@@ -166,7 +176,7 @@ class TranslationConverter:
             glossary=_glossary(message, targets),
             context=_context(message),
             lenient=message.option_handling == common_pb2.OPTION_HANDLING_LENIENT,
-            routes=TranslationRoutes(self._catalog, message.model, self._config.default_model),
+            routes=TranslationRoutes(self._catalog, message.model, self.limits.default_model),
         )
         request.check_routes()
         return request
@@ -176,9 +186,9 @@ class TranslationConverter:
     ) -> tuple[str, ...]:
         codes = message.target_languages
         if not codes:
-            raise InvalidFieldError(TARGETS, "is empty", "at least one BCP-47 code")
-        if len(codes) > self._config.max_targets:
-            raise limit_exceeded(TARGETS, "max_targets", self._config.max_targets)
+            raise InvalidFieldError(TARGETS_FIELD, "is empty", "at least one BCP-47 code")
+        if len(codes) > self.limits.max_targets:
+            raise limit_exceeded(TARGETS_FIELD, "max_targets", self.limits.max_targets)
         targets: list[str] = []
         for index, code in enumerate(codes):
             path = f"{TARGETS_FIELD}[{index}]"
@@ -305,7 +315,9 @@ def _context(message: translation_service_pb2.TranslationConfig) -> str:
     return message.context.strip()
 
 
-async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, SynthesisOptions]:
+async def voices(
+    speaking: SynthesisRequests, request: TranslationRequest
+) -> dict[str, SynthesisOptions]:
     """How each target is spoken; empty where no speech is asked for.
 
     Raises:
@@ -318,8 +330,6 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
     message = request.message.synthesis
     if message.timing not in (pb_synthesis.TIMING_UNSPECIFIED, pb_synthesis.TIMING_NONE):
         raise InvalidFieldError(f"{path}.timing", "has no place in a translation", "NONE")
-    await parts.voices.refresh()
-    converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
     spoken: dict[str, SynthesisOptions] = {}
     for index, target in enumerate(request.targets):
         if message.language and not bcp47.serves(message.language, target):
@@ -329,12 +339,11 @@ async def voices(parts: EdgeParts, request: TranslationRequest) -> dict[str, Syn
         wanted.CopyFrom(message)
         wanted.language = message.language or target
         try:
-            checked = converter.request(wanted)
+            checked = await speaking.check(wanted)
         except (InvalidFieldError, InvalidOptionError) as error:
             if _name(error) == "config.language":
                 raise moved(error, "config.language", f"{TARGETS_FIELD}[{index}]") from None
             raise moved(error, "config", path) from None
-        await make_voice(parts, checked, path)
         request.warnings += [w for w in checked.warnings if w not in request.warnings]
         spoken[target] = checked.options
         request.spoken = convert_speech.effective_config(checked)

@@ -2,39 +2,37 @@
 
 import asyncio
 from functools import partial
-from typing import Any
-
-from grpc import aio
 
 from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import stream_limits
-from speech_service.calls.call import current_call
 from speech_service.calls.context_check import check_context
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import OpenedTranslation
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import control_actions
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     RECOGNITION_FIELDS,
     STREAM_FIELDS,
+    SpeechTranslationTools,
     TranslationConverter,
 )
+from speech_service.sessions.recognition.session import SessionLimits
 from speech_service.sessions.translation.session import TranslationSession
 
-ServicerContext = aio.ServicerContext[Any, Any]
 _TEXT_STEP = 4096
 _REFUSED = (("subtitles", "TranslateSpeech"),)
 
@@ -42,12 +40,22 @@ _REFUSED = (("subtitles", "TranslateSpeech"),)
 class TranslateStream:
     """StreamingTranslate as the pump sees it."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
-        self._limits = parts.config.translation
-        self._converter = TranslationConverter(parts.catalog, self._limits)
-        self._listening = RecognitionConverter(parts.catalog, parts.config.recognition)
+    def __init__(
+        self,
+        serving: Serving,
+        converter: TranslationConverter,
+        tools: SessionTools,
+        speech: SpeechTranslationTools,
+        identifier: str,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._speech = speech
+        self._identifier = identifier
+        self._call = call
+        self._limits = converter.limits
         self._recognition: RecognitionRequest | None = None
         self._opened: OpenedTranslation | None = None
         self._next_sequence = 0
@@ -57,24 +65,28 @@ class TranslateStream:
     ) -> SessionRunner[TranslationSession]:
         """Check the configuration and start the session."""
         self._request = self._converter.request(first.config, refused=_REFUSED)
-        voices = await convert_translation.voices(self._parts, self._request)
+        voices = await convert_translation.voices(self._speech.speaking, self._request)
         if first.config.HasField("recognition"):
             self._recognition = convert_translation.recognition_request(
-                self._listening, first.config.recognition, streaming=True
+                self._speech.listening, first.config.recognition, streaming=True
             )
             with RECOGNITION_FIELDS.named():
-                await check_context(self._parts.submitter, self._recognition)
+                await check_context(self._tools.submitter, self._recognition)
         listening = self._recognition
         pacing = listening.options.pacing if listening else Pacing.REALTIME
         opened = self._opened = OpenedTranslation(
-            self._parts,
+            self._tools,
+            self._speech.audio,
+            self._speech.encoders,
+            self._call,
             self._request,
             self._recognition,
             voices,
             stream_classes(pacing),
-            stream_limits(self._parts.config.decoder),
+            stream_limits(self._speech.audio.config),
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
+            self._identifier,
             outbox.put,
-            deadline_s(self._context),
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
@@ -162,8 +174,7 @@ class TranslateStream:
                     session_started=self._started(session_id), effective_config=self._effective()
                 )
             case events.SessionEnded():
-                current_call.get().finished(event.usage, event.latency)
-                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
                 return _common(event)
@@ -175,7 +186,7 @@ class TranslateStream:
         """Free the decoder; note what a stream that failed had used."""
         if self._opened is None:
             return
-        call, ended = current_call.get(), self._opened.runner.session.ended()
+        call, ended = self._call, self._opened.runner.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)
         await self._opened.close()
@@ -189,7 +200,7 @@ class TranslateStream:
         return text
 
     async def _audio(self, data: bytes, in_order: bool) -> None:
-        limit = self._parts.config.server.max_audio_message_bytes
+        limit = self._serving.server.max_audio_message_bytes
         if not in_order:
             raise InvalidFieldError(
                 "audio.sequence",
@@ -219,7 +230,7 @@ class TranslateStream:
         return message
 
     def _started(self, session_id: str) -> common_pb2.SessionStarted:
-        server, stream = self._parts.config.server, self._parts.config.stream
+        server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
             max_text_characters=self._limits.max_text_characters,
             max_context_characters=convert_translation.MAX_CONTEXT_CHARACTERS,

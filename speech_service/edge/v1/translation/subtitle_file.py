@@ -140,5 +140,5 @@ def _warnings(
         listed = ", ".join(cues) + (", ..." if count > _MAX_LISTED_CUES else "")
         why = f": {error.message}" if error and kind is ProblemKind.NOT_TRANSLATED else ""
         message = f"{count} cues {what} in {target} (the file's cues {listed}){why}"
-        warnings.append(StreamWarning(reason, "", message))
+        warnings.append(StreamWarning(reason, "", message, cause=error if why else None))
     return warnings
