@@ -15,6 +15,7 @@ from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     InvalidOptionError,
+    SpeechError,
     UnsupportedOptionError,
 )
 from speech_service.domain.events import SpeechChunk, StreamWarning, TranslatedSegment
@@ -340,7 +341,7 @@ async def voices(
         wanted.language = message.language or target
         try:
             checked = await speaking.check(wanted)
-        except (InvalidFieldError, InvalidOptionError) as error:
+        except SpeechError as error:
             if _name(error) == "config.language":
                 raise moved(error, "config.language", f"{TARGETS_FIELD}[{index}]") from None
             raise moved(error, "config", path) from None
@@ -352,5 +353,9 @@ async def voices(
     return spoken
 
 
-def _name(error: InvalidFieldError | InvalidOptionError) -> str:
-    return error.field if isinstance(error, InvalidFieldError) else error.option
+def _name(error: SpeechError) -> str:
+    match error:
+        case InvalidFieldError(field=name) | InvalidOptionError(option=name):
+            return name
+        case _:
+            return ""
