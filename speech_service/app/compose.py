@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 from speech_service.app.inline import build_inline
 from speech_service.calls.admission import Admission
-from speech_service.calls.audio_cache import AudioCache, VoicePromptCache
 from speech_service.calls.audio_source import AudioInput
 from speech_service.calls.language_guess import identifier_name
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.synthesis import SynthesisRequests
+from speech_service.calls.requests.translation import TranslationRequests
+from speech_service.calls.requests.voice_prompt import VoiceRecordings
 from speech_service.calls.session_tools import SessionTools
-from speech_service.calls.spoken_language import KnownLanguages
+from speech_service.calls.speech.audio_cache import AudioCache, VoicePromptCache
+from speech_service.calls.speech.spoken_language import KnownLanguages
 from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
@@ -28,12 +31,9 @@ from speech_service.edge.v1.alignment.servicer import AlignmentServicer
 from speech_service.edge.v1.models import ModelServicer
 from speech_service.edge.v1.recognition.config import RecognitionConverter
 from speech_service.edge.v1.recognition.servicer import RecognitionServicer
-from speech_service.edge.v1.synthesis.config import SynthesisConverter
-from speech_service.edge.v1.synthesis.requests import SynthesisRequests
 from speech_service.edge.v1.synthesis.servicer import SynthesisServicer
-from speech_service.edge.v1.translation.config import SpeechTranslationTools, TranslationConverter
+from speech_service.edge.v1.translation.config import SpeechTranslationTools
 from speech_service.edge.v1.translation.servicer import TranslationServicer
-from speech_service.edge.v1.voice_prompt import PromptReader
 from speech_service.edge.v1.voices import VoiceServicer
 from speech_service.engines import registry
 from speech_service.media.codec.host import CodecHost
@@ -155,9 +155,8 @@ def _public(
     serving = Serving(admission, config.server, config.stream)
     made = MadeVoices(config.synthesis.max_voices, config.synthesis.voices_folder)
     voices = VoiceCatalog(catalog, config.synthesis, made)
-    prompts = PromptReader(audio, prompt_cache)
-    converter = SynthesisConverter(catalog, config.synthesis, made)
-    speaking = SynthesisRequests(converter, voices, prompts)
+    recordings = VoiceRecordings(audio, prompt_cache)
+    speaking = SynthesisRequests(catalog, voices, recordings)
     identifier = identifier_name(catalog, config.translation.default_identifier)
     speech = SpeechTools(config.synthesis, encoders, audio_cache, identifier, KnownLanguages())
     listening = RecognitionConverter(catalog, config.recognition)
@@ -167,12 +166,12 @@ def _public(
         alignment=AlignmentServicer(serving, AlignmentConverter(catalog), tools, audio),
         translation=TranslationServicer(
             serving,
-            TranslationConverter(catalog, config.translation),
+            TranslationRequests(catalog, config.translation, speaking),
             tools,
-            SpeechTranslationTools(audio, listening, encoders, speaking),
+            SpeechTranslationTools(audio, listening, encoders),
             identifier,
         ),
-        voices=VoiceServicer(catalog, admission, voices, made, prompts),
+        voices=VoiceServicer(catalog, admission, voices, made, recordings),
         models=ModelServicer(catalog, config.server, control.report),
     )
 

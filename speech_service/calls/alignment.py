@@ -11,6 +11,7 @@ from speech_service.domain.call import Call
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.alignment.config import AlignmentRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import (
     AlignmentIdentity,
     AlignmentPace,
@@ -32,7 +33,7 @@ class OpenedAlignment:
         request: AlignmentRequest,
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
-        on_event: OnEvent,
+        on_event: OnEvent[AlignmentEvent],
         pace: AlignmentPace | None = None,
     ) -> None:
         """``natural_classes``: of windows that the client waits for, and of the others."""

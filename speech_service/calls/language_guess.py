@@ -26,8 +26,8 @@ def identifier_name(catalog: ModelCatalog, wanted: str) -> str:
 
 
 async def identify(desk: WorkDesk, model: str, texts: Sequence[str]) -> list[Guesses]:
-    """Guesses for each text, likeliest first; none where nothing tells. Never fails: script is the fallback,
-    and all there is without a ``model``."""
+    """Guesses for each text, likeliest first; none where nothing tells. Never fails: script is the fallback, and all
+    there is without a ``model``."""
     shortened = [text[:MAX_IDENTIFIED_CHARACTERS] for text in texts]
     if model:
         try:

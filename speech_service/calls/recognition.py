@@ -11,6 +11,7 @@ from speech_service.domain.call import Call
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
@@ -33,7 +34,7 @@ class OpenedRecognition:
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
         session_limits: SessionLimits,
-        on_event: OnEvent,
+        on_event: OnEvent[RecognitionEvent],
     ) -> None:
         call.opened(request.model.name)
         final_class, partial_class = (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from speech_service.calls.driver import AnySession, OnEvent, SessionRunner
+from speech_service.calls.driver import AnySession, Event, OnEvent, SessionRunner
 from speech_service.calls.trace import SessionTrace
 from speech_service.domain.call import Call
 from speech_service.domain.recognition import Pacing
@@ -19,8 +19,8 @@ class SessionTools:
     tracer: Tracer
 
     def runner(
-        self, session: AnySession, call: Call, pacing: Pacing | None, on_event: OnEvent
-    ) -> SessionRunner[AnySession]:
+        self, session: AnySession, call: Call, pacing: Pacing | None, on_event: OnEvent[Event]
+    ) -> SessionRunner[AnySession, Event]:
         """Drive a session of ``call``; ``pacing`` is that of its audio, None where it has none."""
         trace = SessionTrace(call, call.mode(pacing), self.tracer, self.observer)
         return SessionRunner(session, self.submitter, self.vad, trace, on_event)

@@ -2,25 +2,22 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loguru import logger
 
-from speech_service.calls.audio_cache import AudioCache
-from speech_service.calls.playback_clock import PlaybackClock
+from speech_service.calls.requests.synthesis import SynthesisRequest
 from speech_service.calls.session_tools import SessionTools
-from speech_service.calls.speech_output import Sink, SpeechOutput
-from speech_service.calls.spoken_language import KnownLanguages, SpokenLanguage
-from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.calls.speech.audio_cache import AudioCache
+from speech_service.calls.speech.contexts import ContextOutput, Sink
+from speech_service.calls.speech.playback_clock import PlaybackClock
+from speech_service.calls.speech.spoken_language import KnownLanguages, SpokenLanguage
 from speech_service.config.tree import SynthesisConfig
 from speech_service.dispatch.policy import effective_class
 from speech_service.domain.call import Call
 from speech_service.domain.errors import LimitExceededError, SpeechError
-from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import Segmentation
 from speech_service.domain.work import WorkClass
-from speech_service.edge.v1.synthesis.config import SynthesisRequest
-from speech_service.edge.v1.voice_prompt import PromptReader, check_design
 from speech_service.media.encode.encoder import EncoderPool
 from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
 from speech_service.sessions.synthesis.session import SynthesisSession
@@ -76,10 +73,15 @@ class OpenedSynthesis:
         """What contexts that open now are spoken with."""
         self._language = SpokenLanguage(tools, speech.identifier, speech.known_languages, call)
         self._judging: set[asyncio.Task[None]] = set()
-        self.output = SpeechOutput(
+        self.output = ContextOutput(
             speech.encoders, sink, self, tools.observer, call.rpc_type, playback
         )
         self.runner = tools.runner(session, call, None, self.output.put)
+
+    def start(self) -> None:
+        """Open the session, and tell the client what was left out."""
+        self.runner.perform_now(self.session.start())
+        self.warn(self.request)
 
     @property
     def session(self) -> SynthesisSession:
@@ -115,7 +117,7 @@ class OpenedSynthesis:
     def _judge(self, text: str | None) -> None:
         """Find out beside the speech whether the voice speaks the language; the session waits with its end."""
         request = self.request
-        if text is None or request.message.language or self.session.done:
+        if text is None or request.wanted.language or self.session.done:
             return
         self.session.expect_notice()
         task = asyncio.create_task(self._tell_language(text, request))
@@ -174,28 +176,3 @@ def check_text(text: str, limit: int) -> None:
     if len(text) > limit:
         raise LimitExceededError("text", "max_text_characters", limit)
     check_speakable(text, "text")
-
-
-async def make_voice(
-    voices: VoiceCatalog, prompts: PromptReader, request: SynthesisRequest, field: str
-) -> None:
-    """Make the voice that a request brings along, if it does; ``field`` is the path of its configuration.
-
-    Raises:
-        InvalidFieldError: the prompt or the description is wrong.
-        PreconditionError: it is right, but no loaded model clones or designs voices.
-        UnsupportedOptionError: the request's model does not, but another one does.
-    """
-    message = request.message
-    match message.WhichOneof("voice"):
-        case "inline_prompt":
-            path = f"{field}.inline_prompt"
-            prompt = await prompts.read(message.inline_prompt, path)
-            voices.maker(Capability.VOICE_CLONING, message.model, path)
-            request.options = replace(request.options, voice_prompt=prompt)
-        case "design":
-            path = f"{field}.design"
-            check_design(message.design, path)
-            voices.maker(Capability.VOICE_DESIGN, message.model, path)
-        case _:
-            return

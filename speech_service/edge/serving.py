@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from grpc import aio
@@ -10,18 +10,11 @@ from grpc import aio
 from speech_service.calls.admission import Admission
 from speech_service.config.tree import ServerConfig, StreamConfig
 from speech_service.edge.metadata import call_of
-from speech_service.edge.stream import RequestIn, ResponseOut, StreamHandler, StreamPump
+from speech_service.edge.stream import Opener, StreamPump
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
-
-
-class ClosingHandler(StreamHandler[RequestIn, ResponseOut], Protocol[RequestIn, ResponseOut]):
-    """A handler that holds something until its stream is over."""
-
-    async def close(self) -> None:
-        """Free it."""
-        ...
+Event = TypeVar("Event")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +27,7 @@ class Serving:
 
     async def run(
         self,
-        handler: ClosingHandler[Request, Response],
+        opener: Opener[Request, Event, Response],
         requests: AsyncIterator[Request],
         context: aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[Response]:
@@ -43,10 +36,7 @@ class Serving:
         Raises:
             SpeechError: it is not admitted, or failed.
         """
-        pump = StreamPump(handler, self.stream, call_of(context))
+        pump = StreamPump(opener, self.stream, call_of(context))
         with self.admission.stream(pump):
-            try:
-                async for response in pump.run(requests, context):
-                    yield response
-            finally:
-                await handler.close()
+            async for response in pump.run(requests, context):
+                yield response

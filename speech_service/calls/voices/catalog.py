@@ -81,7 +81,7 @@ class VoiceCatalog:
         """The voice of that id, if a client made it."""
         return self._made.get(voice_id)
 
-    def maker(self, wanted: Capability, name: str, field: str) -> ModelCapabilities:
+    def maker(self, wanted: Capability, name: str, option: str) -> ModelCapabilities:
         """The synthesizer that makes voices: the one of that name, or, for an empty one, the default one or the first
         that can.
 
@@ -92,16 +92,16 @@ class VoiceCatalog:
         """
         able = [m for m in self._synthesizers() if wanted in m.capabilities]
         if not able:
-            raise no_cloning(field, _MAKERS[wanted])
+            raise no_cloning(option, _MAKERS[wanted])
         if not name:
             return next(filter(self._catalog.is_default, able), able[0])
         model = self._catalog.find(name, ModelKind.SYNTHESIZER)
         if model not in able:
             problem = f"model {name} is none that {_MAKERS[wanted]}"
-            raise UnsupportedOptionError(field, problem, [m.name for m in able])
+            raise UnsupportedOptionError(option, problem, [m.name for m in able])
         return model
 
-    def resolve(self, voice_id: str, model: ModelCapabilities, field: str) -> Voice:
+    def resolve(self, voice_id: str, model: ModelCapabilities) -> Voice:
         """The voice that a request to ``model`` means; an empty id is the default.
 
         Raises:
@@ -115,10 +115,12 @@ class VoiceCatalog:
         if made is not None:
             if made.voice.model != model.name:
                 problem = f"{voice_id!r} is no voice of model {model.name}"
-                raise UnsupportedOptionError(field, problem, [f"model {made.voice.model}"])
+                raise UnsupportedOptionError("voice_id", problem, [f"model {made.voice.model}"])
             return made.voice
         if not voices:
-            raise PreconditionError(field, f"model {model.name} has no voice", reason="NO_VOICE")
+            raise PreconditionError(
+                "voice_id", f"model {model.name} has no voice", reason="NO_VOICE"
+            )
         if not voice_id:
             return self._default_of(model)
         if voice_id not in voices and voice_id in self.aliases:
@@ -128,10 +130,10 @@ class VoiceCatalog:
         shown = voice_id[:MAX_SHOWN_CHARACTERS]
         if voice_id in model.absent_voices:
             problem = f"{shown!r} is not in the package of {model.name}, and nothing is downloaded"
-            raise UnsupportedOptionError(field, problem, sorted(voices))
+            raise UnsupportedOptionError("voice_id", problem, sorted(voices))
         if any(voice_id == v.voice_id for m in self._synthesizers() for v in m.voices):
             problem = f"{shown!r} is no voice of model {model.name}"
-            raise UnsupportedOptionError(field, problem, sorted(voices))
+            raise UnsupportedOptionError("voice_id", problem, sorted(voices))
         raise _not_found(voice_id, list(voices))
 
     def check(self) -> tuple[str, str] | None:
@@ -163,10 +165,10 @@ class VoiceCatalog:
         )
 
 
-def no_cloning(field: str, what: str) -> PreconditionError:
+def no_cloning(option: str, what: str) -> PreconditionError:
     """The error for a voice that no loaded model can make."""
     return PreconditionError(
-        field,
+        option,
         f"no loaded model {what}; a model of the {CLONING_MODELS} family does, load one",
         reason="NO_MODEL_FOR_VOICE",
     )

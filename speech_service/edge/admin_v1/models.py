@@ -15,8 +15,8 @@ from speech.admin.v1 import model_admin_service_pb2_grpc
 from speech.v1 import model_service_pb2
 from speech_service import __version__
 from speech_service.calls.admission import Admission
-from speech_service.calls.audio_cache import AudioCache, LruCache, VoicePromptCache
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.speech.audio_cache import AudioCache, LruCache, VoicePromptCache
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.models import ModelStatus
 from speech_service.edge.v1.common import duration_ms, names

@@ -9,6 +9,7 @@ from speech.v1 import voice_service_pb2 as pb
 from speech.v1 import voice_service_pb2_grpc
 from speech_service.calls.admission import Admission
 from speech_service.calls.model_catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
+from speech_service.calls.requests.voice_prompt import VoiceRecordings, checked_description
 from speech_service.calls.voices.catalog import ListedVoice, VoiceCatalog
 from speech_service.calls.voices.files import VOICE_ID, MadeVoice
 from speech_service.calls.voices.store import MadeVoices
@@ -25,7 +26,7 @@ from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import MAX_NAME_CHARACTERS
-from speech_service.edge.v1.voice_prompt import PromptReader, check_design
+from speech_service.edge.v1.synthesis.config import recorded_voice
 
 ServicerContext = aio.ServicerContext[Any, Any]
 
@@ -54,13 +55,13 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         admission: Admission,
         voices: VoiceCatalog,
         made: MadeVoices,
-        prompts: PromptReader,
+        recordings: VoiceRecordings,
     ) -> None:
         self._catalog = catalog
         self._admission = admission
         self._voices = voices
         self._made = made
-        self._prompts = prompts
+        self._recordings = recordings
 
     async def ListVoices(  # noqa: N802 - the name on the wire
         self, request: pb.ListVoicesRequest, context: ServicerContext
@@ -108,10 +109,11 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
             prompt, design = None, ""
             match request.WhichOneof("source"):
                 case "prompt":
-                    prompt = await self._prompts.read(request.prompt, "prompt")
+                    recorded = recorded_voice(request.prompt, "prompt")
+                    prompt = await self._recordings.read(recorded, "prompt")
                     model = self._voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
                 case "design":
-                    design = check_design(request.design, "design")
+                    design = checked_description(request.design.description, "design")
                     model = self._voices.maker(Capability.VOICE_DESIGN, request.model, "design")
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")

@@ -51,5 +51,5 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
             self._serving, self._converter, self._tools, self._audio, call_of(context)
         )
         with STREAM_FIELDS.named():
-            async for response in self._serving.run(handler, request_iterator, context):
+            async for response in self._serving.run(handler.open, request_iterator, context):
                 yield response

@@ -1,5 +1,7 @@
 """StreamingAlign: what its messages mean, as the pump sees it."""
 
+from typing import assert_never
+
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import common_pb2
 from speech_service.calls.alignment import OpenedAlignment
@@ -18,6 +20,7 @@ from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.alignment import config as convert_alignment
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS, AlignmentConverter
 from speech_service.edge.v1.control import control_actions
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import AlignmentSession
 
 
@@ -41,8 +44,8 @@ class AlignStream:
         self._next_sequence = 0
 
     async def open(
-        self, first: pb.StreamingAlignRequest, outbox: Outbox
-    ) -> SessionRunner[AlignmentSession]:
+        self, first: pb.StreamingAlignRequest, outbox: Outbox[AlignmentEvent]
+    ) -> "AlignStream":
         """Check the configuration and start the session."""
         self._request = self._converter.request(first.config, streaming=True)
         opened = self._opened = OpenedAlignment(
@@ -58,7 +61,13 @@ class AlignStream:
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
             opened.runner.perform_now(session.warn(warning))
-        return opened.runner
+        return self
+
+    @property
+    def runner(self) -> SessionRunner[AlignmentSession, AlignmentEvent]:
+        """Drives the session."""
+        assert self._opened is not None, "the pump opens first"
+        return self._opened.runner
 
     async def message(self, request: pb.StreamingAlignRequest) -> bool:
         """One client message; False after ``end_of_input``."""
@@ -96,7 +105,7 @@ class AlignStream:
         async with runner.turn:
             await runner.perform(runner.session.end_of_input())
 
-    def response(self, event: events.SessionEvent) -> pb.StreamingAlignResponse:
+    def response(self, event: AlignmentEvent) -> pb.StreamingAlignResponse:
         """Domain to wire."""
         response = pb.StreamingAlignResponse
         match event:
@@ -122,9 +131,9 @@ class AlignStream:
                 self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
-                raise TypeError(f"alignment has no {type(event).__name__}")
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: AlignmentEvent) -> None:
         """Nothing waits for it: audio comes at the client's pace."""
 
     async def close(self) -> None:

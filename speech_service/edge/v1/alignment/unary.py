@@ -1,6 +1,7 @@
 """Align: a session that sees the whole text first, and whose events are collected into one reply."""
 
 import asyncio
+from typing import assert_never
 
 from speech.v1 import alignment_service_pb2 as pb
 from speech_service.calls.alignment import OpenedAlignment
@@ -24,6 +25,7 @@ from speech_service.edge.v1.alignment.config import (
     AlignmentConverter,
     AlignmentRequest,
 )
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import WHOLE
 
 
@@ -98,7 +100,7 @@ class UnaryAlignment:
         await opened.source.end()
         await runner.perform(runner.session.end_of_input())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: AlignmentEvent) -> None:
         match event:
             case events.AlignedUnits(units):
                 self._units += units
@@ -108,8 +110,15 @@ class UnaryAlignment:
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                events.SessionStarted()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _response(self, request: AlignmentRequest, text: str) -> pb.AlignResponse:
         assert self._ended is not None, "a session that ends well says so"

@@ -57,5 +57,5 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
             self._serving, self._converter, self._tools, self._audio, call_of(context)
         )
         with STREAM_FIELDS.named():
-            async for response in self._serving.run(handler, request_iterator, context):
+            async for response in self._serving.run(handler.open, request_iterator, context):
                 yield response

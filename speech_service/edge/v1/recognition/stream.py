@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import assert_never
 
 from speech.v1 import common_pb2, recognition_service_pb2
 from speech_service.calls.audio_source import AudioInput, stream_limits
@@ -27,6 +28,7 @@ from speech_service.edge.v1.recognition.config import (
     UPDATE_FIELDS,
     RecognitionConverter,
 )
+from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
 from speech_service.sessions.recognition.session import RecognitionSession, SessionLimits
 
 
@@ -44,25 +46,27 @@ class RecognizeStream:
         self._serving = serving
         self._converter = converter
         self._tools = tools
-        self._audio = audio
+        self._input = audio
         self._call = call
         self._opened: OpenedRecognition | None = None
         self._next_sequence = 0
         self._send_config = False
 
     async def open(
-        self, first: recognition_service_pb2.StreamingRecognizeRequest, outbox: Outbox
-    ) -> SessionRunner[RecognitionSession]:
+        self,
+        first: recognition_service_pb2.StreamingRecognizeRequest,
+        outbox: Outbox[RecognitionEvent],
+    ) -> "RecognizeStream":
         """Check the configuration and start the session."""
         self._request = self._converter.request(first.config, streaming=True)
         await check_context(self._tools.submitter, self._request)
         opened = self._opened = OpenedRecognition(
             self._tools,
-            self._audio,
+            self._input,
             self._call,
             self._request,
             stream_classes(self._request.options.pacing),
-            stream_limits(self._audio.config),
+            stream_limits(self._input.config),
             SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             outbox.put,
         )
@@ -70,7 +74,13 @@ class RecognizeStream:
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
             opened.runner.perform_now(session.warn(warning))
-        return opened.runner
+        return self
+
+    @property
+    def runner(self) -> SessionRunner[RecognitionSession, RecognitionEvent]:
+        """Drives the session."""
+        assert self._opened is not None, "the pump opens first"
+        return self._opened.runner
 
     async def message(self, request: recognition_service_pb2.StreamingRecognizeRequest) -> bool:
         """One client message; False after ``end_of_audio``."""
@@ -91,7 +101,7 @@ class RecognizeStream:
         self,
         kind: str | None,
         request: recognition_service_pb2.StreamingRecognizeRequest,
-        runner: SessionRunner[RecognitionSession],
+        runner: SessionRunner[RecognitionSession, RecognitionEvent],
         session: RecognitionSession,
     ) -> bool:
         match kind:
@@ -128,7 +138,7 @@ class RecognizeStream:
         await runner.perform(runner.session.end_of_audio())
 
     def response(
-        self, event: events.SessionEvent
+        self, event: RecognitionEvent
     ) -> recognition_service_pb2.StreamingRecognizeResponse:
         """Domain to wire."""
         response = recognition_service_pb2.StreamingRecognizeResponse
@@ -156,9 +166,9 @@ class RecognizeStream:
                 self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
-                raise TypeError(f"recognition has no {type(event).__name__}")
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: RecognitionEvent) -> None:
         """Nothing waits for it: audio comes at the client's pace."""
 
     async def close(self) -> None:
@@ -188,7 +198,7 @@ class RecognizeStream:
         expected, self._next_sequence = self._next_sequence, self._next_sequence + 1
         return not request.audio.HasField("sequence") or request.audio.sequence == expected
 
-    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
+    def _reset(self, control_id: str, keep_context: bool) -> list[RecognitionAction]:
         assert self._opened is not None
         if not keep_context:
             self._request.forget_context()

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import assert_never
 
 from speech.v1 import recognition_service_pb2
 from speech_service.calls.audio_source import AudioInput, unary_limits
@@ -26,6 +27,7 @@ from speech_service.edge.v1.recognition.config import (
     RecognitionConverter,
     RecognitionRequest,
 )
+from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import SessionLimits
 
 
@@ -107,7 +109,7 @@ class UnaryRecognition:
         await runner.catch_up()
         await runner.perform(runner.session.end_of_audio())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: RecognitionEvent) -> None:
         match event:
             case TranscriptResult(kind=ResultKind.FINAL):
                 self._results[event.segment_id] = event
@@ -117,8 +119,17 @@ class UnaryRecognition:
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                TranscriptResult()
+                | events.SpeechEvent()
+                | events.SessionStarted()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _response(self, request: RecognitionRequest) -> recognition_service_pb2.RecognizeResponse:
         assert self._ended is not None, "a session that ends well says so"

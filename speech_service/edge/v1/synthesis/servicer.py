@@ -1,6 +1,6 @@
 """SynthesisService: one session type behind its three RPCs, and the cache of finished audio before two of them.
 
-The third, which learns its text bit by bit, keeps the speech of its pieces: see ``speech_cache.py``.
+The third, which learns its text bit by bit, keeps the speech of its pieces: see ``calls/speech/caching_submitter.py``.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -11,22 +11,24 @@ from grpc import aio
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2_grpc
-from speech_service.calls.audio_cache import FinishedAudio, audio_key
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.requests.synthesis import SynthesisRequest, SynthesisRequests
 from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import FinishedAudio, audio_key
 from speech_service.calls.synthesis import SpeechTools, check_text
 from speech_service.domain import events
 from speech_service.domain.call import Call
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
-from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisRequest
-from speech_service.edge.v1.synthesis.requests import SynthesisRequests
+from speech_service.edge.v1.synthesis.config import FIELDS, wanted
 from speech_service.edge.v1.synthesis.stream import (
+    ChunkedEvent,
     SynthesizeChunkedStream,
     SynthesizeStream,
     chunked_response,
 )
 from speech_service.edge.v1.synthesis.unary import UnarySynthesis, unary_response
+from speech_service.sessions.synthesis.events import EncodedSynthesisEvent
 
 ServicerContext = aio.ServicerContext[Any, Any]
 
@@ -55,8 +57,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
             checked = await self._checked(call, request.config, request.text)
             key, found = self._look_up(checked, request.text)
             if found is not None:
-                ended = _from_cache(call, request.text, found)
-                made = found
+                made, ended = found, _from_cache(call, request.text, found)
             else:
                 unary = UnarySynthesis(self._tools, self._speech, call, checked, limit)
                 made, ended = await unary.run(request.text)
@@ -76,13 +77,11 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
             checked = await self._checked(call, request.config, request.text)
             key, found = self._look_up(checked, request.text)
             if found is not None:
-                for event in self._replay(call, request.text, checked, found):
-                    yield event
+                for response in self._replay(call, request.text, checked, found):
+                    yield response
                 return
-            handler = SynthesizeChunkedStream(
-                self._serving, self._tools, self._speech, call, checked, key
-            )
-            async for response in self._serving.run(handler, _once(request), context):
+            opener = partial(self._open_chunked, call, checked, key)
+            async for response in self._serving.run(opener, _once(request), context):
                 yield response
 
     async def StreamingSynthesize(  # noqa: N802 - the name on the wire
@@ -91,15 +90,50 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         context: ServicerContext,
     ) -> AsyncIterator[pb.StreamingSynthesizeResponse]:
         """Speak text that arrives in pieces."""
-        handler = SynthesizeStream(
-            self._serving, self._requests, self._tools, self._speech, call_of(context)
-        )
+        opener = partial(self._open_stream, call_of(context))
         with FIELDS.named():
-            async for response in self._serving.run(handler, request_iterator, context):
+            async for response in self._serving.run(opener, request_iterator, context):
                 yield response
 
+    async def _open_stream(
+        self,
+        call: Call,
+        first: pb.StreamingSynthesizeRequest,
+        outbox: Outbox[EncodedSynthesisEvent],
+    ) -> SynthesizeStream:
+        request = await self._requests.prepare(wanted(first.config))
+        return SynthesizeStream(
+            self._requests,
+            self._tools,
+            self._speech,
+            self._serving.stream,
+            call,
+            first.config,
+            request,
+            outbox,
+        )
+
+    async def _open_chunked(
+        self,
+        call: Call,
+        checked: SynthesisRequest,
+        key: bytes | None,
+        first: pb.SynthesizeChunkedRequest,
+        outbox: Outbox[ChunkedEvent],
+    ) -> SynthesizeChunkedStream:
+        return SynthesizeChunkedStream(
+            self._tools,
+            self._speech,
+            self._serving.stream,
+            call,
+            first.text,
+            checked,
+            key,
+            outbox,
+        )
+
     async def _checked(self, call: Call, config: pb.SynthesisConfig, text: str) -> SynthesisRequest:
-        checked = await self._requests.check(config)
+        checked = await self._requests.prepare(wanted(config))
         check_text(text, self._speech.config.max_text_characters)
         call.model = checked.model.name
         return checked
@@ -124,15 +158,12 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
     ) -> Iterator[pb.SynthesizeChunkedResponse]:
         """The stream of a text whose audio is known."""
         with self._serving.admission.unary():
+            call.opened(checked.model.name)
             ended = _from_cache(call, text, found)
             call.trailers = _cache_trailers(b"", cached=True)
-            config, stream = self._speech.config, self._serving.stream
-            started = partial(
-                convert_speech.started, call.request_id, checked.model.name, config, stream
-            )
-            told = [events.SessionStarted(""), *checked.warnings, *found.warnings]
-            for event in [*told, *found.chunks, ended]:
-                yield chunked_response(event, checked, started)
+            started = events.SessionStarted(call.session_id)
+            for event in (started, *checked.warnings, *found.warnings, *found.chunks, ended):
+                yield chunked_response(event, checked, self._speech, self._serving.stream)
 
 
 def _from_cache(call: Call, text: str, found: FinishedAudio) -> events.SessionEnded:

@@ -1,12 +1,14 @@
 """TranslateSpeech: a FILE-paced session whose events are collected into one reply."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from speech.v1 import recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import unary_limits
 from speech_service.calls.context_check import check_context
+from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import OpenedTranslation
 from speech_service.domain import events
@@ -25,14 +27,14 @@ from speech_service.edge.v1.translation.config import (
     RECOGNITION_FIELDS,
     UNARY_FIELDS,
     SpeechTranslationTools,
-    TranslationConverter,
-    TranslationRequest,
 )
 from speech_service.edge.v1.translation.text import check_reply
 from speech_service.media.encode.length import whole_file
 from speech_service.sessions.recognition.session import SessionLimits
+from speech_service.sessions.translation.events import EncodedTranslationEvent
 from speech_service.text.subtitles.share import share_out
 
+Chunk = events.SpeechChunk[events.SegmentInLanguage]
 _REFUSED = (("partial_translations", "StreamingTranslate"),)
 
 
@@ -42,21 +44,21 @@ class SpeechTranslation:
     def __init__(
         self,
         serving: Serving,
-        converter: TranslationConverter,
+        requests: TranslationRequests,
         tools: SessionTools,
         speech: SpeechTranslationTools,
         identifier: str,
         call: Call,
     ) -> None:
         self._serving = serving
-        self._converter = converter
+        self._requests = requests
         self._tools = tools
         self._speech = speech
         self._identifier = identifier
         self._call = call
         self._results: dict[int, TranscriptResult] = {}
         self._translations: list[events.TranslatedSegment] = []
-        self._spoken: dict[str, list[events.SpeechChunk]] = {}
+        self._spoken: dict[str, list[Chunk]] = {}
         self._warnings: list[events.StreamWarning] = []
         self._ended: events.SessionEnded | None = None
 
@@ -66,8 +68,8 @@ class SpeechTranslation:
         """Recognize and translate ``message.audio``."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        request = self._converter.request(message.config, refused=_REFUSED)
-        voices = await convert_translation.voices(self._speech.speaking, request)
+        wanted = convert_translation.wanted(message.config, _REFUSED)
+        request = await self._requests.with_speech(self._requests.check(wanted))
         subtitles = message.config.subtitles if message.config.HasField("subtitles") else None
         asked = convert_subtitles.wish(subtitles) if subtitles else None
         if not message.config.HasField("recognition"):
@@ -81,7 +83,7 @@ class SpeechTranslation:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
         with RECOGNITION_FIELDS.named():
             await check_context(self._tools.submitter, recognition)
-        request.warnings += recognition.warnings
+        self._warnings += [*request.warnings, *recognition.warnings]
         opened = OpenedTranslation(
             self._tools,
             self._speech.audio,
@@ -89,7 +91,6 @@ class SpeechTranslation:
             self._call,
             request,
             recognition,
-            voices,
             (WorkClass.UNARY, WorkClass.UNARY),
             unary_limits(self._speech.audio.config),
             SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
@@ -98,7 +99,7 @@ class SpeechTranslation:
         )
         self._call.when_over(lambda: opened.runner.close(CancelledWorkError("the call is over")))
         await self._session(opened, message.audio)
-        response = self._response(request, voices)
+        response = self._response(message.config, request)
         if asked:
             self._add_subtitles(response, request, asked)
         check_reply(response.ByteSize(), self._serving.server.max_unary_reply_bytes)
@@ -137,7 +138,7 @@ class SpeechTranslation:
         await runner.catch_up()
         await runner.perform(runner.session.end_of_input())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: EncodedTranslationEvent) -> None:
         match event:
             case TranscriptResult(kind=ResultKind.FINAL):
                 self._results[event.segment_id] = event
@@ -146,26 +147,37 @@ class SpeechTranslation:
             case events.TranslatedSegment():
                 self._translations.append(event)
             case events.SpeechChunk():
-                self._spoken.setdefault(event.language, []).append(event)
+                self._spoken.setdefault(event.owner.language, []).append(event)
             case events.StreamWarning():
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                TranscriptResult()
+                | events.SessionStarted()
+                | events.SpeechEvent()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _ordered(self) -> list[TranscriptResult]:
         return sorted(self._results.values(), key=lambda r: (r.start_ms, r.channel))
 
     def _shown(
-        self, result: TranscriptResult, request: TranslationRequest
+        self, result: TranscriptResult, config: translation_service_pb2.TranslationConfig
     ) -> recognition_service_pb2.RecognitionResult:
         """With its words, where the client wants them and not only its subtitles."""
-        wanted = request.message.recognition.word_times
+        wanted = config.recognition.word_times
         return convert_result.result(result if wanted else replace(result, words=()))
 
     def _response(
-        self, request: TranslationRequest, voices: Mapping[str, SynthesisOptions]
+        self,
+        config: translation_service_pb2.TranslationConfig,
+        request: TranslationRequest,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         ended = self._ended
         assert ended is not None, "a session that ends well says so"
@@ -174,20 +186,18 @@ class SpeechTranslation:
         place = {result.segment_id: at for at, result in enumerate(ordered)}
         translated = sorted(self._translations, key=lambda t: place[t.segment_id])
         response = translation_service_pb2.TranslateSpeechResponse(
-            source_results=[self._shown(r, request) for r in ordered],
+            source_results=[self._shown(r, config) for r in ordered],
             translations=[convert_translation.translation(t) for t in translated],
             usage=convert.usage(ended.usage),
             latency=convert.latency(ended.latency),
             model=request.model,
-            warnings=[
-                convert.warning(w, UNARY_FIELDS) for w in [*request.warnings, *self._warnings]
-            ],
+            warnings=[convert.warning(w, UNARY_FIELDS) for w in self._warnings],
         )
         for language in [t for t in request.targets if t in self._spoken]:
             chunks = self._spoken[language]
             response.audio.add(
                 language=language,
-                audio=_whole(chunks, voices[language]),
+                audio=_whole(chunks, request.spoken[language].options),
                 duration_ms=sum(chunk.duration_ms for chunk in chunks),
             )
         found = [r.language for r in ordered] + [t.source_language for t in translated]
@@ -215,7 +225,7 @@ class SpeechTranslation:
             response.subtitles.add(language=target).subtitles.CopyFrom(file)
 
 
-def _whole(chunks: Sequence[events.SpeechChunk], options: SynthesisOptions) -> bytes:
+def _whole(chunks: Sequence[Chunk], options: SynthesisOptions) -> bytes:
     audio = b"".join(chunk.data for chunk in chunks)
     samples = sum(chunk.coded_samples for chunk in chunks)
     return whole_file(audio, options.output.encoding, samples)

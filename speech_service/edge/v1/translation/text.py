@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from speech.v1 import translation_service_pb2
 from speech_service.calls import language_guess as languages
+from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation_batches import TextBatches, TextsInTarget, failed_warning
 from speech_service.calls.unary_work import WorkDesk
@@ -14,7 +15,7 @@ from speech_service.domain.errors import (
     ReplyTooLargeError,
     SpeechError,
 )
-from speech_service.domain.events import SessionEnded, TranslatedSegment, Usage
+from speech_service.domain.events import SessionEnded, StreamWarning, TranslatedSegment, Usage
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.edge.fields import limit_exceeded
@@ -23,8 +24,6 @@ from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     TEXT_FIELDS,
-    TranslationConverter,
-    TranslationRequest,
 )
 from speech_service.edge.v1.translation.subtitle_file import SubtitleTranslator, file_kind, words_of
 from speech_service.text.clean import has_words
@@ -44,14 +43,15 @@ class TextTranslation:
     def __init__(
         self,
         serving: Serving,
-        converter: TranslationConverter,
+        requests: TranslationRequests,
         tools: SessionTools,
         identifier: str,
         call: Call,
     ) -> None:
         self._serving = serving
-        self._limits = converter.limits
-        self._converter = converter
+        self._limits = requests.limits
+        self._requests = requests
+        self._warnings: list[StreamWarning] = []
         self._tools = tools
         self._identifier = identifier
         self._call = call
@@ -64,7 +64,8 @@ class TextTranslation:
         """Translate what the message holds."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        request = self._converter.request(message.config, refused=_REFUSED)
+        request = self._requests.check(convert_translation.wanted(message.config, _REFUSED))
+        self._warnings += request.warnings
         desk = WorkDesk(self._tools, self._call)
         try:
             match message.WhichOneof("content"):
@@ -107,11 +108,11 @@ class TextTranslation:
         translated: dict[tuple[int, str], str] = {}
         errors: dict[tuple[int, str], SpeechError] = {}
         for (_, members, target), result in zip(groups, results, strict=True):
-            self._gather(request, members, target, result, translated, errors)
+            self._gather(members, target, result, translated, errors)
         if not translated:
             raise next(iter(errors.values()))
         for (index, target), error in sorted(errors.items(), key=lambda item: item[0]):
-            request.warnings.append(failed_warning(paths[index], target, error))
+            self._warnings.append(failed_warning(paths[index], target, error))
         self._usage = Usage(
             characters_in=sum(map(len, texts)), characters_out=sum(map(len, translated.values()))
         )
@@ -140,7 +141,6 @@ class TextTranslation:
 
     def _gather(
         self,
-        request: TranslationRequest,
         members: Sequence[int],
         target: str,
         result: TextsInTarget,
@@ -153,7 +153,7 @@ class TextTranslation:
                 translated[index, target] = text
             else:
                 errors[index, target] = result.errors[at]
-        request.warnings += [w for w in result.warnings if w not in request.warnings]
+        self._warnings += [w for w in result.warnings if w not in self._warnings]
 
     def _check_texts(self, texts: Sequence[str], paths: Sequence[str]) -> None:
         if not texts:
@@ -202,9 +202,9 @@ class TextTranslation:
                 result, warnings = await translator.run(file, source, target)
             except SpeechError as error:
                 errors.append(error)
-                request.warnings.append(failed_warning("the file", target, error))
+                self._warnings.append(failed_warning("the file", target, error))
                 continue
-            request.warnings += warnings
+            self._warnings += [w for w in warnings if w not in self._warnings]
             characters_out += len(result.text)
             translated = self._reply.subtitles.add(language=target)
             translated.subtitles.format = document.format
@@ -225,7 +225,7 @@ class TextTranslation:
         reply.usage.CopyFrom(convert.usage(ended.usage))
         reply.latency.CopyFrom(convert.latency(ended.latency))
         reply.model = self._call.model = request.model
-        reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in request.warnings)
+        reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in self._warnings)
         check_reply(reply.ByteSize(), self._serving.server.max_unary_reply_bytes)
         return reply
 

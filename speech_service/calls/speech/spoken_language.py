@@ -5,14 +5,14 @@ not trouble anyone who writes what the voice speaks. Nothing is refused: a voice
 so itself.
 """
 
-from speech_service.calls.audio_cache import LruCache, text_key
 from speech_service.calls.language_guess import Guesses, identify
+from speech_service.calls.requests.synthesis import SynthesisRequest
 from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import LruCache, text_key
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.call import Call
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.synthesis import LANGUAGE_NOT_SPOKEN
-from speech_service.edge.v1.synthesis.config import SynthesisRequest
 from speech_service.text.script import guess_by_script, scripts
 
 _ENOUGH_CHARACTERS = 240
