@@ -69,7 +69,8 @@ class WantedSynthesis:
     style_instruction: str = field(default="", repr=False)
     lexicon: Sequence[LexiconEntry] = field(default=(), repr=False)
     seed: int | None = None
-    segmentation: Segmentation = Segmentation.SENTENCE
+    segmentation: Segmentation | None = Segmentation.SENTENCE
+    """None: one that nobody knows."""
     sentence_pause_ms: float | None = None
     timing: Capability | None = None
     lenient: bool = False
@@ -159,7 +160,7 @@ class SynthesisRequests:
             gain_db=_in_range("gain_db", wanted.gain_db, 0.0, MIN_GAIN_DB, MAX_GAIN_DB),
             lexicon=check.lexicon(),
             seed=check.seed(),
-            segmentation=wanted.segmentation,
+            segmentation=_segmentation(wanted.segmentation),
             sentence_pause_ms=_sentence_pause_ms(wanted.sentence_pause_ms),
             instruct=" ".join(filter(None, (described.strip(), style))),
         )
@@ -308,6 +309,12 @@ def _in_range(option: str, value: float | None, default: float, low: float, high
         return default
     if not low <= value <= high:  # NaN is in no range
         raise InvalidOptionError(option, f"{value:g} is out of range", f"{low:g} to {high:g}")
+    return value
+
+
+def _segmentation(value: Segmentation | None) -> Segmentation:
+    if value is None:
+        raise InvalidOptionError("segmentation", "is unknown", ", ".join(Segmentation.__members__))
     return value
 
 

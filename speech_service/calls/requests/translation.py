@@ -146,8 +146,6 @@ class TranslationRequests:
         wanted = request.wanted.synthesis
         if wanted is None:
             return request
-        if wanted.timing is not None:
-            raise InvalidOptionError("synthesis.timing", "has no place in a translation", "NONE")
         await self._synthesis.refresh()
         spoken: dict[str, SynthesisRequest] = {}
         for index, target in enumerate(request.targets):
@@ -162,9 +160,7 @@ class TranslationRequests:
             except SpeechError as error:
                 places = {"language": f"{TARGETS}[{index}]"}
                 raise inside(error, "synthesis", places) from error.__cause__
-        found = (warning for each in spoken.values() for warning in each.warnings)
-        inner = (replace(warning, option=f"synthesis.{warning.option}") for warning in found)
-        told = [*request.warnings, *inner]
+        told = [*request.warnings, *(w for each in spoken.values() for w in each.warnings)]
         return replace(request, spoken=spoken, warnings=tuple(dict.fromkeys(told)))
 
     def _targets(self, codes: Sequence[str], source: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from speech_service.domain.errors import (
     InvalidAudioError,
     InvalidOptionError,
     LimitExceededError,
+    SpeechError,
 )
 from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ, VoicePrompt
 from speech_service.media.voice_prompt import MAX_PROMPT_S, check_voice_recording
@@ -28,7 +29,8 @@ _PIECE_BYTES = 65_536
 class RecordedVoice:
     """A recording as a client sent it, with what is said in it."""
 
-    audio_format: AudioFormat
+    audio_format: AudioFormat | SpeechError
+    """Or why it is none."""
     audio: bytes = field(repr=False)
     transcript: str = field(repr=False)
     timbre_only: bool = False
@@ -49,6 +51,8 @@ class VoiceRecordings:
         Raises:
             InvalidOptionError: the audio, its length or the transcript is wrong.
         """
+        if isinstance(recorded.audio_format, SpeechError):
+            raise recorded.audio_format
         if not recorded.audio:
             allowed = "a recording of 1 to 60 s"
             raise InvalidOptionError(f"{option}.audio", "is empty", allowed, reason="EMPTY_AUDIO")
@@ -62,13 +66,13 @@ class VoiceRecordings:
         known = self._known.get(key)
         if isinstance(known, VoicePrompt):
             return known
-        samples = await self._decoded(recorded, f"{option}.audio")
+        samples = await self._decoded(recorded.audio_format, recorded.audio, f"{option}.audio")
         check_voice_recording(samples, f"{option}.audio")
         made = VoicePrompt(samples, transcript)
         self._known.put(key, made, samples.nbytes)
         return made
 
-    async def _decoded(self, recorded: RecordedVoice, option: str) -> Samples:
+    async def _decoded(self, audio_format: AudioFormat, audio: bytes, option: str) -> Samples:
         """The recording as far as it may last, and a little more where it lasts longer.
 
         The transcript says what is in the whole recording, so little of it may be missing.
@@ -83,7 +87,7 @@ class VoiceRecordings:
             blocks.append(block[:, 0])
 
         source = make_source(
-            recorded.audio_format,
+            audio_format,
             self._decoders,
             self._limits,
             False,
@@ -95,8 +99,8 @@ class VoiceRecordings:
             option,
         )
         try:
-            for at in range(0, len(recorded.audio), _PIECE_BYTES):
-                await source.feed(recorded.audio[at : at + _PIECE_BYTES])
+            for at in range(0, len(audio), _PIECE_BYTES):
+                await source.feed(audio[at : at + _PIECE_BYTES])
                 if count > MAX_PROMPT_S * VOICE_PROMPT_RATE_HZ:
                     break
             else:

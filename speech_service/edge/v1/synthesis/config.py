@@ -50,7 +50,7 @@ def wanted(message: pb.SynthesisConfig, path: str = "config") -> WantedSynthesis
     """What a client wrote in the configuration at ``path``.
 
     Raises:
-        InvalidFieldError: an enum has an unknown value, or a recording no format.
+        InvalidFieldError: an enum has an unknown value.
     """
     voice = message.WhichOneof("voice")
     return WantedSynthesis(
@@ -73,9 +73,7 @@ def wanted(message: pb.SynthesisConfig, path: str = "config") -> WantedSynthesis
             for index, entry in enumerate(message.lexicon)
         ),
         seed=message.seed if message.HasField("seed") else None,
-        segmentation=convert.enum_value(
-            SEGMENTATIONS, message.segmentation, pb.Segmentation, f"{path}.segmentation"
-        ),
+        segmentation=SEGMENTATIONS.get(message.segmentation),
         sentence_pause_ms=(
             convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
         ),
@@ -85,12 +83,11 @@ def wanted(message: pb.SynthesisConfig, path: str = "config") -> WantedSynthesis
 
 
 def recorded_voice(message: pb.VoicePrompt, path: str) -> RecordedVoice:
-    """A recording as a client sent it.
-
-    Raises:
-        InvalidFieldError: its format is missing, unknown or out of range.
-    """
-    audio_format = convert.audio_format(message.format, f"{path}.format", packets=False)
+    """A recording as a client sent it."""
+    try:
+        audio_format = convert.audio_format(message.format, f"{path}.format", packets=False)
+    except InvalidFieldError as error:
+        audio_format = error  # told when the recording is read: other options are checked before
     return RecordedVoice(
         audio_format, message.audio, message.transcript, message.speaker_embedding_only
     )

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
+from speech.v1 import (
+    common_pb2,
+    recognition_service_pb2,
+    synthesis_service_pb2,
+    translation_service_pb2,
+)
 from speech_service.calls.audio_source import AudioInput
 from speech_service.calls.requests.translation import TranslationRequest, WantedTranslation
 from speech_service.domain.errors import InvalidFieldError, InvalidOptionError
@@ -19,10 +24,16 @@ from speech_service.media.encode.encoder import EncoderPool
 
 _CONFIG = translation_service_pb2.TranslationConfig.DESCRIPTOR
 _OF_RECOGNITION = {"word_times": "config.word_times"}
+_OF_SPEECH = {
+    field.name: f"config.{field.name}"
+    for field in synthesis_service_pb2.SynthesisConfig.DESCRIPTOR.fields
+    if field.name not in _CONFIG.fields_by_name
+}
+"""Of warnings: what a lenient client is told of how translations are spoken."""
 TEXT_FIELDS = Fields.of(_CONFIG, "config", subtitles="subtitles")
-UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", **_OF_RECOGNITION)
+UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", **_OF_RECOGNITION, **_OF_SPEECH)
 STREAM_FIELDS = Fields.of(
-    _CONFIG, "config", audio="audio.data", text="text.text", **_OF_RECOGNITION
+    _CONFIG, "config", audio="audio.data", text="text.text", **_OF_RECOGNITION, **_OF_SPEECH
 )
 RECOGNITION_FIELDS = Fields.of(
     recognition_service_pb2.RecognitionConfig.DESCRIPTOR, "config.recognition"
@@ -58,6 +69,10 @@ def wanted(
     for name, allowed in refused:
         if message.HasField(name):  # pyright: ignore[reportArgumentType] - literals only
             raise InvalidFieldError(f"config.{name}", "has no place in this call", allowed)
+    timing = message.synthesis.timing
+    if timing not in (synthesis_service_pb2.TIMING_UNSPECIFIED, synthesis_service_pb2.TIMING_NONE):
+        problem = "has no place in a translation"
+        raise InvalidFieldError("config.synthesis.timing", problem, "NONE")
     return WantedTranslation(
         model=message.model,
         source_language=message.source_language,
