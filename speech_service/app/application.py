@@ -1,6 +1,7 @@
 """The running front end: its servers, and how they start, drain and stop."""
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from loguru import logger
 from speech_service.app.compose import Parts, compose
 from speech_service.app.descriptors import make_room
 from speech_service.config.tree import Config, ObservabilityConfig
+from speech_service.edge.admin_v1.models import ModelAdminServicer
 from speech_service.edge.certificates import certificates
 from speech_service.edge.interceptor import CallInterceptor
 from speech_service.edge.message_size import MessageSizes
@@ -55,7 +57,7 @@ class Application:
         self._certificates = certificates(config.server)
         self.parts: Parts = compose(config)
         self.ports = Ports(0, 0, 0)
-        self._config = config
+        self.config = config
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
         interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
@@ -72,13 +74,22 @@ class Application:
         Raises:
             ConfigError: a port cannot be bound.
         """
-        server, parts = self._config.server, self.parts
-        add_public_services(self._public, parts.edge, parts.control, self._health)
-        add_admin_services(self._admin, parts.edge, parts.control, self._health, self.stop)
+        server, parts = self.config.server, self.parts
+        add_public_services(self._public, parts.public, self._health, reflection=server.reflection)
+        admin = ModelAdminServicer(
+            parts.catalog,
+            parts.admission,
+            parts.audio_cache,
+            parts.prompt_cache,
+            parts.control,
+            self.stop,
+            started_s=time.time(),
+        )
+        add_admin_services(self._admin, admin, self._health)
         public = bind_public(self._public, server, self._certificates)
-        admin = bind_admin(self._admin, server)
+        admin_port = bind_admin(self._admin, server)
         metrics = await bind_metrics(parts.observer, server)
-        self.ports = Ports(public, admin, metrics)
+        self.ports = Ports(public, admin_port, metrics)
         await self._health.start()
         await self._public.start()
         await self._admin.start()
@@ -97,7 +108,7 @@ class Application:
 
     async def give_up(self) -> None:
         """End every open call with what is ready for it and an error; who does not read is not waited for."""
-        self.parts.edge.admission.give_up()
+        self.parts.admission.give_up()
         await self._all_ended(_ERRORS_LEAVE_S)
 
     def reload_certificates(self) -> None:
@@ -112,7 +123,7 @@ class Application:
 
     def log_state(self) -> None:
         """Log what is open."""
-        admission = self.parts.edge.admission
+        admission = self.parts.admission
         logger.info(
             "state: {} streams, {} unary calls, {}",
             admission.open_streams,
@@ -132,8 +143,8 @@ class Application:
         if parts.inline is not None:
             await parts.inline[0].close()
             await parts.inline[1].close()
-        await parts.edge.decoders.close()
-        await parts.edge.encoders.close()
+        await parts.decoders.close()
+        await parts.encoders.close()
         await parts.codecs.close()
         await parts.observer.close()
         if parts.close_tracer is not None:
@@ -142,14 +153,14 @@ class Application:
     # --- models ---
 
     def _start_models(self) -> None:
-        if self._config.worker.preload:
-            self.parts.edge.vad.open()  # its network loads with the first stream, and that is this one
+        if self.config.worker.preload:
+            self.parts.tools.vad.open()  # its network loads with the first stream, and that is this one
         remote = self.parts.remote
         if remote is not None:
             remote.subscribe_health(self._models_healthy)
             remote.start()
-        elif self._config.worker.preload:
-            for model in self.parts.edge.catalog.models:
+        elif self.config.worker.preload:
+            for model in self.parts.catalog.models:
                 self._spawn(self._preload(model.name))
 
     async def _preload(self, name: str) -> None:
@@ -168,7 +179,7 @@ class Application:
 
     async def _drain(self) -> None:
         """NOT_SERVING first, then a notice to each stream, then what is in flight finishes."""
-        admission, config = self.parts.edge.admission, self._config.server
+        admission, config = self.parts.admission, self.config.server
         await self._health.drain()
         reserve_s = min(_LAST_WORDS_S, self._grace_s / 2)
         notice_s = config.drain_notice_s + self._grace_s - reserve_s
@@ -188,7 +199,7 @@ class Application:
         await self._public.stop(_POLL_S)
 
     async def _all_ended(self, timeout_s: float) -> bool:
-        admission = self.parts.edge.admission
+        admission = self.parts.admission
         deadline_s = asyncio.get_running_loop().time() + timeout_s
         while admission.open_streams or admission.open_unary:
             if asyncio.get_running_loop().time() >= deadline_s:

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 from speech_service.app.inline import build_inline
 from speech_service.calls.admission import Admission
-from speech_service.calls.audio_cache import AudioCache, VoicePromptCache
+from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.language_guess import identifier_name
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.requests.synthesis import SynthesisRequests
+from speech_service.calls.requests.translation import TranslationRequests
+from speech_service.calls.requests.voice_prompt import VoiceRecordings
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import AudioCache, VoicePromptCache
+from speech_service.calls.speech.spoken_language import KnownLanguages
+from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import Config, ConfigError
@@ -17,6 +24,17 @@ from speech_service.dispatch.workers import RemoteSubmitter
 from speech_service.dispatch.workers.control import RemoteControl
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.edge.services import PublicServices
+from speech_service.edge.serving import Serving
+from speech_service.edge.v1.alignment.config import AlignmentConverter
+from speech_service.edge.v1.alignment.servicer import AlignmentServicer
+from speech_service.edge.v1.models import ModelServicer
+from speech_service.edge.v1.recognition.config import RecognitionConverter
+from speech_service.edge.v1.recognition.servicer import RecognitionServicer
+from speech_service.edge.v1.synthesis.servicer import SynthesisServicer
+from speech_service.edge.v1.translation.config import SpeechTranslationTools
+from speech_service.edge.v1.translation.servicer import TranslationServicer
+from speech_service.edge.v1.voices import VoiceServicer
 from speech_service.engines import registry
 from speech_service.media.codec.host import CodecHost
 from speech_service.media.decode.pool import DecoderPool
@@ -40,7 +58,14 @@ if TYPE_CHECKING:
 class Parts:
     """Everything that the application starts and stops."""
 
-    edge: EdgeParts
+    catalog: ModelCatalog
+    admission: Admission
+    tools: SessionTools
+    decoders: DecoderPool
+    encoders: EncoderPool
+    audio_cache: AudioCache
+    prompt_cache: VoicePromptCache
+    public: PublicServices
     control: ModelControl
     codecs: CodecHost
     observer: PrometheusObserver
@@ -77,24 +102,34 @@ def compose(config: Config) -> Parts:
     observer.ask(control.report)
     codecs = CodecHost(config.decoder.idle_timeout_s)
     limit = config.decoder.max_processes
-    edge = EdgeParts(
-        config=config,
-        catalog=catalog,
-        submitter=submitter,
-        vad=registry.build_vad(config.vad),
-        decoders=DecoderPool(
-            config.decoder.idle_timeout_s, limit, codecs, strict=config.decoder.strict
-        ),
-        encoders=EncoderPool(codecs, limit),
-        admission=Admission(config.server, observer),
-        observer=observer,
-        tracer=tracer,
-        audio_cache=AudioCache(config.synthesis.cache_bytes, config.synthesis.cache_entries),
-        prompt_cache=VoicePromptCache(config.synthesis.prompt_cache_bytes),
-        voices=MadeVoices(config.synthesis.max_voices, config.synthesis.voices_folder),
+    tools = SessionTools(submitter, registry.build_vad(config.vad), observer, tracer)
+    decoders = DecoderPool(
+        config.decoder.idle_timeout_s, limit, codecs, strict=config.decoder.strict
     )
+    encoders = EncoderPool(codecs, limit)
+    admission = Admission(config.server, observer)
+    synthesis = config.synthesis
+    audio_cache = AudioCache(synthesis.cache_bytes, synthesis.cache_entries)
+    prompt_cache = VoicePromptCache(synthesis.prompt_cache_bytes)
     return Parts(
-        edge=edge,
+        catalog=catalog,
+        admission=admission,
+        tools=tools,
+        decoders=decoders,
+        encoders=encoders,
+        audio_cache=audio_cache,
+        prompt_cache=prompt_cache,
+        public=_public(
+            config,
+            catalog,
+            admission,
+            tools,
+            AudioInput(decoders, config.decoder),
+            encoders,
+            audio_cache,
+            prompt_cache,
+            control,
+        ),
         control=control,
         codecs=codecs,
         observer=observer,
@@ -102,6 +137,42 @@ def compose(config: Config) -> Parts:
         close_tracer=close_tracer,
         remote=remote,
         inline=inline,
+    )
+
+
+def _public(
+    config: Config,
+    catalog: ModelCatalog,
+    admission: Admission,
+    tools: SessionTools,
+    audio: AudioInput,
+    encoders: EncoderPool,
+    audio_cache: AudioCache,
+    prompt_cache: VoicePromptCache,
+    control: ModelControl,
+) -> PublicServices:
+    """The services that clients use, each with what it works with."""
+    serving = Serving(admission, config.server, config.stream)
+    made = MadeVoices(config.synthesis.max_voices, config.synthesis.voices_folder)
+    voices = VoiceCatalog(catalog, config.synthesis, made)
+    recordings = VoiceRecordings(audio, prompt_cache)
+    speaking = SynthesisRequests(catalog, voices, recordings)
+    identifier = identifier_name(catalog, config.translation.default_identifier)
+    speech = SpeechTools(config.synthesis, encoders, audio_cache, identifier, KnownLanguages())
+    listening = RecognitionConverter(catalog, config.recognition)
+    return PublicServices(
+        recognition=RecognitionServicer(serving, listening, tools, audio),
+        synthesis=SynthesisServicer(serving, speaking, tools, speech),
+        alignment=AlignmentServicer(serving, AlignmentConverter(catalog), tools, audio),
+        translation=TranslationServicer(
+            serving,
+            TranslationRequests(catalog, config.translation, speaking),
+            tools,
+            SpeechTranslationTools(audio, listening, encoders),
+            identifier,
+        ),
+        voices=VoiceServicer(catalog, admission, voices, made, recordings),
+        models=ModelServicer(catalog, config.server, control.report),
     )
 
 

@@ -99,13 +99,13 @@ def _handle_signals(
 
 def _announce(application: Application, log: ProcessLog) -> None:
     """One line on standard output that scripts can read, and a log line for people."""
-    config, ports = application.parts.edge.config, application.ports
+    config, ports = application.config, application.ports
     log.announce(
         "serving",
         grpc=ports.public,
         admin=ports.admin,
         metrics=ports.metrics,
-        models=",".join(model.name for model in application.parts.edge.catalog.models),
+        models=",".join(model.name for model in application.parts.catalog.models),
         workers=config.worker.mode,
     )
     logger.info("serving on {} (port {})", config.server.listen, ports.public)

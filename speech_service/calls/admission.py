@@ -4,12 +4,27 @@ import asyncio
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from speech_service.config.tree import ServerConfig
-from speech_service.domain.errors import OverloadedError, UnavailableError
-from speech_service.edge.stream import StreamPump, gave_up
+from speech_service.domain.errors import OverloadedError, SpeechError, UnavailableError
 from speech_service.protocols import Observer
+
+
+class OpenStream(Protocol):
+    """A stream as seen from the door."""
+
+    def going_away(self, drain_ms: int) -> None:
+        """Tell the client that the server drains."""
+        ...
+
+    def drain(self) -> None:
+        """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
+        ...
+
+    def give_up(self) -> None:
+        """End the stream now, with UNAVAILABLE after what is ready: the server waits no longer."""
+        ...
 
 
 class Admission:
@@ -18,7 +33,7 @@ class Admission:
     def __init__(self, config: ServerConfig, observer: Observer) -> None:
         self._config = config
         self._observer = observer
-        self._pumps: set[StreamPump[Any, Any]] = set()
+        self._pumps: set[OpenStream] = set()
         self._callers: set[asyncio.Task[Any]] = set()
         """The tasks of unary calls."""
         self._streams = 0
@@ -48,7 +63,7 @@ class Admission:
         self._closed = True
 
     @contextmanager
-    def stream(self, pump: StreamPump[Any, Any]) -> Generator[None]:
+    def stream(self, pump: OpenStream) -> Generator[None]:
         """Admit a stream for as long as the block runs.
 
         Raises:
@@ -118,3 +133,12 @@ class Admission:
                 reason="TOO_MANY_CALLS",
                 metadata={name: str(limit)},
             )
+
+
+def gave_up() -> SpeechError:
+    """What calls get that are still open when the server stops."""
+    return UnavailableError(
+        "the server is shutting down and could not wait any longer; repeat what has no result on a new call",
+        reason="DRAINING",
+        retry_after_ms=1000,
+    )

@@ -2,16 +2,16 @@
 
 import time
 
-from speech_service.calls.audio_source import AudioSource, make_source
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.driver import OnEvent, SessionRunner
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.trace import SessionTrace
+from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.driver import OnEvent
+from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
+from speech_service.domain.call import Call
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.alignment.config import AlignmentRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import (
     AlignmentIdentity,
     AlignmentPace,
@@ -27,28 +27,25 @@ class OpenedAlignment:
 
     def __init__(
         self,
-        parts: EdgeParts,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
         request: AlignmentRequest,
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
-        on_event: OnEvent,
-        deadline_s: float | None,
+        on_event: OnEvent[AlignmentEvent],
         pace: AlignmentPace | None = None,
     ) -> None:
         """``natural_classes``: of windows that the client waits for, and of the others."""
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        call.model = request.model.name
+        call.opened(request.model.name)
         urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
         bulk_over_ms = LONG_CALL_MS if urgent is WorkClass.UNARY else None
-        identity = AlignmentIdentity(call.session_id, other, urgent, deadline_s, bulk_over_ms)
+        identity = AlignmentIdentity(call.session_id, other, urgent, call.deadline_s, bulk_over_ms)
         session = AlignmentSession(identity, request.options, time.monotonic, pace)
-        mode = call.mode(request.options.pacing)
-        trace = SessionTrace(call, mode, parts.tracer, parts.observer)
-        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
+        self.runner = tools.runner(session, call, request.options.pacing, on_event)
         self.source: AudioSource = make_source(
             request.audio,
-            parts.decoders,
+            audio.decoders,
             limits,
             False,
             self._block,

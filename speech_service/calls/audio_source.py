@@ -7,7 +7,7 @@ in order.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +36,14 @@ OnUnreadable = Callable[[], Awaitable[None]]
 """Nothing of what the client still sends can be decoded."""
 _SLICE_BYTES = 64 * 1024
 """Raw audio that is decoded at once: some milliseconds of work."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInput:
+    """What encoded audio of every call is decoded with."""
+
+    decoders: DecoderPool
+    config: DecoderConfig
 
 
 class AudioSource(Protocol):

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from speech_service.calls.call import new_id
+from speech_service.domain.call import new_id
 from speech_service.domain.errors import (
     InternalError,
     InvalidOptionError,

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from loguru import logger
 
@@ -22,7 +22,6 @@ from speech_service.domain.events import (
     Detect,
     Emit,
     Finish,
-    SessionEvent,
     Submit,
 )
 from speech_service.domain.work import (
@@ -36,22 +35,27 @@ from speech_service.domain.work import (
 )
 from speech_service.protocols import Submitter, Vad, VadStream
 
-OnEvent = Callable[[SessionEvent], None]
+Event = TypeVar("Event")
+Event_co = TypeVar("Event_co", covariant=True)
+OnEvent = Callable[[Event], None]
 
 
-class Session(Protocol):
-    """What a driver needs of every session. A session does no I/O: it takes events and returns actions."""
+class Session(Protocol[Event_co]):
+    """What a driver needs of every session. A session does no I/O: it takes events and returns actions.
+
+    The events that it tells its client are of one union.
+    """
 
     @property
     def undecoded_ms(self) -> int:
         """Audio that the session has and that waits for the device; reading stops above a limit."""
         ...
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> Sequence[Action[Event_co]]:
         """Take an event of submitted work."""
         ...
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> Sequence[Action[Event_co]]:
         """Time passed: report progress, or give up."""
         ...
 
@@ -60,40 +64,40 @@ class Session(Protocol):
         """When ``wake`` is to be called, by ``time.monotonic()``, if nothing happens before; None: never."""
         ...
 
-    def wake(self) -> list[Action]:
+    def wake(self) -> Sequence[Action[Event_co]]:
         """It is as late as ``wake_at_s`` said."""
         ...
 
-    def going_away(self, drain_ms: int) -> list[Action]:
+    def going_away(self, drain_ms: int) -> Sequence[Action[Event_co]]:
         """The server drains."""
         ...
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> Sequence[Action[Event_co]]:
         """What is ready and waits for what is not: it leaves out of turn. ``fail`` comes next."""
         ...
 
-    def fail(self, error: SpeechError) -> list[Action]:
+    def fail(self, error: SpeechError) -> Sequence[Action[Event_co]]:
         """End with an error; after the end nothing is returned."""
         ...
 
 
-class ListeningSession(Session, Protocol):
+class ListeningSession(Session[Event_co], Protocol):
     """A session that asks for voice activity detection."""
 
-    def probabilities(self, probabilities: Samples) -> list[Action]:
+    def probabilities(self, probabilities: Samples) -> Sequence[Action[Event_co]]:
         """The answer to the oldest open ``Detect``."""
         ...
 
-    def catch_up(self) -> list[Action]:
+    def catch_up(self) -> Sequence[Action[Event_co]]:
         """Detect in the audio that waits because nothing could happen in it."""
         ...
 
 
-AnySession = TypeVar("AnySession", bound=Session)
+AnySession = TypeVar("AnySession", bound=Session[Any])
 
 
-class SessionRunner(Generic[AnySession]):
-    """Drives one session.
+class SessionRunner(Generic[AnySession, Event]):
+    """Drives one session, whose events go to ``on_event``.
 
     ``finished`` resolves when the session ends: to None when it ended well, else to the error.
     ``changed`` is set after anything happened that may relieve back-pressure.
@@ -107,7 +111,7 @@ class SessionRunner(Generic[AnySession]):
         submitter: Submitter,
         vad: Vad,
         trace: SessionTrace,
-        on_event: OnEvent,
+        on_event: OnEvent[Event],
     ) -> None:
         self.session = session
         self.finished: asyncio.Future[SpeechError | None] = (
@@ -128,12 +132,12 @@ class SessionRunner(Generic[AnySession]):
         self._alarm_s = 0.0
         self._waking: asyncio.Task[None] | None = None
 
-    async def perform(self, actions: Sequence[Action]) -> None:
+    async def perform(self, actions: Sequence[Action[Event]]) -> None:
         """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
         for action in actions:
             if isinstance(action, Detect):
                 probabilities = await self._detect(action)
-                session = cast(ListeningSession, self.session)
+                session = cast("ListeningSession[Event]", self.session)
                 self.perform_now(session.probabilities(probabilities))
             else:
                 self._one(action)
@@ -141,9 +145,9 @@ class SessionRunner(Generic[AnySession]):
 
     async def catch_up(self) -> None:
         """Let a listening session hear all its audio: before anything but more audio is given to it."""
-        await self.perform(cast(ListeningSession, self.session).catch_up())
+        await self.perform(cast("ListeningSession[Event]", self.session).catch_up())
 
-    def perform_now(self, actions: Sequence[Action]) -> None:
+    def perform_now(self, actions: Sequence[Action[Event]]) -> None:
         """Carry out actions that hold no ``Detect``."""
         for action in actions:
             self._one(action)
@@ -216,7 +220,7 @@ class SessionRunner(Generic[AnySession]):
         self._trace.detected(started_s)
         return probabilities
 
-    def _one(self, action: Action) -> None:
+    def _one(self, action: Action[Event]) -> None:
         if self.finished.done() and not isinstance(action, Cancel):
             return  # an earlier action of the list ended the session
         match action:

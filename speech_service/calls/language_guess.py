@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from loguru import logger
 
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.models import ModelKind
@@ -19,17 +19,16 @@ SURE = 0.5
 Guesses = tuple[LanguageGuess, ...]
 
 
-def identifier_name(parts: EdgeParts) -> str:
-    """The model that identifies text; empty where the server has none."""
-    wanted = parts.config.translation.default_identifier
-    names = [m.name for m in parts.catalog.models if m.kind is ModelKind.LANGUAGE_IDENTIFIER]
+def identifier_name(catalog: ModelCatalog, wanted: str) -> str:
+    """The model that identifies text, ``wanted`` where it is there; empty where the server has none."""
+    names = [m.name for m in catalog.models if m.kind is ModelKind.LANGUAGE_IDENTIFIER]
     return wanted if wanted in names else (names[0] if names else "")
 
 
-async def identify(parts: EdgeParts, desk: WorkDesk, texts: Sequence[str]) -> list[Guesses]:
-    """Guesses for each text, likeliest first; none where nothing tells. Never fails: script is the fallback."""
+async def identify(desk: WorkDesk, model: str, texts: Sequence[str]) -> list[Guesses]:
+    """Guesses for each text, likeliest first; none where nothing tells. Never fails: script is the fallback, and all
+    there is without a ``model``."""
     shortened = [text[:MAX_IDENTIFIED_CHARACTERS] for text in texts]
-    model = identifier_name(parts)
     if model:
         try:
             return list(await desk.identify(model, shortened))

@@ -4,17 +4,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from speech_service.domain.events import Progress, SessionEvent, TranslatedSegment
+from speech_service.domain.events import Progress, TranslatedSegment
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 
+Event = TypeVar("Event")
 
-class Outbox:
+
+class Outbox(Generic[Event]):
     """A queue with one reader. A waiting partial gives way to newer news of its segment, a waiting progress to newer
     progress; everything else is kept."""
 
     def __init__(self) -> None:
-        self._events: deque[SessionEvent] = deque()
+        self._events: deque[Event] = deque()
         self._filled = asyncio.Event()
         self._closed = False
         self._taken_s = time.monotonic()
@@ -27,7 +30,7 @@ class Outbox:
         """How long events have waited for a reader that takes none."""
         return time.monotonic() - self._taken_s if self._events else 0.0
 
-    def put(self, event: SessionEvent) -> None:
+    def put(self, event: Event) -> None:
         """Add an event."""
         if not self._events:
             self._taken_s = time.monotonic()
@@ -36,7 +39,7 @@ class Outbox:
         self._events.append(event)
         self._filled.set()
 
-    def discard(self, unwanted: Callable[[SessionEvent], bool]) -> list[SessionEvent]:
+    def discard(self, unwanted: Callable[[Event], bool]) -> list[Event]:
         """Take out what waits and is no longer wanted; returns it."""
         removed = [event for event in self._events if unwanted(event)]
         if removed:
@@ -48,7 +51,7 @@ class Outbox:
         self._closed = True
         self._filled.set()
 
-    async def get(self) -> SessionEvent | None:
+    async def get(self) -> Event | None:
         """The next event; None after the last."""
         while not self._events:
             if self._closed:
@@ -58,14 +61,14 @@ class Outbox:
         self._taken_s = time.monotonic()
         return self._events.popleft()
 
-    def _drop_superseded(self, event: SessionEvent) -> None:
+    def _drop_superseded(self, event: Event) -> None:
         for waiting in self._events:
             if _supersedes(event, waiting):
                 self._events.remove(waiting)
                 return
 
 
-def _supersedes(new: SessionEvent, old: SessionEvent) -> bool:
+def _supersedes(new: object, old: object) -> bool:
     if isinstance(new, Progress):
         return isinstance(old, Progress)
     if isinstance(new, TranslatedSegment):

@@ -1,20 +1,17 @@
 """What both recognition RPCs open: a session, its runner, and the audio source that feeds it."""
 
 import time
-from typing import Any, cast
 
-from grpc import aio
-
-from speech_service.calls.audio_source import AudioSource, make_source
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.driver import OnEvent, SessionRunner
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.trace import SessionTrace
+from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.driver import OnEvent
+from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
+from speech_service.domain.call import Call
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
@@ -30,33 +27,32 @@ class OpenedRecognition:
 
     def __init__(
         self,
-        parts: EdgeParts,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
         request: RecognitionRequest,
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
-        on_event: OnEvent,
-        deadline_s: float | None,
+        session_limits: SessionLimits,
+        on_event: OnEvent[RecognitionEvent],
     ) -> None:
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        call.model = request.model.name
+        call.opened(request.model.name)
         final_class, partial_class = (
             effective_class(call.priority, natural) for natural in natural_classes
         )
-        self._identity = SessionIdentity(
+        identity = SessionIdentity(
             call.session_id,
             final_class,
             partial_class,
             call.traceparent,
-            deadline_s,
+            call.deadline_s,
             LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
-        self._parts = parts
-        self._request = request
-        self._on_event = on_event
+        session = RecognitionSession(identity, request.options, time.monotonic, session_limits)
+        self.runner = tools.runner(session, call, request.options.pacing, on_event)
         self.source: AudioSource = make_source(
             request.audio,
-            parts.decoders,
+            audio.decoders,
             limits,
             request.options.separate_channels,
             self._block,
@@ -64,19 +60,6 @@ class OpenedRecognition:
             lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
             self._finish,
         )
-        self.runner = self._make_runner()
-
-    def _make_runner(self) -> SessionRunner[RecognitionSession]:
-        parts, call = self._parts, current_call.get()
-        session = RecognitionSession(
-            self._identity,
-            self._request.options,
-            time.monotonic,
-            SessionLimits(max_lag_s=parts.config.stream.max_lag_s),
-        )
-        mode = call.mode(self._request.options.pacing)
-        trace = SessionTrace(call, mode, parts.tracer, parts.observer)
-        return SessionRunner(session, parts.submitter, parts.vad, trace, self._on_event)
 
     async def _block(self, samples: Samples) -> None:
         async with self.runner.turn:
@@ -87,9 +70,3 @@ class OpenedRecognition:
         async with self.runner.turn:
             await self.runner.catch_up()
             await self.runner.perform(self.runner.session.end_of_audio())
-
-
-def deadline_s(context: aio.ServicerContext[Any, Any]) -> float | None:
-    """The call's deadline on the monotonic clock."""
-    remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
-    return None if remaining_s is None else time.monotonic() + remaining_s

@@ -2,36 +2,41 @@
 
 import asyncio
 import time
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
-from grpc import aio
 from loguru import logger
 
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.driver import SessionRunner
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.playback_clock import PlaybackClock
-from speech_service.calls.recognition import deadline_s
-from speech_service.calls.speech_output import Sink, SpeechOutput
-from speech_service.calls.spoken_language import SpokenLanguage
-from speech_service.calls.trace import SessionTrace
-from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.calls.requests.synthesis import SynthesisRequest
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import AudioCache
+from speech_service.calls.speech.contexts import ContextOutput, Sink
+from speech_service.calls.speech.playback_clock import PlaybackClock
+from speech_service.calls.speech.spoken_language import KnownLanguages, SpokenLanguage
+from speech_service.config.tree import SynthesisConfig
 from speech_service.dispatch.policy import effective_class
+from speech_service.domain.call import Call
 from speech_service.domain.errors import LimitExceededError, SpeechError
-from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import Segmentation
 from speech_service.domain.work import WorkClass
-from speech_service.edge.v1.synthesis.config import SynthesisRequest
-from speech_service.edge.v1.voice_prompt import check_design, read_prompt
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
 from speech_service.sessions.synthesis.session import SynthesisSession
 from speech_service.text.clean import check_speakable
 
 _UNARY_TRIES = 3
 """Of speech that is cut at the model's limit; a stream's is on its way by then."""
-ServicerContext = aio.ServicerContext[Any, Any]
 _TEXT_STEP = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechTools:
+    """What speech of every call is made with. ``identifier``: the model that tells the language of text."""
+
+    config: SynthesisConfig
+    encoders: EncoderPool
+    cache: AudioCache
+    identifier: str
+    known_languages: KnownLanguages
 
 
 class OpenedSynthesis:
@@ -39,23 +44,23 @@ class OpenedSynthesis:
 
     def __init__(
         self,
-        parts: EdgeParts,
+        tools: SessionTools,
+        speech: SpeechTools,
+        call: Call,
         request: SynthesisRequest,
         natural_class: WorkClass,
         sink: Sink,
-        context: ServicerContext,
         *,
         single: bool,
     ) -> None:
         """``single``: one context, whose failure fails the call."""
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        call.model = request.model.name
-        config = parts.config.synthesis
+        call.opened(request.model.name)
+        self._call = call
+        config = speech.config
         identity = SynthesisIdentity(
             call.session_id,
             effective_class(call.priority, natural_class),
-            deadline_s(context),
+            call.deadline_s,
             single,
             tries=_UNARY_TRIES if natural_class is WorkClass.UNARY else 1,
         )
@@ -63,16 +68,20 @@ class OpenedSynthesis:
             config.max_text_characters, config.max_contexts, config.ahead_ms
         )
         session = SynthesisSession(identity, request.options, time.monotonic, limits)
-        trace = SessionTrace(call, call.mode(None), parts.tracer, parts.observer)
         playback = None if natural_class is WorkClass.UNARY else PlaybackClock()
         self.request = request
         """What contexts that open now are spoken with."""
-        self._language = SpokenLanguage(parts, context)
+        self._language = SpokenLanguage(tools, speech.identifier, speech.known_languages, call)
         self._judging: set[asyncio.Task[None]] = set()
-        self.output = SpeechOutput(
-            parts.encoders, sink, self, parts.observer, call.rpc_type, playback
+        self.output = ContextOutput(
+            speech.encoders, sink, self, tools.observer, call.rpc_type, playback
         )
-        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, self.output.put)
+        self.runner = tools.runner(session, call, None, self.output.put)
+
+    def start(self) -> None:
+        """Open the session, and tell the client what was left out."""
+        self.runner.perform_now(self.session.start())
+        self.warn(self.request)
 
     @property
     def session(self) -> SynthesisSession:
@@ -108,7 +117,7 @@ class OpenedSynthesis:
     def _judge(self, text: str | None) -> None:
         """Find out beside the speech whether the voice speaks the language; the session waits with its end."""
         request = self.request
-        if text is None or request.message.language or self.session.done:
+        if text is None or request.wanted.language or self.session.done:
             return
         self.session.expect_notice()
         task = asyncio.create_task(self._tell_language(text, request))
@@ -150,7 +159,7 @@ class OpenedSynthesis:
         """Free the encoders; note what a call that failed had used."""
         for task in self._judging:
             task.cancel()
-        call, ended = current_call.get(), self.session.ended()
+        call, ended = self._call, self.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)
         self.runner.close(None)
@@ -167,30 +176,3 @@ def check_text(text: str, limit: int) -> None:
     if len(text) > limit:
         raise LimitExceededError("text", "max_text_characters", limit)
     check_speakable(text, "text")
-
-
-async def make_voice(parts: EdgeParts, request: SynthesisRequest, field: str) -> None:
-    """Make the voice that a request brings along, if it does; ``field`` is the path of its configuration.
-
-    Raises:
-        InvalidOptionError: the prompt or the description is wrong.
-        PreconditionError: it is right, but no loaded model clones or designs voices.
-        UnsupportedOptionError: the request's model does not, but another one does.
-    """
-    message = request.message
-    match message.WhichOneof("voice"):
-        case "inline_prompt":
-            path = f"{field}.inline_prompt"
-            prompt = await read_prompt(parts, message.inline_prompt, path)
-            _voices(parts).maker(Capability.VOICE_CLONING, message.model, path)
-            request.options = replace(request.options, voice_prompt=prompt)
-        case "design":
-            path = f"{field}.design"
-            check_design(message.design, path)
-            _voices(parts).maker(Capability.VOICE_DESIGN, message.model, path)
-        case _:
-            return
-
-
-def _voices(parts: EdgeParts) -> VoiceCatalog:
-    return VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)

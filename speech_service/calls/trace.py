@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 
 from speech_service.domain.call import Call, CallMode
-from speech_service.domain.events import ControlAck, ControlKind, SessionEnded, SessionEvent
+from speech_service.domain.events import ControlAck, ControlKind, SessionEnded
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import (
     AlignWork,
@@ -115,7 +115,7 @@ class SessionTrace:
             at += length_ms / 1000
             span.end(at)
 
-    def event(self, event: SessionEvent) -> None:
+    def event(self, event: object) -> None:
         """An event goes to the client."""
         match event:
             case TranscriptResult():

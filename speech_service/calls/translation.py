@@ -1,49 +1,59 @@
 """What TranslateSpeech and StreamingTranslate open: a session, its runner, and the audio source, where there is one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
-from speech_service.calls.audio_source import AudioSource, make_source
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.driver import OnEvent, SessionRunner
-from speech_service.calls.language_guess import identifier_name
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.trace import SessionTrace
-from speech_service.calls.translated_speech_output import SpokenOutput
+from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.driver import OnEvent
+from speech_service.calls.requests.translation import TranslationRequest
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.output import SpeechOutput, Track
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import Samples
-from speech_service.domain.synthesis import SynthesisOptions
+from speech_service.domain.call import Call
+from speech_service.domain.errors import SpeechError
+from speech_service.domain.events import (
+    SegmentInLanguage,
+    SessionEnded,
+    SpeechChunk,
+    SpeechSamples,
+    StreamWarning,
+)
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1.recognition.config import RecognitionRequest
-from speech_service.edge.v1.translation.config import TranslationRequest
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.media.encode.encoder import EncoderPool
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
     SessionLimits,
 )
+from speech_service.sessions.translation.events import EncodedTranslationEvent, TranslationEvent
 from speech_service.sessions.translation.session import TranslationSession
 from speech_service.sessions.translation.work import TranslationOptions
 
 
 class OpenedTranslation:
-    """A session, with the source that feeds it audio; ``source`` is None for text."""
+    """A session, with the source that feeds it audio; ``source`` is None for text. Implements ``Listener``."""
 
     def __init__(
         self,
-        parts: EdgeParts,
+        tools: SessionTools,
+        audio: AudioInput,
+        encoders: EncoderPool,
+        call: Call,
         request: TranslationRequest,
         recognition: RecognitionRequest | None,
-        voices: Mapping[str, SynthesisOptions],
         natural_classes: tuple[WorkClass, WorkClass],
         limits: DecodeLimits,
-        on_event: OnEvent,
-        deadline_s: float | None,
+        session_limits: SessionLimits,
+        identifier: str,
+        on_event: OnEvent[EncodedTranslationEvent],
     ) -> None:
-        """``voices``: how targets are spoken."""
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        call.model = request.model
+        """``identifier``: the model that tells the language of text."""
+        call.opened(request.model)
         final_class, partial_class = (
             effective_class(call.priority, natural) for natural in natural_classes
         )
@@ -52,22 +62,34 @@ class OpenedTranslation:
             final_class,
             partial_class,
             call.traceparent,
-            deadline_s,
+            call.deadline_s,
             LONG_CALL_MS if final_class is WorkClass.UNARY else None,
         )
         pacing = None if recognition is None else recognition.options.pacing
-        trace = SessionTrace(call, call.mode(pacing), parts.tracer, parts.observer)
-        session = _session(parts, request, recognition, voices, identity)
-        self._output: SpokenOutput | None = None
-        if voices:
-            self._output = SpokenOutput(parts.encoders, on_event, self._delivered)
-            on_event = self._output.put
-        self.runner = SessionRunner(session, parts.submitter, parts.vad, trace, on_event)
+        options = TranslationOptions(
+            targets=request.targets,
+            source_language=request.source,
+            identifier=identifier,
+            partials=request.wanted.partials,
+            voices={target: spoken.options for target, spoken in request.spoken.items()},
+        )
+        listening = None
+        if recognition is not None:
+            listening = RecognitionSession(
+                identity, recognition.options, time.monotonic, session_limits
+            )
+        session = TranslationSession(identity, options, request.route, time.monotonic, listening)
+        self._on_event = on_event
+        self._output: SpeechOutput[SegmentInLanguage] | None = None
+        if request.spoken:
+            self._output = SpeechOutput(encoders, self)
+        self._audio_ms = 0
+        self.runner = tools.runner(session, call, pacing, self._tell)
         self.source: AudioSource | None = None
         if recognition is not None:
             self.source = make_source(
                 recognition.audio,
-                parts.decoders,
+                audio.decoders,
                 limits,
                 recognition.options.separate_channels,
                 self._block,
@@ -83,7 +105,42 @@ class OpenedTranslation:
         if self._output is not None:
             await self._output.close()
 
-    def _delivered(self) -> None:
+    # --- what the session tells; where it speaks, everything in order with its speech ---
+
+    def encoded(
+        self,
+        track: Track[SegmentInLanguage],
+        chunks: Sequence[SpeechChunk[SegmentInLanguage]],
+        audio_ms: float,
+    ) -> None:
+        """As of ``Listener``."""
+        del track, audio_ms
+        for chunk in chunks:
+            self._audio_ms += chunk.duration_ms
+            self._on_event(chunk)
+
+    def failed(self, owner: SegmentInLanguage, error: SpeechError) -> None:
+        """As of ``Listener``."""
+        message = f"no more is spoken in {owner.language}: {error.message} ({error.reason})"
+        self._on_event(StreamWarning("SPEECH_FAILED", "", message, cause=error))
+
+    def _tell(self, event: TranslationEvent) -> None:
+        if isinstance(event, SpeechSamples):
+            if self._output is not None:
+                self._output.speak(event)
+        elif self._output is None:
+            self._on_event(event)
+        elif isinstance(event, SessionEnded):
+            self._output.at_last(partial(self._end, self._output, event))
+        else:
+            self._output.then(partial(self._pass_on, event))
+
+    async def _pass_on(self, event: EncodedTranslationEvent) -> None:
+        self._on_event(event)
+
+    async def _end(self, output: SpeechOutput[SegmentInLanguage], event: SessionEnded) -> None:
+        await output.finish_all()
+        self._on_event(replace(event, usage=replace(event.usage, audio_out_ms=self._audio_ms)))
         self.runner.perform_now(self.runner.session.delivered())
 
     async def _block(self, samples: Samples) -> None:
@@ -95,24 +152,3 @@ class OpenedTranslation:
         async with self.runner.turn:
             await self.runner.catch_up()
             await self.runner.perform(self.runner.session.end_of_input())
-
-
-def _session(
-    parts: EdgeParts,
-    request: TranslationRequest,
-    recognition: RecognitionRequest | None,
-    voices: Mapping[str, SynthesisOptions],
-    identity: SessionIdentity,
-) -> TranslationSession:
-    options = TranslationOptions(
-        targets=request.targets,
-        source_language=request.source,
-        identifier=identifier_name(parts),
-        partials=request.message.partial_translations,
-        voices=voices,
-    )
-    listening = None
-    if recognition is not None:
-        limits = SessionLimits(max_lag_s=parts.config.stream.max_lag_s)
-        listening = RecognitionSession(identity, recognition.options, time.monotonic, limits)
-    return TranslationSession(identity, options, request.route, time.monotonic, listening)

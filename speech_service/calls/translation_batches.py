@@ -4,15 +4,14 @@ A text that fails does not cost the others theirs.
 """
 
 import asyncio
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from speech_service.calls.requests.translation import TranslationRequest, ignored_warnings
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.events import StreamWarning
-from speech_service.domain.translation import Translation
-from speech_service.edge.v1.translation.config import TranslationRequest
+from speech_service.domain.translation import LostTerm, Translation, TranslationRoute
 from speech_service.text import bcp47
 from speech_service.text.clean import has_words
 from speech_service.text.sentences.cutter import SentenceSplitter
@@ -23,9 +22,6 @@ MAX_BATCH_CHARACTERS = 3_000
 MAX_BATCH_TEXTS = 32
 MAX_OPEN_BATCHES = 4
 """Of one request: more would only fill the queue."""
-
-_NOTE = re.compile(r"texts\[(\d+)\]")
-_TERM = re.compile(r"config\.glossary\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +61,16 @@ class TextBatches:
             result.warnings.append(StreamWarning("ALREADY_IN_TARGET", "", problem))
             return result
         try:
-            self._request.route(source, target)
+            route = self._request.route(source, target)
         except SpeechError as error:
             result.errors = dict.fromkeys(range(len(texts)), error)
             return result
+        result.warnings += ignored_warnings(route)
         pieces = await asyncio.to_thread(_all_pieces, texts)
         wordy = [place for place, piece in enumerate(pieces) if has_words(piece.core)]
         batches = _batches(pieces, wordy)
         answers = await asyncio.gather(
-            *(self._batch(pieces, batch, source, target) for batch in batches)
+            *(self._batch(route, pieces, batch, source, target) for batch in batches)
         )
         done: dict[int, str] = {}
         for batch, answer in zip(batches, answers, strict=True):  # whichever came first
@@ -90,10 +87,14 @@ class TextBatches:
         return result
 
     async def _batch(
-        self, pieces: Sequence[_Piece], places: Sequence[int], source: str, target: str
+        self,
+        route: TranslationRoute,
+        pieces: Sequence[_Piece],
+        places: Sequence[int],
+        source: str,
+        target: str,
     ) -> Translation | SpeechError:
         async with self._slots:
-            route = self._request.route(source, target)
             cores = [pieces[place].core for place in places]
             try:
                 return await self._desk.translate(route, cores, source, target, route.context)
@@ -114,17 +115,18 @@ def _take(
         for place in places:
             result.errors.setdefault(pieces[place].text_index, answer)
         return
-    notes = notes_by_text(answer)
+    why = {failed.text_index: f"{failed.message} ({failed.reason})" for failed in answer.failed}
     for at, (place, text) in enumerate(zip(places, answer.texts, strict=True)):
         index = pieces[place].text_index
         if text.strip():
             done[place] = text
-            result.warnings += lost_terms(notes.get(at, []), index)
+            lost = [term for term in answer.lost_terms if term.text_index == at]
+            result.warnings += [lost_term(term, f"text {index}") for term in lost]
             if at in answer.changed:
                 result.warnings.append(changed_warning(f"text {index}", target))
         else:
-            why = "; ".join(notes.get(at, [])) or "the translator gave no usable answer"
-            result.errors.setdefault(index, untranslated(why))
+            error = untranslated(why.get(at, "the translator gave no usable answer"))
+            result.errors.setdefault(index, error)
 
 
 def already_there(request: TranslationRequest, source: str, target: str) -> bool:
@@ -132,25 +134,10 @@ def already_there(request: TranslationRequest, source: str, target: str) -> bool
     return bool(source) and bcp47.serves(source, target) and not request.routes.has(source, target)
 
 
-def notes_by_text(answer: Translation) -> dict[int, list[str]]:
-    """The notes of a work item by the text that they are about, without its number there."""
-    notes: dict[int, list[str]] = {}
-    for note in answer.notes:
-        match = _NOTE.match(note)
-        if match:
-            told = note[match.end() :].removeprefix(" has no translation").lstrip(": ")
-            notes.setdefault(int(match[1]), []).append(told)
-    return notes
-
-
-def lost_terms(notes: Sequence[str], index: int) -> list[StreamWarning]:
-    """Warnings of glossary entries that a translation does not keep."""
-    found = [(_TERM.search(note), note) for note in notes]
-    return [
-        StreamWarning("GLOSSARY_TERM_LOST", match[0], f"text {index}: {note}")
-        for match, note in found
-        if match
-    ]
+def lost_term(term: LostTerm, what: str) -> StreamWarning:
+    """What a client is told of a glossary entry that a translation does not keep."""
+    entry = f"glossary[{term.glossary_index}]"
+    return StreamWarning("GLOSSARY_TERM_LOST", entry, what + ": {option} is not kept")
 
 
 def changed_warning(what: str, target: str) -> StreamWarning:
@@ -167,7 +154,7 @@ def untranslated(why: str) -> SpeechError:
 def failed_warning(what: str, target: str, error: SpeechError) -> StreamWarning:
     """What a client is told of something that has no translation."""
     message = f"{what} has no translation into {target}: {error.message} ({error.reason})"
-    return StreamWarning("TRANSLATION_FAILED", "", message)
+    return StreamWarning("TRANSLATION_FAILED", "", message, cause=error)
 
 
 def _all_pieces(texts: Sequence[str]) -> list[_Piece]:

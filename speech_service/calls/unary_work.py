@@ -4,16 +4,11 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from typing import Any
 
-from grpc import aio
-
-from speech_service.calls.call import current_call, new_id
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.trace import SessionTrace
 from speech_service.dispatch.policy import effective_class
-from speech_service.domain.call import CallMode
+from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import CancelledWorkError, SpeechError
 from speech_service.domain.events import LatencySummary
 from speech_service.domain.translation import LanguageGuess, Translation, TranslationRoute
@@ -35,19 +30,18 @@ from speech_service.sessions.latency import LatencyMeter
 class WorkDesk:
     """Of one unary call. ``close`` when it is over."""
 
-    def __init__(self, parts: EdgeParts, context: aio.ServicerContext[Any, Any]) -> None:
-        call = current_call.get()
-        call.session_id = call.session_id or new_id()
-        self._submitter = parts.submitter
+    def __init__(self, tools: SessionTools, call: Call) -> None:
+        call.opened(call.model)
+        self._submitter = tools.submitter
         self._stream_id = call.session_id
         self._class = effective_class(call.priority, WorkClass.UNARY)
-        self._deadline_s = deadline_s(context)
-        self._trace = SessionTrace(call, CallMode.UNARY, parts.tracer, parts.observer)
+        self._deadline_s = call.deadline_s
+        self._trace = SessionTrace(call, CallMode.UNARY, tools.tracer, tools.observer)
         self._meter = LatencyMeter(time.monotonic)
         self._numbers = itertools.count(1)
         self._waiting: dict[str, asyncio.Future[WorkEvent]] = {}
         self._closed = False
-        context.add_done_callback(lambda _: self.close())  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+        call.when_over(self.close)
 
     @property
     def is_closed(self) -> bool:

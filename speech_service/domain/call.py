@@ -1,6 +1,8 @@
 """One RPC as the service sees it: its ids, its counts, its outcome. Interceptor, servicers and observers share it."""
 
+import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -21,7 +23,10 @@ class CallMode(Enum):
 
 @dataclass(slots=True)
 class Call:
-    """State of one RPC. ``service`` and ``method`` are the names on the wire, ``rpc_type`` e.g. ``bidi_stream``."""
+    """State of one RPC. ``service`` and ``method`` are the names on the wire, ``rpc_type`` e.g. ``bidi_stream``.
+
+    ``edge`` makes it, and hands it to whoever serves the call. ``deadline_s`` is on the monotonic clock.
+    """
 
     service: str
     method: str
@@ -29,6 +34,7 @@ class Call:
     request_id: str
     traceparent: str = ""
     priority: str = "default"
+    deadline_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
     received: int = 0
     sent: int = 0
@@ -37,6 +43,10 @@ class Call:
     usage: Usage | None = None
     latency: LatencySummary | None = None
     error: SpeechError | None = None
+    trailers: tuple[tuple[str, str], ...] = ()
+    """What a call that ends well tells beside its usage and its latency."""
+    _when_over: list[Callable[[], None]] | None = field(default_factory=list[Callable[[], None]])
+    """None: it is over."""
 
     @property
     def name(self) -> str:
@@ -55,6 +65,29 @@ class Call:
             return CallMode.TEXT
         return CallMode.REALTIME if pacing is Pacing.REALTIME else CallMode.FILE
 
+    def opened(self, model: str) -> None:
+        """A session with ``model`` serves it; unary calls get the id of theirs here."""
+        self.session_id = self.session_id or new_id()
+        self.model = model
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the call is over, however it ends; now, if it is."""
+        if self._when_over is None:
+            callback()
+        else:
+            self._when_over.append(callback)
+
+    def over(self) -> None:
+        """It is over: its client got its answer, or is gone."""
+        callbacks, self._when_over = self._when_over or (), None
+        for callback in callbacks:
+            callback()
+
     def finished(self, usage: Usage, latency: LatencySummary) -> None:
         """Note what the call used and how long its stages took."""
         self.usage, self.latency = usage, latency
+
+
+def new_id() -> str:
+    """32 random hexadecimal digits."""
+    return os.urandom(16).hex()

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Generic, TypeVar
 
-from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
+from speech_service.domain.alignment import AlignedUnit
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import SpeechFinish, SynthesisOptions
-from speech_service.domain.transcript import ResultKind, TranscriptResult
+from speech_service.domain.transcript import ResultKind
 from speech_service.domain.work import Work
+
+Event_co = TypeVar("Event_co", covariant=True)
+"""What a session of one kind tells its client."""
 
 # --- to the client ---------------------------------------------------------------------------------------
 
@@ -78,9 +82,12 @@ class StreamWarning:
     option: str
     """What it speaks of, as errors name it; may be empty."""
     message: str
+    """``{option}`` in it stands for the option, as the client spells it."""
     start_ms: int | None = None
     """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
     end_ms: int | None = None
+    cause: SpeechError | None = field(default=None, compare=False)
+    """The error that its message quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +137,44 @@ class SessionEnded:
     latency: LatencySummary
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpeechSamples:
-    """Raw speech of one context, float32 [n], on its way to an encoder; never sent as it is.
-
-    ``turn`` numbers the contexts of a session: unlike an id, it is used once. ``asked_s`` is when its text went to the
-    device, by the session's clock.
-    """
+@dataclass(frozen=True, slots=True)
+class ContextTurn:
+    """A context that is spoken. ``turn`` numbers the contexts of a session: unlike an id, it is used once."""
 
     turn: int
     context_id: str
+
+    @property
+    def track(self) -> int:
+        """Names the audio file that its speech goes to: each context has its own."""
+        return self.turn
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentInLanguage:
+    """A translated segment that is spoken."""
+
+    segment_id: int
+    language: str
+
+    @property
+    def track(self) -> str:
+        """Names the audio file that its speech goes to: a language has one for all its segments."""
+        return self.language
+
+
+Owner_co = TypeVar("Owner_co", bound=ContextTurn | SegmentInLanguage, covariant=True)
+"""What speech belongs to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeechSamples(Generic[Owner_co]):
+    """Raw speech, float32 [n], of what it belongs to, on its way to an encoder; never sent as it is.
+
+    ``asked_s`` is when its text went to the device, by the session's clock.
+    """
+
+    owner: Owner_co
     samples: Samples = field(repr=False)
     sample_rate_hz: int
     options: SynthesisOptions
@@ -147,31 +182,14 @@ class SpeechSamples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SpokenSamples:
-    """Raw speech of one translated segment, float32 [n], on its way to its language's encoder; never sent as it is."""
+class SpeechChunk(Generic[Owner_co]):
+    """Encoded speech of what it belongs to, in order. ``start_ms`` and ``duration_ms`` are in its track's audio."""
 
-    segment_id: int
-    language: str
-    samples: Samples = field(repr=False)
-    sample_rate_hz: int
-    options: SynthesisOptions
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SpeechChunk:
-    """Encoded speech of one context (or of one translated segment), in order.
-
-    ``start_ms`` and ``duration_ms`` are in the audio of the context.
-    """
-
-    context_id: str
+    owner: Owner_co
     sequence: int
     data: bytes = field(repr=False)
     start_ms: int
     duration_ms: int
-    segment_id: int = 0
-    language: str = ""
-    turn: int = 0
     coded_samples: int = 0
     """Samples at the coded rate that ``duration_ms`` stands for."""
 
@@ -191,9 +209,8 @@ class SpokenUnit:
 class SpeechTimings:
     """Times of what was spoken; each unit is sent once."""
 
-    context_id: str
+    owner: ContextTurn
     units: tuple[SpokenUnit, ...]
-    turn: int = 0
 
 
 class ContextOutcome(Enum):
@@ -208,11 +225,10 @@ class ContextOutcome(Enum):
 class ContextEnded:
     """The context is over; the stream lives on."""
 
-    context_id: str
+    owner: ContextTurn
     outcome: ContextOutcome
     usage: Usage
     error: SpeechError | None = None
-    turn: int = 0
     finish: SpeechFinish | None = None
     """Of a context that is DONE."""
 
@@ -235,24 +251,8 @@ class TranslatedSegment:
     source_language: str = ""
 
 
-SessionEvent = (
-    SessionStarted
-    | TranscriptResult
-    | SpeechEvent
-    | ControlAck
-    | Progress
-    | StreamWarning
-    | GoingAway
-    | SessionEnded
-    | SpeechSamples
-    | SpeechChunk
-    | SpokenSamples
-    | SpeechTimings
-    | ContextEnded
-    | AlignedUnits
-    | UnalignedSpan
-    | TranslatedSegment
-)
+CommonEvent = SessionStarted | ControlAck | StreamWarning | GoingAway | SessionEnded
+"""What every session tells; each kind has a union of its own around it."""
 
 # --- to the driver (the pump) ----------------------------------------------------------------------------
 
@@ -280,10 +280,10 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class Emit:
+class Emit(Generic[Event_co]):
     """Send the event to the client."""
 
-    event: SessionEvent
+    event: Event_co
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,4 +293,4 @@ class Finish:
     error: SpeechError | None = None
 
 
-Action = Detect | Submit | Cancel | Emit | Finish
+Action = Detect | Submit | Cancel | Emit[Event_co] | Finish

@@ -83,5 +83,8 @@ def moved(error: SpeechError, inner: str, outer: str) -> SpeechError:
             return InvalidFieldError(
                 path, error.problem, error.allowed, reason=error.reason, metadata=error.metadata
             )
+        case PreconditionError(subject=subject) if subject.startswith(inner):
+            path = outer + subject.removeprefix(inner)
+            return PreconditionError(path, error.message, reason=error.reason)
         case _:
             return error

@@ -6,6 +6,7 @@ Streaming behaviours of this service are async generators, never coroutines that
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, cast
@@ -16,7 +17,6 @@ from grpc import aio
 from loguru import logger
 
 from speech_service import __version__
-from speech_service.calls.call import current_call, make_call
 from speech_service.config.tree import Config
 from speech_service.domain.call import Call
 from speech_service.domain.errors import (
@@ -26,6 +26,7 @@ from speech_service.domain.errors import (
     SpeechError,
 )
 from speech_service.edge.message_size import MessageSizes
+from speech_service.edge.metadata import CallContext, make_call, trailers_of
 from speech_service.edge.status import RpcStatus
 from speech_service.edge.v1.field_bounds import check_fields
 from speech_service.protocols import CallObserver
@@ -94,16 +95,17 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _wrap_unary(self, method: str, rpc_type: str, inner: Any) -> Any:
         async def unary(request: Any, context: Context) -> Any:
-            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            call = _call(method, rpc_type, context)
             request = self._begin(call, request)
             try:
                 await self._open(call, context)
                 _check(request)
-                response = await inner(request, context)
+                response = await inner(request, CallContext(context, call))
                 call.sent += 1
             except BaseException as error:
                 await self._failed(call, error, context)
                 raise
+            context.set_trailing_metadata(trailers_of(call))
             self._ended(call, "OK")
             return response
 
@@ -111,24 +113,24 @@ class CallInterceptor(aio.ServerInterceptor):
 
     def _wrap_stream(self, method: str, rpc_type: str, inner: Any) -> Any:
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            call = make_call(method, rpc_type, context.invocation_metadata() or ())
+            call = _call(method, rpc_type, context)
             request = self._begin(call, request)
             try:
                 await self._open(call, context)
                 _check(request)
-                async with aclosing(inner(request, context)) as responses:
+                async with aclosing(inner(request, CallContext(context, call))) as responses:
                     async for response in responses:
                         call.sent += 1
                         yield response
             except BaseException as error:
                 await self._failed(call, error, context)
                 raise
+            context.set_trailing_metadata(trailers_of(call))
             self._ended(call, "OK")
 
         return stream
 
     def _begin(self, call: Call, request: Any) -> Any:
-        current_call.set(call)
         for observer in self._observers:
             observer.call_started(call)
         if call.rpc_type in _REQUEST_STREAMS:
@@ -147,7 +149,7 @@ class CallInterceptor(aio.ServerInterceptor):
     async def _failed(self, call: Call, error: BaseException, context: Context) -> None:
         """Tell the client and the observers. Returns only where ``error`` is to be raised on."""
         if isinstance(error, asyncio.CancelledError | GeneratorExit):
-            self._ended(call, "DEADLINE_EXCEEDED" if _expired(context) else "CANCELLED")
+            self._ended(call, "DEADLINE_EXCEEDED" if _expired(call) else "CANCELLED")
             return
         if isinstance(error, aio.AbortError):
             self._ended(call, "ABORTED")
@@ -162,7 +164,7 @@ class CallInterceptor(aio.ServerInterceptor):
         call.error = error
         status = RpcStatus(error, call.request_id)
         # The session may hear of the end of its call before this handler does.
-        is_late = isinstance(error, CancelledWorkError) and _expired(context)
+        is_late = isinstance(error, CancelledWorkError) and _expired(call)
         self._ended(call, "DEADLINE_EXCEEDED" if is_late else status.code.name)
         await context.abort_with_status(status)
 
@@ -171,10 +173,16 @@ class CallInterceptor(aio.ServerInterceptor):
             observer.call_ended(call, code)
 
 
-def _expired(context: Context) -> bool:
-    """Whether the call ended because its time was up; to the handler that looks like any cancellation."""
+def _call(method: str, rpc_type: str, context: Context) -> Call:
     remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
-    return remaining_s is not None and remaining_s <= _CLOCK_SLACK_S
+    call = make_call(method, rpc_type, context.invocation_metadata() or (), remaining_s)
+    context.add_done_callback(lambda _: call.over())  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+    return call
+
+
+def _expired(call: Call) -> bool:
+    """Whether the call ended because its time was up; to the handler that looks like any cancellation."""
+    return call.deadline_s is not None and call.deadline_s - time.monotonic() <= _CLOCK_SLACK_S
 
 
 async def _counted(call: Call, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:

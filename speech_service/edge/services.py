@@ -1,7 +1,6 @@
 """Which services each port has, and how they are put on a server. The only list of them."""
 
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from grpc import aio
@@ -17,7 +16,6 @@ from speech.v1 import (
     translation_service_pb2_grpc,
     voice_service_pb2_grpc,
 )
-from speech_service.calls.parts import EdgeParts
 from speech_service.edge.admin_v1.models import ModelAdminServicer
 from speech_service.edge.health import Health
 from speech_service.edge.reflection import add_reflection
@@ -27,7 +25,6 @@ from speech_service.edge.v1.recognition.servicer import RecognitionServicer
 from speech_service.edge.v1.synthesis.servicer import SynthesisServicer
 from speech_service.edge.v1.translation.servicer import TranslationServicer
 from speech_service.edge.v1.voices import VoiceServicer
-from speech_service.protocols import ModelControl
 
 RECOGNITION = "speech.v1.RecognitionService"
 SYNTHESIS = "speech.v1.SynthesisService"
@@ -49,45 +46,40 @@ def make_health() -> Health:
     return Health(PUBLIC, WORKING)
 
 
+@dataclass(frozen=True, slots=True)
+class PublicServices:
+    """The services that clients use."""
+
+    recognition: RecognitionServicer
+    synthesis: SynthesisServicer
+    alignment: AlignmentServicer
+    translation: TranslationServicer
+    voices: VoiceServicer
+    models: ModelServicer
+
+
 def add_public_services(
-    server: aio.Server,
-    parts: EdgeParts,
-    control: ModelControl,
-    health: Health,
+    server: aio.Server, services: PublicServices, health: Health, *, reflection: bool
 ) -> None:
     """Put the services that clients use on the public port."""
     recognition_service_pb2_grpc.add_RecognitionServiceServicer_to_server(
-        RecognitionServicer(parts), server
+        services.recognition, server
     )
-    synthesis_service_pb2_grpc.add_SynthesisServiceServicer_to_server(
-        SynthesisServicer(parts), server
-    )
-    alignment_service_pb2_grpc.add_AlignmentServiceServicer_to_server(
-        AlignmentServicer(parts), server
-    )
+    synthesis_service_pb2_grpc.add_SynthesisServiceServicer_to_server(services.synthesis, server)
+    alignment_service_pb2_grpc.add_AlignmentServiceServicer_to_server(services.alignment, server)
     translation_service_pb2_grpc.add_TranslationServiceServicer_to_server(
-        TranslationServicer(parts), server
+        services.translation, server
     )
-    voice_service_pb2_grpc.add_VoiceServiceServicer_to_server(VoiceServicer(parts), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(parts.catalog, parts.config.server, control.report), server
-    )
+    voice_service_pb2_grpc.add_VoiceServiceServicer_to_server(services.voices, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services.models, server)
     health.add_to(server)
-    if parts.config.server.reflection:
+    if reflection:
         add_reflection(server, (*PUBLIC, HEALTH))
 
 
-def add_admin_services(
-    server: aio.Server,
-    parts: EdgeParts,
-    control: ModelControl,
-    health: Health,
-    drain: Callable[[float | None], None],
-) -> None:
+def add_admin_services(server: aio.Server, admin: ModelAdminServicer, health: Health) -> None:
     """Put the services that operators use on their own port."""
-    model_admin_service_pb2_grpc.add_ModelAdminServiceServicer_to_server(
-        ModelAdminServicer(parts, control, drain, started_s=time.time()), server
-    )
+    model_admin_service_pb2_grpc.add_ModelAdminServiceServicer_to_server(admin, server)
     add_channelz: Any = channelz_pb2_grpc.add_ChannelzServicer_to_server  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - untyped package
     add_channelz(ChannelzServicer(), server)
     health.add_to(server)

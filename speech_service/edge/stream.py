@@ -6,16 +6,18 @@ the session's work, and only what the client says (``end_of_audio``, or half-clo
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from grpc import aio
 from loguru import logger
 
+from speech_service.calls.admission import gave_up
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
 from speech_service.config.tree import StreamConfig
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
     InternalError,
@@ -24,13 +26,14 @@ from speech_service.domain.errors import (
     StreamAbortedError,
     UnavailableError,
 )
-from speech_service.domain.events import SessionEvent
 from speech_service.edge.status import RpcStatus
 from speech_service.tasks import keep
 
 T = TypeVar("T")
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response")
+Event = TypeVar("Event")
+Event_contra = TypeVar("Event_contra", contravariant=True)
 RequestIn = TypeVar("RequestIn", contravariant=True)
 ResponseOut = TypeVar("ResponseOut", covariant=True)
 
@@ -38,41 +41,52 @@ MAX_WAITING_EVENTS = 256
 _WATCH_S = 1.0
 
 
-class StreamHandler(Protocol[RequestIn, ResponseOut]):
-    """What one RPC knows of its messages. The pump calls ``open`` with the first, a config, then ``message``."""
+class OpenedStream(Protocol[RequestIn, ResponseOut, Event_contra]):
+    """One stream of an RPC, made by its first message: it knows what the others mean, and what is answered."""
 
-    async def open(self, first: RequestIn, outbox: Outbox) -> SessionRunner[Any]:
-        """Check the first message and start the session; its events go to ``outbox``."""
+    @property
+    def runner(self) -> SessionRunner[Any, Any]:
+        """Drives its session."""
         ...
 
     async def message(self, request: RequestIn) -> bool:
-        """Handle a later message. False: the client said that no more follow."""
+        """Handle a message after the first. False: the client said that no more follow."""
         ...
 
     async def half_close(self) -> None:
         """Nothing more will come: flush, and let the session end."""
         ...
 
-    def response(self, event: SessionEvent) -> ResponseOut:
+    def response(self, event: Event_contra) -> ResponseOut:
         """The wire form of an event."""
         ...
 
-    def sent(self, event: SessionEvent) -> None:
+    def sent(self, event: Event_contra) -> None:
         """The event was handed to the transport: the client reads, more may be made for it."""
         ...
 
+    async def close(self) -> None:
+        """The stream is over: free what it holds."""
+        ...
 
-class StreamPump(Generic[Request, Response]):
+
+Opener = Callable[[Request, Outbox[Event]], Awaitable[OpenedStream[Request, Response, Event]]]
+"""Checks the first message and starts the session, whose events go to the outbox."""
+
+
+class StreamPump(Generic[Request, Response, Event]):
     """Runs one stream. ``drain`` may be called from outside at any time."""
 
     def __init__(
-        self, handler: StreamHandler[Request, Response], config: StreamConfig, request_id: str
+        self, opener: Opener[Request, Event, Response], config: StreamConfig, call: Call
     ) -> None:
-        self._handler = handler
+        self._opener = opener
         self._config = config
-        self._request_id = request_id
-        self._outbox = Outbox()
-        self._runner: SessionRunner[Any] | None = None
+        self._call = call
+        self._outbox = Outbox[Event]()
+        self._opened: OpenedStream[Request, Response, Event] | None = None
+        self._opening = asyncio.Event()
+        """Set once the stream is open, or cannot be opened."""
         self._serving: asyncio.Task[Any] | None = None
         self._drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """A future and no event: to wait for it needs no task, of which a thousand cancelled streams have enough."""
@@ -92,14 +106,17 @@ class StreamPump(Generic[Request, Response]):
         Raises:
             SpeechError: the stream failed; what was ready before went out before.
         """
-        context.add_done_callback(self._call_done)  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
+        self._call.when_over(self._call_done)
         self._serving = asyncio.current_task()
         reader = self._reader = _heard(asyncio.create_task(self._read(requests)))
         watcher = keep(lambda: self._watch(context), "stream-watch")
         try:
             while (event := await self._outbox.get()) is not None:
-                yield self._handler.response(event)
-                self._handler.sent(event)
+                await self._opening.wait()
+                if self._opened is None:
+                    break
+                yield self._opened.response(event)
+                self._opened.sent(event)
             error = self._given_up or await reader
             if error is not None:
                 raise error
@@ -107,14 +124,16 @@ class StreamPump(Generic[Request, Response]):
             for task in (reader, watcher):
                 task.cancel()
             await asyncio.wait([reader, watcher])
-            if self._runner is not None:
-                self._runner.close(CancelledWorkError("the call is over"))
+            if self._opened is not None:
+                self._opened.runner.close(CancelledWorkError("the call is over"))
+                await self._opened.close()
 
     def going_away(self, drain_ms: int) -> None:
         """Tell the client that the server drains: now, or once its session is open."""
         self._drain_ms = drain_ms
-        if self._runner is not None:
-            self._runner.perform_now(self._runner.session.going_away(drain_ms))
+        if self._opened is not None:
+            runner = self._opened.runner
+            runner.perform_now(runner.session.going_away(drain_ms))
 
     def drain(self) -> None:
         """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
@@ -126,8 +145,8 @@ class StreamPump(Generic[Request, Response]):
         error = gave_up()
         self._given_up = error
         self.drain()
-        if self._runner is not None:
-            self._runner.give_up(error)
+        if self._opened is not None:
+            self._opened.runner.give_up(error)
         if self._reader is not None:
             self._reader.cancel()
         self._outbox.close()
@@ -143,19 +162,22 @@ class StreamPump(Generic[Request, Response]):
         except asyncio.CancelledError:
             raise
         except Exception as failure:  # noqa: BLE001 - a bug must end this stream only, and be logged
-            logger.opt(exception=failure).error("request {} failed", self._request_id)
+            logger.opt(exception=failure).error("request {} failed", self._call.request_id)
             error = InternalError("the session failed; the log above says how")
-        if error is not None and self._runner is not None:
-            self._runner.close(error)
+        finally:
+            self._opening.set()
+        if error is not None and self._opened is not None:
+            self._opened.runner.close(error)
         self._outbox.close()
         return error
 
     async def _converse(self, requests: AsyncIterator[Request]) -> SpeechError | None:
-        runner = await self._handler.open(await self._first(requests), self._outbox)
-        self._runner = runner
+        opened = self._opened = await self._opener(await self._first(requests), self._outbox)
+        self._opening.set()
+        runner = opened.runner
         if self._drain_ms is not None:
             self.going_away(self._drain_ms)
-        feeding = _heard(asyncio.create_task(self._feed(requests, runner)))
+        feeding = _heard(asyncio.create_task(self._feed(requests, opened)))
         try:
             await asyncio.wait(
                 [feeding, self._drained, runner.finished], return_when=asyncio.FIRST_COMPLETED
@@ -163,7 +185,7 @@ class StreamPump(Generic[Request, Response]):
             if feeding.done():
                 feeding.result()  # raises what was wrong with a message
             elif not runner.finished.done():
-                await self._stop_feeding(feeding)
+                await self._stop_feeding(feeding, opened)
             error = await runner.finished
             return error or (_draining() if self._drained.done() else None)
         finally:
@@ -194,14 +216,17 @@ class StreamPump(Generic[Request, Response]):
             first.cancel()
             await asyncio.wait([first])
 
-    async def _feed(self, requests: AsyncIterator[Request], runner: SessionRunner[Any]) -> None:
+    async def _feed(
+        self, requests: AsyncIterator[Request], opened: OpenedStream[Request, Response, Event]
+    ) -> None:
+        runner = opened.runner
         clock = asyncio.get_running_loop().time
         self._waiting_since_s = clock()
         async for request in requests:
             self._waiting_since_s = None
             self._in_message = True
             runner.readable.clear()
-            more = await self._handler.message(request)
+            more = await opened.message(request)
             self._in_message = False
             if not more or self._drained.done():
                 break
@@ -209,18 +234,20 @@ class StreamPump(Generic[Request, Response]):
             runner.readable.set()
             self._waiting_since_s = clock()
         self._waiting_since_s = None
-        await self._handler.half_close()
+        await opened.half_close()
 
-    async def _stop_feeding(self, feeding: "asyncio.Task[None]") -> None:
+    async def _stop_feeding(
+        self, feeding: "asyncio.Task[None]", opened: OpenedStream[Request, Response, Event]
+    ) -> None:
         """Stop reading. A message that is being handled is handled to its end: nothing of it is lost."""
         if self._in_message:
             await feeding  # it sees the drain behind this message, and flushes
             return
         feeding.cancel()
         await asyncio.wait([feeding])
-        await self._handler.half_close()
+        await opened.half_close()
 
-    async def _wait_for_room(self, runner: SessionRunner[Any]) -> None:
+    async def _wait_for_room(self, runner: SessionRunner[Any, Any]) -> None:
         """Back-pressure: not reading lets HTTP/2 flow control slow the sender."""
         while not runner.finished.done() and (
             runner.session.undecoded_ms > self._config.max_buffered_audio_ms
@@ -245,9 +272,9 @@ class StreamPump(Generic[Request, Response]):
             if self._outbox.blocked_s > self._config.slow_reader_timeout_s:
                 await self._abort_slow_reader(context)
                 return
-            runner = self._runner
-            if runner is None or runner.finished.done():
+            if self._opened is None or self._opened.runner.finished.done():
                 continue
+            runner = self._opened.runner
             if now_s - (self._waiting_since_s or now_s) > self._config.idle_timeout_s:
                 runner.close(
                     StreamAbortedError(
@@ -270,21 +297,21 @@ class StreamPump(Generic[Request, Response]):
             f"the client did not read for {self._config.slow_reader_timeout_s:g} s",
             reason="CLIENT_NOT_READING",
         )
-        if self._runner is not None:
-            self._runner.close(error)
+        if self._opened is not None:
+            self._opened.runner.close(error)
         try:
             async with asyncio.timeout(self._config.slow_reader_timeout_s):
-                await context.abort_with_status(RpcStatus(error, self._request_id))
+                await context.abort_with_status(RpcStatus(error, self._call.request_id))
         except aio.AbortError:
             return
         except TimeoutError:
             if self._serving is not None:
                 self._serving.cancel()
 
-    def _call_done(self, _: aio.ServicerContext[Any, Any]) -> None:
+    def _call_done(self) -> None:
         """The call is over, however: give its work up at once."""
-        if self._runner is not None:
-            self._runner.close(CancelledWorkError("the call is over"))
+        if self._opened is not None:
+            self._opened.runner.close(CancelledWorkError("the call is over"))
         self._outbox.close()
 
 
@@ -306,15 +333,6 @@ def _heard(task: "asyncio.Task[T]") -> "asyncio.Task[T]":
     """Whoever ends early does not ask how its tasks ended; without this asyncio logs that nobody did."""
     task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
     return task
-
-
-def gave_up() -> SpeechError:
-    """What calls get that are still open when the server stops."""
-    return UnavailableError(
-        "the server is shutting down and could not wait any longer; repeat what has no result on a new call",
-        reason="DRAINING",
-        retry_after_ms=1000,
-    )
 
 
 def _draining() -> SpeechError:

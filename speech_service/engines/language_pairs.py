@@ -29,13 +29,13 @@ def listed(model: ModelCapabilities) -> list[str]:
 
 
 def model_lacks_pair(
-    model: ModelCapabilities, source: str, target: str, field: str = "config.target_languages"
+    model: ModelCapabilities, source: str, target: str, option: str = "target_languages"
 ) -> UnsupportedOptionError:
     """The error for a model that the client chose and that does not have the pair."""
     problem = (
         f"model {model.name} does not translate from {source or 'an unnamed language'} to {target}"
     )
-    return UnsupportedOptionError(field, problem, listed(model))
+    return UnsupportedOptionError(option, problem, listed(model))
 
 
 def no_model_for_pair(

@@ -76,7 +76,7 @@ class Speaker(Protocol):
         ...
 
 
-def check_rate(speaking_rate: float, field_path: str = "config.speaking_rate") -> None:
+def check_rate(speaking_rate: float, option: str = "speaking_rate") -> None:
     """Refuse a rate out of range.
 
     Raises:
@@ -84,7 +84,7 @@ def check_rate(speaking_rate: float, field_path: str = "config.speaking_rate") -
     """
     if not MIN_RATE <= speaking_rate <= MAX_RATE:  # NaN is in no range.
         problem = f"{speaking_rate:g} is out of range"
-        raise InvalidOptionError(field_path, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
+        raise InvalidOptionError(option, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
 
 
 def nothing_spoken(voice: str) -> InvalidOptionError:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from speech_service.domain.audio import AudioLoss, LossKind
-from speech_service.domain.events import Action, Emit, StreamWarning
+from speech_service.domain.events import Emit, StreamWarning
 
 MAX_WARNINGS = 32
 _JOINED_MS = 100
@@ -30,7 +30,7 @@ class LostAudio:
         else:
             self._losses[-1] = joined
 
-    def warnings(self) -> Iterator[Action]:
+    def warnings(self) -> Iterator[Emit[StreamWarning]]:
         """One for each part, in order; once."""
         losses, self._losses = self._losses, []
         for loss in losses:

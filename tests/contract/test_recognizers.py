@@ -121,7 +121,7 @@ def test_a_language_that_is_forced_is_the_language_of_the_text(
         event = run(engine, work(speech, language=language))["w"]
         if isinstance(event, WorkFailed):
             assert isinstance(event.error, UnsupportedOptionError), "by name, or not at all"
-            assert event.error.option == "config.language"
+            assert event.error.option == "language"
         else:
             assert isinstance(event, WorkDone)
             assert event.hypothesis.language == language

@@ -183,11 +183,11 @@ def test_what_is_not_declared_is_refused_by_name(engine: Engine) -> None:
     if Capability.SPEAKING_RATE not in has:
         error = failed(engine, replace(work_of(engine), speaking_rate=1.5))
         assert isinstance(error, UnsupportedOptionError)
-        assert error.option == "config.speaking_rate"
+        assert error.option == "speaking_rate"
     if Capability.LEXICON not in has:
         error = failed(engine, replace(work_of(engine), lexicon=(LexiconEntry("a", "b"),)))
         assert isinstance(error, UnsupportedOptionError)
-        assert error.option == "config.lexicon"
+        assert error.option == "lexicon"
 
 
 def test_abort_forgets_at_any_step(engine: Engine) -> None:

@@ -154,7 +154,7 @@ def test_rate(speaker: Speaker, rate: float) -> None:
 def test_rate_out_of_range(speaker: Speaker, rate: float) -> None:
     with pytest.raises(InvalidOptionError) as refused:
         speak(speaker, rate=rate)
-    assert refused.value.option == "config.speaking_rate"
+    assert refused.value.option == "speaking_rate"
 
 
 def test_a_lexicon_is_heard(speaker: Speaker) -> None:

@@ -213,7 +213,7 @@ def test_marian_says_so_when_the_model_answers_nonsense() -> None:
     )
     result = engine.translate(["this is fine", "this is not"], "en", "pt")
     assert result.texts == ("this is fine", "")
-    assert result.failed[0].error.reason == "UNTRANSLATABLE_TEXT"
+    assert result.errors[1].reason == "UNTRANSLATABLE_TEXT"
 
 
 def test_marian_refuses_other_pairs(marian_engine: marian.MarianTranslator) -> None:
@@ -224,5 +224,5 @@ def test_marian_refuses_other_pairs(marian_engine: marian.MarianTranslator) -> N
 
 def test_marian_takes_text_without_a_break(marian_engine: marian.MarianTranslator) -> None:
     result = marian_engine.translate(["word " * 400, "x" * 10_000], "en", "pt")
-    assert not result.failed
+    assert not result.errors
     assert result.texts[1] == "x" * 10_000

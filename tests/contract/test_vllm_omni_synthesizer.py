@@ -246,7 +246,7 @@ def test_an_abort_closes_the_request() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "field"),
-    [({"voice": "nobody"}, "config.voice_id"), ({"language": "la"}, "config.language")],
+    [({"voice": "nobody"}, "voice_id"), ({"language": "la"}, "language")],
 )
 def test_an_unknown_voice_or_language_is_refused_by_name(
     changes: dict[str, object], field: str

@@ -80,7 +80,7 @@ def test_realtime_refuses_a_forced_language_and_declares_no_context(
 ) -> None:
     error = failure(realtime.url, work_of(language="de"), mode="realtime")
     assert isinstance(error, UnsupportedOptionError)
-    assert error.option == "config.language"
+    assert error.option == "language"
     assert realtime.connections == 0
     declared = vllm.describe(
         vllm.VllmRecognizerOptions(base_url=realtime.url, model=MODEL, mode="realtime")

@@ -1,6 +1,5 @@
 """Runs translators for the tests: work in, results out."""
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -75,17 +74,12 @@ def run(engine: Engine, *items: TranslateWork) -> dict[str, WorkEvent]:
 def result_of(event: WorkEvent) -> Result:
     assert isinstance(event, WorkDone), event
     assert isinstance(event.outcome, Translation)
-    notes = "\n".join(event.outcome.notes)
-    failed = re.findall(r"^texts\[(\d+)\] has no translation: .* \((\w+)\)$", notes, re.MULTILINE)
-    lost = re.findall(
-        r"^texts\[(\d+)\]: config.glossary\[(\d+)\] is not kept$", notes, re.MULTILINE
-    )
-    assert len(failed) + len(lost) == len(event.outcome.notes)
+    made = event.outcome
     return Result(
-        event.outcome.texts,
-        {int(index): reason for index, reason in failed},
-        [(int(index), int(entry)) for index, entry in lost],
-        event.outcome.changed,
+        made.texts,
+        {failed.text_index: failed.reason for failed in made.failed},
+        [(lost.text_index, lost.glossary_index) for lost in made.lost_terms],
+        made.changed,
     )
 
 

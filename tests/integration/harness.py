@@ -105,7 +105,7 @@ class Server:
 
     async def idle(self) -> None:
         """Wait until nothing is left of any call."""
-        admission, inline = self.app.parts.edge.admission, self.app.parts.inline
+        admission, inline = self.app.parts.admission, self.app.parts.inline
         assert inline is not None
 
         def quiet() -> bool:

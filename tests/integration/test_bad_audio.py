@@ -171,7 +171,7 @@ async def kill_every_decoder(server: Server) -> None:
 
 async def kill_the_decoder(server: Server, known: frozenset[int] = frozenset()) -> frozenset[int]:
     """As the system's memory killer does: a child of the codec process that is none of ``known``; gives them all."""
-    decoders, killed = server.app.parts.edge.decoders, set[int]()
+    decoders, killed = server.app.parts.decoders, set[int]()
 
     def done() -> bool:
         pid = decoders.zygote_pid

@@ -37,7 +37,7 @@ SMALL_WINDOW = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe",
 async def test_a_client_that_never_reads() -> None:
     async with running("stream.slow_reader_timeout_s=0.5") as server:
         before = psutil.Process().memory_info().rss
-        admission = server.app.parts.edge.admission
+        admission = server.app.parts.admission
         async with (
             aio.insecure_channel(server.target, options=SMALL_WINDOW) as own,
             server.talk() as good,
@@ -123,7 +123,7 @@ async def test_a_client_that_sends_and_vanishes() -> None:
             await talk.audio(speech(1000, 1000, 1000, 1000))
             await talk.until("speech_event")
             talks.append(talk)
-        assert server.app.parts.edge.admission.open_streams == 10
+        assert server.app.parts.admission.open_streams == 10
         await proxy.cut()
         await server.idle()
         metrics = await server.metrics()
@@ -142,7 +142,7 @@ async def test_a_client_that_vanishes_from_a_unary_call(server: Server) -> None:
             pb.RecognizeRequest(config=raw_config(), audio=audio)
         )
         reply = asyncio.ensure_future(call)
-        await until(lambda: server.app.parts.edge.admission.open_unary == 1)
+        await until(lambda: server.app.parts.admission.open_unary == 1)
         await channel.close()
         with pytest.raises(asyncio.CancelledError):
             await reply
@@ -262,4 +262,4 @@ async def test_cancel_while_a_final_is_being_computed() -> None:
             await talk.audio(speech(1000))
             await talk.send(finalize={"control_id": "c"})
             await talk.until("speech_event", kind=common.SPEECH_EVENT_KIND_BEGIN)
-        await until(lambda: server.app.parts.edge.admission.open_streams == 0)
+        await until(lambda: server.app.parts.admission.open_streams == 0)

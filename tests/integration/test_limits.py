@@ -31,7 +31,7 @@ async def test_one_stream_too_many() -> None:
             assert failure.info.metadata["max_streams"] == "2"
             await server.works()  # unary calls have a limit of their own
             await one.end()
-            await until(lambda: server.app.parts.edge.admission.open_streams == 1)
+            await until(lambda: server.app.parts.admission.open_streams == 1)
             async with server.talk() as fourth:
                 await fourth.end()
             await two.end()
@@ -49,7 +49,7 @@ def unary(server: Server, audio: bytes, **options: object) -> grpc.aio.UnaryUnar
 async def test_one_unary_call_too_many() -> None:
     async with running("server.max_unary=1", models=[fake_model(step_ms=200)]) as server:
         first = asyncio.ensure_future(unary(server, speech(1000)))
-        await until(lambda: server.app.parts.edge.admission.open_unary == 1)
+        await until(lambda: server.app.parts.admission.open_unary == 1)
         failure = refused(await failure_of(unary(server, speech(1000))), "TOO_MANY_CALLS")
         assert failure.info.metadata["max_unary"] == "1"
         assert (await first).results
@@ -79,7 +79,7 @@ async def test_a_deadline_ends_the_call_and_its_waiting_work() -> None:
     model = fake_model(step_ms=300, max_batch=1)
     async with running(models=[model]) as server:
         first = asyncio.ensure_future(unary(server, speech(1000)))
-        await until(lambda: server.app.parts.edge.admission.open_unary == 1)
+        await until(lambda: server.app.parts.admission.open_unary == 1)
         with pytest.raises(aio.AioRpcError) as caught:
             await unary(server, speech(1000), timeout=0.1)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -89,7 +89,7 @@ async def test_a_deadline_ends_the_call_and_its_waiting_work() -> None:
             with pytest.raises(aio.AioRpcError) as caught:
                 await talk.rest()
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await until(lambda: server.app.parts.edge.admission.open_streams == 0)
+        await until(lambda: server.app.parts.admission.open_streams == 0)
         assert (await first).results
         await server.idle()
         metrics = await server.metrics()

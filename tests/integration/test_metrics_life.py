@@ -308,7 +308,7 @@ async def open_streams_are_counted(server: Server) -> None:
         await talk.until("session_started")
         assert (await Page.of(server)).value("speech_active_streams") == 1
         await talk.end()
-    await until(lambda: not server.app.parts.edge.admission.open_streams)
+    await until(lambda: not server.app.parts.admission.open_streams)
     assert (await Page.of(server)).value("speech_active_streams") == 0
 
 
@@ -336,7 +336,7 @@ async def the_worker_is_killed(server: Server, before: Page) -> None:
 
 
 async def what_is_refused_is_counted(server: Server) -> None:
-    server.app.parts.edge.admission.close()
+    server.app.parts.admission.close()
     refused = pb.RecognizeRequest(config=raw_config(), audio=SAID)
     await failure_of(server.recognition.Recognize(refused, timeout=WAIT_S))
     assert (await Page.of(server)).value("speech_shed_total", reason="draining") == 1

@@ -100,7 +100,7 @@ def check(event: WorkEvent, item: TranslateWork) -> None:
     assert isinstance(event.outcome, Translation)
     assert event.timing.decode_steps >= 1
     assert len(event.outcome.texts) == len(item.texts)
-    assert event.outcome.texts.count("") == len(event.outcome.notes)
+    assert event.outcome.texts.count("") == len(event.outcome.failed)
 
 
 def test_one_text_comes_back(engine: ServerEngine) -> None:

@@ -202,7 +202,7 @@ async def test_health_and_drain_through_admin() -> None:
             async with server.talk() as late:  # within the notice: admitted, and told
                 await late.until("going_away")
                 await late.end()
-            await until(lambda: server.app.parts.edge.admission.draining)
+            await until(lambda: server.app.parts.admission.draining)
             async with server.talk() as refused:
                 failure = await refused.fails()
             failure.is_("UNAVAILABLE", "DRAINING", "RetryInfo")
@@ -221,7 +221,7 @@ async def test_a_drain_ends_every_stream_by_itself() -> None:
         async with server.talk() as talk:
             await talk.audio(speech(1000))
             await talk.until("speech_event")
-            await until(lambda: server.app.parts.edge.admission.open_streams == 2)
+            await until(lambda: server.app.parts.admission.open_streams == 2)
             server.app.stop()
             failure = await talk.fails()
             failure.is_("UNAVAILABLE", "DRAINING", "RetryInfo")

@@ -146,7 +146,7 @@ async def test_a_slow_reader_pauses_synthesis() -> None:
         inline = server.app.parts.inline
         assert inline is not None
         made: list[Any] = []
-        submitter = server.app.parts.edge.submitter
+        submitter = server.app.parts.tools.submitter
         submit = submitter.submit
 
         def counted(work: Any, on_event: Any) -> None:

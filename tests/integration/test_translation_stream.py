@@ -250,7 +250,7 @@ async def test_a_server_that_drains_translates_what_it_has() -> None:
         await talk.text("One is one. Two is two. Three")
         await talk.until("session_started")
         await asyncio.sleep(0.05)
-        server.app.parts.edge.admission.drain_streams()
+        server.app.parts.admission.drain_streams()
         failure = await talk.fails()
         assert failure.reason == "DRAINING"
         assert len(talk.translations()) == 3

@@ -43,7 +43,11 @@ class VoiceCatalog:
         self._catalog = catalog
         self._made = made or MadeVoices(0)
         self._default = config.default_voice
-        self._aliases: Mapping[str, str] = config.aliases
+        self.aliases: Mapping[str, str] = config.aliases
+
+    async def refresh(self) -> None:
+        """Take in the voices that other front ends have made or deleted. Never fails."""
+        await self._made.refresh()
 
     @property
     def voices(self) -> Sequence[ListedVoice]:
@@ -77,7 +81,7 @@ class VoiceCatalog:
         """The voice of that id, if a client made it."""
         return self._made.get(voice_id)
 
-    def maker(self, wanted: Capability, name: str, field: str) -> ModelCapabilities:
+    def maker(self, wanted: Capability, name: str, option: str) -> ModelCapabilities:
         """The synthesizer that makes voices: the one of that name, or, for an empty one, the default one or the first
         that can.
 
@@ -88,16 +92,16 @@ class VoiceCatalog:
         """
         able = [m for m in self._synthesizers() if wanted in m.capabilities]
         if not able:
-            raise no_cloning(field, _MAKERS[wanted])
+            raise no_cloning(option, _MAKERS[wanted])
         if not name:
             return next(filter(self._catalog.is_default, able), able[0])
         model = self._catalog.find(name, ModelKind.SYNTHESIZER)
         if model not in able:
             problem = f"model {name} is none that {_MAKERS[wanted]}"
-            raise UnsupportedOptionError(field, problem, [m.name for m in able])
+            raise UnsupportedOptionError(option, problem, [m.name for m in able])
         return model
 
-    def resolve(self, voice_id: str, model: ModelCapabilities, field: str) -> Voice:
+    def resolve(self, voice_id: str, model: ModelCapabilities) -> Voice:
         """The voice that a request to ``model`` means; an empty id is the default.
 
         Raises:
@@ -111,30 +115,32 @@ class VoiceCatalog:
         if made is not None:
             if made.voice.model != model.name:
                 problem = f"{voice_id!r} is no voice of model {model.name}"
-                raise UnsupportedOptionError(field, problem, [f"model {made.voice.model}"])
+                raise UnsupportedOptionError("voice_id", problem, [f"model {made.voice.model}"])
             return made.voice
         if not voices:
-            raise PreconditionError(field, f"model {model.name} has no voice", reason="NO_VOICE")
+            raise PreconditionError(
+                "voice_id", f"model {model.name} has no voice", reason="NO_VOICE"
+            )
         if not voice_id:
             return self._default_of(model)
-        if voice_id not in voices and voice_id in self._aliases:
-            voice_id = self._aliases[voice_id] or self._default_of(model).voice_id
+        if voice_id not in voices and voice_id in self.aliases:
+            voice_id = self.aliases[voice_id] or self._default_of(model).voice_id
         if voice_id in voices:
             return voices[voice_id]
         shown = voice_id[:MAX_SHOWN_CHARACTERS]
         if voice_id in model.absent_voices:
             problem = f"{shown!r} is not in the package of {model.name}, and nothing is downloaded"
-            raise UnsupportedOptionError(field, problem, sorted(voices))
+            raise UnsupportedOptionError("voice_id", problem, sorted(voices))
         if any(voice_id == v.voice_id for m in self._synthesizers() for v in m.voices):
             problem = f"{shown!r} is no voice of model {model.name}"
-            raise UnsupportedOptionError(field, problem, sorted(voices))
+            raise UnsupportedOptionError("voice_id", problem, sorted(voices))
         raise _not_found(voice_id, list(voices))
 
     def check(self) -> tuple[str, str] | None:
         """The first key of the configuration that names no voice, with that voice; None: all is well."""
         known = {v.voice_id for m in self._synthesizers() for v in m.voices}
         named = {"default_voice": self._default}
-        named |= {f"aliases.{alias}": meant for alias, meant in self._aliases.items()}
+        named |= {f"aliases.{alias}": meant for alias, meant in self.aliases.items()}
         return next(((key, v) for key, v in named.items() if v and v not in known), None)
 
     def _synthesizers(self) -> list[ModelCapabilities]:
@@ -145,7 +151,7 @@ class VoiceCatalog:
 
     def _meant(self, alias: str) -> str:
         """The voice id behind an alias; of an empty one the default model's default."""
-        meant = self._aliases.get(alias)
+        meant = self.aliases.get(alias)
         if meant != "":
             return meant or ""
         synthesizers = self._synthesizers()
@@ -155,14 +161,14 @@ class VoiceCatalog:
     def _aliases_of(self, voice_id: str) -> tuple[str, ...]:
         known = {v.voice_id for m in self._synthesizers() for v in m.voices}
         return tuple(
-            sorted(a for a in self._aliases if a not in known and self._meant(a) == voice_id)
+            sorted(a for a in self.aliases if a not in known and self._meant(a) == voice_id)
         )
 
 
-def no_cloning(field: str, what: str) -> PreconditionError:
+def no_cloning(option: str, what: str) -> PreconditionError:
     """The error for a voice that no loaded model can make."""
     return PreconditionError(
-        field,
+        option,
         f"no loaded model {what}; a model of the {CLONING_MODELS} family does, load one",
         reason="NO_MODEL_FOR_VOICE",
     )

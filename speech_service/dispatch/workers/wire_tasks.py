@@ -16,7 +16,13 @@ from speech_service.domain.alignment import (
 from speech_service.domain.audio import Samples
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis, Repair, RepairKind
-from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
+from speech_service.domain.translation import (
+    FailedText,
+    GlossaryEntry,
+    LanguageGuess,
+    LostTerm,
+    Translation,
+)
 from speech_service.domain.work import (
     AlignWork,
     IdentifyWork,
@@ -276,8 +282,19 @@ def put_outcome(message: pb.WorkDone, outcome: Outcome) -> None:
         case Alignment(units, unaligned):
             aligned = pb.Aligned(units=map(_unit, units), unaligned=map(_span, unaligned))
             message.aligned.CopyFrom(aligned)
-        case Translation(texts, notes, changed):
-            translated = pb.Translated(texts=texts, notes=notes, changed=changed)
+        case Translation(texts, failed, lost_terms, changed):
+            translated = pb.Translated(
+                texts=texts,
+                failed=[
+                    pb.FailedText(text_index=f.text_index, reason=f.reason, message=f.message)
+                    for f in failed
+                ],
+                lost_terms=[
+                    pb.LostTerm(text_index=t.text_index, glossary_index=t.glossary_index)
+                    for t in lost_terms
+                ],
+                changed=changed,
+            )
             message.translated.CopyFrom(translated)
         case LanguagesFound(guesses):
             message.identified.CopyFrom(pb.Identified(texts=map(_guesses, guesses)))
@@ -305,7 +322,9 @@ def take_outcome(message: pb.WorkDone) -> Outcome:
             return Alignment(units, tuple(map(_take_span, message.aligned.unaligned)))
         case "translated":
             done = message.translated
-            return Translation(tuple(done.texts), tuple(done.notes), tuple(done.changed))
+            failed = tuple(FailedText(f.text_index, f.reason, f.message) for f in done.failed)
+            lost = tuple(LostTerm(t.text_index, t.glossary_index) for t in done.lost_terms)
+            return Translation(tuple(done.texts), failed, lost, tuple(done.changed))
         case "identified":
             return LanguagesFound(tuple(map(_take_guesses, message.identified.texts)))
         case None:

@@ -14,8 +14,9 @@ from speech.admin.v1 import model_admin_service_pb2 as pb
 from speech.admin.v1 import model_admin_service_pb2_grpc
 from speech.v1 import model_service_pb2
 from speech_service import __version__
-from speech_service.calls.audio_cache import LruCache
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.admission import Admission
+from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.speech.audio_cache import AudioCache, LruCache, VoicePromptCache
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.models import ModelStatus
 from speech_service.edge.v1.common import duration_ms, names
@@ -33,7 +34,10 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
 
     def __init__(
         self,
-        parts: EdgeParts,
+        catalog: ModelCatalog,
+        admission: Admission,
+        audio: AudioCache,
+        prompts: VoicePromptCache,
         control: ModelControl,
         drain: Callable[[float | None], None],
         started_s: float,
@@ -42,12 +46,12 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
 
         ``started_s``: when the server started, seconds since the epoch.
         """
-        self._catalog = parts.catalog
+        self._catalog = catalog
         self._control = control
-        self._admission = parts.admission
+        self._admission = admission
         self._caches: Mapping[pb.CacheKind.ValueType, LruCache[Any]] = {
-            pb.CACHE_KIND_SYNTHESIS_AUDIO: parts.audio_cache,
-            pb.CACHE_KIND_VOICE_PROMPT: parts.prompt_cache,
+            pb.CACHE_KIND_SYNTHESIS_AUDIO: audio,
+            pb.CACHE_KIND_VOICE_PROMPT: prompts,
         }
         self._drain = drain
         self._started = Timestamp()

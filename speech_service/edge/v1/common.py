@@ -1,7 +1,8 @@
 """Protobuf to domain and back, for what all services share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -53,6 +54,12 @@ _SPEECH_EVENTS = {
     events.SpeechEventKind.BEGIN: common_pb2.SPEECH_EVENT_KIND_BEGIN,
     events.SpeechEventKind.END: common_pb2.SPEECH_EVENT_KIND_END,
 }
+_LENIENT = {
+    common_pb2.OPTION_HANDLING_UNSPECIFIED: False,
+    common_pb2.OPTION_HANDLING_STRICT: False,
+    common_pb2.OPTION_HANDLING_LENIENT: True,
+}
+Value = TypeVar("Value")
 MAX_CONTROL_ID_CHARACTERS = 64
 UINT32_MAX = 2**32 - 1
 
@@ -60,6 +67,35 @@ UINT32_MAX = 2**32 - 1
 def names(values: Sequence[str], prefix: str) -> str:
     """Enum values for an error message, without their prefix and the zero value."""
     return ", ".join(v.removeprefix(prefix) for v in values if not v.endswith("_UNSPECIFIED"))
+
+
+class EnumNames(Protocol):
+    """An enum of the contract."""
+
+    def keys(self) -> Sequence[str]:
+        """Its names; the first says that nothing was set."""
+        ...
+
+
+def enum_value(table: Mapping[Any, Value], value: int, enum: EnumNames, field: str) -> Value:
+    """What an enum value means.
+
+    Raises:
+        InvalidFieldError: nobody knows it.
+    """
+    if value not in table:
+        prefix = enum.keys()[0].removesuffix("UNSPECIFIED")
+        raise InvalidFieldError(field, "is unknown", names(enum.keys(), prefix))
+    return table[value]
+
+
+def is_lenient(value: int, field: str) -> bool:
+    """Whether what a model lacks is to be left out with a warning.
+
+    Raises:
+        InvalidFieldError: it is no way to handle options.
+    """
+    return enum_value(_LENIENT, value, common_pb2.OptionHandling, field)
 
 
 def audio_format(message: audio_pb2.AudioFormat, field: str, *, packets: bool) -> AudioFormat:
@@ -127,12 +163,17 @@ def duration_ms(message: Duration, field: str, minimum_ms: float, maximum_ms: fl
     Raises:
         InvalidFieldError: outside the range.
     """
-    value_ms = message.seconds * 1000 + message.nanos / 1e6
+    value_ms = to_ms(message)
     if not minimum_ms <= value_ms <= maximum_ms:
         raise InvalidFieldError(
             field, f"is {value_ms / 1000:g} s", f"{minimum_ms / 1000:g} to {maximum_ms / 1000:g} s"
         )
     return value_ms
+
+
+def to_ms(message: Duration) -> float:
+    """A duration in milliseconds, whatever it is."""
+    return message.seconds * 1000 + message.nanos / 1e6
 
 
 def to_duration(value_ms: float) -> Duration:
@@ -214,10 +255,13 @@ def progress(event: events.Progress) -> common_pb2.Progress:
 
 def warning(event: events.StreamWarning, fields: Fields) -> common_pb2.Warning:
     """Domain to wire."""
+    message, path = event.message, fields.path(event.option)
+    if event.cause is not None:
+        message = message.replace(event.cause.message, fields.error(event.cause).message, 1)
     return common_pb2.Warning(
         reason=event.reason,
-        field=fields.path(event.option),
-        message=event.message,
+        field=path,
+        message=message.replace("{option}", path, 1),
         start_ms=event.start_ms,
         end_ms=event.end_ms,
     )
@@ -252,19 +296,6 @@ def latency(value: events.LatencySummary) -> common_pb2.Latency:
 def session_ended(event: events.SessionEnded) -> common_pb2.SessionEnded:
     """Domain to wire."""
     return common_pb2.SessionEnded(usage=usage(event.usage), latency=latency(event.latency))
-
-
-def summary_trailers(event: events.SessionEnded) -> tuple[tuple[str, str], ...]:
-    """Usage and latency as trailing metadata, for clients and meshes that look only there."""
-    value = event.latency
-    stages = {
-        "queue": value.queue_ms,
-        "encode": value.encode_ms,
-        "decode": value.decode_ms,
-        "total": value.total_ms,
-    }
-    timing = ", ".join(f"{name};dur={ms:.1f}" for name, ms in stages.items())
-    return (("server-timing", timing), ("x-speech-audio-ms", str(event.usage.audio_in_ms)))
 
 
 def _ceil(value: float | None) -> int | None:

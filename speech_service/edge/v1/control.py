@@ -1,7 +1,7 @@
 """Control messages: what is wrong with one costs its own work, and is told in its ack."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.events import Action, ControlKind
@@ -9,13 +9,16 @@ from speech_service.edge.fields import Fields, limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.synthesis.results import MAX_CONTEXT_ID_CHARACTERS
 
+Event = TypeVar("Event")
+Event_co = TypeVar("Event_co", covariant=True)
 
-class Refusing(Protocol):
+
+class Refusing(Protocol[Event_co]):
     """A session that acknowledges control messages."""
 
     def refuse(
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
-    ) -> list[Action]:
+    ) -> Sequence[Action[Event_co]]:
         """Acknowledge a message that is not carried out, in its turn."""
         ...
 
@@ -26,12 +29,12 @@ def control_fields(kind: ControlKind) -> Fields:
 
 
 def control_actions(
-    session: Refusing,
+    session: Refusing[Event],
     kind: ControlKind,
     control_id: str,
-    act: Callable[[str], list[Action]],
+    act: Callable[[str], Sequence[Action[Event]]],
     context_id: str = "",
-) -> list[Action]:
+) -> Sequence[Action[Event]]:
     """What a control message asks for: ``act`` with its checked id; or its refusal, where an id is too long."""
     try:
         check_context_id(context_id, f"{kind.value}.context_id")
@@ -43,12 +46,12 @@ def control_actions(
 
 
 def refusal(
-    session: Refusing,
+    session: Refusing[Event],
     kind: ControlKind,
     control_id: str,
     error: SpeechError,
     context_id: str = "",
-) -> list[Action]:
+) -> Sequence[Action[Event]]:
     """The ack of a message that is not carried out; ids that are too long come back cut."""
     shown_id = control_id[: convert.MAX_CONTROL_ID_CHARACTERS]
     with control_fields(kind).named():

@@ -7,11 +7,13 @@ from grpc import aio
 
 from speech.v1 import voice_service_pb2 as pb
 from speech.v1 import voice_service_pb2_grpc
-from speech_service.calls.call import new_id
-from speech_service.calls.model_catalog import MAX_SHOWN_CHARACTERS
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.admission import Admission
+from speech_service.calls.model_catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
+from speech_service.calls.requests.voice_prompt import VoiceRecordings, checked_description
 from speech_service.calls.voices.catalog import ListedVoice, VoiceCatalog
 from speech_service.calls.voices.files import VOICE_ID, MadeVoice
+from speech_service.calls.voices.store import MadeVoices
+from speech_service.domain.call import new_id
 from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
@@ -24,7 +26,7 @@ from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import MAX_NAME_CHARACTERS
-from speech_service.edge.v1.voice_prompt import check_design, read_prompt
+from speech_service.edge.v1.synthesis.config import recorded_voice
 
 ServicerContext = aio.ServicerContext[Any, Any]
 
@@ -47,9 +49,19 @@ _GENDERS = {
 class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
     """speech.v1.VoiceService."""
 
-    def __init__(self, parts: EdgeParts) -> None:
-        self._parts = parts
-        self._voices = VoiceCatalog(parts.catalog, parts.config.synthesis, parts.voices)
+    def __init__(
+        self,
+        catalog: ModelCatalog,
+        admission: Admission,
+        voices: VoiceCatalog,
+        made: MadeVoices,
+        recordings: VoiceRecordings,
+    ) -> None:
+        self._catalog = catalog
+        self._admission = admission
+        self._voices = voices
+        self._made = made
+        self._recordings = recordings
 
     async def ListVoices(  # noqa: N802 - the name on the wire
         self, request: pb.ListVoicesRequest, context: ServicerContext
@@ -62,8 +74,8 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         if request.page_size > MAX_PAGE:
             raise InvalidFieldError("page_size", f"is {request.page_size}", f"at most {MAX_PAGE}")
         if request.model:
-            self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
-        await self._parts.voices.refresh()
+            self._catalog.find(request.model, ModelKind.SYNTHESIZER)
+        await self._voices.refresh()
         found = [listed for listed in self._voices.voices if _matches(listed, request)]
         ids = [listed.voice.voice_id for listed in found]
         first = 0
@@ -83,7 +95,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         """One voice by id or alias."""
         del context
         _present(request.voice_id)
-        await self._parts.voices.refresh()
+        await self._voices.refresh()
         return pb.GetVoiceResponse(voice=_message(self._voices.get(request.voice_id)))
 
     async def CreateVoice(  # noqa: N802 - the name on the wire
@@ -91,21 +103,22 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
     ) -> pb.CreateVoiceResponse:
         """Keep what a voice is made from. Its model makes it with the first text that it speaks."""
         del context
-        with self._parts.admission.unary():
-            await self._parts.voices.refresh()
+        with self._admission.unary():
+            await self._voices.refresh()
             self._check_new(request)
             prompt, design = None, ""
             match request.WhichOneof("source"):
                 case "prompt":
-                    prompt = await read_prompt(self._parts, request.prompt, "prompt")
+                    recorded = recorded_voice(request.prompt, "prompt")
+                    prompt = await self._recordings.read(recorded, "prompt")
                     model = self._voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
                 case "design":
-                    design = check_design(request.design, "design")
+                    design = checked_description(request.design.description, "design")
                     model = self._voices.maker(Capability.VOICE_DESIGN, request.model, "design")
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")
             made = MadeVoice(_new_voice(request, model), prompt, design)
-            await self._parts.voices.add(made)
+            await self._made.add(made)
             return pb.CreateVoiceResponse(voice=_message(self._voices.get(made.voice.voice_id)))
 
     async def DeleteVoice(  # noqa: N802 - the name on the wire
@@ -114,13 +127,13 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         """What was made can be deleted; built-in voices stay. A stream that speaks with it goes on to its end."""
         del context
         _present(request.voice_id)
-        await self._parts.voices.refresh()
+        await self._voices.refresh()
         voice = self._voices.get(request.voice_id).voice
         if voice.voice_id != request.voice_id:
             hint = f"It is an alias of {voice.voice_id}."
             raise ResourceNotFoundError("voice", request.voice_id[:MAX_SHOWN_CHARACTERS], hint)
         if self._voices.made(voice.voice_id) is not None:
-            await self._parts.voices.remove(voice.voice_id)
+            await self._made.remove(voice.voice_id)
             return pb.DeleteVoiceResponse()
         message = f"voice {voice.voice_id} comes with its model and stays; "
         message += "only voices that CreateVoice made with a Qwen3-TTS model can be deleted"
@@ -132,10 +145,10 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         if voice_id and not VOICE_ID.fullmatch(voice_id):
             raise InvalidFieldError("voice_id", "is malformed", "1 to 64 of a-z 0-9 - _")
         taken = {listed.voice.voice_id for listed in self._voices.voices}
-        if voice_id in taken or voice_id in self._parts.config.synthesis.aliases:
+        if voice_id in taken or voice_id in self._voices.aliases:
             raise ResourceExistsError("voice", voice_id)
         if request.model:
-            self._parts.catalog.find(request.model, ModelKind.SYNTHESIZER)
+            self._catalog.find(request.model, ModelKind.SYNTHESIZER)
         for name in ("display_name", "description"):
             if len(getattr(request, name)) > _MAX_TEXT_CHARACTERS:
                 raise limit_exceeded(name, "max_characters", _MAX_TEXT_CHARACTERS)

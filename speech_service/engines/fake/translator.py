@@ -16,7 +16,6 @@ from speech_service.domain.translation import GlossaryEntry
 from speech_service.domain.work import TranslateWork, Work, WorkEvent, WorkFailed
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translation_job import (
-    FailedText,
     TranslatedTexts,
     check_text,
     finished,
@@ -90,7 +89,7 @@ class _FakeTranslation:
     work: TranslateWork
     fails: bool
     texts: list[str]
-    failed: list[FailedText]
+    errors: dict[int, SpeechError]
 
 
 class FakeTranslator:
@@ -113,7 +112,7 @@ class FakeTranslator:
         self._admitted += 1
         every = self._options.fail_every
         self._items[work.work_id] = _FakeTranslation(
-            work, every > 0 and self._admitted % every == 0, [], []
+            work, every > 0 and self._admitted % every == 0, [], {}
         )
 
     def step(self) -> Sequence[WorkEvent]:
@@ -139,7 +138,7 @@ class FakeTranslator:
         text = item.work.texts[index]
         error = check_text(text, index) or self._refusal(text)
         if error is not None:
-            item.failed.append(FailedText(index, error))
+            item.errors[index] = error
         item.texts.append("" if error else self._answer(text, item.work))
 
     def _answer(self, text: str, work: TranslateWork) -> str:
@@ -159,7 +158,7 @@ class FakeTranslator:
         work = item.work
         if item.fails:
             return WorkFailed(work.work_id, InternalError("the fake translator was told to fail"))
-        result = TranslatedTexts(tuple(item.texts), tuple(item.failed))
+        result = TranslatedTexts(tuple(item.texts), item.errors)
         return finished(work, result, steps=len(work.texts))
 
 

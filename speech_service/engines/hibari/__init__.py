@@ -88,7 +88,7 @@ def voices(options: HibariOptions) -> tuple[Voice, ...]:
     return (heart,)
 
 
-def check_voice(voice: str, field: str = "config.voice_id") -> None:
+def check_voice(voice: str, option: str = "voice_id") -> None:
     """Refuse every voice but the bundled one.
 
     Raises:
@@ -99,7 +99,7 @@ def check_voice(voice: str, field: str = "config.voice_id") -> None:
     problem = f"hibari has no voice {voice!r}"
     if voice in DOWNLOADED_VOICES:
         problem = f"hibari's voice {voice!r} is not in its package but on a model hub, and nothing is downloaded here"
-    raise UnsupportedOptionError(field, problem, [VOICE])
+    raise UnsupportedOptionError(option, problem, [VOICE])
 
 
 def build(options: HibariOptions, shared: SharedModels) -> Engine:

@@ -74,7 +74,7 @@ _ARPABET_STRESS = {"0": "", "1": "ˈ", "2": "ˌ"}
 _UNSTRESSED = {"AH": "ə", "ER": "əɹ"}
 
 
-def from_ipa(pronunciation: str, field: str) -> str:
+def from_ipa(pronunciation: str, option: str) -> str:
     """Phonemes of the model for a pronunciation in IPA, or in the model's own alphabet.
 
     Raises:
@@ -86,13 +86,13 @@ def from_ipa(pronunciation: str, field: str) -> str:
     for char in text:
         if char not in SYMBOLS:
             name = unicodedata.name(char, f"U+{ord(char):04X}")
-            raise InvalidOptionError(field, f"the model has no {char!r} ({name})", _listed())
+            raise InvalidOptionError(option, f"the model has no {char!r} ({name})", _listed())
     if not any(char in _VOWELS or char in _CONSONANTS for char in text):
-        raise InvalidOptionError(field, "holds no sound", _listed())
+        raise InvalidOptionError(option, "holds no sound", _listed())
     return _stress_before_vowels(text)
 
 
-def from_arpabet(pronunciation: str, field: str) -> str:
+def from_arpabet(pronunciation: str, option: str) -> str:
     """Phonemes of the model for ARPAbet phones that are separated by spaces, with or without stress digits.
 
     Raises:
@@ -103,12 +103,12 @@ def from_arpabet(pronunciation: str, field: str) -> str:
         name, digit = (phone[:-1], phone[-1]) if phone[-1] in _ARPABET_STRESS else (phone, "")
         if name not in _ARPABET:
             raise InvalidOptionError(
-                field, f"the model has no phone {phone!r}", ", ".join(_ARPABET)
+                option, f"the model has no phone {phone!r}", ", ".join(_ARPABET)
             )
         symbol = _UNSTRESSED.get(name, _ARPABET[name]) if digit == "0" else _ARPABET[name]
         out.append(_ARPABET_STRESS.get(digit, "") + symbol)
     if not out:
-        raise InvalidOptionError(field, "holds no phone", ", ".join(_ARPABET))
+        raise InvalidOptionError(option, "holds no phone", ", ".join(_ARPABET))
     return "".join(out)
 
 

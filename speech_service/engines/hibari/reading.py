@@ -141,7 +141,7 @@ class PhonemeReader:
         self._options = options
 
     def pronunciations(
-        self, lexicon: Sequence[LexiconEntry], field: str = "config.lexicon"
+        self, lexicon: Sequence[LexiconEntry], option: str = "lexicon"
     ) -> Mapping[str, str]:
         """Phonemes of each term, by the term in lower case.
 
@@ -149,7 +149,7 @@ class PhonemeReader:
             InvalidOptionError: a term is blank, or a pronunciation is not in its alphabet or not in the model's.
         """
         return {
-            entry.term.strip().lower(): self._pronunciation(entry, f"{field}[{index}]")
+            entry.term.strip().lower(): self._pronunciation(entry, f"{option}[{index}]")
             for index, entry in enumerate(lexicon)
         }
 
@@ -167,18 +167,18 @@ class PhonemeReader:
         words, unspoken = _match_words(text, groups)
         return PhonemeReading(phonemes, self._part_ends(spoken, len(phonemes)), words, unspoken)
 
-    def _pronunciation(self, entry: LexiconEntry, field: str) -> str:
+    def _pronunciation(self, entry: LexiconEntry, option: str) -> str:
         if not entry.term.strip():
-            raise InvalidOptionError(f"{field}.term", "is blank")
-        path = f"{field}.pronunciation"
+            raise InvalidOptionError(f"{option}.term", "is blank")
+        within = f"{option}.pronunciation"
         if entry.alphabet == "arpabet":
-            return from_arpabet(entry.pronunciation, path)
+            return from_arpabet(entry.pronunciation, within)
         if entry.alphabet == "ipa":
-            return from_ipa(entry.pronunciation, path)
+            return from_ipa(entry.pronunciation, within)
         groups = self._groups(entry.pronunciation, {})
         phonemes = " ".join(group.phonemes for group in groups if group.phonemes)
         if not _has_sound(phonemes):
-            raise InvalidOptionError(path, "cannot be read", "plain letters")
+            raise InvalidOptionError(within, "cannot be read", "plain letters")
         return phonemes
 
     def _groups(self, text: str, pronunciations: Mapping[str, str]) -> list[_Group]:

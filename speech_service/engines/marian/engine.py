@@ -30,7 +30,6 @@ from speech_service.engines.model_files import ModelFileError, package_folder, v
 from speech_service.engines.runtimes.lasting_import import lasting_import
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translation_job import (
-    FailedText,
     TranslatedTexts,
     check_text,
     finished,
@@ -217,7 +216,7 @@ class MarianTranslator:
         direction = self._direction(source, target)
         terms = terms_for(glossary, target)
         results: list[str] = []
-        failed: list[FailedText] = []
+        errors: dict[int, SpeechError] = {}
         changed: list[int] = []
         for index, text in enumerate(texts):
             try:
@@ -228,9 +227,9 @@ class MarianTranslator:
                 results.append(translation)
                 changed += [] if is_kept else [index]
             except SpeechError as error:
-                failed.append(FailedText(index, error))
+                errors[index] = error
                 results.append("")
-        return TranslatedTexts(tuple(results), tuple(failed), changed=tuple(changed))
+        return TranslatedTexts(tuple(results), errors, changed=tuple(changed))
 
     def _advance(self, item: _MarianItem) -> WorkEvent | None:
         begin_s = time.perf_counter()
@@ -255,7 +254,7 @@ class MarianTranslator:
                 return direction
         pairs = [f"{a} to {b}" for a, b in LANGUAGE_PAIRS]
         problem = f"is not translated from {source} by this model"
-        raise UnsupportedOptionError("config.target_languages", problem, pairs)
+        raise UnsupportedOptionError("target_languages", problem, pairs)
 
     def _text(
         self, loaded: LoadedDirection, text: str, index: int, terms: Sequence[Term]

@@ -187,7 +187,7 @@ class QwenAsrRecognizer:
 def _check_language(language: str) -> None:
     if language and language not in NAMES:
         problem = f"{language[:35]!r} is no language of Qwen3-ASR"
-        raise UnsupportedOptionError("config.language", problem, tuple(NAMES))
+        raise UnsupportedOptionError("language", problem, tuple(NAMES))
 
 
 def _language(work: RecognizeWork, names: str) -> str:

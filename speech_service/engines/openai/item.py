@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from speech_service.domain.errors import SpeechError, UnavailableError
+from speech_service.domain.translation import LostTerm
 from speech_service.domain.work import TranslateWork, WorkDone, WorkFailed
 from speech_service.engines.model_server.client import Deadline, RefusedError
 from speech_service.engines.openai import OpenAiOptions
 from speech_service.engines.openai.client import ChatClient
 from speech_service.engines.translation_job import (
-    FailedText,
-    LostTerm,
     TranslatedTexts,
     check_text,
     finished,
@@ -230,7 +229,7 @@ class OpenAiItem:
         changed = {unit.text_index for unit in units if unit.is_changed} - errors.keys()
         return TranslatedTexts(
             tuple(texts),
-            tuple(FailedText(index, errors[index]) for index in sorted(errors)),
+            {index: errors[index] for index in sorted(errors)},
             tuple(LostTerm(*pair) for pair in sorted(lost)),
             tuple(sorted(changed)),
         )

@@ -32,7 +32,7 @@ def checked(work: SynthesizeWork, abilities: Abilities) -> SpeechRequest:
     check(work, abilities)
     if work.language and work.language not in abilities.languages:
         problem = f"{work.language[:35]!r} is no language of this model"
-        raise UnsupportedOptionError("config.language", problem, abilities.languages)
+        raise UnsupportedOptionError("language", problem, abilities.languages)
     text = clean(work.text)
     if not is_speakable(text):
         raise nothing_spoken(work.voice)

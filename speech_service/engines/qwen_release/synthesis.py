@@ -42,7 +42,7 @@ def name_of(tag: str, names: Collection[str]) -> str:
     name = NAMES.get(tag)
     if name is None or name not in names:
         problem = f"{tag[:35]!r} is no language of this model"
-        raise UnsupportedOptionError("config.language", problem, tags_of(names))
+        raise UnsupportedOptionError("language", problem, tags_of(names))
     return name
 
 
@@ -143,26 +143,26 @@ def _check_voice(work: SynthesizeWork, abilities: Abilities) -> None:
     if abilities.kind is TtsKind.CUSTOM_VOICE:
         if work.voice not in abilities.voices:
             problem = f"{work.voice[:64]!r} is no voice of this model"
-            raise UnsupportedOptionError("config.voice_id", problem, abilities.voices)
+            raise UnsupportedOptionError("voice_id", problem, abilities.voices)
     elif work.voice:
         problem = f"{work.voice[:64]!r} is no voice of this model, which has none of its own"
-        raise UnsupportedOptionError("config.voice_id", problem, ("none",))
+        raise UnsupportedOptionError("voice_id", problem, ("none",))
     if abilities.kind is TtsKind.VOICE_DESIGN and not work.instruct.strip():
         problem = "is not set; this model speaks with a voice that is described"
-        raise InvalidOptionError("config.design", problem, "a description of the voice")
+        raise InvalidOptionError("design", problem, "a description of the voice")
     if abilities.kind is TtsKind.BASE and work.voice_prompt is None:
         problem = "this model speaks with the voice of a recording, and none is given"
-        raise PreconditionError("config.inline_prompt", problem, reason="NO_VOICE")
+        raise PreconditionError("inline_prompt", problem, reason="NO_VOICE")
 
 
 def _check_options(work: SynthesizeWork, abilities: Abilities) -> None:
     if work.voice_prompt is not None and abilities.kind is not TtsKind.BASE:
         problem = f"a {abilities.kind.value} model does not clone voices"
-        raise UnsupportedOptionError("config.inline_prompt", problem, ("none",))
+        raise UnsupportedOptionError("inline_prompt", problem, ("none",))
     if work.instruct.strip() and not abilities.follows_instructions:
         problem = "the model follows no instructions"
-        raise UnsupportedOptionError("config.style_instruction", problem, ("none",))
+        raise UnsupportedOptionError("style_instruction", problem, ("none",))
     if work.speaking_rate != 1.0:
-        raise UnsupportedOptionError("config.speaking_rate", "the model has one pace", ("1.0",))
+        raise UnsupportedOptionError("speaking_rate", "the model has one pace", ("1.0",))
     if work.lexicon:
-        raise UnsupportedOptionError("config.lexicon", "the model takes none", ("none",))
+        raise UnsupportedOptionError("lexicon", "the model takes none", ("none",))

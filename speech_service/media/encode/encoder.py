@@ -53,20 +53,20 @@ _RAW = {
 }
 
 
-def check_output(output: OutputFormat, field: str = "config.output") -> None:
+def check_output(output: OutputFormat) -> None:
     """Refuse what cannot be made.
 
     Raises:
-        InvalidOptionError: rate or bit rate; its field is below ``field``.
+        InvalidOptionError: rate or bit rate.
     """
     rate_hz, encoding = output.sample_rate_hz, output.encoding
-    rate_field, bits_field = f"{field}.sample_rate_hz", f"{field}.bit_rate_bps"
+    rate_option, bits_option = "output.sample_rate_hz", "output.bit_rate_bps"
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         problem = f"{rate_hz} Hz is out of range"
-        raise InvalidOptionError(rate_field, problem, f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
+        raise InvalidOptionError(rate_option, problem, f"{MIN_RATE_HZ} to {MAX_RATE_HZ} Hz")
     if encoding is OutputEncoding.MP3 and rate_hz not in _MP3_RATES_HZ:
         allowed = ", ".join(map(str, _MP3_RATES_HZ))
-        raise InvalidOptionError(rate_field, f"MP3 has no {rate_hz} Hz", allowed)
+        raise InvalidOptionError(rate_option, f"MP3 has no {rate_hz} Hz", allowed)
     if not output.bit_rate_bps:
         return
     bps = output.bit_rate_bps
@@ -74,14 +74,16 @@ def check_output(output: OutputFormat, field: str = "config.output") -> None:
         allowed_kbps = _mp3_kbps(rate_hz)
         if bps % 1000 or bps // 1000 not in allowed_kbps:
             allowed = ", ".join(f"{kbps}000" for kbps in allowed_kbps)
-            raise InvalidOptionError(bits_field, f"MP3 at {rate_hz} Hz has no {bps} bit/s", allowed)
+            raise InvalidOptionError(
+                bits_option, f"MP3 at {rate_hz} Hz has no {bps} bit/s", allowed
+            )
     elif encoding is OutputEncoding.OGG_OPUS:
         if not _OPUS_BPS[0] <= bps <= _OPUS_BPS[1]:
             allowed = f"{_OPUS_BPS[0]} to {_OPUS_BPS[1]}"
-            raise InvalidOptionError(bits_field, f"{bps} bit/s is out of range", allowed)
+            raise InvalidOptionError(bits_option, f"{bps} bit/s is out of range", allowed)
     else:
         raise InvalidOptionError(
-            bits_field, f"{encoding.value} has no choice of bit rate", "absent"
+            bits_option, f"{encoding.value} has no choice of bit rate", "absent"
         )
 
 
@@ -156,7 +158,6 @@ class EncoderPool:
         *,
         gain_db: float = 0.0,
         rate: float = 1.0,
-        field: str = "config",
     ) -> OutputEncoder:
         """Start an encoder.
 
@@ -165,16 +166,15 @@ class EncoderPool:
             input_rate_hz: of the samples that are pushed.
             gain_db: within [-40, 20]; what would clip is bent.
             rate: pace at the same pitch, within [0.5, 2]; for models that have none of their own.
-            field: path of the synthesis configuration, for errors.
 
         Raises:
             InvalidOptionError: as ``check_output``; gain or rate out of range.
             OverloadedError: ``max_open`` encoders are open.
             UnavailableError: the codec process cannot be started.
         """
-        check_output(output, f"{field}.output")
-        _check_range(f"{field}.gain_db", gain_db, MIN_GAIN_DB, MAX_GAIN_DB)
-        _check_range(f"{field}.speaking_rate", rate, MIN_RATE, MAX_RATE)
+        check_output(output)
+        _check_range("gain_db", gain_db, MIN_GAIN_DB, MAX_GAIN_DB)
+        _check_range("speaking_rate", rate, MIN_RATE, MAX_RATE)
         shape = _Shape(output, input_rate_hz, gain_db, rate)
         kind = _FILE_KINDS.get(output.encoding)
         if kind is None:
@@ -343,6 +343,6 @@ def _mp3_kbps(rate_hz: int) -> tuple[int, ...]:
     return _MP3_KBPS_V2 if rate_hz >= 16_000 else _MP3_KBPS_V25
 
 
-def _check_range(field: str, value: float, low: float, high: float) -> None:
+def _check_range(option: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # NaN is in no range.
-        raise InvalidOptionError(field, f"{value:g} is out of range", f"{low:g} to {high:g}")
+        raise InvalidOptionError(option, f"{value:g} is out of range", f"{low:g} to {high:g}")

@@ -24,7 +24,6 @@ from speech_service.domain.errors import (
     UnexpectedInputError,
 )
 from speech_service.domain.events import (
-    Action,
     AlignedUnits,
     Cancel,
     ControlAck,
@@ -34,7 +33,6 @@ from speech_service.domain.events import (
     GoingAway,
     Progress,
     SessionEnded,
-    SessionEvent,
     SessionStarted,
     StreamWarning,
     Submit,
@@ -49,6 +47,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
+from speech_service.sessions.alignment.events import AlignmentAction, AlignmentEvent
 from speech_service.sessions.alignment.settle import (
     Settled,
     Window,
@@ -167,11 +166,11 @@ class AlignmentSession:
 
     # --- from the client ---
 
-    def start(self) -> list[Action]:
+    def start(self) -> list[AlignmentAction]:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def text(self, piece: str, end_of_text: bool) -> list[Action]:
+    def text(self, piece: str, end_of_text: bool) -> list[AlignmentAction]:
         """Take a piece of the text.
 
         Raises:
@@ -192,7 +191,7 @@ class AlignmentSession:
         self._text_complete |= end_of_text
         return self._advance()
 
-    def audio(self, samples: Samples) -> list[Action]:
+    def audio(self, samples: Samples) -> list[AlignmentAction]:
         """Take audio: float32 [n, 1] at 16 kHz.
 
         Raises:
@@ -206,7 +205,7 @@ class AlignmentSession:
         self._received += len(samples)
         return self._advance()
 
-    def finalize(self, control_id: str) -> list[Action]:
+    def finalize(self, control_id: str) -> list[AlignmentAction]:
         """Align the audio that came so far to its end. Text without audio goes on waiting for it."""
         if self._state is _State.DONE:
             return []
@@ -215,7 +214,7 @@ class AlignmentSession:
 
     def refuse(
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
-    ) -> list[Action]:
+    ) -> list[AlignmentAction]:
         """Acknowledge, in its turn, a control message that is not carried out."""
         del context_id
         assert kind is ControlKind.FINALIZE, "alignment has no other control message"
@@ -224,7 +223,7 @@ class AlignmentSession:
         self._ready("finalize")
         return self._acknowledge(_Flush(control_id, self._base, self._clock(), error))
 
-    def end_of_input(self) -> list[Action]:
+    def end_of_input(self) -> list[AlignmentAction]:
         """Nothing more comes: align the rest, then end. Saying it twice is harmless."""
         if self._state is not _State.RUNNING:
             return []
@@ -233,7 +232,7 @@ class AlignmentSession:
 
     # --- from the driver ---
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[AlignmentAction]:
         """The outcome of the window on the device."""
         window = self._window
         if self._state is _State.DONE or window is None or event.work_id != window.work_id:
@@ -247,15 +246,15 @@ class AlignmentSession:
         settled = settle(window, event.outcome, self._sent_ms)
         return [*self._take(settled), *self._advance()]
 
-    def wake(self) -> list[Action]:
+    def wake(self) -> list[AlignmentAction]:
         """Never asked for."""
         return []
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[AlignmentAction]:
         """Time passed: report progress."""
         return self._tell(self.progress())
 
-    def warn(self, warning: StreamWarning) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[AlignmentAction]:
         """Tell the client something that is no error."""
         return self._tell(warning)
 
@@ -263,15 +262,15 @@ class AlignmentSession:
         """As of ``RecognitionSession``: told once everything is aligned."""
         self._lost.add(loss, samples_to_ms(self._received) - passed_ms)
 
-    def going_away(self, drain_ms: int) -> list[Action]:
+    def going_away(self, drain_ms: int) -> list[AlignmentAction]:
         """The server drains: what was received is still aligned."""
         return self._tell(GoingAway(drain_ms))
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[AlignmentAction]:
         """Nothing: one window is on the device at a time, and what is certain of it left at once."""
         return []
 
-    def fail(self, error: SpeechError) -> list[Action]:
+    def fail(self, error: SpeechError) -> list[AlignmentAction]:
         """End with an error; the work is given up."""
         if self._state is _State.DONE:
             return []
@@ -300,9 +299,9 @@ class AlignmentSession:
 
     # --- windows ---
 
-    def _advance(self) -> list[Action]:
+    def _advance(self) -> list[AlignmentAction]:
         """Acks that are due, then the next window, or the end."""
-        actions: list[Action] = []
+        actions: list[AlignmentAction] = []
         while self._flushes and self._base >= self._flushes[0].sample:
             flush = self._flushes.popleft()
             if flush.error is None:
@@ -341,7 +340,7 @@ class AlignmentSession:
             full=length < held or length >= self._pace.window_ms * 16,
         )
 
-    def _acknowledge(self, flush: _Flush) -> list[Action]:
+    def _acknowledge(self, flush: _Flush) -> list[AlignmentAction]:
         if len(self._flushes) >= MAX_OPEN_CONTROLS:
             raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         self._flushes.append(flush)
@@ -387,9 +386,9 @@ class AlignmentSession:
             return WorkClass.BACKGROUND
         return identity.final_class if window.audio_ends else identity.work_class
 
-    def _take(self, settled: Settled) -> list[Action]:
+    def _take(self, settled: Settled) -> list[AlignmentAction]:
         """Send what is settled and let its audio and text go."""
-        actions: list[Action] = [Emit(span) for span in settled.spans_before]
+        actions: list[AlignmentAction] = [Emit(span) for span in settled.spans_before]
         if settled.units:
             self._latency.result_sent(self._clock())
             self._sent_ms = settled.units[-1].end_ms
@@ -406,7 +405,7 @@ class AlignmentSession:
             self._base += settled.samples
         return actions
 
-    def _end(self) -> list[Action]:
+    def _end(self) -> list[AlignmentAction]:
         """Everything is settled but text that was never spoken."""
         self._state = _State.DONE
         at_ms = samples_to_ms(self._received)
@@ -422,7 +421,7 @@ class AlignmentSession:
             problem, allowed = "came after end_of_input", "nothing after end_of_input"
             raise UnexpectedInputError(kind, problem, allowed)
 
-    def _tell(self, event: SessionEvent) -> list[Action]:
+    def _tell(self, event: AlignmentEvent) -> list[AlignmentAction]:
         return [] if self._state is _State.DONE else [Emit(event)]
 
 

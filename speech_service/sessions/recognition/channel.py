@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from speech_service.domain.audio import Samples, ms_to_samples, samples_to_ms
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.events import (
-    Action,
     Cancel,
     Emit,
     Finish,
@@ -37,6 +36,7 @@ from speech_service.domain.work import (
     WorkFailed,
 )
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.recognition.events import RecognitionAction
 from speech_service.sessions.recognition.faint_voice import FaintVoice, without_noise_words
 from speech_service.sessions.recognition.refinement import Refinement
 from speech_service.sessions.recognition.repair_warnings import repair_warnings
@@ -181,11 +181,13 @@ class RecognitionChannel:
             wait = min(wait, segment.asked_samples + interval - length)
         return wait
 
-    def frames(self, frames: Samples, probabilities: Sequence[float] | None) -> list[Action]:
+    def frames(
+        self, frames: Samples, probabilities: Sequence[float] | None
+    ) -> list[RecognitionAction]:
         """Take frames (float32 [k, 512]) with their speech probabilities; None: as the frame before them."""
         if probabilities is None:
             probabilities = [self._last_probability] * len(frames)
-        actions: list[Action] = []
+        actions: list[RecognitionAction] = []
         for frame, probability in zip(frames, probabilities, strict=True):
             self._position += len(frame)
             self._last_probability = probability
@@ -194,26 +196,26 @@ class RecognitionChannel:
                 actions += self._segment_event(event)
         return actions + self._partial_if_due()
 
-    def finalize(self, tail: Samples) -> list[Action]:
+    def finalize(self, tail: Samples) -> list[RecognitionAction]:
         """Close the open segment because the client says so. ``tail``: audio shorter than a frame."""
         self._position += len(tail)
         return self._events(self._segmenter.finalize(tail))
 
-    def hold(self, tail: Samples) -> list[Action]:
+    def hold(self, tail: Samples) -> list[RecognitionAction]:
         """No audio comes for now: decode all that came, as in a pause."""
         self._position += len(tail)
         return self._events(self._segmenter.hold(tail))
 
-    def hush(self) -> list[Action]:
+    def hush(self) -> list[RecognitionAction]:
         """No audio has come for so long that the speech is over."""
         return self._events(self._segmenter.hush())
 
-    def finish(self, tail: Samples) -> list[Action]:
+    def finish(self, tail: Samples) -> list[RecognitionAction]:
         """The stream's audio is over: close whatever is open."""
         self._position += len(tail)
         return self._events(self._segmenter.finish(tail))
 
-    def reset(self, tail: Samples) -> list[Action]:
+    def reset(self, tail: Samples) -> list[RecognitionAction]:
         """Forget the open segment without a FINAL. Closed segments keep theirs; positions go on."""
         self._position += len(tail)
         actions = self._cancel_all(self._open) if self._open else []
@@ -236,24 +238,24 @@ class RecognitionChannel:
         if self._open is None:
             self._segmenter.update(options.endpointing)
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[RecognitionAction]:
         """FINALs that wait for one before them."""
         made = [segment for segment in self._pending if segment.final is not None]
         for segment in made:
             self._pending.remove(segment)
         return [action for segment in made for action in self._send_final(segment)]
 
-    def cancel(self) -> list[Action]:
+    def cancel(self) -> list[RecognitionAction]:
         """The stream ends badly: give up all work."""
         segments = [*self._pending, *([self._open] if self._open else [])]
         return [action for segment in segments for action in self._cancel_all(segment)]
 
     # --- segments ---
 
-    def _events(self, events: Iterable[SegmentEvent]) -> list[Action]:
+    def _events(self, events: Iterable[SegmentEvent]) -> list[RecognitionAction]:
         return [action for event in events for action in self._segment_event(event)]
 
-    def _segment_event(self, event: SegmentEvent) -> list[Action]:
+    def _segment_event(self, event: SegmentEvent) -> list[RecognitionAction]:
         match event:
             case SpeechBegan(at_sample):
                 self._speaking, self._speech_began = True, at_sample
@@ -277,10 +279,10 @@ class RecognitionChannel:
             case SegmentClosed():
                 return self._close(event)
 
-    def _speech(self, kind: SpeechEventKind, at_sample: int) -> Action:
+    def _speech(self, kind: SpeechEventKind, at_sample: int) -> RecognitionAction:
         return Emit(SpeechEvent(kind, self._channel, samples_to_ms(self._skipped + at_sample)))
 
-    def _pause(self, audio: Samples) -> list[Action]:
+    def _pause(self, audio: Samples) -> list[RecognitionAction]:
         """Compute the FINAL ahead, where a client waits for it."""
         segment = self._open
         if segment is None or segment.options.pacing is Pacing.FILE:
@@ -288,7 +290,7 @@ class RecognitionChannel:
         actions = self._cancel_final(segment)
         return actions + self._submit_final(segment, audio)
 
-    def _close(self, event: SegmentClosed) -> list[Action]:
+    def _close(self, event: SegmentClosed) -> list[RecognitionAction]:
         segment = self._open
         assert segment is not None, "a segment closes once, after it opened"
         self._open = None
@@ -316,7 +318,7 @@ class RecognitionChannel:
 
     # --- work ---
 
-    def _partial_if_due(self) -> list[Action]:
+    def _partial_if_due(self) -> list[RecognitionAction]:
         segment = self._open
         if segment is None or not segment.options.partial_results or self._segmenter.in_pause:
             return []
@@ -331,7 +333,7 @@ class RecognitionChannel:
         segment.asked_samples = len(audio)
         return [*actions, Submit(work)]
 
-    def _submit_final(self, segment: SegmentRecord, audio: Samples) -> list[Action]:
+    def _submit_final(self, segment: SegmentRecord, audio: Samples) -> list[RecognitionAction]:
         work_class = self._shared.class_of_final(segment.start_sample)
         work = self._work(segment, RecognizeKind.FINAL, work_class, audio)
         segment.final_work, segment.final_samples, segment.final = work.work_id, len(audio), None
@@ -356,18 +358,18 @@ class RecognitionChannel:
             traceparent=self._shared.traceparent,
         )
 
-    def _cancel_final(self, segment: SegmentRecord) -> list[Action]:
+    def _cancel_final(self, segment: SegmentRecord) -> list[RecognitionAction]:
         """Speech went on after a pause: the FINAL computed ahead is void."""
         work_id, segment.final_work, segment.final = segment.final_work, "", None
         segment.final_samples = 0
         return [Cancel(work_id)] if work_id else []
 
-    def _cancel_all(self, segment: SegmentRecord) -> list[Action]:
-        actions: list[Action] = [Cancel(work_id) for work_id in segment.partials]
+    def _cancel_all(self, segment: SegmentRecord) -> list[RecognitionAction]:
+        actions: list[RecognitionAction] = [Cancel(work_id) for work_id in segment.partials]
         segment.partials.clear()
         return actions + self._cancel_final(segment)
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[RecognitionAction]:
         """Take the outcome of work; events of other channels and of given-up work are ignored."""
         segments = [*self._pending, *([self._open] if self._open else [])]
         for segment in segments:
@@ -378,7 +380,7 @@ class RecognitionChannel:
                 return self._partial_event(segment, samples, event)
         return []
 
-    def _final_event(self, segment: SegmentRecord, event: WorkEvent) -> list[Action]:
+    def _final_event(self, segment: SegmentRecord, event: WorkEvent) -> list[RecognitionAction]:
         if isinstance(event, WorkDone):
             self._shared.latency.work_done(event.timing)
             segment.final_work, segment.final = "", event.hypothesis
@@ -393,7 +395,7 @@ class RecognitionChannel:
 
     def _partial_event(
         self, segment: SegmentRecord, samples: int, event: WorkEvent
-    ) -> list[Action]:
+    ) -> list[RecognitionAction]:
         if not isinstance(event, WorkDone):
             return []
         self._shared.latency.work_done(event.timing)
@@ -401,7 +403,9 @@ class RecognitionChannel:
 
     # --- results ---
 
-    def _show(self, segment: SegmentRecord, done: WorkDone, samples: int) -> list[Action]:
+    def _show(
+        self, segment: SegmentRecord, done: WorkDone, samples: int
+    ) -> list[RecognitionAction]:
         """Send a partial, unless it is older than what was shown or breaks the stable prefix."""
         hypothesis = self._spoken(segment, done.hypothesis, samples)
         if samples <= segment.shown_samples:
@@ -416,13 +420,13 @@ class RecognitionChannel:
         self._shared.latency.result_sent(self._shared.clock())
         return [Emit(segment.partial(hypothesis, stable, samples))]
 
-    def _send_finals(self) -> list[Action]:
-        actions: list[Action] = []
+    def _send_finals(self) -> list[RecognitionAction]:
+        actions: list[RecognitionAction] = []
         while self._pending and self._pending[0].final is not None:
             actions += self._send_final(self._pending.popleft())
         return actions
 
-    def _send_final(self, segment: SegmentRecord) -> list[Action]:
+    def _send_final(self, segment: SegmentRecord) -> list[RecognitionAction]:
         assert segment.final is not None, "it was decoded"
         final = self._spoken(segment, segment.final, segment.final_samples)
         now_s, text = self._shared.clock(), final.text
@@ -435,7 +439,7 @@ class RecognitionChannel:
         lag_ms = (now_s - segment.closed_s) * 1000
         self._shared.latency.final_sent(lag_ms)
         result = segment.final_result(final, lag_ms)
-        actions: list[Action] = [Emit(result), *map(Emit, repair_warnings(result))]
+        actions: list[RecognitionAction] = [Emit(result), *map(Emit, repair_warnings(result))]
         actions += self._shared.refinement.final(result, segment.final_audio, segment.options)
         return actions
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from speech_service.domain.alignment import AlignedUnit, Alignment, Granularity, UnalignedReason
 from speech_service.domain.audio import Samples, samples_to_ms
-from speech_service.domain.events import Action, Cancel, Emit, StreamWarning, Submit
+from speech_service.domain.events import Cancel, Emit, StreamWarning, Submit
 from speech_service.domain.recognition import Pacing, RecognitionOptions
 from speech_service.domain.transcript import ResultKind, TranscriptResult, Word
 from speech_service.domain.work import (
@@ -23,6 +23,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.sessions.in_order import AnswersInOrder
+from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
 from speech_service.text import bcp47
 
 MAX_PENDING_MS = 300_000
@@ -61,7 +62,7 @@ class Refinement:
         self._deadline_s = deadline_s
         self._meter = meter
         self._bulk_after_ms = bulk_after_ms
-        self._order = AnswersInOrder(clock)
+        self._order = AnswersInOrder[RecognitionEvent](clock)
         self._pending: dict[str, _Pending] = {}
 
     def __bool__(self) -> bool:
@@ -75,7 +76,7 @@ class Refinement:
 
     def final(
         self, result: TranscriptResult, audio: Samples | None, options: RecognitionOptions
-    ) -> list[Action]:
+    ) -> list[RecognitionAction]:
         """A FINAL was sent: ask for its word times, if they are wanted."""
         if not options.aligner or audio is None or not len(audio) or not result.text.strip():
             return []
@@ -105,27 +106,27 @@ class Refinement:
         """Whether the event is of its work."""
         return event.work_id in self._pending
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[RecognitionAction]:
         """The aligner's answer; returns what may leave now."""
         final = self._pending.pop(event.work_id).final
         return self._order.answer(final.channel, event.work_id, self._answer(final, event))
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[RecognitionAction]:
         """Time passed: give up what others wait for too long."""
-        actions: list[Action] = []
+        actions: list[RecognitionAction] = []
         for work_id in self._order.late():
             final = self._pending.pop(work_id).final
             warning = _warning(final, "the aligner's answer is too late")
             actions += [Cancel(work_id), *self._order.answer(final.channel, work_id, [warning])]
         return actions
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[RecognitionAction]:
         """Answers that wait for those before them."""
         return self._order.out_of_turn()
 
-    def cancel(self) -> list[Action]:
+    def cancel(self) -> list[RecognitionAction]:
         """The session ends badly."""
-        cancels: list[Action] = [Cancel(work_id) for work_id in self._pending]
+        cancels: list[RecognitionAction] = [Cancel(work_id) for work_id in self._pending]
         self._pending.clear()
         self._order.clear()
         return cancels
@@ -134,10 +135,10 @@ class Refinement:
         is_bulk = self._bulk_after_ms is not None and final.start_ms >= self._bulk_after_ms
         return WorkClass.BACKGROUND if is_bulk else self._class
 
-    def _without(self, final: TranscriptResult, why: str) -> list[Action]:
+    def _without(self, final: TranscriptResult, why: str) -> list[RecognitionAction]:
         return self._order.tell(final.channel, [_warning(final, why)])
 
-    def _answer(self, final: TranscriptResult, event: WorkEvent) -> list[Action]:
+    def _answer(self, final: TranscriptResult, event: WorkEvent) -> list[RecognitionAction]:
         if not isinstance(event, WorkDone):
             return [_warning(final, "the aligner failed")]
         assert isinstance(event.outcome, Alignment), "alignment was asked for"
@@ -178,7 +179,7 @@ def _joins(char: str) -> bool:
     return not char.isspace() and not char.isalnum()
 
 
-def _warning(final: TranscriptResult, why: str) -> Action:
+def _warning(final: TranscriptResult, why: str) -> RecognitionAction:
     message = f"segment {final.segment_id} has no word times: {why}"
     place = (final.start_ms, final.end_ms)
     return Emit(StreamWarning("WORD_TIMES_UNAVAILABLE", "word_times", message, *place))

@@ -29,7 +29,6 @@ from speech_service.domain.errors import (
     UnexpectedInputError,
 )
 from speech_service.domain.events import (
-    Action,
     ControlAck,
     ControlKind,
     Detect,
@@ -38,7 +37,6 @@ from speech_service.domain.events import (
     GoingAway,
     Progress,
     SessionEnded,
-    SessionEvent,
     SessionStarted,
     StreamWarning,
     Usage,
@@ -49,6 +47,7 @@ from speech_service.media.framing import FrameBuffer
 from speech_service.sessions.latency import LatencyMeter, WorkTimes
 from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition.channel import ChannelContext, RecognitionChannel
+from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
 from speech_service.sessions.recognition.live_line import LiveLine
 from speech_service.sessions.recognition.refinement import Refinement
 from speech_service.sessions.recognition.silence import VAD_FRAME_SAMPLES, hear_silence
@@ -181,11 +180,11 @@ class RecognitionSession:
 
     # --- from the client ---
 
-    def start(self) -> list[Action]:
+    def start(self) -> list[RecognitionAction]:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def audio(self, samples: Samples) -> list[Action]:
+    def audio(self, samples: Samples) -> list[RecognitionAction]:
         """Take audio: float32 [n, channels] at 16 kHz.
 
         Raises:
@@ -208,14 +207,14 @@ class RecognitionSession:
                 actions.append(self._detect(number))
         return actions
 
-    def catch_up(self) -> list[Action]:
+    def catch_up(self) -> list[RecognitionAction]:
         """Detect in the audio that waits. To be carried out before anything but audio is given to the session."""
         if self._state is not _State.RUNNING:
             return []
         waiting = enumerate(buffer.whole_samples for buffer in self._buffers)
         return [self._detect(number) for number, samples in waiting if samples]
 
-    def silence(self, duration_ms: float) -> list[Action]:
+    def silence(self, duration_ms: float) -> list[RecognitionAction]:
         """The client says that nothing was said for that long.
 
         Raises:
@@ -235,7 +234,7 @@ class RecognitionSession:
             actions += hear_silence(channel, buffer, samples)
         return self._settle(actions)
 
-    def finalize(self, control_id: str) -> list[Action]:
+    def finalize(self, control_id: str) -> list[RecognitionAction]:
         """End the open segments now; the ack follows their FINALs."""
         if self._state is _State.DONE:
             return []
@@ -244,7 +243,7 @@ class RecognitionSession:
             actions += channel.finalize(buffer.take())
         return self._acknowledge(control_id, ControlKind.FINALIZE, actions)
 
-    def reset(self, control_id: str, keep_context: bool) -> list[Action]:
+    def reset(self, control_id: str, keep_context: bool) -> list[RecognitionAction]:
         """Forget the open segments without a FINAL; without ``keep_context`` the context text as well."""
         if self._state is _State.DONE:
             return []
@@ -256,7 +255,7 @@ class RecognitionSession:
             channel.update(self._options)
         return self._acknowledge(control_id, ControlKind.RESET, actions)
 
-    def update(self, options: RecognitionOptions, control_id: str) -> list[Action]:
+    def update(self, options: RecognitionOptions, control_id: str) -> list[RecognitionAction]:
         """Go on with other options from the next segment on; validation is the caller's."""
         if self._state is _State.DONE:
             return []
@@ -268,14 +267,14 @@ class RecognitionSession:
 
     def refuse(
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
-    ) -> list[Action]:
+    ) -> list[RecognitionAction]:
         """Acknowledge, in its turn, a control message that is not carried out."""
         del context_id
         if self._state is _State.DONE:
             return []
         return self._acknowledge(control_id, kind, self._ready(kind.value), error)
 
-    def end_of_audio(self) -> list[Action]:
+    def end_of_audio(self) -> list[RecognitionAction]:
         """No more audio: transcribe what is buffered, then end. Saying it twice is harmless."""
         if self._state is not _State.RUNNING:
             return []
@@ -287,14 +286,14 @@ class RecognitionSession:
 
     # --- from the driver ---
 
-    def probabilities(self, probabilities: Samples) -> list[Action]:
+    def probabilities(self, probabilities: Samples) -> list[RecognitionAction]:
         """The answer to the oldest open ``Detect``: float32 [k]."""
         if self._state is _State.DONE:
             return []
         channel, frames = self._detecting.popleft()
         return self._settle(self._channels[channel].frames(frames, probabilities.tolist()))
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[RecognitionAction]:
         """The outcome of submitted work."""
         if self._state is _State.DONE:
             return []
@@ -304,7 +303,7 @@ class RecognitionSession:
         failed = next((a for a in actions if isinstance(a, Finish)), None)
         return self.fail(failed.error) if failed and failed.error else self._settle(actions)
 
-    def wake(self) -> list[Action]:
+    def wake(self) -> list[RecognitionAction]:
         """It is as late as was asked for. What waits is heard first; then the session asks again at once."""
         at_s = self.wake_at_s
         if at_s is None or at_s > self._clock():
@@ -312,7 +311,7 @@ class RecognitionSession:
         unheard = self.catch_up()
         if unheard:
             return unheard
-        actions: list[Action] = []
+        actions: list[RecognitionAction] = []
         if not self._line.held:
             self._line.held = True
             for channel, buffer in self._listening():
@@ -322,7 +321,7 @@ class RecognitionSession:
                 actions += channel.hush()
         return self._settle(actions)
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[RecognitionAction]:
         """Time passed: report progress, give up late word times, and a live stream that lags too much for too long."""
         received = self._received_samples
         lag = max((channel.lag_samples(received) for channel in self._channels), default=0)
@@ -338,7 +337,7 @@ class RecognitionSession:
         late = [] if self._state is _State.DONE else self._settle(self._refinement.tick())
         return [*late, *self._tell(self.progress())]
 
-    def warn(self, warning: StreamWarning) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[RecognitionAction]:
         """Tell the client something that is no error."""
         return self._tell(warning)
 
@@ -352,16 +351,16 @@ class RecognitionSession:
         """
         self._lost.add(loss, samples_to_ms(self._received_samples) - passed_ms)
 
-    def going_away(self, drain_ms: int) -> list[Action]:
+    def going_away(self, drain_ms: int) -> list[RecognitionAction]:
         """The server drains: what was received still gets its FINAL."""
         return self._tell(GoingAway(drain_ms))
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[RecognitionAction]:
         """FINALs, and word times, that wait for those before them. ``fail`` comes next."""
         finals = [action for channel in self._channels for action in channel.last_words()]
         return [*finals, *self._refinement.last_words()]
 
-    def fail(self, error: SpeechError) -> list[Action]:
+    def fail(self, error: SpeechError) -> list[RecognitionAction]:
         """End with an error; all work is given up."""
         if self._state is _State.DONE:
             return []
@@ -411,12 +410,12 @@ class RecognitionSession:
         """Channels on which somebody speaks."""
         return [heard for heard in self._heard() if not heard[0].idle]
 
-    def _detect(self, channel: int) -> Action:
+    def _detect(self, channel: int) -> RecognitionAction:
         frames = self._buffers[channel].frames()
         self._detecting.append((channel, frames))
         return Detect(channel, louder(frames, self._options.endpointing.gain_db))
 
-    def _ready(self, kind: str) -> list[Action]:
+    def _ready(self, kind: str) -> list[RecognitionAction]:
         """Check that a client message may come now.
 
         A driver that was stopped while it awaited voice activity (the server drains) leaves frames without an
@@ -425,29 +424,29 @@ class RecognitionSession:
         if self._state is not _State.RUNNING:
             problem, allowed = "came after end_of_audio", "nothing after end_of_audio"
             raise UnexpectedInputError(kind, problem, allowed)
-        actions: list[Action] = []
+        actions: list[RecognitionAction] = []
         while self._detecting:
             channel, frames = self._detecting.popleft()
             actions += self._channels[channel].frames(frames, None)
         return actions
 
-    def _tell(self, event: SessionEvent) -> list[Action]:
+    def _tell(self, event: RecognitionEvent) -> list[RecognitionAction]:
         return [] if self._state is _State.DONE else [Emit(event)]
 
     def _acknowledge(
         self,
         control_id: str,
         kind: ControlKind,
-        actions: list[Action],
+        actions: list[RecognitionAction],
         error: SpeechError | None = None,
-    ) -> list[Action]:
+    ) -> list[RecognitionAction]:
         if len(self._acks) >= MAX_OPEN_CONTROLS:
             raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         needed = tuple(channel.segments_closed for channel in self._channels)
         self._acks.append(_PendingAck(control_id, kind, needed, error))
         return self._settle(actions)
 
-    def _settle(self, actions: list[Action]) -> list[Action]:
+    def _settle(self, actions: list[RecognitionAction]) -> list[RecognitionAction]:
         """Add the acks and the end that have become due."""
         settled = [*actions, *self._due_acks()]
         waiting = self._refinement or any(channel.pending_finals for channel in self._channels)
@@ -456,9 +455,9 @@ class RecognitionSession:
             settled += [*self._lost.warnings(), Emit(self.ended()), Finish()]
         return settled
 
-    def _due_acks(self) -> list[Action]:
+    def _due_acks(self) -> list[RecognitionAction]:
         sent = [channel.finals_sent for channel in self._channels]
-        due: list[Action] = []
+        due: list[RecognitionAction] = []
         while self._acks and all(map(operator.le, self._acks[0].finals, sent)):
             ack = self._acks.popleft()
             newest = self._last_final_segment()

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from speech_service.domain.events import Action
 from speech_service.media.framing import FrameBuffer
 from speech_service.sessions.recognition.channel import RecognitionChannel
+from speech_service.sessions.recognition.events import RecognitionAction
 
 VAD_FRAME_SAMPLES = 512
 _SILENCE_STEP = 40 * VAD_FRAME_SAMPLES
@@ -12,7 +12,9 @@ _SILENCE_STEP = 40 * VAD_FRAME_SAMPLES
 pre-roll: it is longer than any padding."""
 
 
-def hear_silence(channel: RecognitionChannel, buffer: FrameBuffer, samples: int) -> list[Action]:
+def hear_silence(
+    channel: RecognitionChannel, buffer: FrameBuffer, samples: int
+) -> list[RecognitionAction]:
     """Ten minutes of silence cost no more than what is open needs to end.
 
     Frames before it that no detection heard (the driver should have caught up) are taken as the frame before them.

@@ -7,6 +7,7 @@ from speech_service.domain.errors import InvalidOptionError, LimitExceededError,
 from speech_service.domain.events import (
     ContextEnded,
     ContextOutcome,
+    ContextTurn,
     SpeechSamples,
     SpeechTimings,
     SpokenUnit,
@@ -97,6 +98,11 @@ class SpeechContext:
         is_busy = self.pieces or self.in_line or self.aligning
         return self.flushed and not is_busy and not self.ended
 
+    @property
+    def owner(self) -> ContextTurn:
+        """What its speech belongs to."""
+        return ContextTurn(self.turn, self.context_id)
+
     def push(self, text: str, limit: int, now_s: float) -> None:
         """Take more text.
 
@@ -130,7 +136,7 @@ class SpeechContext:
         self.pieces.clear()
         usage = Usage(characters_in=self.characters)
         finish = self.finish if outcome is ContextOutcome.DONE else None
-        return ContextEnded(self.context_id, outcome, usage, error, turn=self.turn, finish=finish)
+        return ContextEnded(self.owner, outcome, usage, error, finish)
 
 
 @dataclass(slots=True)
@@ -170,7 +176,7 @@ class SpokenPiece:
         self.work = replace(self.work, work_id=work_id, seed=seed)
         return self.work
 
-    def take_audio(self) -> list[SpeechSamples]:
+    def take_audio(self) -> list[SpeechSamples[ContextTurn]]:
         """What came since the last call."""
         context, taken = self.context, self.audio
         self.audio = []
@@ -180,8 +186,7 @@ class SpokenPiece:
         context.unsent_ms += sum(len(a.samples) * 1000 / a.sample_rate_hz for a in taken)
         return [
             SpeechSamples(
-                context.turn,
-                context.context_id,
+                context.owner,
                 a.samples,
                 a.sample_rate_hz,
                 context.options,
@@ -205,7 +210,7 @@ class SpokenPiece:
             for word in made.words
         )
         context = self.context
-        return SpeechTimings(context.context_id, units, turn=context.turn) if units else None
+        return SpeechTimings(context.owner, units) if units else None
 
 
 def speech_work(

@@ -25,7 +25,6 @@ from speech_service.domain.errors import (
     SpeechError,
 )
 from speech_service.domain.events import (
-    Action,
     Cancel,
     ContextOutcome,
     ControlAck,
@@ -34,7 +33,6 @@ from speech_service.domain.events import (
     Finish,
     GoingAway,
     SessionEnded,
-    SessionEvent,
     SessionStarted,
     StreamWarning,
     Submit,
@@ -59,6 +57,7 @@ from speech_service.sessions.synthesis.context import (
     says_nothing,
     speech_work,
 )
+from speech_service.sessions.synthesis.events import SynthesisAction, SynthesisEvent
 from speech_service.sessions.synthesis.word_times import SpokenWords
 from speech_service.text.sentences.cutter import SentenceSplitter
 
@@ -132,11 +131,11 @@ class SynthesisSession:
 
     # --- from the client ---
 
-    def start(self) -> list[Action]:
+    def start(self) -> list[SynthesisAction]:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def text(self, context_id: str, text: str) -> list[Action]:
+    def text(self, context_id: str, text: str) -> list[SynthesisAction]:
         """More text of a context; the first opens it.
 
         Raises:
@@ -155,12 +154,14 @@ class SynthesisSession:
         self._latency.speech_began(now_s)
         return self._settle([])
 
-    def flush(self, context_id: str, control_id: str, *, keep_open: bool = False) -> list[Action]:
+    def flush(
+        self, context_id: str, control_id: str, *, keep_open: bool = False
+    ) -> list[SynthesisAction]:
         """Speak all text of a context, and end it unless it is kept open."""
         if self._state is _State.DONE:
             return []
         self._ready("flush")
-        actions: list[Action] = [
+        actions: list[SynthesisAction] = [
             Emit(ControlAck(control_id, ControlKind.FLUSH, context_id=context_id))
         ]
         context = self._growing(context_id)
@@ -168,7 +169,7 @@ class SynthesisSession:
             context.flush(keep_open=keep_open)
         return self._settle(actions)
 
-    def cancel(self, context_id: str, control_id: str) -> list[Action]:
+    def cancel(self, context_id: str, control_id: str) -> list[SynthesisAction]:
         """Stop a context, or all with an empty id, at once."""
         if self._state is _State.DONE:
             return []
@@ -178,10 +179,10 @@ class SynthesisSession:
             c for c in self._contexts.values() if c.may_stop and context_id in ("", c.context_id)
         ]
         cancels = [action for context in concerned for action in self._give_up(context)]
-        ends: list[Action] = [Emit(c.end(ContextOutcome.CANCELLED)) for c in concerned]
+        ends: list[SynthesisAction] = [Emit(c.end(ContextOutcome.CANCELLED)) for c in concerned]
         return self._settle([*cancels, Emit(ack), *ends])
 
-    def update(self, options: SynthesisOptions, control_id: str) -> list[Action]:
+    def update(self, options: SynthesisOptions, control_id: str) -> list[SynthesisAction]:
         """Options of the contexts that open later; validation is the caller's."""
         if self._state is _State.DONE:
             return []
@@ -191,14 +192,14 @@ class SynthesisSession:
 
     def refuse(
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
-    ) -> list[Action]:
+    ) -> list[SynthesisAction]:
         """Acknowledge a control message that is not carried out."""
         if self._state is _State.DONE:
             return []
         self._ready(kind.value)
         return [Emit(ControlAck(control_id, kind, context_id=context_id, error=error))]
 
-    def end_of_text(self) -> list[Action]:
+    def end_of_text(self) -> list[SynthesisAction]:
         """No more text: speak everything, then end. Saying it twice is harmless."""
         if self._state is not _State.RUNNING:
             return []
@@ -210,7 +211,7 @@ class SynthesisSession:
 
     # --- from the driver ---
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[SynthesisAction]:
         """What came back of submitted work; work that was given up is unknown here."""
         if self._words.owns(event):
             return self._settle(self._words.work_event(event))
@@ -223,7 +224,7 @@ class SynthesisSession:
             spoken.end = event
         return self._settle(self._advance())
 
-    def sent(self, turn: int, audio_ms: float) -> list[Action]:
+    def sent(self, turn: int, audio_ms: float) -> list[SynthesisAction]:
         """The client took that much of a context's audio, in milliseconds as the model made it."""
         context = self._contexts.get(turn)
         if context is None or self._state is _State.DONE:
@@ -231,26 +232,26 @@ class SynthesisSession:
         context.unsent_ms = max(0.0, context.unsent_ms - audio_ms)
         return self._settle([])
 
-    def end_sent(self, turn: int) -> list[Action]:
+    def end_sent(self, turn: int) -> list[SynthesisAction]:
         """The client was told that the context ended: it is forgotten."""
         self._contexts.pop(turn, None)
         return [] if self._state is _State.DONE else self._settle([])
 
-    def output_failed(self, turn: int, error: SpeechError) -> list[Action]:
+    def output_failed(self, turn: int, error: SpeechError) -> list[SynthesisAction]:
         """A context's audio could not be encoded."""
         context = self._contexts.get(turn)
         if context is None or not context.may_stop or self._state is _State.DONE:
             return []
         return self._settle(self._fail_context(context, error))
 
-    def delivered(self) -> list[Action]:
+    def delivered(self) -> list[SynthesisAction]:
         """Everything up to ``SessionEnded`` is on its way to the client."""
         if self._state is not _State.FLUSHING:
             return []
         self._state = _State.DONE
         return [Finish()]
 
-    def wake(self) -> list[Action]:
+    def wake(self) -> list[SynthesisAction]:
         """It is as late as was asked for: contexts whose text has paused speak what is finished."""
         now_s = self._clock()
         for context in self._contexts.values():
@@ -258,11 +259,11 @@ class SynthesisSession:
                 context.rest()
         return self._settle([])
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[SynthesisAction]:
         """Time passed: give up late word timings. Nothing is reported: there is no audio to be behind of."""
         return self._settle(self._words.tick())
 
-    def warn(self, warning: StreamWarning) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[SynthesisAction]:
         """Tell the client something that is no error."""
         return self._tell(warning)
 
@@ -270,27 +271,29 @@ class SynthesisSession:
         """Something is being found out that the client may have to be told: the session does not end before."""
         self._notices += 1
 
-    def notice(self, warning: StreamWarning | None) -> list[Action]:
+    def notice(self, warning: StreamWarning | None) -> list[SynthesisAction]:
         """What was found out; None: nothing."""
         if self._state is _State.DONE:
             return []
         self._notices -= 1
         return self._settle([Emit(warning)] if warning is not None else [])
 
-    def going_away(self, drain_ms: int) -> list[Action]:
+    def going_away(self, drain_ms: int) -> list[SynthesisAction]:
         """The server drains: what was received is still spoken."""
         return self._tell(GoingAway(drain_ms))
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[SynthesisAction]:
         """Word times that wait for those before them. ``fail`` comes next."""
         return [] if self._state is _State.DONE else self._words.last_words()
 
-    def fail(self, error: SpeechError) -> list[Action]:
+    def fail(self, error: SpeechError) -> list[SynthesisAction]:
         """End with an error; all work is given up."""
         if self._state is _State.DONE:
             return []
         self._state = _State.DONE
-        cancels: list[Action] = [Cancel(s.work.work_id) for s in self._line if s.end is None]
+        cancels: list[SynthesisAction] = [
+            Cancel(s.work.work_id) for s in self._line if s.end is None
+        ]
         cancels += self._words.cancel()
         self._line.clear()
         self._contexts.clear()
@@ -329,7 +332,7 @@ class SynthesisSession:
         self._contexts[context.turn] = context
         return context
 
-    def _give_up(self, context: SpeechContext) -> list[Action]:
+    def _give_up(self, context: SpeechContext) -> list[SynthesisAction]:
         """Stop its work; its audio is counted no longer."""
         gone = [s for s in self._line if s.context is context]
         self._line = deque(s for s in self._line if s.context is not context)
@@ -337,19 +340,19 @@ class SynthesisSession:
         context.in_line = 0
         context.flushed, context.rest_at_s = True, None
         context.unsent_ms = 0.0
-        cancels: list[Action] = [Cancel(s.work.work_id) for s in gone if s.end is None]
+        cancels: list[SynthesisAction] = [Cancel(s.work.work_id) for s in gone if s.end is None]
         return [*cancels, *self._words.give_up(context)]
 
-    def _fail_context(self, context: SpeechContext, error: SpeechError) -> list[Action]:
+    def _fail_context(self, context: SpeechContext, error: SpeechError) -> list[SynthesisAction]:
         if self._identity.single:
             return self.fail(error)
         return [*self._give_up(context), Emit(context.end(ContextOutcome.FAILED, error))]
 
     # --- the line ---
 
-    def _advance(self) -> list[Action]:
+    def _advance(self) -> list[SynthesisAction]:
         """Emit what is next in line."""
-        actions: list[Action] = []
+        actions: list[SynthesisAction] = []
         while self._line and self._state is not _State.DONE:
             spoken = self._line[0]
             if again := self._again(spoken):
@@ -364,13 +367,13 @@ class SynthesisSession:
             actions += self._end_if_over(spoken.context)
         return actions
 
-    def _again(self, spoken: SpokenPiece) -> list[Action]:
+    def _again(self, spoken: SpokenPiece) -> list[SynthesisAction]:
         """Another try where the model ran to its limit and nobody has heard it yet."""
         if spoken.tried >= self._identity.tries or not is_cut(spoken.end):
             return []
         return [Submit(spoken.again(self._new_work_id()))]
 
-    def _piece_ended(self, spoken: SpokenPiece) -> list[Action]:
+    def _piece_ended(self, spoken: SpokenPiece) -> list[SynthesisAction]:
         context = spoken.context
         match spoken.end:
             case WorkDone(outcome=SpeechMade() as made, timing=timing):
@@ -388,12 +391,12 @@ class SynthesisSession:
             case _:
                 return self._fail_context(context, CancelledWorkError("the work was given up"))
 
-    def _end_if_over(self, context: SpeechContext) -> list[Action]:
+    def _end_if_over(self, context: SpeechContext) -> list[SynthesisAction]:
         if not context.over or self._state is _State.DONE:
             return []
         if context.silent_error is not None and not context.samples:
             return self._fail_context(context, context.silent_error)
-        actions: list[Action] = []
+        actions: list[SynthesisAction] = []
         if context.finish is SpeechFinish.LENGTH_LIMIT:
             message = "the model was stopped at its limit: the speech is not all of the text; try another seed"
             actions.append(Emit(StreamWarning(SPEECH_CUT, "text", message)))
@@ -405,7 +408,7 @@ class SynthesisSession:
             actions.append(Emit(StreamWarning(NOTHING_TO_SPEAK, "text", message)))
         return [*actions, Emit(context.end(ContextOutcome.DONE))]
 
-    def _settle(self, actions: list[Action]) -> list[Action]:
+    def _settle(self, actions: list[SynthesisAction]) -> list[SynthesisAction]:
         """Add what has become due: new work, ends of contexts, the end of the session."""
         if self._state is _State.DONE:
             return actions
@@ -418,8 +421,8 @@ class SynthesisSession:
             settled.append(Emit(self.ended()))
         return settled
 
-    def _submit(self) -> list[Action]:
-        actions: list[Action] = []
+    def _submit(self) -> list[SynthesisAction]:
+        actions: list[SynthesisAction] = []
         while self._has_room():
             context = next((c for c in self._contexts.values() if c.pieces), None)
             if context is None:
@@ -440,5 +443,5 @@ class SynthesisSession:
     def _new_work_id(self) -> str:
         return f"{self._identity.session_id}:{next(self._work_ids)}"
 
-    def _tell(self, event: SessionEvent) -> list[Action]:
+    def _tell(self, event: SynthesisEvent) -> list[SynthesisAction]:
         return [] if self._state in (_State.FLUSHING, _State.DONE) else [Emit(event)]

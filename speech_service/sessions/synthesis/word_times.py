@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from speech_service.domain.alignment import Alignment, UnalignedReason
 from speech_service.domain.events import (
-    Action,
     Cancel,
     Emit,
     SpeechTimings,
@@ -22,6 +21,7 @@ from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE
 from speech_service.domain.work import AlignWork, SegmentKey, SpeechMade, WorkDone, WorkEvent
 from speech_service.sessions.in_order import AnswersInOrder
 from speech_service.sessions.synthesis.context import SpeechContext, SpokenPiece, SynthesisIdentity
+from speech_service.sessions.synthesis.events import SynthesisAction, SynthesisEvent
 
 MAX_WAITING = 4
 """Pieces with the aligner; while there are more, no new ones are spoken."""
@@ -46,7 +46,7 @@ class SpokenWords:
     ) -> None:
         self._identity = identity
         self._new_work_id = new_work_id
-        self._order = AnswersInOrder(clock)
+        self._order = AnswersInOrder[SynthesisEvent](clock)
         self._waiting: dict[str, _Waiting] = {}
         self._segments = 0
 
@@ -55,12 +55,12 @@ class SpokenWords:
         """Whether the aligner keeps up."""
         return len(self._waiting) < MAX_WAITING
 
-    def spoken(self, spoken: SpokenPiece, made: SpeechMade) -> list[Action]:
+    def spoken(self, spoken: SpokenPiece, made: SpeechMade) -> list[SynthesisAction]:
         """A piece was spoken to its end: tell of its words, or ask for them, if they are wanted."""
         options, identity = spoken.context.options, self._identity
         if spoken.recording is None:
             times = spoken.timings(made) if options.word_timings else None
-            told: list[Action] = [Emit(times)] if times is not None else []
+            told: list[SynthesisAction] = [Emit(times)] if times is not None else []
             return self._order.tell(spoken.context.turn, told)
         self._segments += 1
         work = AlignWork(
@@ -84,21 +84,21 @@ class SpokenWords:
         """Whether the event is of its work."""
         return event.work_id in self._waiting
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[SynthesisAction]:
         """The aligner's answer; returns what may leave now."""
         waiting = self._waiting.pop(event.work_id)
         return self._answered(waiting, event.work_id, _told(waiting, event))
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[SynthesisAction]:
         """Time passed: give up what others wait for too long."""
-        actions: list[Action] = []
+        actions: list[SynthesisAction] = []
         for work_id in self._order.late():
             waiting = self._waiting.pop(work_id)
             warning = _unavailable("the aligner's answer is too late")
             actions += [Cancel(work_id), *self._answered(waiting, work_id, [warning])]
         return actions
 
-    def give_up(self, context: SpeechContext) -> list[Action]:
+    def give_up(self, context: SpeechContext) -> list[SynthesisAction]:
         """Forget what is of the context."""
         gone = [i for i, waiting in self._waiting.items() if waiting.spoken.context is context]
         for work_id in gone:
@@ -107,33 +107,35 @@ class SpokenWords:
         self._order.forget(context.turn)
         return [Cancel(work_id) for work_id in gone]
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[SynthesisAction]:
         """Answers that wait for those before them."""
         return self._order.out_of_turn()
 
-    def cancel(self) -> list[Action]:
+    def cancel(self) -> list[SynthesisAction]:
         """The session ends badly."""
-        cancels: list[Action] = [Cancel(work_id) for work_id in self._waiting]
+        cancels: list[SynthesisAction] = [Cancel(work_id) for work_id in self._waiting]
         self._waiting.clear()
         self._order.clear()
         return cancels
 
-    def _answered(self, waiting: _Waiting, work_id: str, told: list[Action]) -> list[Action]:
+    def _answered(
+        self, waiting: _Waiting, work_id: str, told: list[SynthesisAction]
+    ) -> list[SynthesisAction]:
         context = waiting.spoken.context
         context.aligning -= 1
         return self._order.answer(context.turn, work_id, told)
 
 
-def _told(waiting: _Waiting, event: WorkEvent) -> list[Action]:
+def _told(waiting: _Waiting, event: WorkEvent) -> list[SynthesisAction]:
     """What the client is told of an answer."""
     context = waiting.spoken.context
     if not isinstance(event, WorkDone):
         return [_unavailable("the aligner failed")]
     assert isinstance(event.outcome, Alignment), "alignment was asked for"
     units = _units(waiting, event.outcome)
-    actions: list[Action] = []
+    actions: list[SynthesisAction] = []
     if units:
-        actions.append(Emit(SpeechTimings(context.context_id, units, turn=context.turn)))
+        actions.append(Emit(SpeechTimings(context.owner, units)))
     lost = [span for span in event.outcome.unaligned if span.char_start < span.char_end]
     if any(span.reason is not UnalignedReason.NOT_SPEAKABLE for span in lost):
         problem = "a sentence has words that were not found in its speech"
@@ -155,9 +157,9 @@ def _units(waiting: _Waiting, alignment: Alignment) -> tuple[SpokenUnit, ...]:
     )
 
 
-def _warning(reason: str, message: str) -> Action:
-    return Emit(StreamWarning(reason, "config.timing", message))
+def _warning(reason: str, message: str) -> SynthesisAction:
+    return Emit(StreamWarning(reason, "timing", message))
 
 
-def _unavailable(why: str) -> Action:
+def _unavailable(why: str) -> SynthesisAction:
     return _warning(WORD_TIMINGS_UNAVAILABLE, f"a sentence has no word timings: {why}")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.events import (
-    Action,
     ControlAck,
     Emit,
     StreamWarning,
@@ -15,6 +14,7 @@ from speech_service.domain.events import (
 from speech_service.domain.transcript import ResultKind
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.recognition.session import MAX_OPEN_CONTROLS
+from speech_service.sessions.translation.events import TranslationAction
 from speech_service.sessions.translation.segment import SegmentInTargets
 
 
@@ -50,9 +50,9 @@ class TranslationOrder:
             raise LimitExceededError("control_id", "max_open_controls", MAX_OPEN_CONTROLS)
         self._queue.append(ack)
 
-    def due(self) -> list[Action]:
+    def due(self) -> list[TranslationAction]:
         """Everything that may be sent now."""
-        due: list[Action] = []
+        due: list[TranslationAction] = []
         while self._queue:
             head = self._queue[0]
             if isinstance(head, ControlAck):
@@ -65,7 +65,7 @@ class TranslationOrder:
             self._queue.popleft()
         return due
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[TranslationAction]:
         """Translations that wait for those before them; acks keep waiting."""
         segments = [entry for entry in self._queue if isinstance(entry, SegmentInTargets)]
         return [
@@ -76,8 +76,8 @@ class TranslationOrder:
             for action in self._made(segment, target)
         ]
 
-    def _due_of(self, segment: SegmentInTargets) -> list[Action]:
-        due: list[Action] = []
+    def _due_of(self, segment: SegmentInTargets) -> list[TranslationAction]:
+        due: list[TranslationAction] = []
         for target in self._targets[segment.sent :]:
             if target not in segment.outcomes:
                 break
@@ -85,12 +85,12 @@ class TranslationOrder:
             due += self._made(segment, target)
         return due
 
-    def _made(self, segment: SegmentInTargets, target: str) -> list[Action]:
+    def _made(self, segment: SegmentInTargets, target: str) -> list[TranslationAction]:
         outcome = segment.outcomes[target]
         if isinstance(outcome, SpeechError):
             what = f"segment {segment.segment_id} has no translation into {target}"
             message = f"{what}: {outcome.message} ({outcome.reason})"
-            return [Emit(StreamWarning("TRANSLATION_FAILED", "", message))]
+            return [Emit(StreamWarning("TRANSLATION_FAILED", "", message, cause=outcome))]
         now_s = self._clock()
         self._latency.result_sent(now_s)
         self._latency.final_sent((now_s - segment.closed_s) * 1000)

@@ -3,14 +3,15 @@
 from dataclasses import dataclass, field
 
 from speech_service.domain.errors import SpeechError
-from speech_service.domain.events import Action, Cancel, Emit, Submit, TranslatedSegment
+from speech_service.domain.events import Cancel, Emit, Submit, TranslatedSegment
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.work import WorkEvent
+from speech_service.sessions.translation.events import TranslationAction
 from speech_service.sessions.translation.work import (
     Route,
     WorkMaker,
     already_there,
-    text_of,
+    translation_of,
 )
 from speech_service.text.clean import has_words
 
@@ -34,42 +35,40 @@ class GrowingTranslations:
         self._route = route
         self._open: dict[int, _OpenSegment] = {}
 
-    def grow(self, segment_id: int, text: str, source: str) -> list[Action]:
+    def grow(self, segment_id: int, text: str, source: str) -> list[TranslationAction]:
         """A segment has another text now. Without a ``source`` nothing is shown."""
         opened = self._open.setdefault(segment_id, _OpenSegment(segment_id))
         opened.text, opened.source = text, source
         return self._show(opened)
 
-    def close(self, segment_id: int) -> list[Action]:
+    def close(self, segment_id: int) -> list[TranslationAction]:
         """The segment is over: no PARTIAL of it follows."""
         opened = self._open.pop(segment_id, None)
         return [Cancel(work_id) for work_id in opened.jobs] if opened else []
 
-    def drop(self) -> list[Action]:
+    def drop(self) -> list[TranslationAction]:
         """All segments are over."""
         return [action for segment_id in list(self._open) for action in self.close(segment_id)]
 
-    def work_event(self, event: WorkEvent) -> list[Action] | None:
+    def work_event(self, event: WorkEvent) -> list[TranslationAction] | None:
         """The outcome of work; None where it is not of a segment that still grows."""
         for opened in self._open.values():
             if event.work_id in opened.jobs:
-                target, text = opened.jobs.pop(event.work_id), text_of(event)
-                kind = ResultKind.PARTIAL
-                shown: list[Action] = (
-                    [Emit(TranslatedSegment(opened.segment_id, target, kind, text, opened.source))]
-                    if text
-                    else []
-                )
-                return [*shown, *self._show(opened)]
+                target, made = opened.jobs.pop(event.work_id), translation_of(event)
+                if made is None:
+                    return self._show(opened)
+                text, kind = made.texts[0].strip(), ResultKind.PARTIAL
+                shown = TranslatedSegment(opened.segment_id, target, kind, text, opened.source)
+                return [Emit(shown), *self._show(opened)]
         return None
 
-    def _show(self, opened: _OpenSegment) -> list[Action]:
+    def _show(self, opened: _OpenSegment) -> list[TranslationAction]:
         """Translate what there is now, unless the last version is still under way."""
         source, text = opened.source, opened.text
         if not source or opened.jobs or text == opened.submitted or not has_words(text):
             return []
         opened.submitted = text
-        actions: list[Action] = []
+        actions: list[TranslationAction] = []
         for target in self._targets:
             try:
                 if already_there(self._route, source, target):

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from speech_service.domain.audio import AudioLoss, Samples
 from speech_service.domain.errors import InvalidOptionError, SpeechError, UnexpectedInputError
 from speech_service.domain.events import (
-    Action,
     Cancel,
     ControlAck,
     ControlKind,
@@ -35,6 +34,7 @@ from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
+from speech_service.sessions.translation.events import TranslationAction
 from speech_service.sessions.translation.order import TranslationOrder
 from speech_service.sessions.translation.partials import GrowingTranslations
 from speech_service.sessions.translation.segment import SegmentInTargets
@@ -45,9 +45,7 @@ from speech_service.sessions.translation.work import (
     WorkMaker,
     already_there,
     failure,
-    is_changed,
-    notes_of,
-    text_of,
+    translation_of,
 )
 from speech_service.text.clean import has_words
 from speech_service.text.script import guess_by_script
@@ -134,19 +132,19 @@ class TranslationSession:
 
     # --- from the client ---
 
-    def start(self) -> list[Action]:
+    def start(self) -> list[TranslationAction]:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def audio(self, samples: Samples) -> list[Action]:
+    def audio(self, samples: Samples) -> list[TranslationAction]:
         """Take audio: float32 [n, channels] at 16 kHz."""
         return self._forward(self.recognition.audio(samples))
 
-    def catch_up(self) -> list[Action]:
+    def catch_up(self) -> list[TranslationAction]:
         """Detect in the audio that waits, as the session that recognizes asks for it."""
-        return self._recognition.catch_up() if self._recognition and not self._done else []
+        return [*self._recognition.catch_up()] if self._recognition and not self._done else []
 
-    def text(self, text: str) -> list[Action]:
+    def text(self, text: str) -> list[TranslationAction]:
         """Take text, joined to what came before.
 
         Raises:
@@ -164,7 +162,7 @@ class TranslationSession:
         actions = [a for piece in self._splitter.push(text) for a in self._cut(piece.text)]
         return self._settle([*actions, *self._show_open()])
 
-    def finalize(self, control_id: str) -> list[Action]:
+    def finalize(self, control_id: str) -> list[TranslationAction]:
         """End the open segments now; the ack follows their translations."""
         if self._done:
             return []
@@ -175,7 +173,7 @@ class TranslationSession:
         self._order.acknowledge(ControlAck(control_id, ControlKind.FINALIZE))
         return self._settle(actions)
 
-    def reset(self, control_id: str, keep_context: bool) -> list[Action]:
+    def reset(self, control_id: str, keep_context: bool) -> list[TranslationAction]:
         """Forget the open segments; closed ones are still translated."""
         if self._done:
             return []
@@ -189,7 +187,7 @@ class TranslationSession:
 
     def refuse(
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
-    ) -> list[Action]:
+    ) -> list[TranslationAction]:
         """Acknowledge, in its turn, a control message that is not carried out."""
         del context_id
         if self._done:
@@ -200,7 +198,7 @@ class TranslationSession:
         self._order.acknowledge(ControlAck(control_id, kind, error=error))
         return self._settle([])
 
-    def end_of_input(self) -> list[Action]:
+    def end_of_input(self) -> list[TranslationAction]:
         """No more input: translate what is buffered, then end. Saying it twice is harmless."""
         if self._done or self._ending:
             return []
@@ -212,11 +210,11 @@ class TranslationSession:
 
     # --- from the driver ---
 
-    def probabilities(self, probabilities: Samples) -> list[Action]:
+    def probabilities(self, probabilities: Samples) -> list[TranslationAction]:
         """The answer to the oldest open ``Detect``."""
         return self._forward(self.recognition.probabilities(probabilities))
 
-    def work_event(self, event: WorkEvent) -> list[Action]:
+    def work_event(self, event: WorkEvent) -> list[TranslationAction]:
         """The outcome of submitted work."""
         if self._done:
             return []
@@ -236,15 +234,15 @@ class TranslationSession:
             return self._settle([])
         return self._settle(self._identified(job.segment, event))
 
-    def delivered(self) -> list[Action]:
+    def delivered(self) -> list[TranslationAction]:
         """The end of a session that speaks went out, behind all that was spoken."""
         return [Finish()] if self._done else []
 
-    def wake(self) -> list[Action]:
+    def wake(self) -> list[TranslationAction]:
         """It is as late as was asked for."""
         return self._forward(self.recognition.wake())
 
-    def tick(self) -> list[Action]:
+    def tick(self) -> list[TranslationAction]:
         """Time passed: report progress, and give up where recognition does."""
         if self._done:
             return []
@@ -254,7 +252,7 @@ class TranslationSession:
             return [Emit(self._recognition.progress())]
         return self._forward(self._recognition.tick())
 
-    def warn(self, warning: StreamWarning) -> list[Action]:
+    def warn(self, warning: StreamWarning) -> list[TranslationAction]:
         """Tell the client something that is no error."""
         return [] if self._done else [Emit(warning)]
 
@@ -262,18 +260,18 @@ class TranslationSession:
         """As of ``RecognitionSession``: told once everything is translated."""
         self._lost.add(loss, self.recognition.progress().received_ms - passed_ms)
 
-    def going_away(self, drain_ms: int) -> list[Action]:
+    def going_away(self, drain_ms: int) -> list[TranslationAction]:
         """The server drains: what was received is still translated."""
         return [] if self._done else [Emit(GoingAway(drain_ms))]
 
-    def last_words(self) -> list[Action]:
+    def last_words(self) -> list[TranslationAction]:
         """What was recognized or translated and waits for what was not. ``fail`` comes next."""
         if self._done:
             return []
         heard = self._recognition.last_words() if self._recognition else []
         return [*heard, *self._order.last_words()]
 
-    def fail(self, error: SpeechError) -> list[Action]:
+    def fail(self, error: SpeechError) -> list[TranslationAction]:
         """End with an error; all work is given up."""
         if self._done:
             return []
@@ -298,11 +296,11 @@ class TranslationSession:
 
     # --- the source ---
 
-    def _forward(self, actions: Sequence[Action]) -> list[Action]:
+    def _forward(self, actions: Sequence[TranslationAction]) -> list[TranslationAction]:
         """Actions of the recognition session, with what they mean for the translation."""
         if self._done:
             return []
-        kept: list[Action] = []
+        kept: list[TranslationAction] = []
         for action in actions:
             match action:
                 case Emit(ControlAck() as ack):
@@ -319,7 +317,7 @@ class TranslationSession:
                     kept.append(action)
         return self._settle(kept)
 
-    def _heard(self, result: TranscriptResult) -> list[Action]:
+    def _heard(self, result: TranscriptResult) -> list[TranslationAction]:
         source = self._options.source_language or result.language
         if result.kind is ResultKind.FINAL:
             return self._close(result.segment_id, result.text, source)
@@ -327,14 +325,14 @@ class TranslationSession:
             return self._growing.grow(result.segment_id, result.text, source or self._last_source)
         return []
 
-    def _cut(self, text: str) -> list[Action]:
+    def _cut(self, text: str) -> list[TranslationAction]:
         """A piece of the client's text is complete."""
         if not text.strip():
             return []
         segment_id, self._next_segment_id = self._next_segment_id, next(self._segment_ids)
         return self._close(segment_id, text.strip(), self._options.source_language)
 
-    def _flush(self) -> list[Action]:
+    def _flush(self) -> list[TranslationAction]:
         return [action for piece in self._splitter.flush() for action in self._cut(piece.text)]
 
     def _ready(self, kind: str) -> None:
@@ -344,7 +342,7 @@ class TranslationSession:
 
     # --- segments ---
 
-    def _close(self, segment_id: int, text: str, source: str) -> list[Action]:
+    def _close(self, segment_id: int, text: str, source: str) -> list[TranslationAction]:
         segment = SegmentInTargets(segment_id, text, source, self._clock())
         self._order.add(segment)
         if has_words(text):
@@ -353,7 +351,7 @@ class TranslationSession:
             segment.outcomes = dict.fromkeys(self._options.targets, text)
         return self._growing.close(segment_id)
 
-    def _begin(self, segment: SegmentInTargets) -> list[Action]:
+    def _begin(self, segment: SegmentInTargets) -> list[TranslationAction]:
         """Start on a segment: find its source, or translate it."""
         self._running.add(segment)
         if segment.source:
@@ -366,12 +364,12 @@ class TranslationSession:
         self._finding.append(segment)
         return [Submit(work)]
 
-    def _identified(self, segment: SegmentInTargets, event: WorkEvent) -> list[Action]:
+    def _identified(self, segment: SegmentInTargets, event: WorkEvent) -> list[TranslationAction]:
         """A segment that cannot tell takes the language of the one before, so answers are taken in that order."""
         segment.guesses = guess_by_script(segment.text)
         if isinstance(event, WorkDone) and isinstance(event.outcome, LanguagesFound):
             segment.guesses = event.outcome.guesses[0]
-        actions: list[Action] = []
+        actions: list[TranslationAction] = []
         while self._finding and self._finding[0].guesses is not None:
             found = self._finding.popleft()
             self._take_guesses(found, found.guesses or ())
@@ -385,9 +383,9 @@ class TranslationSession:
         else:
             segment.source = self._last_source
 
-    def _translate(self, segment: SegmentInTargets) -> list[Action]:
+    def _translate(self, segment: SegmentInTargets) -> list[TranslationAction]:
         self._last_source = segment.source or self._last_source
-        actions: list[Action] = []
+        actions: list[TranslationAction] = []
         for target in self._options.targets:
             try:
                 if already_there(self._route, segment.source, target):
@@ -402,21 +400,27 @@ class TranslationSession:
         return actions
 
     def _translated(self, segment: SegmentInTargets, target: str, event: WorkEvent) -> None:
-        text = text_of(event)
-        segment.outcomes[target] = text if text else failure(event)
+        made = translation_of(event)
+        if made is None:
+            segment.outcomes[target] = failure(event)
+            return
+        segment.outcomes[target] = made.texts[0].strip()
         what = f"segment {segment.segment_id}"
-        notes = notes_of(event) if text else ()
         segment.notes[target] = [
-            StreamWarning("GLOSSARY_TERM_LOST", "", note.replace("texts[0]", what, 1))
-            for note in notes
+            StreamWarning(
+                "GLOSSARY_TERM_LOST",
+                f"glossary[{term.glossary_index}]",
+                what + ": {option} is not kept",
+            )
+            for term in made.lost_terms
         ]
-        if text and is_changed(event):
+        if made.changed:
             problem = (
                 f"{what}: not every number, sign or placeholder is in the translation into {target}"
             )
             segment.notes[target].append(StreamWarning("CONTENT_CHANGED", "", problem))
 
-    def _show_open(self) -> list[Action]:
+    def _show_open(self) -> list[TranslationAction]:
         pending = self._splitter.pending.strip()
         if not self._options.partials or not pending:
             return []
@@ -425,7 +429,7 @@ class TranslationSession:
 
     # --- order ---
 
-    def _settle(self, actions: list[Action]) -> list[Action]:
+    def _settle(self, actions: list[TranslationAction]) -> list[TranslationAction]:
         """Add what has become due: translations, acks, the start of waiting segments, the end."""
         settled = list(actions)
         while True:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import (
-    Action,
     Cancel,
     Emit,
-    SpokenSamples,
+    SegmentInLanguage,
+    SpeechSamples,
     StreamWarning,
     Submit,
     TranslatedSegment,
@@ -22,6 +22,7 @@ from speech_service.domain.events import (
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.work import SynthesizeWork, WorkAudio, WorkEvent, WorkFailed
 from speech_service.sessions.recognition.session import SessionIdentity
+from speech_service.sessions.translation.events import TranslationAction
 from speech_service.sessions.translation.segment import MS_PER_CHARACTER
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences.cutter import SentenceSplitter
@@ -63,7 +64,7 @@ class SpokenTranslations:
         pieces = [p for queue in self._queues.values() for p in queue if not p.is_begun]
         return sum(len(p.work.text) for p in pieces) * MS_PER_CHARACTER
 
-    def add(self, segment_id: int, language: str, text: str) -> list[Action]:
+    def add(self, segment_id: int, language: str, text: str) -> list[TranslationAction]:
         """A translation is final."""
         if language not in self._voices:
             return []
@@ -74,7 +75,7 @@ class SpokenTranslations:
                 self._queues[language].append(_Piece(work, segment_id, language))
         return self._advance(language)
 
-    def follow(self, due: Sequence[Action]) -> list[Action]:
+    def follow(self, due: Sequence[TranslationAction]) -> list[TranslationAction]:
         """What is due, with the speech of the FINALs in it."""
         actions = list(due)
         for action in due:
@@ -83,7 +84,7 @@ class SpokenTranslations:
                 actions += self.add(event.segment_id, event.language, event.text)
         return actions
 
-    def work_event(self, event: WorkEvent) -> list[Action] | None:
+    def work_event(self, event: WorkEvent) -> list[TranslationAction] | None:
         """The outcome of work; None where it is not of this."""
         piece = self._pieces.get(event.work_id)
         if piece is None:
@@ -99,17 +100,17 @@ class SpokenTranslations:
         piece.failure = event.error if isinstance(event, WorkFailed) else None
         return self._advance(piece.language)
 
-    def cancel(self) -> list[Action]:
+    def cancel(self) -> list[TranslationAction]:
         """Give everything up."""
-        cancels: list[Action] = [Cancel(work_id) for work_id in self._pieces]
+        cancels: list[TranslationAction] = [Cancel(work_id) for work_id in self._pieces]
         self._pieces.clear()
         for queue in self._queues.values():
             queue.clear()
         return cancels
 
-    def _advance(self, language: str) -> list[Action]:
+    def _advance(self, language: str) -> list[TranslationAction]:
         """Say what is due, and start what comes next."""
-        queue, actions = self._queues[language], list[Action]()
+        queue, actions = self._queues[language], list[TranslationAction]()
         while queue:
             head = queue[0]
             actions += [self._spoken(head, a.samples, a.sample_rate_hz) for a in head.held]
@@ -126,11 +127,10 @@ class SpokenTranslations:
                 actions.append(Submit(piece.work))
         return actions
 
-    def _spoken(self, piece: _Piece, samples: Samples, sample_rate_hz: int) -> Action:
+    def _spoken(self, piece: _Piece, samples: Samples, sample_rate_hz: int) -> TranslationAction:
         options = self._voices[piece.language]
-        return Emit(
-            SpokenSamples(piece.segment_id, piece.language, samples, sample_rate_hz, options)
-        )
+        owner = SegmentInLanguage(piece.segment_id, piece.language)
+        return Emit(SpeechSamples(owner, samples, sample_rate_hz, options))
 
     def _work(self, options: SynthesisOptions, text: str) -> SynthesizeWork:
         identity = self._identity
@@ -150,7 +150,7 @@ class SpokenTranslations:
         )
 
 
-def _failed(piece: _Piece, error: SpeechError) -> Action:
+def _failed(piece: _Piece, error: SpeechError) -> TranslationAction:
     what = f"segment {piece.segment_id} is not spoken whole in {piece.language}"
     message = f"{what}: {error.message} ({error.reason})"
-    return Emit(StreamWarning("SPEECH_FAILED", "", message))
+    return Emit(StreamWarning("SPEECH_FAILED", "", message, cause=error))

@@ -110,24 +110,8 @@ def failure(event: WorkEvent) -> SpeechError:
     return UnavailableError("the translator gave no usable answer", reason="TRANSLATION_FAILED")
 
 
-def text_of(event: WorkEvent) -> str:
-    """The translation of a work item of one text; "" where there is none."""
+def translation_of(event: WorkEvent) -> Translation | None:
+    """The translation of a work item of one text; None where there is none."""
     if isinstance(event, WorkDone) and isinstance(event.outcome, Translation):
-        return event.outcome.texts[0].strip()
-    return ""
-
-
-def is_changed(event: WorkEvent) -> bool:
-    """True where the translation of a work item of one text lacks a number, a sign or a placeholder."""
-    return (
-        isinstance(event, WorkDone)
-        and isinstance(event.outcome, Translation)
-        and bool(event.outcome.changed)
-    )
-
-
-def notes_of(event: WorkEvent) -> tuple[str, ...]:
-    """What could not be kept of the request."""
-    if isinstance(event, WorkDone) and isinstance(event.outcome, Translation):
-        return event.outcome.notes
-    return ()
+        return event.outcome if event.outcome.texts[0].strip() else None
+    return None

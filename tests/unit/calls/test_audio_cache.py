@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from speech_service.calls.audio_cache import (
+from speech_service.calls.speech.audio_cache import (
     AudioCache,
     CacheStats,
     FinishedAudio,
@@ -11,7 +11,13 @@ from speech_service.calls.audio_cache import (
     audio_key,
     prompt_key,
 )
-from speech_service.domain.events import SpeechChunk, SpeechTimings, SpokenUnit, StreamWarning
+from speech_service.domain.events import (
+    ContextTurn,
+    SpeechChunk,
+    SpeechTimings,
+    SpokenUnit,
+    StreamWarning,
+)
 from speech_service.domain.synthesis import (
     WORD_TIMINGS_UNAVAILABLE,
     LexiconEntry,
@@ -102,8 +108,8 @@ def test_everything_that_determines_the_audio_is_in_the_key() -> None:
 
 
 def test_size_counts_audio_and_timings() -> None:
-    chunk = SpeechChunk("", 0, bytes(1_000), 0, 10)
-    timings = SpeechTimings("", (SpokenUnit("a", 0, 1, 0, 10),))
+    chunk = SpeechChunk(ContextTurn(1, ""), 0, bytes(1_000), 0, 10)
+    timings = SpeechTimings(ContextTurn(1, ""), (SpokenUnit("a", 0, 1, 0, 10),))
     audio = FinishedAudio(bytes(1_000), (chunk, timings), 10)
     assert audio.size_bytes > 2_000
     assert audio.timings == (timings,)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_service.calls.playback_clock import Continued, PlaybackClock
+from speech_service.calls.speech.playback_clock import Continued, PlaybackClock
 
 
 class Stream:

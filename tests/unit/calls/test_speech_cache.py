@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from speech_service.calls.audio_cache import AudioCache, work_key
-from speech_service.calls.caching_submitter import CachedSpeech
+from speech_service.calls.speech.audio_cache import AudioCache, work_key
+from speech_service.calls.speech.caching_submitter import CachedSpeech
 from speech_service.domain.errors import InternalError, OverloadedError
 from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.work import (

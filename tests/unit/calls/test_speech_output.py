@@ -1,4 +1,4 @@
-"""SpeechOutput: order, chunks, credit, cancelling, encoders that fail."""
+"""ContextOutput: order, chunks, credit, cancelling, encoders that fail."""
 
 import asyncio
 from dataclasses import replace
@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.speech_output import SpeechOutput
+from speech_service.calls.speech.contexts import ContextOutput
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.events import (
     ContextEnded,
     ContextOutcome,
+    ContextTurn,
     ControlAck,
     ControlKind,
     LatencySummary,
     SessionEnded,
-    SessionEvent,
     SpeechChunk,
     SpeechSamples,
     SpeechTimings,
@@ -27,9 +27,14 @@ from speech_service.domain.events import (
 from speech_service.domain.synthesis import OutputEncoding, OutputFormat, SynthesisOptions
 from speech_service.media.encode.encoder import EncoderPool
 from speech_service.protocols import NullObserver
+from speech_service.sessions.synthesis.events import EncodedSynthesisEvent
 
 RATE = 8_000
 OPTIONS = SynthesisOptions("m", "v", OutputFormat(OutputEncoding.PCM_S16LE, RATE))
+
+
+def context(turn: int) -> ContextTurn:
+    return ContextTurn(turn, str(turn))
 
 
 class Session:
@@ -59,24 +64,24 @@ class Bench:
 
     def __init__(self, encoders: Any = None) -> None:
         self.session = Session()
-        self.outbox = Outbox()
+        self.outbox = Outbox[EncodedSynthesisEvent]()
         pool = encoders or EncoderPool()
-        self.output = SpeechOutput(pool, self.outbox, self.session, NullObserver(), "bidi_stream")
+        self.output = ContextOutput(pool, self.outbox, self.session, NullObserver(), "bidi_stream")
 
     def speak(self, turn: int, ms: int, options: SynthesisOptions = OPTIONS) -> None:
         samples = np.full(ms * RATE // 1000, 0.25, np.float32)
-        self.output.put(SpeechSamples(turn, str(turn), samples, RATE, options))
+        self.output.put(SpeechSamples(context(turn), samples, RATE, options))
 
     def end(self, turn: int, outcome: ContextOutcome = ContextOutcome.DONE) -> None:
-        self.output.put(ContextEnded(str(turn), outcome, Usage(), turn=turn))
+        self.output.put(ContextEnded(context(turn), outcome, Usage()))
 
     async def settle(self) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
 
-    async def read(self, count: int = 1_000) -> list[SessionEvent]:
+    async def read(self, count: int = 1_000) -> list[EncodedSynthesisEvent]:
         await self.settle()
-        events: list[SessionEvent] = []
+        events: list[EncodedSynthesisEvent] = []
         while len(self.outbox) and len(events) < count:
             event = await self.outbox.get()
             assert event is not None
@@ -85,7 +90,7 @@ class Bench:
         return events
 
 
-def kinds(events: list[SessionEvent]) -> list[str]:
+def kinds(events: list[EncodedSynthesisEvent]) -> list[str]:
     return [type(event).__name__ for event in events]
 
 
@@ -116,7 +121,7 @@ async def test_a_cancelled_context_loses_what_waits() -> None:
     bench.speak(1, 1_000)
     bench.end(1, ContextOutcome.CANCELLED)
     events = await bench.read()
-    assert [getattr(e, "turn", 0) for e in events] == [2, 1]
+    assert [e.owner.turn for e in events if isinstance(e, SpeechChunk | ContextEnded)] == [2, 1]
     assert kinds(events) == ["SpeechChunk", "ContextEnded"]
     ended = events[-1]
     assert isinstance(ended, ContextEnded)
@@ -151,10 +156,10 @@ async def test_a_cancel_comes_too_late_for_an_end_on_the_wire() -> None:
 
 async def test_timings_follow_the_first_audio() -> None:
     bench = Bench()
-    timings = SpeechTimings("1", (SpokenUnit("a", 0, 1, 100, 200),), turn=1)
+    timings = SpeechTimings(context(1), (SpokenUnit("a", 0, 1, 100, 200),))
     fast = replace(OPTIONS, output=replace(OPTIONS.output, trim_silence=True))
     bench.output.put(
-        SpeechSamples(1, "1", np.zeros(RATE // 10, np.float32), RATE, fast)  # 100 ms of silence
+        SpeechSamples(context(1), np.zeros(RATE // 10, np.float32), RATE, fast)  # 100 ms of silence
     )
     bench.output.put(timings)
     assert await bench.read() == []
@@ -225,10 +230,10 @@ async def test_no_word_ends_behind_the_audio_or_in_the_next(
     options = replace(OPTIONS, output=OutputFormat(encoding, RATE, trims))
     silence, sound = np.zeros(RATE // 2, np.float32), np.full(RATE, 0.25, np.float32)
     samples = np.concatenate((silence, sound, np.zeros(tail_ms * RATE // 1000, np.float32)))
-    bench.output.put(SpeechSamples(1, "1", samples, RATE, options))
+    bench.output.put(SpeechSamples(context(1), samples, RATE, options))
     end_ms = 1_500 + tail_ms
     units = (SpokenUnit("a", 0, 1, 480, 1_025), SpokenUnit("b", 2, 3, 1_000, end_ms + 20))
-    bench.output.put(SpeechTimings("1", units, turn=1))
+    bench.output.put(SpeechTimings(context(1), units))
     bench.end(1)
     events = await bench.read()
     audio_ms = sum(e.duration_ms for e in events if isinstance(e, SpeechChunk))

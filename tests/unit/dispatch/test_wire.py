@@ -29,7 +29,13 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.synthesis import LexiconEntry, SpokenWord, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
-from speech_service.domain.translation import GlossaryEntry, LanguageGuess, Translation
+from speech_service.domain.translation import (
+    FailedText,
+    GlossaryEntry,
+    LanguageGuess,
+    LostTerm,
+    Translation,
+)
 from speech_service.domain.work import (
     AlignWork,
     DropReason,
@@ -194,7 +200,7 @@ def test_every_kind_of_work_comes_back_as_it_was(work: Work) -> None:
             (AlignedUnit("said", Granularity.WORD, 0, 4, 10, 300, False, 0.5),),
             (UnalignedSpan(5, 9, 300, 300, UnalignedReason.TEXT_NOT_SPOKEN),),
         ),
-        Translation(("um", "dois"), ("a note",)),
+        Translation(("um", ""), (FailedText(1, "R", "m"),), (LostTerm(0, 2),), (0,)),
         LanguagesFound(((LanguageGuess("en", 0.5), LanguageGuess("pt")), ())),
     ],
     ids=lambda outcome: type(outcome).__name__,

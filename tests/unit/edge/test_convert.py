@@ -16,6 +16,7 @@ from speech_service.domain.audio import (
 )
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.edge.fields import Fields
+from speech_service.edge.metadata import make_call, trailers_of
 from speech_service.edge.v1 import common as convert
 
 FIELDS = Fields({"x": "config.x"})
@@ -119,7 +120,12 @@ def test_the_summary() -> None:
     assert not times.HasField("p50_lag_ms")
     assert times.HasField("p95_lag_ms")
     assert times.p95_lag_ms == 0
-    assert dict(convert.summary_trailers(ended)) == {
+    call = make_call("/a.B/C", "unary", ())
+    assert trailers_of(call) == ()
+    call.finished(ended.usage, ended.latency)
+    call.trailers = (("x-speech-cache", "hit"),)
+    assert dict(trailers_of(call)) == {
+        "x-speech-cache": "hit",
         "server-timing": "queue;dur=0.1, encode;dur=2.0, decode;dur=3.4, total;dur=99.0",
         "x-speech-audio-ms": "1",
     }

@@ -8,13 +8,17 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.synthesis import (
+    SynthesisRequest,
+    SynthesisRequests,
+    WantedSynthesis,
+)
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.files import MadeVoice
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import SynthesisConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
-    InvalidOptionError,
     PreconditionError,
     ResourceNotFoundError,
     UnsupportedOptionError,
@@ -29,7 +33,7 @@ from speech_service.domain.synthesis import (
     VoiceGender,
 )
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import SynthesisConverter, SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS, UPDATE_FIELDS, updated, wanted
 
 
 def voice(name: str, model: str, *languages: str) -> Voice:
@@ -56,11 +60,24 @@ RICH = ModelCapabilities(
 )
 MUTE = ModelCapabilities("mute", ModelKind.SYNTHESIZER, ("en",), 22_050, 60_000)
 CATALOG = ModelCatalog([POOR, RICH, MUTE])
-CONVERTER = SynthesisConverter(CATALOG, SynthesisConfig(default_voice="two"))
+DEFAULTS = SynthesisConfig(default_voice="two")
+
+
+def requests(
+    catalog: ModelCatalog = CATALOG,
+    config: SynthesisConfig = DEFAULTS,
+    made: MadeVoices | None = None,
+) -> SynthesisRequests:
+    nothing: Any = None  # no recording is read here
+    return SynthesisRequests(catalog, VoiceCatalog(catalog, config, made), nothing)
+
+
+REQUESTS = requests()
 
 
 def convert(**fields: Any) -> SynthesisRequest:
-    return CONVERTER.request(pb.SynthesisConfig(**fields))
+    with FIELDS.named():
+        return REQUESTS.check(wanted(pb.SynthesisConfig(**fields)))
 
 
 def test_defaults() -> None:
@@ -71,28 +88,18 @@ def test_defaults() -> None:
     assert (options.speaking_rate, options.tempo, options.gain_db) == (1.0, 1.0, 0.0)
     assert options.segmentation is Segmentation.SENTENCE
     assert (options.seed, options.lexicon, options.word_timings) == (0, (), False)
-    assert not request.warnings
-
-
-def test_a_configuration_that_came_before_gives_the_same_and_shares_no_warnings() -> None:
-    first = convert(pitch_semitones=1.0, option_handling=2)
-    expected = list(first.warnings)
-    assert len(expected) == 1
-    first.warnings.clear()
-    again = convert(pitch_semitones=1.0, option_handling=2)
-    assert (again.options, again.warnings) == (first.options, expected)
+    assert request.warnings == ()
 
 
 async def test_a_voice_that_is_made_and_deleted_is_known_as_long_as_it_is_there() -> None:
     made = MadeVoices(1)
-    converter = SynthesisConverter(CATALOG, SynthesisConfig(default_voice="two"), made)
-    config = pb.SynthesisConfig(voice_id="mine")
+    asked, wish = requests(made=made), WantedSynthesis(voice_id="mine")
     voice = Voice("mine", "Mine", "rich", ("en-GB",), VoiceGender.NEUTRAL, 24_000)
     for design in ("deep", "high"):
         with pytest.raises(ResourceNotFoundError):
-            converter.request(config)
+            asked.check(wish)
         await made.add(MadeVoice(voice, design=design))
-        assert converter.request(config).options.instruct == design
+        assert asked.check(wish).options.instruct == design
         await made.remove("mine")
 
 
@@ -145,11 +152,11 @@ OPTIONS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("fields", "path"), OPTIONS, ids=[p for _, p in OPTIONS])
 def test_what_the_model_lacks(fields: dict[str, Any], path: str) -> None:
-    with pytest.raises(UnsupportedOptionError) as caught:
+    with pytest.raises(InvalidFieldError) as caught:
         convert(**fields)
-    assert caught.value.option == path
+    assert (caught.value.field, caught.value.reason) == (path, "UNSUPPORTED_OPTION")
     request = convert(option_handling=2, **fields)
-    assert [w.option for w in request.warnings] == [path]
+    assert [FIELDS.path(w.option) for w in request.warnings] == [path]
     assert replace(request.options) == convert().options
 
 
@@ -167,7 +174,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "path"), WRONG, ids=[p for _, p in WRONG])
 def test_what_is_wrong_is_wrong_leniently_too(fields: dict[str, Any], path: str) -> None:
     for handling in (0, 1, 2):
-        with pytest.raises((InvalidFieldError, InvalidOptionError)) as caught:
+        with pytest.raises(InvalidFieldError) as caught:
             convert(model="rich", option_handling=handling, **fields)
         assert caught.value.message.startswith(f"{path}: ")
 
@@ -184,9 +191,9 @@ def test_voices() -> None:
     assert convert(voice_id="one").options.voice == "one"
     assert convert(voice_id="alloy").options.voice == "two"
     assert convert(model="rich", voice_id="alloy").options.voice == "poly"
-    with pytest.raises(UnsupportedOptionError, match="downloaded"):
+    with pytest.raises(InvalidFieldError, match="downloaded"):
         convert(voice_id="far")
-    with pytest.raises(UnsupportedOptionError, match="no voice of model"):
+    with pytest.raises(InvalidFieldError, match="no voice of model"):
         convert(voice_id="poly")
     with pytest.raises(ResourceNotFoundError, match="one, two"):
         convert(voice_id="nobody")
@@ -204,9 +211,9 @@ def test_aliases_are_listed_with_what_they_mean() -> None:
     with pytest.raises(ResourceNotFoundError):
         voices.get("lost")
     with pytest.raises(ResourceNotFoundError):
-        voices.resolve("lost", POOR, "config.voice_id")
+        voices.resolve("lost", POOR)
     with pytest.raises(UnsupportedOptionError):
-        voices.resolve("narrator", POOR, "config.voice_id")
+        voices.resolve("narrator", POOR)
     assert voices.check() == ("aliases.lost", "x")
     assert VoiceCatalog(CATALOG, SynthesisConfig(default_voice="q")).check() == (
         "default_voice",
@@ -215,28 +222,51 @@ def test_aliases_are_listed_with_what_they_mean() -> None:
     assert VoiceCatalog(CATALOG, SynthesisConfig()).check() is None
 
 
-def update(current: SynthesisRequest, *paths: str, **fields: Any) -> SynthesisRequest:
+def update(current: pb.SynthesisConfig, *paths: str, **fields: Any) -> pb.SynthesisConfig:
     message = pb.UpdateSynthesisConfig(
         config=pb.SynthesisConfig(**fields), update_mask=FieldMask(paths=paths)
     )
-    return CONVERTER.update(current, message)
+    return updated(current, message)
 
 
 def test_update() -> None:
-    current = convert(speaking_rate=1.5, gain_db=2.0)
-    changed = update(current, "voice_id", "speaking_rate", voice_id="one", gain_db=9.0)
-    assert (changed.options.voice, changed.options.tempo) == ("one", 1.0)
-    assert changed.options.gain_db == 2.0
-    assert current.options.voice == "two"
+    current = pb.SynthesisConfig(speaking_rate=1.5, gain_db=2.0)
+    config = update(current, "voice_id", "speaking_rate", voice_id="one", gain_db=9.0)
+    options = REQUESTS.check(wanted(config)).options
+    assert (options.voice, options.tempo, options.gain_db) == ("one", 1.0, 2.0)
+    assert not current.voice_id
     with pytest.raises(PreconditionError):
         update(current, "model", model="rich")
     for paths in ((), ("x",), ("output.x",)):
         with pytest.raises(InvalidFieldError) as caught:
             update(current, *paths)
         assert caught.value.field == "update_config.update_mask"
-    with pytest.raises(InvalidFieldError) as caught:
-        update(current, "gain_db", gain_db=99.0)
+    config = update(current, "gain_db", gain_db=99.0)
+    with pytest.raises(InvalidFieldError) as caught, UPDATE_FIELDS.named():
+        REQUESTS.check(wanted(config, "update_config.config"))
     assert caught.value.field == "update_config.config.gain_db"
+
+
+UNKNOWN: list[tuple[dict[str, Any], str]] = [
+    ({"option_handling": 9}, "config.option_handling"),
+    ({"segmentation": 9}, "config.segmentation"),
+    ({"timing": 9}, "config.timing"),
+    ({"output": {"encoding": 99}}, "config.output.encoding"),
+    (
+        {"lexicon": [{"term": "a", "pronunciation": "b", "alphabet": 9}]},
+        "config.lexicon[0].alphabet",
+    ),
+    ({"inline_prompt": {"audio": b"x"}}, "config.inline_prompt.format"),
+]
+
+
+@pytest.mark.parametrize(("fields", "path"), UNKNOWN, ids=[p for _, p in UNKNOWN])
+def test_values_that_nobody_knows(fields: dict[str, Any], path: str) -> None:
+    with pytest.raises(InvalidFieldError) as caught:
+        convert(model="rich", **fields)
+    assert caught.value.field == path
+    assert caught.value.allowed
+    assert "UNSPECIFIED" not in caught.value.allowed
 
 
 def test_the_effective_configuration_asks_for_the_same() -> None:
@@ -253,7 +283,7 @@ def test_the_effective_configuration_asks_for_the_same() -> None:
     )
     effective = convert_speech.effective_config(request)
     assert effective.output.bit_rate_bps == 64_000
-    again = CONVERTER.request(effective)
+    again = REQUESTS.check(wanted(effective))
     output = replace(request.options.output, bit_rate_bps=64_000)
     assert again.options == replace(request.options, output=output)
 
@@ -261,17 +291,16 @@ def test_the_effective_configuration_asks_for_the_same() -> None:
 def test_word_timings_come_from_the_model_or_from_an_aligner_of_the_language() -> None:
     hears = ModelCapabilities("hears", ModelKind.ALIGNER, ("en",), 16_000, 60_000)
     plain = replace(RICH, name="plain", capabilities=frozenset[Capability]())
-    catalog = ModelCatalog([RICH, plain, hears])
-    converter = SynthesisConverter(catalog, SynthesisConfig())
+    asked_for = requests(ModelCatalog([RICH, plain, hears]), SynthesisConfig())
 
     def asked(**fields: Any) -> SynthesisRequest:
-        return converter.request(pb.SynthesisConfig(timing=pb.TIMING_WORD, **fields))
+        return asked_for.check(WantedSynthesis(timing=Capability.WORD_TIMINGS, **fields))
 
     for model, language, aligner in (("rich", "ja", ""), ("plain", "en", "hears")):
         options = asked(model=model, language=language).options
         assert (options.word_timings, options.aligner) == (True, aligner)
-    with pytest.raises(UnsupportedOptionError, match=r"config\.timing.*no aligner for 'ja'"):
+    with pytest.raises(UnsupportedOptionError, match=r"timing.*no aligner for 'ja'"):
         asked(model="plain", language="ja")
-    lenient = asked(model="plain", language="ja", option_handling=2)
-    assert [warning.option for warning in lenient.warnings] == ["config.timing"]
+    lenient = asked(model="plain", language="ja", lenient=True)
+    assert [warning.option for warning in lenient.warnings] == ["timing"]
     assert (lenient.options.word_timings, lenient.options.aligner) == (False, "")

@@ -9,18 +9,17 @@ from speech.v1 import common_pb2 as common
 from speech.v1 import translation_service_pb2 as pb
 from speech_service.calls import language_guess as languages
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
 from speech_service.config.tree import TranslationConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     InvalidOptionError,
     PreconditionError,
     ResourceNotFoundError,
-    UnsupportedOptionError,
 )
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess
-from speech_service.edge.v1.translation import config as convert_translation
-from speech_service.edge.v1.translation.config import TranslationConverter, TranslationRequest
+from speech_service.edge.v1.translation.config import TEXT_FIELDS, effective_config, wanted
 
 PAIRS = ModelCapabilities(
     "pairs", ModelKind.TRANSLATOR, (), 0, 0, language_pairs=(("en", "pt"), ("pt", "en"))
@@ -42,7 +41,10 @@ def convert(
 ) -> TranslationRequest:
     settings = {"source_language": "en", "target_languages": ["pt"], **fields}
     config = TranslationConfig(default_model=default_model, max_targets=3)
-    return TranslationConverter(catalog, config).request(pb.TranslationConfig(**settings))
+    nothing: Any = None  # nothing is spoken here
+    with TEXT_FIELDS.named():
+        wish = wanted(pb.TranslationConfig(**settings))
+        return TranslationRequests(catalog, config, nothing).check(wish)
 
 
 def test_the_first_model_of_the_pair_serves_unless_another_is_named() -> None:
@@ -61,9 +63,9 @@ def test_a_pair_that_nobody_has() -> None:
     assert "translator/openai" in caught.value.message
     with pytest.raises(PreconditionError):
         convert(ONLY_PAIRS, target_languages=["de"], source_language="")
-    with pytest.raises(UnsupportedOptionError) as unsupported:
+    with pytest.raises(InvalidFieldError) as unsupported:
         convert(model="pairs", target_languages=["pt", "de"])
-    assert unsupported.value.option == "target_languages[1]"
+    assert unsupported.value.field == "config.target_languages[1]"
     with pytest.raises(ResourceNotFoundError):
         convert(model="nobody")
 
@@ -71,7 +73,8 @@ def test_a_pair_that_nobody_has() -> None:
 def test_codes_are_normal_and_the_effective_config_shows_them() -> None:
     request = convert(source_language="EN_us", target_languages=["pt_br"])
     assert (request.source, request.targets) == ("en-US", ("pt-BR",))
-    effective = convert_translation.effective_config(request)
+    given = pb.TranslationConfig(target_languages=["pt_br"], context="kept as it is")
+    effective = effective_config(given, request)
     assert list(effective.target_languages) == ["pt-BR"]
     assert effective.HasField("partial_translations")
     assert effective.option_handling == common.OPTION_HANDLING_STRICT
@@ -86,18 +89,19 @@ def test_a_glossary_is_for_models_that_heed_it() -> None:
     glossary = [pb.GlossaryEntry(source=" bank ", target="margem", target_language="pt-BR")]
     request = convert(model="any", glossary=glossary)
     assert request.route("en", "pt").glossary == (GlossaryEntry("bank", "margem", "pt-BR"),)
-    with pytest.raises(UnsupportedOptionError) as caught:
+    with pytest.raises(InvalidFieldError) as caught:
         convert(model="pairs", glossary=glossary)
-    assert caught.value.option == "config.glossary[0]"
+    assert (caught.value.field, caught.value.reason) == (
+        "config.glossary[0]",
+        "UNSUPPORTED_OPTION",
+    )
     lenient = convert(
         model="pairs", glossary=glossary, option_handling=common.OPTION_HANDLING_LENIENT
     )
     assert lenient.route("en", "pt").glossary == ()
-    assert [(w.reason, w.option) for w in lenient.warnings] == [
-        ("OPTION_IGNORED", "config.glossary[0]")
-    ]
+    assert [(w.reason, w.option) for w in lenient.warnings] == [("OPTION_IGNORED", "glossary[0]")]
     keep = [pb.GlossaryEntry(source="Acme", do_not_translate=True)]
-    with pytest.raises(UnsupportedOptionError):
+    with pytest.raises(InvalidFieldError):
         convert(model="any", glossary=keep)
 
 
@@ -134,7 +138,7 @@ def test_several_texts_have_one_list_of_languages() -> None:
 
 def test_context() -> None:
     assert convert(model="any", context=" a letter ").route("en", "pt").context == "a letter"
-    with pytest.raises(UnsupportedOptionError):
+    with pytest.raises(InvalidFieldError):
         convert(model="pairs", context="a letter")
     only = replace(PAIRS, capabilities=frozenset({Capability.CONTEXT_TEXT}))
     assert convert(ModelCatalog([only]), context="a").route("en", "pt").context == "a"

@@ -10,10 +10,10 @@ import pytest
 from grpc import aio
 
 from speech.v1 import common_pb2
-from speech_service.calls.call import make_call
 from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError, StreamAbortedError
 from speech_service.edge.interceptor import CallInterceptor
+from speech_service.edge.metadata import make_call
 from tests.integration.failures import Failure, failure_of, pairs, send
 from tests.integration.harness import until
 

@@ -5,11 +5,11 @@ from typing import Any, cast
 
 import pytest
 
+from speech_service.calls.requests.translation import TranslationRequest
 from speech_service.calls.translation_batches import MAX_BATCH_TEXTS, TextBatches
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.errors import OverloadedError
-from speech_service.domain.translation import Translation, TranslationRoute
-from speech_service.edge.v1.translation.config import TranslationRequest
+from speech_service.domain.translation import LostTerm, Translation, TranslationRoute
 
 BATCHES = 3
 
@@ -49,9 +49,8 @@ class Desk:
             self._answered.notify_all()
         if number in self._failing:
             raise OverloadedError(f"batch {number}")
-        return Translation(
-            tuple(text.upper() for text in texts), ("texts[0]: config.glossary[0] is not kept",)
-        )
+        lost = (LostTerm(0, 0),)
+        return Translation(tuple(text.upper() for text in texts), lost_terms=lost)
 
 
 @pytest.mark.parametrize("turns", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])

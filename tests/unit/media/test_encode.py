@@ -292,15 +292,15 @@ async def test_decoding_and_encoding_share_one_process(
 def test_what_cannot_be_made_is_refused_by_field(output: OutputFormat, field: str) -> None:
     with pytest.raises(InvalidOptionError) as refused:
         check_output(output)
-    assert refused.value.option == f"config.output.{field}"
+    assert refused.value.option == f"output.{field}"
 
 
 @pytest.mark.parametrize(
     ("shape", "field"),
     [
-        ({"gain_db": 20.1}, "config.gain_db"),
-        ({"gain_db": float("nan")}, "config.gain_db"),
-        ({"rate": 0.4}, "config.speaking_rate"),
+        ({"gain_db": 20.1}, "gain_db"),
+        ({"gain_db": float("nan")}, "gain_db"),
+        ({"rate": 0.4}, "speaking_rate"),
     ],
 )
 async def test_shape_out_of_range(shape: dict[str, float], field: str) -> None:

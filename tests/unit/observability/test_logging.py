@@ -16,7 +16,7 @@ from speech_service.config.tree import ObservabilityConfig
 from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError, OverloadedError
-from speech_service.domain.events import LatencySummary, SessionEvent, Usage
+from speech_service.domain.events import LatencySummary, Usage
 from speech_service.domain.transcript import Hypothesis, ResultKind, TranscriptResult
 from speech_service.domain.work import (
     RecognizeKind,
@@ -28,6 +28,7 @@ from speech_service.domain.work import (
 )
 from speech_service.observability.logging import AccessLog, configure
 from speech_service.protocols import NullObserver, NullTracer, OnWorkEvent
+from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
 from tests.unit.sessions.checked_session import OPTIONS
 
@@ -185,8 +186,8 @@ class LoudnessVad:
         return np.abs(frames).mean(axis=1)
 
 
-async def _run_a_session(*, fail_finals: bool) -> list[SessionEvent]:
-    events: list[SessionEvent] = []
+async def _run_a_session(*, fail_finals: bool) -> list[RecognitionEvent]:
+    events: list[RecognitionEvent] = []
     session = RecognitionSession(SessionIdentity("ses-1"), OPTIONS, lambda: 0.0)
     trace = SessionTrace(ended_call(), CallMode.REALTIME, NullTracer(), NullObserver())
     runner = SessionRunner(session, CanaryDevice(fail_finals), LoudnessVad(), trace, events.append)

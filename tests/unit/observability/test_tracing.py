@@ -13,7 +13,6 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from speech_service.calls.call import make_call
 from speech_service.calls.trace import SessionTrace
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.errors import InternalError
@@ -31,6 +30,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.edge.metadata import make_call
 from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.observability.tracing import OtelTracer
 from speech_service.protocols import NullTracer

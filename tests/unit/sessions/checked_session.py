@@ -8,7 +8,6 @@ import numpy as np
 
 from speech_service.domain.audio import Samples, ms_to_samples
 from speech_service.domain.events import (
-    Action,
     Cancel,
     ControlAck,
     ControlKind,
@@ -17,7 +16,6 @@ from speech_service.domain.events import (
     Finish,
     Progress,
     SessionEnded,
-    SessionEvent,
     SpeechEvent,
     Submit,
 )
@@ -28,6 +26,7 @@ from speech_service.domain.work import (
     RecognizeWork,
     WorkClass,
 )
+from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
@@ -95,7 +94,7 @@ class CheckedSession:
         self.voiced: list[list[tuple[int, int]]] = [[] for _ in range(channels)]
         """Runs of frames that the VAD called speech, between two control messages."""
         self.resets: list[int] = []
-        self.events: list[SessionEvent] = []
+        self.events: list[RecognitionEvent] = []
         self.in_flight: dict[str, RecognizeWork] = {}
         self.cancelled: list[RecognizeWork] = []
         self.answers: dict[str, str] = {}
@@ -170,7 +169,7 @@ class CheckedSession:
 
     # --- carrying out ---
 
-    def perform(self, actions: Sequence[Action]) -> None:
+    def perform(self, actions: Sequence[RecognitionAction]) -> None:
         """Carry out and check ``actions``, answering each Detect in place."""
         for action in actions:
             assert self.finish is None, f"{action} after Finish"
@@ -190,7 +189,7 @@ class CheckedSession:
                     self._finished(action)
 
     def _control(
-        self, control_id: str, kind: ControlKind, send: Callable[[str], list[Action]]
+        self, control_id: str, kind: ControlKind, send: Callable[[str], list[RecognitionAction]]
     ) -> None:
         self.perform(self.session.catch_up())
         name = f"{control_id}{len(self.needed)}" if control_id in self.needed else control_id
@@ -211,7 +210,7 @@ class CheckedSession:
         for runs in self.voiced:
             runs.append((-1, -1))  # a run does not go on past a control message
 
-    def _note_reset(self, before: set[int], actions: Sequence[Action]) -> None:
+    def _note_reset(self, before: set[int], actions: Sequence[RecognitionAction]) -> None:
         """The open segments are gone; the FINALs of closed ones are still due."""
         gone = {action.work_id for action in actions if isinstance(action, Cancel)}
         due = {
@@ -259,7 +258,7 @@ class CheckedSession:
         seen.works.append(work)
         self.in_flight[work.work_id] = work
 
-    def _emitted(self, event: SessionEvent) -> None:
+    def _emitted(self, event: RecognitionEvent) -> None:
         assert not any(isinstance(e, SessionEnded) for e in self.events), "after SessionEnded"
         match event:
             case TranscriptResult():

@@ -7,7 +7,6 @@ import numpy as np
 from speech_service.domain.alignment import Alignment
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import (
-    Action,
     Cancel,
     ContextEnded,
     ContextOutcome,
@@ -15,7 +14,6 @@ from speech_service.domain.events import (
     Emit,
     Finish,
     SessionEnded,
-    SessionEvent,
     SpeechSamples,
     SpeechTimings,
     StreamWarning,
@@ -38,6 +36,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
+from speech_service.sessions.synthesis.events import SynthesisAction, SynthesisEvent
 from speech_service.sessions.synthesis.session import MAX_ON_DEVICE, SynthesisSession
 
 RATE = 1_000
@@ -61,7 +60,7 @@ class SpeechDrive:
         self.now_s = 0.0
         identity = SynthesisIdentity("s", single=single, tries=tries)
         self.session = SynthesisSession(identity, options, lambda: self.now_s, limits)
-        self.events: list[SessionEvent] = []
+        self.events: list[SynthesisEvent] = []
         self.submitted: list[SynthesizeWork] = []
         self.on_device: dict[str, SynthesizeWork] = {}
         self.aligning: dict[str, AlignWork] = {}
@@ -96,9 +95,9 @@ class SpeechDrive:
             event = self.events[self.taken]
             self.taken, count = self.taken + 1, count - 1
             if isinstance(event, SpeechSamples):
-                self.perform(self.session.sent(event.turn, len(event.samples)))
+                self.perform(self.session.sent(event.owner.turn, len(event.samples)))
             elif isinstance(event, ContextEnded):
-                self.perform(self.session.end_sent(event.turn))
+                self.perform(self.session.end_sent(event.owner.turn))
             elif isinstance(event, SessionEnded):
                 self.perform(self.session.delivered())
         return self
@@ -150,14 +149,14 @@ class SpeechDrive:
     def kinds(self) -> list[str]:
         return [type(event).__name__ for event in self.events]
 
-    def of(self, kind: type) -> list[SessionEvent]:
+    def of(self, kind: type) -> list[SynthesisEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
     def spoken_ms(self, context_id: str = "a") -> int:
         return sum(
             len(e.samples)
             for e in self.events
-            if isinstance(e, SpeechSamples) and e.context_id == context_id
+            if isinstance(e, SpeechSamples) and e.owner.context_id == context_id
         )
 
     def warnings(self) -> list[str]:
@@ -167,9 +166,13 @@ class SpeechDrive:
         return [e for e in self.events if isinstance(e, SpeechTimings)]
 
     def outcomes(self) -> list[tuple[str, str]]:
-        return [(e.context_id, e.outcome.value) for e in self.events if isinstance(e, ContextEnded)]
+        return [
+            (e.owner.context_id, e.outcome.value)
+            for e in self.events
+            if isinstance(e, ContextEnded)
+        ]
 
-    def perform(self, actions: list[Action]) -> "SpeechDrive":
+    def perform(self, actions: list[SynthesisAction]) -> "SpeechDrive":
         """Carry actions out, and check what must hold of each."""
         for action in actions:
             assert not self.finished, "nothing comes after the end"
@@ -196,12 +199,13 @@ class SpeechDrive:
         assert len(self.on_device) <= MAX_ON_DEVICE
         return self
 
-    def _event(self, event: SessionEvent) -> None:
+    def _event(self, event: SynthesisEvent) -> None:
         self.events.append(event)
         match event:
-            case SpeechSamples(turn=turn) | SpeechTimings(turn=turn):
-                assert turn not in self.ends, "a context is silent after its end"
-            case ContextEnded(turn=turn, outcome=outcome):
+            case SpeechSamples(owner=owner) | SpeechTimings(owner=owner):
+                assert owner.turn not in self.ends, "a context is silent after its end"
+            case ContextEnded(owner=owner, outcome=outcome):
+                turn = owner.turn
                 # Only a context whose good end the client does not have yet may end again.
                 before = self.ends.get(turn)
                 assert before is None or (

@@ -23,14 +23,12 @@ from speech_service.domain.errors import (
     SpeechError,
 )
 from speech_service.domain.events import (
-    Action,
     AlignedUnits,
     Cancel,
     ControlAck,
     Emit,
     Finish,
     SessionEnded,
-    SessionEvent,
     Submit,
 )
 from speech_service.domain.recognition import Pacing
@@ -43,6 +41,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.sessions.alignment.events import AlignmentAction, AlignmentEvent
 from speech_service.sessions.alignment.session import (
     MAX_TEXT_CHARACTERS,
     WHOLE,
@@ -80,7 +79,7 @@ class Drive:
 
     pacing: Pacing = Pacing.REALTIME
     pace: AlignmentPace | None = None
-    events: list[SessionEvent] = field(default_factory=list[SessionEvent])
+    events: list[AlignmentEvent] = field(default_factory=list[AlignmentEvent])
     work: list[AlignWork] = field(default_factory=list[AlignWork])
     cancelled: list[str] = field(default_factory=list[str])
     finished: bool = False
@@ -93,7 +92,7 @@ class Drive:
         self.session = AlignmentSession(AlignmentIdentity("s"), options, lambda: 0.0, self.pace)
         self.perform(self.session.start())
 
-    def perform(self, actions: list[Action]) -> None:
+    def perform(self, actions: list[AlignmentAction]) -> None:
         for action in actions:
             assert not self.finished
             match action:

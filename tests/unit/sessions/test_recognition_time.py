@@ -12,7 +12,6 @@ from speech_service.domain.errors import (
     OverloadedError,
 )
 from speech_service.domain.events import (
-    Action,
     Cancel,
     Detect,
     Emit,
@@ -25,6 +24,7 @@ from speech_service.domain.events import (
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import RecognizeKind, RecognizeWork, WorkDone, WorkTiming
+from speech_service.sessions.recognition.events import RecognitionAction
 from speech_service.sessions.recognition.segmenter import Segmenter, SegmentEvent
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
@@ -257,7 +257,7 @@ def _feed(session: RecognitionSession, block: Samples) -> None:
         _carry_out(session, session.probabilities(scores))
 
 
-def _carry_out(session: RecognitionSession, actions: list[Action]) -> None:
+def _carry_out(session: RecognitionSession, actions: list[RecognitionAction]) -> None:
     for action in actions:
         match action:
             case Submit(work):

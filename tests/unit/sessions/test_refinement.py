@@ -16,7 +16,7 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.errors import OverloadedError
-from speech_service.domain.events import Action, Cancel, Emit, StreamWarning, Submit
+from speech_service.domain.events import Cancel, Emit, StreamWarning, Submit
 from speech_service.domain.recognition import Pacing, RecognitionOptions
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import (
@@ -29,6 +29,7 @@ from speech_service.domain.work import (
 )
 from speech_service.sessions.in_order import MAX_HELD_S
 from speech_service.sessions.latency import LatencyMeter
+from speech_service.sessions.recognition.events import RecognitionAction
 from speech_service.sessions.recognition.refinement import Refinement, words_of
 
 OPTIONS = RecognitionOptions("m", "en", aligner="a", aligner_languages=("en",))
@@ -67,14 +68,14 @@ def unit(text: str, word: str, start_ms: int, end_ms: int) -> AlignedUnit:
     return AlignedUnit(word, Granularity.WORD, at, at + len(word), start_ms, end_ms)
 
 
-def asked(actions: list[Action]) -> AlignWork:
+def asked(actions: list[RecognitionAction]) -> AlignWork:
     [action] = actions
     assert isinstance(action, Submit)
     assert isinstance(action.work, AlignWork)
     return action.work
 
 
-def warned(actions: list[Action]) -> list[str]:
+def warned(actions: list[RecognitionAction]) -> list[str]:
     events = [a.event for a in actions if isinstance(a, Emit)]
     return [e.reason for e in events if isinstance(e, StreamWarning)]
 
@@ -186,7 +187,7 @@ def test_cancelling_gives_the_work_up() -> None:
 # --- order ---
 
 
-def told(actions: list[Action]) -> list[tuple[int, str]]:
+def told(actions: list[RecognitionAction]) -> list[tuple[int, str]]:
     """Segments with what left for them: "words", or the warning that stands for it."""
     found: list[tuple[int, str]] = []
     for event in (a.event for a in actions if isinstance(a, Emit)):

@@ -123,7 +123,7 @@ def test_a_flush_may_keep_the_context(mode: Segmentation) -> None:
     drive.flush().speak_all()
     assert "".join(drive.texts()) == "Dr. Smith is here. And"
     assert drive.outcomes() == [("a", "done")]
-    assert [e.turn for e in drive.of(ContextEnded)] == [1]  # pyright: ignore[reportAttributeAccessIssue]
+    assert [e.owner.turn for e in drive.of(ContextEnded)] == [1]  # pyright: ignore[reportAttributeAccessIssue]
     acks = [e.control_id for e in drive.of(ControlAck)]  # pyright: ignore[reportAttributeAccessIssue]
     assert acks == ["k", "l", "f"]
 

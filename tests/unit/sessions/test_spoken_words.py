@@ -83,7 +83,7 @@ def test_one_context_does_not_wait_for_another() -> None:
     drive.text("One two. ", "b").flush("b", "f2")
     first, second = speak(drive), speak(drive)
     drive.aligned(second, found(second)).read()
-    assert [event.context_id for event in drive.timings()] == ["b"]
+    assert [event.owner.context_id for event in drive.timings()] == ["b"]
     assert drive.outcomes() == [("b", "done")]
     drive.aligned(first, found(first)).end().read()
     assert drive.outcomes() == [("b", "done"), ("a", "done")]

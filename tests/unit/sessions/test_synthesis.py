@@ -131,7 +131,7 @@ def test_an_id_opens_anew_behind_its_flush() -> None:
     )
     drive.speak_all()
     ended = [e for e in drive.events if isinstance(e, ContextEnded)]
-    assert [(e.context_id, e.turn) for e in ended] == [("a", 1), ("a", 2)]
+    assert [(e.owner.context_id, e.owner.turn) for e in ended] == [("a", 1), ("a", 2)]
     assert [w.text for w in drive.submitted] == ["Old text here.", "New text here."]
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from speech_service.domain.errors import InternalError
-from speech_service.domain.events import ContextOutcome
+from speech_service.domain.events import ContextEnded, ContextOutcome, SpeechSamples, SpeechTimings
 from speech_service.sessions.synthesis.context import SynthesisLimits
 from tests.unit.sessions.speech_drive import SpeechDrive
 
@@ -85,7 +85,9 @@ class SynthesisMachine(RuleBasedStateMachine):
         assert self.drive.finished == [None]
         assert not self.drive.on_device
         opened = {
-            getattr(event, "turn", 0) for event in self.drive.events if hasattr(event, "turn")
+            event.owner.turn
+            for event in self.drive.events
+            if isinstance(event, SpeechSamples | SpeechTimings | ContextEnded)
         }
         assert opened == set(self.drive.ends)
         assert set(self.drive.ends.values()) <= set(ContextOutcome)

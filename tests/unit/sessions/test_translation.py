@@ -13,12 +13,12 @@ from speech_service.domain.events import (
     ControlAck,
     Progress,
     SessionEnded,
-    SpokenSamples,
+    SpeechSamples,
     StreamWarning,
     TranslatedSegment,
 )
 from speech_service.domain.transcript import ResultKind, TranscriptResult
-from speech_service.domain.translation import LanguageGuess, Translation
+from speech_service.domain.translation import LanguageGuess, LostTerm, Translation
 from speech_service.domain.work import (
     DropReason,
     LanguagesFound,
@@ -97,11 +97,10 @@ def test_an_empty_answer_is_a_failure() -> None:
 
 def test_lost_terms_are_told() -> None:
     drive = Drive(targets=("pt",)).text("One is. Then")
-    note = "texts[0]: config.glossary[0] is not kept"
-    drive.answer_all(Translation(("Um",), (note,)))
+    drive.answer_all(Translation(("Um",), lost_terms=(LostTerm(0, 0),)))
     (warning,) = drive.of(StreamWarning)
     assert isinstance(warning, StreamWarning)
-    assert warning.message == "segment 1: config.glossary[0] is not kept"
+    assert (warning.option, warning.message) == ("glossary[0]", "segment 1: {option} is not kept")
 
 
 def test_a_target_that_nobody_has() -> None:
@@ -190,11 +189,10 @@ def test_a_segment_that_cannot_tell_takes_the_language_before_it_whatever_is_ans
 
 def test_what_a_translation_lost_is_told_behind_it() -> None:
     drive = Drive().text("One is. Two is. Three")
-    note = "texts[0]: config.glossary[0] is not kept"
     for work_id in reversed(list(drive.work)):
         work = drive.work[work_id]
         assert isinstance(work, TranslateWork)
-        drive.answer(work_id, Translation((f"{work.texts[0]}>",), (note,)))
+        drive.answer(work_id, Translation((f"{work.texts[0]}>",), lost_terms=(LostTerm(0, 0),)))
     told = [
         (event.segment_id, event.language) if isinstance(event, TranslatedSegment) else "lost"
         for event in drive.events
@@ -213,9 +211,9 @@ def test_speech_that_failed_is_told_in_its_place() -> None:
     assert not drive.of(StreamWarning), "the piece before it still speaks"
     drive.answer(first)
     spoken = [
-        type(e).__name__ for e in drive.events if isinstance(e, SpokenSamples | StreamWarning)
+        type(e).__name__ for e in drive.events if isinstance(e, SpeechSamples | StreamWarning)
     ]
-    assert spoken == ["SpokenSamples", "StreamWarning"]
+    assert spoken == ["SpeechSamples", "StreamWarning"]
 
 
 def test_an_identifier_that_fails_leaves_it_to_the_script() -> None:
@@ -310,9 +308,9 @@ def test_speech_keeps_the_order_of_segments_and_the_end_waits_for_it() -> None:
         drive.answer(next(k for k, w in drive.work.items() if isinstance(w, TranslateWork)))
     assert len(drive.work) == 2, "one is spoken, one ahead"
     drive.answer(list(drive.work)[1])
-    assert not drive.of(SpokenSamples)
+    assert not drive.of(SpeechSamples)
     drive.answer_all()
-    spoken = [e.segment_id for e in drive.events if isinstance(e, SpokenSamples)]
+    spoken = [e.owner.segment_id for e in drive.events if isinstance(e, SpeechSamples)]
     assert spoken == [1, 2, 3]
     assert isinstance(drive.events[-1], SessionEnded)
     assert not drive.finished, "the encoder has it still"
@@ -325,7 +323,7 @@ def test_speech_that_fails_costs_only_itself() -> None:
     while any(isinstance(w, TranslateWork) for w in drive.work.values()):
         drive.answer(next(k for k, w in drive.work.items() if isinstance(w, TranslateWork)))
     drive.answer(next(iter(drive.work)), DOWN).answer_all()
-    assert [e.segment_id for e in drive.events if isinstance(e, SpokenSamples)] == [2]
+    assert [e.owner.segment_id for e in drive.events if isinstance(e, SpeechSamples)] == [2]
     assert len(drive.of(StreamWarning)) == 1
     assert len(drive.finals()) == 2
 
@@ -389,5 +387,5 @@ def check_order(drive: Drive, controls: int) -> None:
             told.append((int(words[1]), words[-1]))
     last = max((segment for segment, _ in told), default=0)
     assert told == [(n, target) for n in range(1, last + 1) for target in TARGETS]
-    spoken = [e.segment_id for e in drive.events if isinstance(e, SpokenSamples)]
+    spoken = [e.owner.segment_id for e in drive.events if isinstance(e, SpeechSamples)]
     assert spoken == sorted(spoken)

@@ -7,12 +7,10 @@ import numpy as np
 
 from speech_service.domain.errors import SpeechError, UnavailableError
 from speech_service.domain.events import (
-    Action,
     Cancel,
     Detect,
     Emit,
     Finish,
-    SessionEvent,
     Submit,
     TranslatedSegment,
 )
@@ -36,6 +34,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
+from speech_service.sessions.translation.events import TranslationAction, TranslationEvent
 from speech_service.sessions.translation.session import TranslationSession
 from speech_service.sessions.translation.work import TranslationOptions
 
@@ -71,11 +70,11 @@ class Drive:
         )
         self.work: dict[str, Work] = {}
         self.cancelled: list[str] = []
-        self.events: list[SessionEvent] = []
+        self.events: list[TranslationEvent] = []
         self.finished: list[SpeechError | None] = []
         self.loud = False
 
-    def do(self, actions: Sequence[Action]) -> "Drive":
+    def do(self, actions: Sequence[TranslationAction]) -> "Drive":
         """Carry out what the session asks for."""
         for action in actions:
             assert not self.finished or isinstance(action, Cancel), "nothing follows the end"
@@ -135,7 +134,7 @@ class Drive:
             if isinstance(e, TranslatedSegment) and e.kind is ResultKind.FINAL
         ]
 
-    def of(self, kind: type[SessionEvent]) -> list[SessionEvent]:
+    def of(self, kind: type[TranslationEvent]) -> list[TranslationEvent]:
         """Events of one type."""
         return [e for e in self.events if isinstance(e, kind)]
 

@@ -1,60 +1,73 @@
 """StreamingAlign: what its messages mean, as the pump sees it."""
 
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import common_pb2
 from speech_service.calls.alignment import OpenedAlignment
-from speech_service.calls.audio_source import stream_limits
-from speech_service.calls.call import current_call
+from speech_service.calls.audio_source import AudioInput, stream_limits
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.alignment import UnalignedSpan
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.alignment import config as convert_alignment
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS, AlignmentConverter
 from speech_service.edge.v1.control import control_actions
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import AlignmentSession
-
-ServicerContext = aio.ServicerContext[Any, Any]
 
 
 class AlignStream:
     """StreamingAlign as the pump sees it."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
+    def __init__(
+        self,
+        serving: Serving,
+        converter: AlignmentConverter,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._audio = audio
+        self._call = call
         self._opened: OpenedAlignment | None = None
         self._next_sequence = 0
 
     async def open(
-        self, first: pb.StreamingAlignRequest, outbox: Outbox
-    ) -> SessionRunner[AlignmentSession]:
+        self, first: pb.StreamingAlignRequest, outbox: Outbox[AlignmentEvent]
+    ) -> "AlignStream":
         """Check the configuration and start the session."""
-        converter = AlignmentConverter(self._parts.catalog)
-        self._request = converter.request(first.config, streaming=True)
+        self._request = self._converter.request(first.config, streaming=True)
         opened = self._opened = OpenedAlignment(
-            self._parts,
+            self._tools,
+            self._audio,
+            self._call,
             self._request,
             stream_classes(self._request.options.pacing),
-            stream_limits(self._parts.config.decoder),
+            stream_limits(self._audio.config),
             outbox.put,
-            deadline_s(self._context),
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
             opened.runner.perform_now(session.warn(warning))
-        return opened.runner
+        return self
+
+    @property
+    def runner(self) -> SessionRunner[AlignmentSession, AlignmentEvent]:
+        """Drives the session."""
+        assert self._opened is not None, "the pump opens first"
+        return self._opened.runner
 
     async def message(self, request: pb.StreamingAlignRequest) -> bool:
         """One client message; False after ``end_of_input``."""
@@ -92,7 +105,7 @@ class AlignStream:
         async with runner.turn:
             await runner.perform(runner.session.end_of_input())
 
-    def response(self, event: events.SessionEvent) -> pb.StreamingAlignResponse:
+    def response(self, event: AlignmentEvent) -> pb.StreamingAlignResponse:
         """Domain to wire."""
         response = pb.StreamingAlignResponse
         match event:
@@ -115,20 +128,19 @@ class AlignStream:
                     session_started=self._started(session_id), effective_config=effective
                 )
             case events.SessionEnded():
-                current_call.get().finished(event.usage, event.latency)
-                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
-                raise TypeError(f"alignment has no {type(event).__name__}")
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: AlignmentEvent) -> None:
         """Nothing waits for it: audio comes at the client's pace."""
 
     async def close(self) -> None:
         """Free the decoder; note what a stream that failed had used."""
         if self._opened is None:
             return
-        call, ended = current_call.get(), self._opened.runner.session.ended()
+        call, ended = self._call, self._opened.runner.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)
         await self._opened.source.close()
@@ -138,12 +150,12 @@ class AlignStream:
         if request.audio.HasField("sequence") and request.audio.sequence != expected:
             problem, allowed = "has a gap or a repeat", f"{expected} next"
             raise InvalidFieldError("audio.sequence", problem, allowed, reason="SEQUENCE_GAP")
-        limit = self._parts.config.server.max_audio_message_bytes
+        limit = self._serving.server.max_audio_message_bytes
         if len(request.audio.data) > limit:
             raise limit_exceeded("audio.data", "max_audio_message_bytes", limit)
 
     def _started(self, session_id: str) -> common_pb2.SessionStarted:
-        server, stream = self._parts.config.server, self._parts.config.stream
+        server, stream = self._serving.server, self._serving.stream
         return common_pb2.SessionStarted(
             session_id=session_id,
             model=self._request.model.name,

@@ -1,24 +1,22 @@
 """Align: a session that sees the whole text first, and whose events are collected into one reply."""
 
 import asyncio
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import alignment_service_pb2 as pb
 from speech_service.calls.alignment import OpenedAlignment
-from speech_service.calls.audio_source import unary_limits
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.audio_source import AudioInput, unary_limits
+from speech_service.calls.session_tools import SessionTools
 from speech_service.domain import events
 from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
     InvalidFieldError,
     ReplyTooLargeError,
 )
 from speech_service.domain.work import WorkClass
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.alignment import config as convert_alignment
@@ -27,17 +25,26 @@ from speech_service.edge.v1.alignment.config import (
     AlignmentConverter,
     AlignmentRequest,
 )
+from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import WHOLE
-
-ServicerContext = aio.ServicerContext[Any, Any]
 
 
 class UnaryAlignment:
     """One Align call."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
+    def __init__(
+        self,
+        serving: Serving,
+        converter: AlignmentConverter,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._audio = audio
+        self._call = call
         self._units: list[AlignedUnit] = []
         self._spans: list[UnalignedSpan] = []
         self._warnings: list[events.StreamWarning] = []
@@ -50,23 +57,21 @@ class UnaryAlignment:
             raise InvalidFieldError("config", "is missing", "an AlignmentConfig")
         if message.config.HasField("subtitles"):
             self._subtitles = convert_subtitles.wish(message.config.subtitles)
-        converter = AlignmentConverter(self._parts.catalog)
-        request = converter.request(message.config, streaming=False, text=message.text)
+        request = self._converter.request(message.config, streaming=False, text=message.text)
         text = convert_alignment.checked_text(message.text)
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
         opened = OpenedAlignment(
-            self._parts,
+            self._tools,
+            self._audio,
+            self._call,
             request,
             (WorkClass.UNARY, WorkClass.UNARY),
-            unary_limits(self._parts.config.decoder),
+            unary_limits(self._audio.config),
             self._collect,
-            deadline_s(self._context),
             WHOLE,
         )
-        self._context.add_done_callback(
-            lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
-        )
+        self._call.when_over(lambda: opened.runner.close(CancelledWorkError("the call is over")))
         feeding = asyncio.create_task(self._feed(opened, message.audio, text))
         try:
             await asyncio.wait(
@@ -86,7 +91,7 @@ class UnaryAlignment:
 
     async def _feed(self, opened: OpenedAlignment, audio: bytes, text: str) -> None:
         """Feed in pieces: the event loop stays free."""
-        piece = self._parts.config.server.max_audio_message_bytes // 4
+        piece = self._serving.server.max_audio_message_bytes // 4
         piece -= piece % 256  # whole frames of every raw format
         runner = opened.runner
         await runner.perform(runner.session.text(text, True))
@@ -95,7 +100,7 @@ class UnaryAlignment:
         await opened.source.end()
         await runner.perform(runner.session.end_of_input())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: AlignmentEvent) -> None:
         match event:
             case events.AlignedUnits(units):
                 self._units += units
@@ -105,13 +110,19 @@ class UnaryAlignment:
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                events.SessionStarted()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _response(self, request: AlignmentRequest, text: str) -> pb.AlignResponse:
         assert self._ended is not None, "a session that ends well says so"
-        current_call.get().finished(self._ended.usage, self._ended.latency)
-        self._context.set_trailing_metadata(convert.summary_trailers(self._ended))
+        self._call.finished(self._ended.usage, self._ended.latency)
         response = pb.AlignResponse(
             units=map(convert_alignment.unit, self._units),
             unaligned_spans=map(convert_alignment.span, self._spans),
@@ -128,7 +139,7 @@ class UnaryAlignment:
                 text, self._units, self._spans, self._subtitles, response.duration_ms
             )
             response.subtitles.CopyFrom(file)
-        limit = self._parts.config.server.max_unary_reply_bytes
+        limit = self._serving.server.max_unary_reply_bytes
         if response.ByteSize() > limit:
             raise ReplyTooLargeError(
                 f"the reply would exceed {limit} bytes; use StreamingAlign",

@@ -6,10 +6,15 @@ from typing import Any
 from grpc import aio
 
 from speech.v1 import recognition_service_pb2, recognition_service_pb2_grpc
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
-from speech_service.edge.stream import StreamPump
-from speech_service.edge.v1.recognition.config import STREAM_FIELDS, UNARY_FIELDS
+from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.session_tools import SessionTools
+from speech_service.edge.metadata import call_of
+from speech_service.edge.serving import Serving
+from speech_service.edge.v1.recognition.config import (
+    STREAM_FIELDS,
+    UNARY_FIELDS,
+    RecognitionConverter,
+)
 from speech_service.edge.v1.recognition.stream import RecognizeStream
 from speech_service.edge.v1.recognition.unary import UnaryRecognition
 
@@ -19,8 +24,17 @@ ServicerContext = aio.ServicerContext[Any, Any]
 class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceServicer):
     """speech.v1.RecognitionService."""
 
-    def __init__(self, parts: EdgeParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        serving: Serving,
+        converter: RecognitionConverter,
+        tools: SessionTools,
+        audio: AudioInput,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._audio = audio
 
     async def Recognize(  # noqa: N802 - the name on the wire
         self,
@@ -28,8 +42,10 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         context: ServicerContext,
     ) -> recognition_service_pb2.RecognizeResponse:
         """Recognize one whole piece of audio."""
-        with UNARY_FIELDS.named(), self._parts.admission.unary():
-            return await UnaryRecognition(self._parts, context).run(request)
+        with UNARY_FIELDS.named(), self._serving.admission.unary():
+            return await UnaryRecognition(
+                self._serving, self._converter, self._tools, self._audio, call_of(context)
+            ).run(request)
 
     async def StreamingRecognize(  # noqa: N802 - the name on the wire
         self,
@@ -37,12 +53,9 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         context: ServicerContext,
     ) -> AsyncIterator[recognition_service_pb2.StreamingRecognizeResponse]:
         """Recognize a stream."""
-        handler = RecognizeStream(self._parts, context)
-        request_id = current_call.get().request_id
-        pump = StreamPump(handler, self._parts.config.stream, request_id)
-        with STREAM_FIELDS.named(), self._parts.admission.stream(pump):
-            try:
-                async for response in pump.run(request_iterator, context):
-                    yield response
-            finally:
-                await handler.close()
+        handler = RecognizeStream(
+            self._serving, self._converter, self._tools, self._audio, call_of(context)
+        )
+        with STREAM_FIELDS.named():
+            async for response in self._serving.run(handler.open, request_iterator, context):
+                yield response

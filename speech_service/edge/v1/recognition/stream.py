@@ -2,27 +2,23 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import common_pb2, recognition_service_pb2
-from speech_service.calls.audio_source import stream_limits
-from speech_service.calls.call import current_call
+from speech_service.calls.audio_source import AudioInput, stream_limits
 from speech_service.calls.context_check import check_context
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import (
-    OpenedRecognition,
-    deadline_s,
-)
+from speech_service.calls.recognition import OpenedRecognition
+from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import control_actions, control_fields, refusal
 from speech_service.edge.v1.recognition import config as convert_recognition
@@ -32,41 +28,59 @@ from speech_service.edge.v1.recognition.config import (
     UPDATE_FIELDS,
     RecognitionConverter,
 )
-from speech_service.sessions.recognition.session import RecognitionSession
-
-ServicerContext = aio.ServicerContext[Any, Any]
+from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
+from speech_service.sessions.recognition.session import RecognitionSession, SessionLimits
 
 
 class RecognizeStream:
     """StreamingRecognize as the pump sees it."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._converter = RecognitionConverter(parts.catalog, parts.config.recognition)
-        self._context = context
+    def __init__(
+        self,
+        serving: Serving,
+        converter: RecognitionConverter,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._input = audio
+        self._call = call
         self._opened: OpenedRecognition | None = None
         self._next_sequence = 0
         self._send_config = False
 
     async def open(
-        self, first: recognition_service_pb2.StreamingRecognizeRequest, outbox: Outbox
-    ) -> SessionRunner[RecognitionSession]:
+        self,
+        first: recognition_service_pb2.StreamingRecognizeRequest,
+        outbox: Outbox[RecognitionEvent],
+    ) -> "RecognizeStream":
         """Check the configuration and start the session."""
         self._request = self._converter.request(first.config, streaming=True)
-        await check_context(self._parts.submitter, self._request)
+        await check_context(self._tools.submitter, self._request)
         opened = self._opened = OpenedRecognition(
-            self._parts,
+            self._tools,
+            self._input,
+            self._call,
             self._request,
             stream_classes(self._request.options.pacing),
-            stream_limits(self._parts.config.decoder),
+            stream_limits(self._input.config),
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             outbox.put,
-            deadline_s(self._context),
         )
         session = opened.runner.session
         opened.runner.perform_now(session.start())
         for warning in self._request.warnings:
             opened.runner.perform_now(session.warn(warning))
-        return opened.runner
+        return self
+
+    @property
+    def runner(self) -> SessionRunner[RecognitionSession, RecognitionEvent]:
+        """Drives the session."""
+        assert self._opened is not None, "the pump opens first"
+        return self._opened.runner
 
     async def message(self, request: recognition_service_pb2.StreamingRecognizeRequest) -> bool:
         """One client message; False after ``end_of_audio``."""
@@ -74,7 +88,7 @@ class RecognizeStream:
         runner, session = self._opened.runner, self._opened.runner.session
         kind = request.WhichOneof("payload")
         if kind == "audio":  # the hot path: it takes the turn block by block
-            await self._audio(request.audio.data, self._sequence(request))
+            await self._feed(request.audio.data, self._sequence(request))
             return True
         if kind not in ("keep_alive", "end_of_audio"):
             await self._opened.source.settle()
@@ -87,7 +101,7 @@ class RecognizeStream:
         self,
         kind: str | None,
         request: recognition_service_pb2.StreamingRecognizeRequest,
-        runner: SessionRunner[RecognitionSession],
+        runner: SessionRunner[RecognitionSession, RecognitionEvent],
         session: RecognitionSession,
     ) -> bool:
         match kind:
@@ -124,7 +138,7 @@ class RecognizeStream:
         await runner.perform(runner.session.end_of_audio())
 
     def response(
-        self, event: events.SessionEvent
+        self, event: RecognitionEvent
     ) -> recognition_service_pb2.StreamingRecognizeResponse:
         """Domain to wire."""
         response = recognition_service_pb2.StreamingRecognizeResponse
@@ -149,26 +163,25 @@ class RecognizeStream:
                     session_started=self._started(session_id), effective_config=self._effective()
                 )
             case events.SessionEnded():
-                current_call.get().finished(event.usage, event.latency)
-                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
-                raise TypeError(f"recognition has no {type(event).__name__}")
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: RecognitionEvent) -> None:
         """Nothing waits for it: audio comes at the client's pace."""
 
     async def close(self) -> None:
         """Free the decoder; note what a stream that failed had used."""
         if self._opened is None:
             return
-        call, ended = current_call.get(), self._opened.runner.session.ended()
+        call, ended = self._call, self._opened.runner.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)
         await self._opened.source.close()
 
-    async def _audio(self, data: bytes, in_order: bool) -> None:
-        limit = self._parts.config.server.max_audio_message_bytes
+    async def _feed(self, data: bytes, in_order: bool) -> None:
+        limit = self._serving.server.max_audio_message_bytes
         if not in_order:
             raise InvalidFieldError(
                 "audio.sequence",
@@ -185,7 +198,7 @@ class RecognizeStream:
         expected, self._next_sequence = self._next_sequence, self._next_sequence + 1
         return not request.audio.HasField("sequence") or request.audio.sequence == expected
 
-    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
+    def _reset(self, control_id: str, keep_context: bool) -> list[RecognitionAction]:
         assert self._opened is not None
         if not keep_context:
             self._request.forget_context()
@@ -199,7 +212,7 @@ class RecognizeStream:
             updated = replace(self._request)
             self._converter.update(updated, message)
             with UPDATE_FIELDS.named():
-                await check_context(self._parts.submitter, updated)
+                await check_context(self._tools.submitter, updated)
         except SpeechError as error:
             await runner.perform(refusal(runner.session, kind, message.control_id, error))
             return
@@ -214,7 +227,7 @@ class RecognizeStream:
         return convert_result.effective_config(self._request.options)
 
     def _started(self, session_id: str) -> common_pb2.SessionStarted:
-        server, stream = self._parts.config.server, self._parts.config.stream
+        server, stream = self._serving.server, self._serving.stream
         return common_pb2.SessionStarted(
             session_id=session_id,
             model=self._request.model.name,

@@ -2,20 +2,15 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import recognition_service_pb2
-from speech_service.calls.audio_source import unary_limits
-from speech_service.calls.call import current_call
+from speech_service.calls.audio_source import AudioInput, unary_limits
 from speech_service.calls.context_check import check_context
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import (
-    OpenedRecognition,
-    deadline_s,
-)
+from speech_service.calls.recognition import OpenedRecognition
+from speech_service.calls.session_tools import SessionTools
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
     InvalidFieldError,
@@ -23,6 +18,7 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import WorkClass
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.recognition import results as convert_result
@@ -31,17 +27,26 @@ from speech_service.edge.v1.recognition.config import (
     RecognitionConverter,
     RecognitionRequest,
 )
-
-ServicerContext = aio.ServicerContext[Any, Any]
+from speech_service.sessions.recognition.events import RecognitionEvent
+from speech_service.sessions.recognition.session import SessionLimits
 
 
 class UnaryRecognition:
     """One Recognize call."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._converter = RecognitionConverter(parts.catalog, parts.config.recognition)
-        self._context = context
+    def __init__(
+        self,
+        serving: Serving,
+        converter: RecognitionConverter,
+        tools: SessionTools,
+        audio: AudioInput,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._converter = converter
+        self._tools = tools
+        self._audio = audio
+        self._call = call
         self._results: dict[int, TranscriptResult] = {}
         self._warnings: list[events.StreamWarning] = []
         self._ended: events.SessionEnded | None = None
@@ -58,20 +63,20 @@ class UnaryRecognition:
         request = self._converter.request(message.config, streaming=False)
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
-        await check_context(self._parts.submitter, request)
-        limits = unary_limits(self._parts.config.decoder)
+        await check_context(self._tools.submitter, request)
+        limits = unary_limits(self._audio.config)
         classes = (WorkClass.UNARY, WorkClass.UNARY)
         opened = OpenedRecognition(
-            self._parts,
+            self._tools,
+            self._audio,
+            self._call,
             request,
             classes,
             limits,
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             self._collect,
-            deadline_s(self._context),
         )
-        self._context.add_done_callback(
-            lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
-        )
+        self._call.when_over(lambda: opened.runner.close(CancelledWorkError("the call is over")))
         feeding = asyncio.create_task(self._feed(opened, message.audio))
         try:
             await asyncio.wait(
@@ -91,9 +96,9 @@ class UnaryRecognition:
 
     async def _feed(self, opened: OpenedRecognition, audio: bytes) -> None:
         """Feed in pieces: the event loop stays free, and back-pressure bounds memory."""
-        piece = self._parts.config.server.max_audio_message_bytes // 4
+        piece = self._serving.server.max_audio_message_bytes // 4
         piece -= piece % 256  # whole frames of every raw format
-        limit_ms = self._parts.config.stream.max_buffered_audio_ms
+        limit_ms = self._serving.stream.max_buffered_audio_ms
         runner = opened.runner
         for at in range(0, len(audio), piece):
             await opened.source.feed(audio[at : at + piece])
@@ -104,7 +109,7 @@ class UnaryRecognition:
         await runner.catch_up()
         await runner.perform(runner.session.end_of_audio())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: RecognitionEvent) -> None:
         match event:
             case TranscriptResult(kind=ResultKind.FINAL):
                 self._results[event.segment_id] = event
@@ -114,13 +119,21 @@ class UnaryRecognition:
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                TranscriptResult()
+                | events.SpeechEvent()
+                | events.SessionStarted()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _response(self, request: RecognitionRequest) -> recognition_service_pb2.RecognizeResponse:
         assert self._ended is not None, "a session that ends well says so"
-        current_call.get().finished(self._ended.usage, self._ended.latency)
-        self._context.set_trailing_metadata(convert.summary_trailers(self._ended))
+        self._call.finished(self._ended.usage, self._ended.latency)
         ordered = sorted(self._results.values(), key=lambda r: (r.start_ms, r.channel))
         response = recognition_service_pb2.RecognizeResponse(
             results=[_shown(r, request) for r in ordered],
@@ -140,7 +153,7 @@ class UnaryRecognition:
             response.subtitles.CopyFrom(file)
         for code in dict.fromkeys(r.language for r in ordered if r.language):
             response.languages.add(code=code)
-        limit = self._parts.config.server.max_unary_reply_bytes
+        limit = self._serving.server.max_unary_reply_bytes
         if response.ByteSize() > limit:
             raise ReplyTooLargeError(
                 f"the reply would exceed {limit} bytes; use StreamingRecognize",

@@ -5,7 +5,8 @@ from typing import Any
 
 from speech.v1 import audio_pb2, common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.config.tree import Config
+from speech_service.calls.requests.synthesis import SynthesisRequest
+from speech_service.config.tree import StreamConfig, SynthesisConfig
 from speech_service.domain import events
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import OutputFormat, SpeechFinish
@@ -14,8 +15,8 @@ from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.synthesis.config import (
     ALPHABETS,
     ENCODINGS,
+    FIELDS,
     SEGMENTATIONS,
-    SynthesisRequest,
 )
 from speech_service.media.encode.encoder import bit_rate_bps
 
@@ -48,7 +49,7 @@ def output(value: OutputFormat) -> audio_pb2.SynthesisOutput:
 
 def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
     """The options in force, as a client would write them."""
-    options, message = request.options, request.message
+    options = request.options
     return pb.SynthesisConfig(
         model=options.model,
         language=options.language,
@@ -67,40 +68,46 @@ def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
         segmentation=_WIRE_SEGMENTATIONS[options.segmentation],
         sentence_pause=convert.to_duration(options.sentence_pause_ms),
         timing=pb.TIMING_WORD if options.word_timings else pb.TIMING_NONE,
-        option_handling=message.option_handling or common_pb2.OPTION_HANDLING_STRICT,
+        option_handling=(
+            common_pb2.OPTION_HANDLING_LENIENT
+            if request.wanted.lenient
+            else common_pb2.OPTION_HANDLING_STRICT
+        ),
         **_voice_and_style(request),
     )
 
 
 def _voice_and_style(request: SynthesisRequest) -> dict[str, Any]:
     """The voice as the client named it (a recording is not sent back), and how it speaks where that had an effect."""
-    message, effective = request.message, dict[str, Any]()
-    if message.WhichOneof("voice") == "design":
-        effective["design"] = message.design
+    wanted, effective = request.wanted, dict[str, Any]()
+    if wanted.design is not None:
+        effective["design"] = pb.VoiceDesign(description=wanted.design)
     elif request.voice.voice_id:
         effective["voice_id"] = request.voice.voice_id
-    if message.style_instruction.strip() and request.options.instruct:
-        effective["style_instruction"] = message.style_instruction
+    if wanted.style_instruction.strip() and request.options.instruct:
+        effective["style_instruction"] = wanted.style_instruction
     return effective
 
 
-def started(session_id: str, model: str, config: Config) -> common_pb2.SessionStarted:
+def started(
+    session_id: str, request: SynthesisRequest, config: SynthesisConfig, stream: StreamConfig
+) -> common_pb2.SessionStarted:
     """First event of every stream."""
     return common_pb2.SessionStarted(
         session_id=session_id,
-        model=model,
+        model=request.model.name,
         limits=common_pb2.Limits(
-            max_text_characters=config.synthesis.max_text_characters,
-            max_contexts=config.synthesis.max_contexts,
-            idle_timeout_ms=convert.uint32(config.stream.idle_timeout_s * 1000),
+            max_text_characters=config.max_text_characters,
+            max_contexts=config.max_contexts,
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
         ),
     )
 
 
-def audio(chunk: events.SpeechChunk) -> pb.SynthesisAudio:
+def audio(chunk: events.SpeechChunk[events.ContextTurn]) -> pb.SynthesisAudio:
     """Domain to wire."""
     return pb.SynthesisAudio(
-        context_id=chunk.context_id,
+        context_id=chunk.owner.context_id,
         sequence=chunk.sequence,
         data=chunk.data,
         start_ms=chunk.start_ms,
@@ -124,7 +131,7 @@ def timing_list(units: Iterable[events.SpokenUnit]) -> list[pb.SynthesisTiming]:
 
 def timings(event: events.SpeechTimings) -> pb.SynthesisTimings:
     """Domain to wire."""
-    return pb.SynthesisTimings(context_id=event.context_id, timings=timing_list(event.units))
+    return pb.SynthesisTimings(context_id=event.owner.context_id, timings=timing_list(event.units))
 
 
 def finish(value: SpeechFinish | None) -> pb.SynthesisFinish.ValueType:
@@ -135,13 +142,13 @@ def finish(value: SpeechFinish | None) -> pb.SynthesisFinish.ValueType:
 def context_ended(event: events.ContextEnded, request_id: str) -> pb.ContextEnded:
     """Domain to wire. An internal error says no more than the request's id."""
     message = pb.ContextEnded(
-        context_id=event.context_id,
+        context_id=event.owner.context_id,
         outcome=_OUTCOMES[event.outcome],
         usage=convert.usage(event.usage),
         finish=finish(event.finish),
     )
     if event.error is not None:
-        message.error.CopyFrom(_context_error(event.error, request_id))
+        message.error.CopyFrom(_context_error(FIELDS.error(event.error), request_id))
     return message
 
 

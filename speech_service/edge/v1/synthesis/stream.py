@@ -1,68 +1,82 @@
-"""StreamingSynthesize and SynthesizeChunked: what their messages mean, as the pump sees them."""
+"""StreamingSynthesize and SynthesizeChunked after their first message: what the others mean, and what is answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import common_pb2
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.calls.audio_cache import FinishedAudio
-from speech_service.calls.caching_submitter import CachedSpeech
-from speech_service.calls.call import current_call
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.speech_output import Unwanted
-from speech_service.calls.synthesis import OpenedSynthesis, make_voice
+from speech_service.calls.requests.synthesis import SynthesisRequest, SynthesisRequests
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.caching_submitter import CachedSpeech
+from speech_service.calls.speech.collected import CollectedAudio
+from speech_service.calls.synthesis import OpenedSynthesis, SpeechTools
+from speech_service.config.tree import StreamConfig
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import check_context_id, control_actions, refusal
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisConverter, SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS, UPDATE_FIELDS, updated, wanted
+from speech_service.sessions.synthesis.events import (
+    EncodedSynthesisEvent,
+    SynthesisAction,
+    SynthesisEvent,
+)
 from speech_service.sessions.synthesis.session import SynthesisSession
 
-ServicerContext = aio.ServicerContext[Any, Any]
-Trailers = tuple[tuple[str, str], ...]
+ChunkedEvent = (
+    events.SessionStarted
+    | events.SpeechChunk[events.ContextTurn]
+    | events.SpeechTimings
+    | events.StreamWarning
+    | events.GoingAway
+    | events.SessionEnded
+)
+"""What the client of a chunked call is told."""
 
 
 class SynthesizeStream:
-    """StreamingSynthesize as the pump sees it."""
+    """StreamingSynthesize; ``config`` is what its first message held, ``request`` what became of it."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._converter = SynthesisConverter(parts.catalog, parts.config.synthesis, parts.voices)
-        self._context = context
-        self._opened: OpenedSynthesis | None = None
-        self._speech: CachedSpeech | None = None
-
-    async def open(
-        self, first: pb.StreamingSynthesizeRequest, outbox: Outbox
-    ) -> SessionRunner[SynthesisSession]:
-        """Check the configuration and start the session."""
-        await self._parts.voices.refresh()
-        self._request = self._converter.request(first.config)
-        await make_voice(self._parts, self._request, "config")
-        opened = self._opened = OpenedSynthesis(
-            self._with_cache(),
-            self._request,
-            WorkClass.STREAM_FINAL,
-            outbox,
-            self._context,
-            single=False,
+    def __init__(
+        self,
+        requests: SynthesisRequests,
+        tools: SessionTools,
+        speech: SpeechTools,
+        limits: StreamConfig,
+        call: Call,
+        config: pb.SynthesisConfig,
+        request: SynthesisRequest,
+        outbox: Outbox[EncodedSynthesisEvent],
+    ) -> None:
+        self._requests = requests
+        self._speech = speech
+        self._limits = limits
+        self._call = call
+        self._config = config
+        self._cached: CachedSpeech | None = None
+        if speech.cache.is_on:
+            self._cached = CachedSpeech(tools.submitter, speech.cache, tools.observer)
+            tools = replace(tools, submitter=self._cached)
+        self._opened = OpenedSynthesis(
+            tools, speech, call, request, WorkClass.STREAM_FINAL, outbox, single=False
         )
-        opened.runner.perform_now(opened.session.start())
-        opened.warn(self._request)
-        return opened.runner
+        self._opened.start()
+
+    @property
+    def runner(self) -> SessionRunner[SynthesisSession, SynthesisEvent]:
+        """Drives the session."""
+        return self._opened.runner
 
     async def message(self, request: pb.StreamingSynthesizeRequest) -> bool:
         """One client message; False after ``end_of_text``."""
-        assert self._opened is not None, "the pump opens first"
         opened, perform = self._opened, self._opened.runner.perform_now
         match request.WhichOneof("payload"):
             case "text":
@@ -88,10 +102,9 @@ class SynthesizeStream:
 
     async def half_close(self) -> None:
         """Speak what is there, then end."""
-        assert self._opened is not None, "the pump opens first"
         self._opened.end_of_text()
 
-    def response(self, event: events.SessionEvent) -> pb.StreamingSynthesizeResponse:
+    def response(self, event: EncodedSynthesisEvent) -> pb.StreamingSynthesizeResponse:
         """Domain to wire."""
         response = pb.StreamingSynthesizeResponse
         match event:
@@ -100,125 +113,115 @@ class SynthesizeStream:
             case events.SpeechTimings():
                 return response(timings=convert_speech.timings(event))
             case events.ContextEnded():
-                request_id = current_call.get().request_id
-                return response(context_ended=convert_speech.context_ended(event, request_id))
-            case events.ControlAck():
+                ended = convert_speech.context_ended(event, self._call.request_id)
+                return response(context_ended=ended)
+            case events.ControlAck(kind=kind):
                 message = response(control_ack=convert.control_ack(event, FIELDS))
-                if event.kind is events.ControlKind.UPDATE_CONFIG:
-                    message.effective_config.CopyFrom(
-                        convert_speech.effective_config(self._request)
-                    )
+                if kind is events.ControlKind.UPDATE_CONFIG:
+                    message.effective_config.CopyFrom(self._effective())
                 return message
             case events.StreamWarning():
                 return response(warning=convert.warning(event, FIELDS))
             case events.GoingAway(drain_ms):
                 return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case events.SessionStarted(session_id):
-                return response(
-                    session_started=convert_speech.started(
-                        session_id, self._request.model.name, self._parts.config
-                    ),
-                    effective_config=convert_speech.effective_config(self._request),
+                started = convert_speech.started(
+                    session_id, self._opened.request, self._speech.config, self._limits
                 )
-            case events.SessionEnded():
-                label = self._speech.label if self._speech is not None else ""
-                _finished(self._context, event, (("x-speech-cache", label),) if label else ())
+                return response(session_started=started, effective_config=self._effective())
+            case events.SessionEnded(usage, latency):
+                label = self._cached.label if self._cached is not None else ""
+                self._call.trailers = (("x-speech-cache", label),) if label else ()
+                self._call.finished(usage, latency)
                 return response(session_ended=convert.session_ended(event))
             case _:
-                raise TypeError(f"synthesis has no {type(event).__name__}")
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: EncodedSynthesisEvent) -> None:
         """The client took it: more may be made."""
-        if self._opened is not None:
-            self._opened.output.sent(event)
+        self._opened.output.sent(event)
 
     async def close(self) -> None:
         """Free the encoders."""
-        if self._opened is not None:
-            await self._opened.close()
+        await self._opened.close()
 
-    def _with_cache(self) -> EdgeParts:
-        """The parts, whose submitter asks the cache first where there is one."""
-        parts = self._parts
-        if not parts.audio_cache.is_on:
-            return parts
-        self._speech = CachedSpeech(parts.submitter, parts.audio_cache, parts.observer)
-        return replace(parts, submitter=self._speech)
+    def _effective(self) -> pb.SynthesisConfig:
+        return convert_speech.effective_config(self._opened.request)
 
     async def _update(self, message: pb.UpdateSynthesisConfig) -> None:
-        assert self._opened is not None
         opened = self._opened
         try:
             control = convert.control_id(message.control_id, "update_config.control_id")
-            await self._parts.voices.refresh()
-            updated = self._converter.update(self._request, message)
-            await make_voice(self._parts, updated, "update_config.config")
+            config = updated(self._config, message)
+            with UPDATE_FIELDS.named():
+                request = await self._requests.prepare(wanted(config, "update_config.config"))
         except SpeechError as error:
             kind = events.ControlKind.UPDATE_CONFIG
-            refused = refusal(opened.session, kind, message.control_id, error)
-            opened.runner.perform_now(refused)
+            opened.runner.perform_now(refusal(opened.session, kind, message.control_id, error))
             return
-        self._request = opened.request = updated
-        opened.warn(updated)
-        opened.runner.perform_now(opened.session.update(updated.options, control))
+        self._config, opened.request = config, request
+        opened.warn(request)
+        opened.runner.perform_now(opened.session.update(request.options, control))
 
 
 class ChunkedSink:
     """Events of the one context of a chunked call: its end is not told, its failure is the call's."""
 
-    def __init__(self, outbox: Outbox, on_end: Callable[[events.ContextEnded], None]) -> None:
+    def __init__(
+        self, outbox: Outbox[ChunkedEvent], on_end: Callable[[events.ContextEnded], None]
+    ) -> None:
         self._outbox = outbox
         self._on_end = on_end
 
-    def put(self, event: events.SessionEvent) -> None:
+    def put(self, event: EncodedSynthesisEvent) -> None:
         """As of ``Sink``."""
-        if isinstance(event, events.ContextEnded):
-            self._on_end(event)
-        else:
-            self._outbox.put(event)
+        match event:
+            case events.ContextEnded():
+                self._on_end(event)
+            case events.ControlAck():
+                return  # the client of a chunked call cannot send what would be acknowledged
+            case _:
+                self._outbox.put(event)
 
-    def discard(self, unwanted: Unwanted) -> list[events.SessionEvent]:
+    def discard(
+        self, unwanted: Callable[[EncodedSynthesisEvent], bool]
+    ) -> Sequence[EncodedSynthesisEvent]:
         """As of ``Sink``."""
         return self._outbox.discard(unwanted)
 
 
 class SynthesizeChunkedStream:
-    """SynthesizeChunked as the pump sees it; the request was checked before."""
+    """SynthesizeChunked of a request that was checked before; all of its text is in its one message."""
 
     def __init__(
         self,
-        parts: EdgeParts,
-        context: ServicerContext,
+        tools: SessionTools,
+        speech: SpeechTools,
+        limits: StreamConfig,
+        call: Call,
+        text: str,
         request: SynthesisRequest,
         cache_key: bytes | None,
+        outbox: Outbox[ChunkedEvent],
     ) -> None:
         """``cache_key``: where the finished audio is kept; None: nowhere."""
-        self._parts = parts
-        self._context = context
+        self._speech = speech
+        self._limits = limits
+        self._call = call
+        self._text = text
         self._request = request
         self._key = cache_key
-        self._opened: OpenedSynthesis | None = None
-        self._kept: list[events.SpeechChunk | events.SpeechTimings] = []
-        self._kept_bytes = 0
-        self._warnings: list[events.StreamWarning] = []
-        self._finish = SpeechFinish.COMPLETE
-
-    async def open(
-        self, first: pb.SynthesizeChunkedRequest, outbox: Outbox
-    ) -> SessionRunner[SynthesisSession]:
-        """Start the session with all its text."""
-        opened = self._opened = OpenedSynthesis(
-            self._parts,
-            self._request,
-            WorkClass.STREAM_FINAL,
-            ChunkedSink(outbox, self._context_ended),
-            self._context,
-            single=True,
+        self._collected = CollectedAudio(request.warnings)
+        sink = ChunkedSink(outbox, self._context_ended)
+        self._opened = OpenedSynthesis(
+            tools, speech, call, request, WorkClass.STREAM_FINAL, sink, single=True
         )
-        opened.runner.perform_now(opened.session.start())
-        opened.warn(self._request)
-        await opened.text("", first.text)
-        return opened.runner
+        self._opened.start()
+
+    @property
+    def runner(self) -> SessionRunner[SynthesisSession, SynthesisEvent]:
+        """Drives the session."""
+        return self._opened.runner
 
     async def message(self, request: pb.SynthesizeChunkedRequest) -> bool:
         """There is none."""
@@ -227,65 +230,48 @@ class SynthesizeChunkedStream:
 
     async def half_close(self) -> None:
         """The text is complete."""
-        assert self._opened is not None, "the pump opens first"
+        await self._opened.text("", self._text)
         self._opened.end_of_text()
 
-    def response(self, event: events.SessionEvent) -> pb.SynthesizeChunkedResponse:
+    def response(self, event: ChunkedEvent) -> pb.SynthesizeChunkedResponse:
         """Domain to wire."""
-        self._keep(event)
+        if self._key is not None:
+            self._keep(self._key, event)
         if isinstance(event, events.SessionEnded):
-            trailers: Trailers = (("x-speech-cache", "miss"),) if self._key is not None else ()
-            _finished(self._context, event, trailers)
-            self._store(event)
-        session_id = current_call.get().session_id
-        return chunked_response(event, self._request, self._parts, session_id, self._finish)
+            self._call.trailers = (("x-speech-cache", "miss"),) if self._key is not None else ()
+            self._call.finished(event.usage, event.latency)
+        finish = self._collected.finish
+        return chunked_response(event, self._request, self._speech, self._limits, finish)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: ChunkedEvent) -> None:
         """The client took it: more may be made."""
-        if self._opened is not None:
-            self._opened.output.sent(event)
+        self._opened.output.sent(event)
 
     async def close(self) -> None:
         """Free the encoders."""
-        if self._opened is not None:
-            await self._opened.close()
+        await self._opened.close()
 
     def _context_ended(self, event: events.ContextEnded) -> None:
-        assert self._opened is not None
         if event.error is not None:
             self._opened.runner.close(event.error)
-        if event.finish is not None:
-            self._finish = event.finish
+        self._collected.take(event)
         self._opened.output.sent(event)
 
-    def _keep(self, event: events.SessionEvent) -> None:
+    def _keep(self, key: bytes, event: ChunkedEvent) -> None:
         """Collect for the cache what it has room for."""
-        if self._key is None:
-            return
-        if isinstance(event, events.StreamWarning):
-            self._warnings.append(event)
-        if isinstance(event, events.SpeechChunk | events.SpeechTimings):
-            self._kept.append(event)
-            self._kept_bytes += len(event.data) if isinstance(event, events.SpeechChunk) else 0
-            if 2 * self._kept_bytes > self._parts.audio_cache.capacity_bytes:
-                self._kept.clear()
-                self._key = None
-
-    def _store(self, ended: events.SessionEnded) -> None:
-        if self._key is None:
-            return
-        audio = b"".join(e.data for e in self._kept if isinstance(e, events.SpeechChunk))
-        warnings = tuple(w for w in self._warnings if w not in self._request.warnings)
-        duration_ms = ended.usage.audio_out_ms
-        kept = FinishedAudio(audio, tuple(self._kept), duration_ms, warnings, self._finish)
-        self._parts.audio_cache.store(self._key, kept)
+        self._collected.take(event)
+        if isinstance(event, events.SessionEnded):
+            self._speech.cache.store(key, self._collected.finished(event))
+        elif 2 * self._collected.size_bytes > self._speech.cache.capacity_bytes:
+            self._key = None
+            self._collected.drop_audio()
 
 
 def chunked_response(
-    event: events.SessionEvent,
+    event: ChunkedEvent,
     request: SynthesisRequest,
-    parts: EdgeParts,
-    session_id: str,
+    speech: SpeechTools,
+    limits: StreamConfig,
     finish: SpeechFinish = SpeechFinish.COMPLETE,
 ) -> pb.SynthesizeChunkedResponse:
     """Domain to wire; ``finish`` as it stands when the session ends."""
@@ -300,27 +286,20 @@ def chunked_response(
         case events.GoingAway():
             note = events.StreamWarning("GOING_AWAY", "", "the server is about to stop")
             return response(warning=convert.warning(note, FIELDS))
-        case events.SessionStarted():
+        case events.SessionStarted(session_id):
             return response(
-                session_started=convert_speech.started(
-                    session_id, request.model.name, parts.config
-                ),
+                session_started=convert_speech.started(session_id, request, speech.config, limits),
                 effective_config=convert_speech.effective_config(request),
             )
         case events.SessionEnded():
             ended = convert.session_ended(event)
             return response(session_ended=ended, finish=convert_speech.finish(finish))
         case _:
-            raise TypeError(f"chunked synthesis has no {type(event).__name__}")
+            assert_never(event)
 
 
-def _finished(context: ServicerContext, event: events.SessionEnded, extra: Trailers) -> None:
-    current_call.get().finished(event.usage, event.latency)
-    context.set_trailing_metadata((*convert.summary_trailers(event), *extra))
-
-
-def _flush(opened: OpenedSynthesis, message: pb.Flush) -> list[events.Action]:
-    def flush(control_id: str) -> list[events.Action]:
+def _flush(opened: OpenedSynthesis, message: pb.Flush) -> Sequence[SynthesisAction]:
+    def flush(control_id: str) -> Sequence[SynthesisAction]:
         if not message.keep_open:
             opened.text_ended(message.context_id)
         return opened.session.flush(message.context_id, control_id, keep_open=message.keep_open)
@@ -329,7 +308,7 @@ def _flush(opened: OpenedSynthesis, message: pb.Flush) -> list[events.Action]:
     return control_actions(opened.session, kind, message.control_id, flush, message.context_id)
 
 
-def _cancel(session: SynthesisSession, message: pb.Cancel) -> list[events.Action]:
+def _cancel(session: SynthesisSession, message: pb.Cancel) -> Sequence[SynthesisAction]:
     cancel = partial(session.cancel, message.context_id)
     kind = events.ControlKind.CANCEL
     return control_actions(session, kind, message.control_id, cancel, message.context_id)

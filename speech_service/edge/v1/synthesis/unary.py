@@ -1,25 +1,23 @@
 """Synthesize: a session of one context whose audio is collected into one reply; and replies out of the cache."""
 
-from typing import Any
-
-from grpc import aio
+from collections.abc import Callable, Sequence
 
 from speech.v1 import synthesis_service_pb2 as pb
-from speech_service.calls.audio_cache import FinishedAudio
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.speech_output import Unwanted
-from speech_service.calls.synthesis import OpenedSynthesis
+from speech_service.calls.requests.synthesis import SynthesisRequest
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import FinishedAudio
+from speech_service.calls.speech.collected import CollectedAudio
+from speech_service.calls.synthesis import OpenedSynthesis, SpeechTools
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import CancelledWorkError, ReplyTooLargeError
-from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import WorkClass
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import FIELDS, SynthesisRequest
+from speech_service.edge.v1.synthesis.config import FIELDS
 from speech_service.media.encode.length import whole_file
+from speech_service.sessions.synthesis.events import EncodedSynthesisEvent
 
-ServicerContext = aio.ServicerContext[Any, Any]
 _ENVELOPE_BYTES = 64 * 1024
 """Of a reply, kept for what is no audio."""
 _TAG_BYTES = 8
@@ -29,16 +27,20 @@ class UnarySynthesis:
     """One Synthesize call that the cache could not answer. Implements ``Sink``."""
 
     def __init__(
-        self, parts: EdgeParts, context: ServicerContext, request: SynthesisRequest
+        self,
+        tools: SessionTools,
+        speech: SpeechTools,
+        call: Call,
+        request: SynthesisRequest,
+        max_reply_bytes: int,
     ) -> None:
-        self._parts = parts
-        self._context = context
-        self._request = request
-        self._made: list[events.SpeechChunk | events.SpeechTimings] = []
-        self._warnings: list[events.StreamWarning] = []
-        self._bytes = 0
+        self._max_reply_bytes = max_reply_bytes
+        self._collected = CollectedAudio()
         self._ended: events.SessionEnded | None = None
-        self._finish = SpeechFinish.COMPLETE
+        self._opened = OpenedSynthesis(
+            tools, speech, call, request, WorkClass.UNARY, self, single=True
+        )
+        call.when_over(lambda: self._opened.runner.close(CancelledWorkError("the call is over")))
 
     async def run(self, text: str) -> tuple[FinishedAudio, events.SessionEnded]:
         """Speak ``text``.
@@ -47,63 +49,42 @@ class UnarySynthesis:
             ReplyTooLargeError: the audio does not fit into one reply; found out as soon as it shows.
             SpeechError: the text cannot be spoken.
         """
-        opened = self._opened = OpenedSynthesis(
-            self._parts, self._request, WorkClass.UNARY, self, self._context, single=True
-        )
-        runner = opened.runner
-        self._context.add_done_callback(
-            lambda _: runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
-        )
+        opened = self._opened
         try:
             await opened.text("", text)
             opened.end_of_text()
-            error = await runner.finished
+            error = await opened.runner.finished
         finally:
             await opened.close()
         if error is not None:
             raise error
         assert self._ended is not None, "a session that ends well says so"
-        audio = b"".join(e.data for e in self._made if isinstance(e, events.SpeechChunk))
-        duration_ms = self._ended.usage.audio_out_ms
-        finished = FinishedAudio(
-            audio, tuple(self._made), duration_ms, tuple(self._warnings), self._finish
-        )
-        return finished, self._ended
+        return self._collected.finished(self._ended), self._ended
 
-    def put(self, event: events.SessionEvent) -> None:
+    def put(self, event: EncodedSynthesisEvent) -> None:
         """Collect."""
-        match event:
-            case events.SpeechChunk():
-                self._made.append(event)
-                self._bytes += len(event.data)
-                limit = self._parts.config.server.max_unary_reply_bytes
-                if self._bytes > limit - _ENVELOPE_BYTES:
-                    self._opened.runner.close(too_large(limit))
-            case events.SpeechTimings():
-                self._made.append(event)
-            case events.StreamWarning():
-                self._warnings.append(event)
-            case events.ContextEnded(error=error) if error is not None:
-                self._opened.runner.close(error)
-            case events.ContextEnded(finish=finish) if finish is not None:
-                self._finish = finish
-            case events.SessionEnded():
-                self._ended = event
-            case _:
-                return
+        self._collected.take(event)
+        if self._collected.size_bytes > self._max_reply_bytes - _ENVELOPE_BYTES:
+            self._opened.runner.close(too_large(self._max_reply_bytes))
+        if isinstance(event, events.ContextEnded) and event.error is not None:
+            self._opened.runner.close(event.error)
+        if isinstance(event, events.SessionEnded):
+            self._ended = event
         self._opened.output.sent(event)
 
-    def discard(self, unwanted: Unwanted) -> list[events.SessionEvent]:
+    def discard(
+        self, unwanted: Callable[[EncodedSynthesisEvent], bool]
+    ) -> Sequence[EncodedSynthesisEvent]:
         """Nobody cancels a part of a unary call."""
         del unwanted
         return []
 
 
 def unary_response(
-    parts: EdgeParts,
     request: SynthesisRequest,
     made: FinishedAudio,
     ended: events.SessionEnded,
+    max_reply_bytes: int,
     *,
     cached: bool,
 ) -> pb.SynthesizeResponse:
@@ -112,7 +93,6 @@ def unary_response(
     Raises:
         ReplyTooLargeError: it is.
     """
-    current_call.get().finished(ended.usage, ended.latency)
     samples = sum(e.coded_samples for e in made.chunks if isinstance(e, events.SpeechChunk))
     audio = whole_file(made.audio, request.options.output.encoding, samples)
     response = pb.SynthesizeResponse(
@@ -127,10 +107,9 @@ def unary_response(
         cached=cached,
         finish=convert_speech.finish(made.finish),
     )
-    limit = parts.config.server.max_unary_reply_bytes
     # The size is that of a serialization: too dear with the audio inside.
-    if response.ByteSize() + len(audio) + _TAG_BYTES > limit:
-        raise too_large(limit)
+    if response.ByteSize() + len(audio) + _TAG_BYTES > max_reply_bytes:
+        raise too_large(max_reply_bytes)
     response.audio = audio
     return response
 

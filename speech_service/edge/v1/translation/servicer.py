@@ -1,27 +1,53 @@
 """TranslationService: texts and subtitle files by themselves, speech and streams through one session type."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from grpc import aio
 
 from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
-from speech_service.edge.stream import StreamPump
-from speech_service.edge.v1.translation.config import STREAM_FIELDS, TEXT_FIELDS, UNARY_FIELDS
+from speech_service.calls.context_check import check_context
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.requests.translation import TranslationRequests
+from speech_service.calls.session_tools import SessionTools
+from speech_service.domain.call import Call
+from speech_service.edge.metadata import call_of
+from speech_service.edge.serving import Serving
+from speech_service.edge.v1.translation import config as convert_translation
+from speech_service.edge.v1.translation.config import (
+    RECOGNITION_FIELDS,
+    STREAM_FIELDS,
+    TEXT_FIELDS,
+    UNARY_FIELDS,
+    SpeechTranslationTools,
+)
 from speech_service.edge.v1.translation.speech import SpeechTranslation
 from speech_service.edge.v1.translation.stream import TranslateStream
 from speech_service.edge.v1.translation.text import TextTranslation
+from speech_service.sessions.translation.events import EncodedTranslationEvent
 
+_REFUSED = (("subtitles", "TranslateSpeech"),)
 ServicerContext = aio.ServicerContext[Any, Any]
 
 
 class TranslationServicer(translation_service_pb2_grpc.TranslationServiceServicer):
     """speech.v1.TranslationService."""
 
-    def __init__(self, parts: EdgeParts) -> None:
-        self._parts = parts
+    def __init__(
+        self,
+        serving: Serving,
+        requests: TranslationRequests,
+        tools: SessionTools,
+        speech: SpeechTranslationTools,
+        identifier: str,
+    ) -> None:
+        """``identifier``: the model that tells the language of text; empty: there is none."""
+        self._serving = serving
+        self._requests = requests
+        self._tools = tools
+        self._speech = speech
+        self._identifier = identifier
 
     async def TranslateText(  # noqa: N802 - the name on the wire
         self,
@@ -29,8 +55,10 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts or a subtitle file."""
-        with TEXT_FIELDS.named(), self._parts.admission.unary():
-            return await TextTranslation(self._parts, context).run(request)
+        with TEXT_FIELDS.named(), self._serving.admission.unary():
+            return await TextTranslation(
+                self._serving, self._requests, self._tools, self._identifier, call_of(context)
+            ).run(request)
 
     async def TranslateSpeech(  # noqa: N802 - the name on the wire
         self,
@@ -38,8 +66,15 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
-        with UNARY_FIELDS.named(), self._parts.admission.unary():
-            return await SpeechTranslation(self._parts, context).run(request)
+        with UNARY_FIELDS.named(), self._serving.admission.unary():
+            return await SpeechTranslation(
+                self._serving,
+                self._requests,
+                self._tools,
+                self._speech,
+                self._identifier,
+                call_of(context),
+            ).run(request)
 
     async def StreamingTranslate(  # noqa: N802 - the name on the wire
         self,
@@ -47,11 +82,35 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> AsyncIterator[translation_service_pb2.StreamingTranslateResponse]:
         """Translate a stream of text or speech."""
-        handler = TranslateStream(self._parts, context)
-        pump = StreamPump(handler, self._parts.config.stream, current_call.get().request_id)
-        with STREAM_FIELDS.named(), self._parts.admission.stream(pump):
-            try:
-                async for response in pump.run(request_iterator, context):
-                    yield response
-            finally:
-                await handler.close()
+        opener = partial(self._open_stream, call_of(context))
+        with STREAM_FIELDS.named():
+            async for response in self._serving.run(opener, request_iterator, context):
+                yield response
+
+    async def _open_stream(
+        self,
+        call: Call,
+        first: translation_service_pb2.StreamingTranslateRequest,
+        outbox: Outbox[EncodedTranslationEvent],
+    ) -> TranslateStream:
+        wanted = convert_translation.wanted(first.config, _REFUSED)
+        request = await self._requests.with_speech(self._requests.check(wanted))
+        recognition = None
+        if first.config.HasField("recognition"):
+            recognition = convert_translation.recognition_request(
+                self._speech.listening, first.config.recognition, streaming=True
+            )
+            with RECOGNITION_FIELDS.named():
+                await check_context(self._tools.submitter, recognition)
+        return TranslateStream(
+            self._serving,
+            self._requests.limits,
+            self._tools,
+            self._speech,
+            self._identifier,
+            call,
+            first.config,
+            request,
+            recognition,
+            outbox,
+        )

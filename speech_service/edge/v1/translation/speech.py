@@ -1,55 +1,64 @@
 """TranslateSpeech: a FILE-paced session whose events are collected into one reply."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import unary_limits
-from speech_service.calls.call import current_call
 from speech_service.calls.context_check import check_context
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import OpenedTranslation
 from speech_service.domain import events
+from speech_service.domain.call import Call
 from speech_service.domain.errors import CancelledWorkError, InvalidFieldError
 from speech_service.domain.synthesis import SynthesisOptions
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.work import WorkClass
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter
 from speech_service.edge.v1.subtitles import SubtitleWish
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     RECOGNITION_FIELDS,
     UNARY_FIELDS,
-    TranslationConverter,
-    TranslationRequest,
+    SpeechTranslationTools,
 )
 from speech_service.edge.v1.translation.text import check_reply
 from speech_service.media.encode.length import whole_file
+from speech_service.sessions.recognition.session import SessionLimits
+from speech_service.sessions.translation.events import EncodedTranslationEvent
 from speech_service.text.subtitles.share import share_out
 
-ServicerContext = aio.ServicerContext[Any, Any]
+Chunk = events.SpeechChunk[events.SegmentInLanguage]
 _REFUSED = (("partial_translations", "StreamingTranslate"),)
 
 
 class SpeechTranslation:
     """One TranslateSpeech call."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
-        self._converter = TranslationConverter(parts.catalog, parts.config.translation)
-        self._listening = RecognitionConverter(parts.catalog, parts.config.recognition)
+    def __init__(
+        self,
+        serving: Serving,
+        requests: TranslationRequests,
+        tools: SessionTools,
+        speech: SpeechTranslationTools,
+        identifier: str,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._requests = requests
+        self._tools = tools
+        self._speech = speech
+        self._identifier = identifier
+        self._call = call
         self._results: dict[int, TranscriptResult] = {}
         self._translations: list[events.TranslatedSegment] = []
-        self._speech: dict[str, list[events.SpeechChunk]] = {}
+        self._spoken: dict[str, list[Chunk]] = {}
         self._warnings: list[events.StreamWarning] = []
         self._ended: events.SessionEnded | None = None
 
@@ -59,40 +68,41 @@ class SpeechTranslation:
         """Recognize and translate ``message.audio``."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        request = self._converter.request(message.config, refused=_REFUSED)
-        voices = await convert_translation.voices(self._parts, request)
+        wanted = convert_translation.wanted(message.config, _REFUSED)
+        request = await self._requests.with_speech(self._requests.check(wanted))
         subtitles = message.config.subtitles if message.config.HasField("subtitles") else None
         asked = convert_subtitles.wish(subtitles) if subtitles else None
         if not message.config.HasField("recognition"):
             raise InvalidFieldError("config.recognition", "is missing", "a RecognitionConfig")
         recognition = convert_translation.recognition_request(
-            self._listening, message.config.recognition, streaming=False, subtitles=subtitles
+            self._speech.listening, message.config.recognition, streaming=False, subtitles=subtitles
         )
         if asked and not recognition.options.aligner:
             asked = replace(asked, accurate=False)  # a lenient client was warned
         if not message.audio:
             raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
         with RECOGNITION_FIELDS.named():
-            await check_context(self._parts.submitter, recognition)
-        request.warnings += recognition.warnings
+            await check_context(self._tools.submitter, recognition)
+        self._warnings += [*request.warnings, *recognition.warnings]
         opened = OpenedTranslation(
-            self._parts,
+            self._tools,
+            self._speech.audio,
+            self._speech.encoders,
+            self._call,
             request,
             recognition,
-            voices,
             (WorkClass.UNARY, WorkClass.UNARY),
-            unary_limits(self._parts.config.decoder),
+            unary_limits(self._speech.audio.config),
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
+            self._identifier,
             self._collect,
-            deadline_s(self._context),
         )
-        self._context.add_done_callback(
-            lambda _: opened.runner.close(CancelledWorkError("the call is over"))  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
-        )
+        self._call.when_over(lambda: opened.runner.close(CancelledWorkError("the call is over")))
         await self._session(opened, message.audio)
-        response = self._response(request, voices)
+        response = self._response(message.config, request)
         if asked:
             self._add_subtitles(response, request, asked)
-        check_reply(response.ByteSize(), self._parts.config.server.max_unary_reply_bytes)
+        check_reply(response.ByteSize(), self._serving.server.max_unary_reply_bytes)
         return response
 
     async def _session(self, opened: OpenedTranslation, audio: bytes) -> None:
@@ -115,9 +125,9 @@ class SpeechTranslation:
     async def _feed(self, opened: OpenedTranslation, audio: bytes) -> None:
         """Feed in pieces: the event loop stays free, and back-pressure bounds memory."""
         assert opened.source is not None, "the session takes audio"
-        piece = self._parts.config.server.max_audio_message_bytes // 4
+        piece = self._serving.server.max_audio_message_bytes // 4
         piece -= piece % 256  # whole frames of every raw format
-        limit_ms = self._parts.config.stream.max_buffered_audio_ms
+        limit_ms = self._serving.stream.max_buffered_audio_ms
         runner = opened.runner
         for at in range(0, len(audio), piece):
             await opened.source.feed(audio[at : at + piece])
@@ -128,7 +138,7 @@ class SpeechTranslation:
         await runner.catch_up()
         await runner.perform(runner.session.end_of_input())
 
-    def _collect(self, event: events.SessionEvent) -> None:
+    def _collect(self, event: EncodedTranslationEvent) -> None:
         match event:
             case TranscriptResult(kind=ResultKind.FINAL):
                 self._results[event.segment_id] = event
@@ -137,49 +147,57 @@ class SpeechTranslation:
             case events.TranslatedSegment():
                 self._translations.append(event)
             case events.SpeechChunk():
-                self._speech.setdefault(event.language, []).append(event)
+                self._spoken.setdefault(event.owner.language, []).append(event)
             case events.StreamWarning():
                 self._warnings.append(event)
             case events.SessionEnded():
                 self._ended = event
-            case _:
+            case (
+                TranscriptResult()
+                | events.SessionStarted()
+                | events.SpeechEvent()
+                | events.Progress()
+                | events.ControlAck()
+                | events.GoingAway()
+            ):
                 return
+            case _:
+                assert_never(event)
 
     def _ordered(self) -> list[TranscriptResult]:
         return sorted(self._results.values(), key=lambda r: (r.start_ms, r.channel))
 
     def _shown(
-        self, result: TranscriptResult, request: TranslationRequest
+        self, result: TranscriptResult, config: translation_service_pb2.TranslationConfig
     ) -> recognition_service_pb2.RecognitionResult:
         """With its words, where the client wants them and not only its subtitles."""
-        wanted = request.message.recognition.word_times
+        wanted = config.recognition.word_times
         return convert_result.result(result if wanted else replace(result, words=()))
 
     def _response(
-        self, request: TranslationRequest, voices: Mapping[str, SynthesisOptions]
+        self,
+        config: translation_service_pb2.TranslationConfig,
+        request: TranslationRequest,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         ended = self._ended
         assert ended is not None, "a session that ends well says so"
-        current_call.get().finished(ended.usage, ended.latency)
-        self._context.set_trailing_metadata(convert.summary_trailers(ended))
+        self._call.finished(ended.usage, ended.latency)
         ordered = self._ordered()
         place = {result.segment_id: at for at, result in enumerate(ordered)}
         translated = sorted(self._translations, key=lambda t: place[t.segment_id])
         response = translation_service_pb2.TranslateSpeechResponse(
-            source_results=[self._shown(r, request) for r in ordered],
+            source_results=[self._shown(r, config) for r in ordered],
             translations=[convert_translation.translation(t) for t in translated],
             usage=convert.usage(ended.usage),
             latency=convert.latency(ended.latency),
             model=request.model,
-            warnings=[
-                convert.warning(w, UNARY_FIELDS) for w in [*request.warnings, *self._warnings]
-            ],
+            warnings=[convert.warning(w, UNARY_FIELDS) for w in self._warnings],
         )
-        for language in [t for t in request.targets if t in self._speech]:
-            chunks = self._speech[language]
+        for language in [t for t in request.targets if t in self._spoken]:
+            chunks = self._spoken[language]
             response.audio.add(
                 language=language,
-                audio=_whole(chunks, voices[language]),
+                audio=_whole(chunks, request.spoken[language].options),
                 duration_ms=sum(chunk.duration_ms for chunk in chunks),
             )
         found = [r.language for r in ordered] + [t.source_language for t in translated]
@@ -207,7 +225,7 @@ class SpeechTranslation:
             response.subtitles.add(language=target).subtitles.CopyFrom(file)
 
 
-def _whole(chunks: Sequence[events.SpeechChunk], options: SynthesisOptions) -> bytes:
+def _whole(chunks: Sequence[Chunk], options: SynthesisOptions) -> bytes:
     audio = b"".join(chunk.data for chunk in chunks)
     samples = sum(chunk.coded_samples for chunk in chunks)
     return whole_file(audio, options.output.encoding, samples)

@@ -1,91 +1,95 @@
-"""StreamingTranslate: what its messages mean, as the pump sees it."""
+"""StreamingTranslate after its first message: what the others mean, and what is answered."""
 
 import asyncio
 from functools import partial
-from typing import Any
-
-from grpc import aio
+from typing import assert_never
 
 from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
 from speech_service.calls.audio_source import stream_limits
-from speech_service.calls.call import current_call
-from speech_service.calls.context_check import check_context
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
-from speech_service.calls.parts import EdgeParts
-from speech_service.calls.recognition import deadline_s
+from speech_service.calls.requests.translation import MAX_CONTEXT_CHARACTERS, TranslationRequest
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import OpenedTranslation
+from speech_service.config.tree import TranslationConfig
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import control_actions
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.edge.v1.translation import config as convert_translation
-from speech_service.edge.v1.translation.config import (
-    RECOGNITION_FIELDS,
-    STREAM_FIELDS,
-    TranslationConverter,
+from speech_service.edge.v1.translation.config import STREAM_FIELDS, SpeechTranslationTools
+from speech_service.sessions.recognition.session import SessionLimits
+from speech_service.sessions.translation.events import (
+    EncodedTranslationEvent,
+    TranslationAction,
+    TranslationEvent,
 )
 from speech_service.sessions.translation.session import TranslationSession
 
-ServicerContext = aio.ServicerContext[Any, Any]
 _TEXT_STEP = 4096
-_REFUSED = (("subtitles", "TranslateSpeech"),)
 
 
 class TranslateStream:
-    """StreamingTranslate as the pump sees it."""
+    """StreamingTranslate; ``config`` is what its first message held, ``request`` what became of it.
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
-        self._limits = parts.config.translation
-        self._converter = TranslationConverter(parts.catalog, self._limits)
-        self._listening = RecognitionConverter(parts.catalog, parts.config.recognition)
-        self._recognition: RecognitionRequest | None = None
-        self._opened: OpenedTranslation | None = None
+    ``recognition``: how its audio is recognized; None: it takes text.
+    """
+
+    def __init__(
+        self,
+        serving: Serving,
+        limits: TranslationConfig,
+        tools: SessionTools,
+        speech: SpeechTranslationTools,
+        identifier: str,
+        call: Call,
+        config: translation_service_pb2.TranslationConfig,
+        request: TranslationRequest,
+        recognition: RecognitionRequest | None,
+        outbox: Outbox[EncodedTranslationEvent],
+    ) -> None:
+        self._serving = serving
+        self._limits = limits
+        self._call = call
+        self._config = config
+        self._request = request
+        self._recognition = recognition
         self._next_sequence = 0
-
-    async def open(
-        self, first: translation_service_pb2.StreamingTranslateRequest, outbox: Outbox
-    ) -> SessionRunner[TranslationSession]:
-        """Check the configuration and start the session."""
-        self._request = self._converter.request(first.config, refused=_REFUSED)
-        voices = await convert_translation.voices(self._parts, self._request)
-        if first.config.HasField("recognition"):
-            self._recognition = convert_translation.recognition_request(
-                self._listening, first.config.recognition, streaming=True
-            )
-            with RECOGNITION_FIELDS.named():
-                await check_context(self._parts.submitter, self._recognition)
-        listening = self._recognition
-        pacing = listening.options.pacing if listening else Pacing.REALTIME
-        opened = self._opened = OpenedTranslation(
-            self._parts,
-            self._request,
-            self._recognition,
-            voices,
+        pacing = recognition.options.pacing if recognition else Pacing.REALTIME
+        self._opened = OpenedTranslation(
+            tools,
+            speech.audio,
+            speech.encoders,
+            call,
+            request,
+            recognition,
             stream_classes(pacing),
-            stream_limits(self._parts.config.decoder),
+            stream_limits(speech.audio.config),
+            SessionLimits(max_lag_s=serving.stream.max_lag_s),
+            identifier,
             outbox.put,
-            deadline_s(self._context),
         )
-        session = opened.runner.session
-        opened.runner.perform_now(session.start())
-        recognized = self._recognition.warnings if self._recognition else []
-        for warning in [*self._request.warnings, *recognized]:
-            opened.runner.perform_now(session.warn(warning))
-        return opened.runner
+        session = self.runner.session
+        self.runner.perform_now(session.start())
+        for warning in (*request.warnings, *(recognition.warnings if recognition else ())):
+            self.runner.perform_now(session.warn(warning))
+
+    @property
+    def runner(self) -> SessionRunner[TranslationSession, TranslationEvent]:
+        """Drives the session."""
+        return self._opened.runner
 
     async def message(self, request: translation_service_pb2.StreamingTranslateRequest) -> bool:
         """One client message; False after ``end_of_input``."""
-        assert self._opened is not None, "the pump opens first"
         runner = self._opened.runner
         kind = request.WhichOneof("payload")
         if kind == "audio":  # the hot path: it takes the turn block by block
@@ -102,7 +106,7 @@ class TranslateStream:
         self,
         kind: str | None,
         request: translation_service_pb2.StreamingTranslateRequest,
-        runner: SessionRunner[TranslationSession],
+        runner: SessionRunner[TranslationSession, TranslationEvent],
     ) -> bool:
         session = runner.session
         match kind:
@@ -130,23 +134,21 @@ class TranslateStream:
                 raise InvalidFieldError("payload", "is not set", "one of the payload's messages")
         return True
 
-    def _reset(self, control_id: str, keep_context: bool) -> list[events.Action]:
-        assert self._opened is not None
+    def _reset(self, control_id: str, keep_context: bool) -> list[TranslationAction]:
         if self._recognition is not None and not keep_context:
             self._recognition.forget_context()
         return self._opened.runner.session.reset(control_id, keep_context)
 
     async def half_close(self) -> None:
         """Flush the decoder, then the session."""
-        assert self._opened is not None, "the pump opens first"
         if self._opened.source is not None:
             await self._opened.source.end()
         runner = self._opened.runner
         await runner.catch_up()
         await runner.perform(runner.session.end_of_input())
 
-    def response(
-        self, event: events.SessionEvent
+    def response(  # noqa: C901 - a case for each event
+        self, event: EncodedTranslationEvent
     ) -> translation_service_pb2.StreamingTranslateResponse:
         """Domain to wire."""
         response = translation_service_pb2.StreamingTranslateResponse
@@ -162,20 +164,27 @@ class TranslateStream:
                     session_started=self._started(session_id), effective_config=self._effective()
                 )
             case events.SessionEnded():
-                current_call.get().finished(event.usage, event.latency)
-                self._context.set_trailing_metadata(convert.summary_trailers(event))
+                self._call.finished(event.usage, event.latency)
                 return response(session_ended=convert.session_ended(event))
+            case events.SpeechEvent():
+                return response(speech_event=convert.speech_event(event))
+            case events.Progress():
+                return response(progress=convert.progress(event))
+            case events.ControlAck():
+                return response(control_ack=convert.control_ack(event, STREAM_FIELDS))
+            case events.StreamWarning():
+                return response(warning=convert.warning(event, STREAM_FIELDS))
+            case events.GoingAway(drain_ms):
+                return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
             case _:
-                return _common(event)
+                assert_never(event)
 
-    def sent(self, event: events.SessionEvent) -> None:
+    def sent(self, event: EncodedTranslationEvent) -> None:
         """Nothing waits for it."""
 
     async def close(self) -> None:
         """Free the decoder; note what a stream that failed had used."""
-        if self._opened is None:
-            return
-        call, ended = current_call.get(), self._opened.runner.session.ended()
+        call, ended = self._call, self._opened.runner.session.ended()
         if call.usage is None:
             call.finished(ended.usage, ended.latency)
         await self._opened.close()
@@ -189,7 +198,7 @@ class TranslateStream:
         return text
 
     async def _audio(self, data: bytes, in_order: bool) -> None:
-        limit = self._parts.config.server.max_audio_message_bytes
+        limit = self._serving.server.max_audio_message_bytes
         if not in_order:
             raise InvalidFieldError(
                 "audio.sequence",
@@ -199,7 +208,6 @@ class TranslateStream:
             )
         if len(data) > limit:
             raise limit_exceeded("audio.data", "max_audio_message_bytes", limit)
-        assert self._opened is not None
         if self._opened.source is None:
             problem = "is missing, and the stream carries audio"
             raise InvalidFieldError("config.recognition", problem, "a RecognitionConfig")
@@ -210,7 +218,7 @@ class TranslateStream:
         return not request.audio.HasField("sequence") or request.audio.sequence == expected
 
     def _effective(self) -> translation_service_pb2.TranslationConfig:
-        message = convert_translation.effective_config(self._request)
+        message = convert_translation.effective_config(self._config, self._request)
         if self._recognition is not None:
             options = self._recognition.options
             effective: recognition_service_pb2.RecognitionConfig
@@ -219,10 +227,10 @@ class TranslateStream:
         return message
 
     def _started(self, session_id: str) -> common_pb2.SessionStarted:
-        server, stream = self._parts.config.server, self._parts.config.stream
+        server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
             max_text_characters=self._limits.max_text_characters,
-            max_context_characters=convert_translation.MAX_CONTEXT_CHARACTERS,
+            max_context_characters=MAX_CONTEXT_CHARACTERS,
             max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
             idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
             progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
@@ -236,21 +244,3 @@ class TranslateStream:
         return common_pb2.SessionStarted(
             session_id=session_id, model=self._request.model, limits=limits
         )
-
-
-def _common(event: events.SessionEvent) -> translation_service_pb2.StreamingTranslateResponse:
-    """Events that every stream has."""
-    response = translation_service_pb2.StreamingTranslateResponse
-    match event:
-        case events.SpeechEvent():
-            return response(speech_event=convert.speech_event(event))
-        case events.Progress():
-            return response(progress=convert.progress(event))
-        case events.ControlAck():
-            return response(control_ack=convert.control_ack(event, STREAM_FIELDS))
-        case events.StreamWarning():
-            return response(warning=convert.warning(event, STREAM_FIELDS))
-        case events.GoingAway(drain_ms):
-            return response(going_away=common_pb2.GoingAway(drain_ms=convert.uint32(drain_ms)))
-        case _:
-            raise TypeError(f"translation has no {type(event).__name__}")

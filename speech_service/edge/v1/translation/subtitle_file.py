@@ -4,12 +4,13 @@ import asyncio
 from collections import Counter
 
 from speech.v1 import common_pb2
+from speech_service.calls.requests.translation import TranslationRequest, ignored_warnings
 from speech_service.calls.translation_batches import MAX_OPEN_BATCHES, already_there
 from speech_service.calls.unary_work import WorkDesk
 from speech_service.domain.errors import InvalidFieldError, SpeechError
 from speech_service.domain.events import StreamWarning
+from speech_service.domain.translation import TranslationRoute
 from speech_service.edge.v1 import common as convert
-from speech_service.edge.v1.translation.config import TranslationRequest
 from speech_service.text.subtitles.file import SubtitleFile, SubtitleFormat
 from speech_service.text.subtitles.translate import (
     Batch,
@@ -80,14 +81,17 @@ class SubtitleTranslator:
         translation = await asyncio.to_thread(SubtitleTranslation, file)
         if translation.is_done:  # it has no words
             return translation.result(), []
-        self._request.route(source, target)
-        await self._all(translation, source, target)
+        route = self._request.route(source, target)
+        await self._all(translation, route, source, target)
         result = await asyncio.to_thread(translation.result)
         if result.translated_count == 0 and translation.error is not None:
             raise translation.error
-        return result, _warnings(result, target, translation.error)
+        told = _warnings(result, target, translation.error)
+        return result, [*ignored_warnings(route), *told]
 
-    async def _all(self, translation: SubtitleTranslation, source: str, target: str) -> None:
+    async def _all(
+        self, translation: SubtitleTranslation, route: TranslationRoute, source: str, target: str
+    ) -> None:
         open_tasks: set[asyncio.Task[None]] = set()
         try:
             while not translation.is_done or open_tasks:
@@ -96,7 +100,7 @@ class SubtitleTranslator:
                     if batch is None:
                         break
                     open_tasks.add(
-                        asyncio.create_task(self._batch(translation, batch, source, target))
+                        asyncio.create_task(self._batch(translation, route, batch, source, target))
                     )
                 if not open_tasks:
                     break
@@ -112,9 +116,13 @@ class SubtitleTranslator:
                 await asyncio.wait(open_tasks)
 
     async def _batch(
-        self, translation: SubtitleTranslation, batch: Batch, source: str, target: str
+        self,
+        translation: SubtitleTranslation,
+        route: TranslationRoute,
+        batch: Batch,
+        source: str,
+        target: str,
     ) -> None:
-        route = self._request.route(source, target)
         around = "\n".join(part for part in (route.context, batch.context) if part)
         texts = list(batch.texts.values())
         try:
@@ -140,5 +148,5 @@ def _warnings(
         listed = ", ".join(cues) + (", ..." if count > _MAX_LISTED_CUES else "")
         why = f": {error.message}" if error and kind is ProblemKind.NOT_TRANSLATED else ""
         message = f"{count} cues {what} in {target} (the file's cues {listed}){why}"
-        warnings.append(StreamWarning(reason, "", message))
+        warnings.append(StreamWarning(reason, "", message, cause=error if why else None))
     return warnings

@@ -2,37 +2,33 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
-
-from grpc import aio
 
 from speech.v1 import translation_service_pb2
 from speech_service.calls import language_guess as languages
-from speech_service.calls.call import current_call
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
+from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation_batches import TextBatches, TextsInTarget, failed_warning
 from speech_service.calls.unary_work import WorkDesk
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     InvalidFieldError,
     ReplyTooLargeError,
     SpeechError,
 )
-from speech_service.domain.events import SessionEnded, TranslatedSegment, Usage
+from speech_service.domain.events import SessionEnded, StreamWarning, TranslatedSegment, Usage
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     TEXT_FIELDS,
-    TranslationConverter,
-    TranslationRequest,
 )
 from speech_service.edge.v1.translation.subtitle_file import SubtitleTranslator, file_kind, words_of
 from speech_service.text.clean import has_words
 from speech_service.text.subtitles import file as subtitle_file
 
-ServicerContext = aio.ServicerContext[Any, Any]
 _REFUSED = (
     ("recognition", "TranslateSpeech or StreamingTranslate"),
     ("synthesis", "TranslateSpeech or StreamingTranslate"),
@@ -44,11 +40,21 @@ _REFUSED = (
 class TextTranslation:
     """One TranslateText call."""
 
-    def __init__(self, parts: EdgeParts, context: ServicerContext) -> None:
-        self._parts = parts
-        self._context = context
-        self._limits = parts.config.translation
-        self._converter = TranslationConverter(parts.catalog, self._limits)
+    def __init__(
+        self,
+        serving: Serving,
+        requests: TranslationRequests,
+        tools: SessionTools,
+        identifier: str,
+        call: Call,
+    ) -> None:
+        self._serving = serving
+        self._limits = requests.limits
+        self._requests = requests
+        self._warnings: list[StreamWarning] = []
+        self._tools = tools
+        self._identifier = identifier
+        self._call = call
         self._reply = translation_service_pb2.TranslateTextResponse()
         self._usage = Usage()
 
@@ -58,8 +64,9 @@ class TextTranslation:
         """Translate what the message holds."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        request = self._converter.request(message.config, refused=_REFUSED)
-        desk = WorkDesk(self._parts, self._context)
+        request = self._requests.check(convert_translation.wanted(message.config, _REFUSED))
+        self._warnings += request.warnings
+        desk = WorkDesk(self._tools, self._call)
         try:
             match message.WhichOneof("content"):
                 case "text":
@@ -101,11 +108,11 @@ class TextTranslation:
         translated: dict[tuple[int, str], str] = {}
         errors: dict[tuple[int, str], SpeechError] = {}
         for (_, members, target), result in zip(groups, results, strict=True):
-            self._gather(request, members, target, result, translated, errors)
+            self._gather(members, target, result, translated, errors)
         if not translated:
             raise next(iter(errors.values()))
         for (index, target), error in sorted(errors.items(), key=lambda item: item[0]):
-            request.warnings.append(failed_warning(paths[index], target, error))
+            self._warnings.append(failed_warning(paths[index], target, error))
         self._usage = Usage(
             characters_in=sum(map(len, texts)), characters_out=sum(map(len, translated.values()))
         )
@@ -125,7 +132,7 @@ class TextTranslation:
         if not worded:
             return sources
         asked = [texts[index] for index in worded]
-        found = await languages.identify(self._parts, desk, asked)
+        found = await languages.identify(desk, self._identifier, asked)
         prevailing = languages.overall(asked, found)
         self._reply.languages.extend(map(convert_translation.guess, prevailing))
         for index, guesses in zip(worded, found, strict=True):
@@ -134,7 +141,6 @@ class TextTranslation:
 
     def _gather(
         self,
-        request: TranslationRequest,
         members: Sequence[int],
         target: str,
         result: TextsInTarget,
@@ -147,7 +153,7 @@ class TextTranslation:
                 translated[index, target] = text
             else:
                 errors[index, target] = result.errors[at]
-        request.warnings += [w for w in result.warnings if w not in request.warnings]
+        self._warnings += [w for w in result.warnings if w not in self._warnings]
 
     def _check_texts(self, texts: Sequence[str], paths: Sequence[str]) -> None:
         if not texts:
@@ -185,7 +191,7 @@ class TextTranslation:
         source = request.source
         words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
         if not source and has_words(words):
-            found = (await languages.identify(self._parts, desk, [words]))[0]
+            found = (await languages.identify(desk, self._identifier, [words]))[0]
             self._reply.languages.extend(map(convert_translation.guess, found))
             source = _source(found, found)
         translator = SubtitleTranslator(request, desk)
@@ -196,9 +202,9 @@ class TextTranslation:
                 result, warnings = await translator.run(file, source, target)
             except SpeechError as error:
                 errors.append(error)
-                request.warnings.append(failed_warning("the file", target, error))
+                self._warnings.append(failed_warning("the file", target, error))
                 continue
-            request.warnings += warnings
+            self._warnings += [w for w in warnings if w not in self._warnings]
             characters_out += len(result.text)
             translated = self._reply.subtitles.add(language=target)
             translated.subtitles.format = document.format
@@ -214,15 +220,13 @@ class TextTranslation:
         self, request: TranslationRequest, desk: WorkDesk
     ) -> translation_service_pb2.TranslateTextResponse:
         ended = SessionEnded(self._usage, desk.latency)
-        call = current_call.get()
-        call.finished(ended.usage, ended.latency)
+        self._call.finished(ended.usage, ended.latency)
         reply = self._reply
         reply.usage.CopyFrom(convert.usage(ended.usage))
         reply.latency.CopyFrom(convert.latency(ended.latency))
-        reply.model = call.model = request.model
-        reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in request.warnings)
-        self._context.set_trailing_metadata(convert.summary_trailers(ended))
-        check_reply(reply.ByteSize(), self._parts.config.server.max_unary_reply_bytes)
+        reply.model = self._call.model = request.model
+        reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in self._warnings)
+        check_reply(reply.ByteSize(), self._serving.server.max_unary_reply_bytes)
         return reply
 
 

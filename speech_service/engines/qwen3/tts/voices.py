@@ -27,7 +27,7 @@ from speech_service.media.voice_prompt import check_voice_recording
 
 logger = logging.getLogger(__name__)
 
-_FIELD = "config.inline_prompt.audio"
+_OPTION = "inline_prompt.audio"
 
 
 @dataclass(slots=True, eq=False)
@@ -69,10 +69,10 @@ class VoiceStore:
         """
         if self._model.encoders is None:
             problem = "this model does not clone voices"
-            raise UnsupportedOptionError("config.inline_prompt", problem, ("config.voice_id",))
+            raise UnsupportedOptionError("inline_prompt", problem, ("voice_id",))
         found = self._voices.get(prompt.digest)
         if found is None:
-            check_voice_recording(prompt.samples, _FIELD)
+            check_voice_recording(prompt.samples, _OPTION)
             reference = self._stored(prompt) or self._made(prompt)
             found = ClonedVoice(reference, self._behind(reference))
             self._voices[prompt.digest] = found

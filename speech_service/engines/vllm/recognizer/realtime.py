@@ -52,7 +52,7 @@ class RealtimeTranscriber:
         languages = self._options.languages
         if work.language and len(languages) > 1:
             problem = "cannot be forced: the realtime mode of a vLLM server takes no language"
-            raise UnsupportedOptionError("config.language", problem, ["none"])
+            raise UnsupportedOptionError("language", problem, ["none"])
 
         async def attempt() -> str:
             return await self._attempt(samples)

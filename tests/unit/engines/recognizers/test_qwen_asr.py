@@ -116,7 +116,7 @@ def test_what_cannot_be_transcribed_never_reaches_the_package(model: Model, tmp_
     latin = events["latin"]
     assert isinstance(latin, WorkFailed)
     assert isinstance(latin.error, UnsupportedOptionError)
-    assert latin.error.option == "config.language"
+    assert latin.error.option == "language"
     assert isinstance(events["nan"], WorkFailed)
 
 

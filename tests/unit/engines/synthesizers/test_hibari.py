@@ -129,10 +129,10 @@ def test_a_lexicon_changes_what_is_said_of_a_term_alone(speaker: Speaker) -> Non
 @pytest.mark.parametrize(
     ("entry", "field"),
     [
-        (LexiconEntry(" ", "a"), "config.lexicon[0].term"),
-        (LexiconEntry("x", "ʁ"), "config.lexicon[0].pronunciation"),
-        (LexiconEntry("x", "QQ", "arpabet"), "config.lexicon[0].pronunciation"),
-        (LexiconEntry("x", "!?", ""), "config.lexicon[0].pronunciation"),
+        (LexiconEntry(" ", "a"), "lexicon[0].term"),
+        (LexiconEntry("x", "ʁ"), "lexicon[0].pronunciation"),
+        (LexiconEntry("x", "QQ", "arpabet"), "lexicon[0].pronunciation"),
+        (LexiconEntry("x", "!?", ""), "lexicon[0].pronunciation"),
     ],
 )
 def test_a_lexicon_that_cannot_be_said(speaker: Speaker, entry: LexiconEntry, field: str) -> None:

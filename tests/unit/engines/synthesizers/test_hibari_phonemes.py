@@ -55,8 +55,8 @@ def test_arpabet(phones: str, expected: str) -> None:
 )
 def test_ipa_that_the_model_lacks(ipa: str, problem: str) -> None:
     with pytest.raises(InvalidOptionError, match=problem) as refused:
-        from_ipa(ipa, "config.lexicon[2].pronunciation")
-    assert refused.value.option == "config.lexicon[2].pronunciation"
+        from_ipa(ipa, "lexicon[2].pronunciation")
+    assert refused.value.option == "lexicon[2].pronunciation"
 
 
 @pytest.mark.parametrize("phones", ["", "XX", "AH3", "həlO", "1"])

@@ -158,7 +158,7 @@ def test_a_voice_is_designed(tiny: TinyModels, model: Model) -> None:
     assert asked["instruct"] == "A calm old man."
     error = refused(engine, work_of(voice=""))
     assert isinstance(error, InvalidOptionError)
-    assert error.option == "config.design"
+    assert error.option == "design"
 
 
 @pytest.mark.parametrize("transcript", ["", "What was said."])
@@ -181,12 +181,12 @@ def test_a_voice_is_cloned_with_and_without_its_words(
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"voice": "nobody"}, "config.voice_id"),
-        ({"language": "la"}, "config.language"),
-        ({"speaking_rate": 1.5}, "config.speaking_rate"),
-        ({"lexicon": (LexiconEntry("a", "b"),)}, "config.lexicon"),
-        ({"voice_prompt": VoicePrompt(RECORDING)}, "config.inline_prompt"),
-        ({"instruct": "Sad."}, "config.style_instruction"),
+        ({"voice": "nobody"}, "voice_id"),
+        ({"language": "la"}, "language"),
+        ({"speaking_rate": 1.5}, "speaking_rate"),
+        ({"lexicon": (LexiconEntry("a", "b"),)}, "lexicon"),
+        ({"voice_prompt": VoicePrompt(RECORDING)}, "inline_prompt"),
+        ({"instruct": "Sad."}, "style_instruction"),
     ],
 )
 def test_what_the_small_model_lacks_is_refused_by_name(

@@ -39,5 +39,5 @@ def test_the_error_names_both_ways_to_get_a_pair() -> None:
 
 def test_the_error_of_a_chosen_model_lists_its_pairs() -> None:
     error = model_lacks_pair(MARIAN, "en", "de")
-    assert error.option == "config.target_languages"
+    assert error.option == "target_languages"
     assert error.metadata["supported"] == "en to pt, pt to en"

@@ -791,15 +791,20 @@ class Translated(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXTS_FIELD_NUMBER: _builtins.int
-    NOTES_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    LOST_TERMS_FIELD_NUMBER: _builtins.int
     CHANGED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One text for each text given."""
 
     @_builtins.property
-    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What could not be kept of the request, such as a glossary term, for the client's warnings."""
+    def failed(self) -> _containers.RepeatedCompositeFieldContainer[Global___FailedText]:
+        """Texts that have no translation."""
+
+    @_builtins.property
+    def lost_terms(self) -> _containers.RepeatedCompositeFieldContainer[Global___LostTerm]:
+        """Glossary entries that a translation does not keep."""
 
     @_builtins.property
     def changed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -809,16 +814,73 @@ class Translated(_message.Message):
         self,
         *,
         texts: _abc.Iterable[_builtins.str] | None = ...,
-        notes: _abc.Iterable[_builtins.str] | None = ...,
+        failed: _abc.Iterable[Global___FailedText] | None = ...,
+        lost_terms: _abc.Iterable[Global___LostTerm] | None = ...,
         changed: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "notes", b"notes", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "failed", b"failed", "lost_terms", b"lost_terms", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Translated: _TypeAlias = Translated  # noqa: Y015
+
+@_typing.final
+class FailedText(_message.Message):
+    """A text without a translation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_INDEX_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    text_index: _builtins.int
+    """Its place among the texts, from 0."""
+    reason: _builtins.str
+    """UPPER_SNAKE reason of its error."""
+    message: _builtins.str
+    """English sentence that may be shown to the client."""
+    def __init__(
+        self,
+        *,
+        text_index: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "reason", b"reason", "text_index", b"text_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FailedText: _TypeAlias = FailedText  # noqa: Y015
+
+@_typing.final
+class LostTerm(_message.Message):
+    """A glossary entry that a translation does not keep."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_INDEX_FIELD_NUMBER: _builtins.int
+    GLOSSARY_INDEX_FIELD_NUMBER: _builtins.int
+    text_index: _builtins.int
+    """Place of the text, from 0."""
+    glossary_index: _builtins.int
+    """Place of the entry in the glossary of the task, from 0."""
+    def __init__(
+        self,
+        *,
+        text_index: _builtins.int = ...,
+        glossary_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["glossary_index", b"glossary_index", "text_index", b"text_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LostTerm: _TypeAlias = LostTerm  # noqa: Y015
 
 @_typing.final
 class Guesses(_message.Message):

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from speech_service import __version__
 from speech_service.domain.audio import Samples
-from speech_service.domain.events import SpeechChunk, SpeechTimings, StreamWarning
+from speech_service.domain.events import ContextTurn, SpeechChunk, SpeechTimings, StreamWarning
 from speech_service.domain.synthesis import WORD_TIMINGS_UNAVAILABLE, SpeechFinish, SynthesisOptions
 from speech_service.domain.work import SpeechMade, SynthesizeWork
 
@@ -102,7 +102,7 @@ class FinishedAudio:
     """A text that was spoken and encoded. ``audio`` is the chunks joined."""
 
     audio: bytes = field(repr=False)
-    chunks: tuple[SpeechChunk | SpeechTimings, ...] = field(repr=False)
+    chunks: tuple[SpeechChunk[ContextTurn] | SpeechTimings, ...] = field(repr=False)
     """In the order they were made."""
     duration_ms: int
     warnings: tuple[StreamWarning, ...] = ()

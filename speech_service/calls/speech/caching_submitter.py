@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from speech_service.calls.audio_cache import AudioCache, SpokenText, work_key
+from speech_service.calls.speech.audio_cache import AudioCache, SpokenText, work_key
 from speech_service.domain.work import (
     DropReason,
     SpeechMade,

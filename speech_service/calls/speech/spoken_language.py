@@ -5,17 +5,14 @@ not trouble anyone who writes what the voice speaks. Nothing is refused: a voice
 so itself.
 """
 
-from typing import Any
-
-from grpc import aio
-
-from speech_service.calls.audio_cache import text_key
 from speech_service.calls.language_guess import Guesses, identify
-from speech_service.calls.parts import EdgeParts
+from speech_service.calls.requests.synthesis import SynthesisRequest
+from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.speech.audio_cache import LruCache, text_key
 from speech_service.calls.unary_work import WorkDesk
+from speech_service.domain.call import Call
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.synthesis import LANGUAGE_NOT_SPOKEN
-from speech_service.edge.v1.synthesis.config import SynthesisRequest
 from speech_service.text.script import guess_by_script, scripts
 
 _ENOUGH_CHARACTERS = 240
@@ -28,14 +25,26 @@ _LEAST_OF_SCRIPT = 3
 _SURE, _SURE_SHORT = 0.8, 0.9
 _SHORT_LETTERS = 40
 _LATIN = "Latn"
+_KNOWN_BYTES, _KNOWN_TEXTS = 256 * 1024, 4_096
+
+
+class KnownLanguages(LruCache[str]):
+    """Languages of texts that were judged: speech out of a cache needs no worker to say it again."""
+
+    def __init__(self) -> None:
+        super().__init__(_KNOWN_BYTES, _KNOWN_TEXTS)
 
 
 class SpokenLanguage:
     """Of one session: collects each context's text until it tells its language."""
 
-    def __init__(self, parts: EdgeParts, context: aio.ServicerContext[Any, Any]) -> None:
-        self._parts = parts
-        self._context = context
+    def __init__(
+        self, tools: SessionTools, identifier: str, known: KnownLanguages, call: Call
+    ) -> None:
+        self._tools = tools
+        self._identifier = identifier
+        self._known = known
+        self._call = call
         self._desk: WorkDesk | None = None
         self._texts: dict[str, str] = {}
         """Text of contexts that are not judged yet."""
@@ -85,11 +94,11 @@ class SpokenLanguage:
         )
 
     async def _language(self, text: str) -> str:
-        known, key = self._parts.known_languages, text_key(text)
+        known, key = self._known, text_key(text)
         found = known.get(key)
         if found is None:
-            self._desk = self._desk or WorkDesk(self._parts, self._context)
-            (guesses,) = await identify(self._parts, self._desk, [text])
+            self._desk = self._desk or WorkDesk(self._tools, self._call)
+            (guesses,) = await identify(self._desk, self._identifier, [text])
             found = _certain(text, guesses)
             known.put(key, found, len(key) + len(found))
         return found

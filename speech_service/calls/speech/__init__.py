@@ -1,0 +1,1 @@
+"""Speech that a session makes, on its way to the client: encoded, counted, kept."""
