@@ -17,6 +17,7 @@ from benchmarks.corpus import DataMissingError
 from benchmarks.digits import DEFAULT_DATA, DIGITS, SAMPLE_RATE_HZ
 from speech_service.engines import hibari
 from speech_service.engines.shared import SharedModels
+from speech_service.engines.speaking import PieceAudio
 
 Samples = npt.NDArray[np.float32]
 
@@ -96,11 +97,9 @@ def speak(count: int, seed: int, most_digits: int = 10) -> Iterator[Utterance]:
         digits = rng.integers(0, 10, rng.integers(1, most_digits + 1)).tolist()
         separator = _SEPARATORS[int(rng.integers(len(_SEPARATORS)))]
         text = separator.join(DIGITS[digit] for digit in digits) + "."
-        pieces = list(
-            voice.speak(
-                text, speaking_rate=float(rng.uniform(*_RATES)), seed=int(rng.integers(1 << 30))
-            )
-        )
+        rate, seed = float(rng.uniform(*_RATES)), int(rng.integers(1 << 30))
+        spoken = voice.speak(text, speaking_rate=rate, seed=seed)
+        pieces = [item for item in spoken if isinstance(item, PieceAudio)]
         words = [word for piece in pieces for word in piece.words]
         samples = np.concatenate([piece.samples for piece in pieces])
         scale = SAMPLE_RATE_HZ / voice.sample_rate_hz

@@ -1,12 +1,19 @@
-"""What every synthesizer has in common: it speaks a text piece by piece, one piece for each step of the device."""
+"""What voices have in common that speak a text piece by piece, and the engine around one.
 
-from collections.abc import Callable, Iterator, Sequence
+Each step of the device speaks one piece of one text, or the beginning of one.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.errors import InvalidOptionError
+from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, SpokenPart, SpokenWord
+from speech_service.domain.work import SpeechMade, SynthesizeWork, Work, WorkAudio
+from speech_service.engines.stepping import Piece, SteppingEngine
+from speech_service.protocols import Engine
 
 DEFAULT_SEED = 0
 """Where a request has no seed: the same request gives the same audio, so a cache of finished audio makes sense."""
@@ -43,35 +50,21 @@ class Speaker(Protocol):
         speaking_rate: float = 1.0,
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[PieceAudio]:
+    ) -> Iterator[Samples | PieceAudio]:
         """Speak ``text``. Joined in order, the pieces are the whole.
+
+        One ``next`` is one step of the device. Before a piece come, where that is sooner, samples that it begins with:
+        float32 [n]. The piece is whole: its beginning is in it again.
 
         Args:
             text: anything; what cannot be spoken is left out.
             speaking_rate: 2.0 is twice as fast, at the same pitch; within [0.5, 2].
             seed: makes the audio repeatable; None: a fixed one. Never part of how the text is cut.
             lexicon: how to say terms of the text.
-            is_cancelled: asked between pieces; once true, the iterator ends.
 
         Raises:
             InvalidOptionError: on the first ``next``, for the rate or the lexicon; at the end, where nothing of the
                 text could be spoken.
-        """
-        ...
-
-    def stream(
-        self,
-        text: str,
-        *,
-        speaking_rate: float = 1.0,
-        seed: int | None = None,
-        lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Samples | PieceAudio]:
-        """As ``speak``, and before a piece, where that is sooner, samples that it begins with: float32 [n].
-
-        One ``next`` is one step of the device. The piece is whole: its beginning is in it again.
         """
         ...
 
@@ -95,3 +88,38 @@ def nothing_spoken(voice: str) -> InvalidOptionError:
         "text in a language of the voice",
         reason="NOTHING_TO_SPEAK",
     )
+
+
+def speaking_engine(capabilities: ModelCapabilities, speaker: Speaker) -> Engine:
+    """The engine that serves ``SynthesizeWork`` with ``speaker``."""
+
+    def run(work: Work) -> Iterator[Piece]:
+        assert isinstance(work, SynthesizeWork), "the scheduler sends a model its own kind of work"
+        return _speak(work, speaker)
+
+    return SteppingEngine(capabilities, run)
+
+
+def _speak(work: SynthesizeWork, speaker: Speaker) -> Iterator[Piece]:
+    words: list[SpokenWord] = []
+    unspoken: list[str] = []
+    finish = SpeechFinish.COMPLETE
+    spoken = speaker.speak(
+        work.text,
+        speaking_rate=work.speaking_rate,
+        seed=work.seed,
+        lexicon=work.lexicon,
+    )
+    ahead = 0
+    for item in spoken:
+        if not isinstance(item, PieceAudio):
+            ahead += len(item)
+            yield WorkAudio(work.work_id, item, speaker.sample_rate_hz)
+            continue
+        words += item.words
+        unspoken += item.unspoken
+        finish = item.finish if finish is SpeechFinish.COMPLETE else finish
+        if ahead < len(item.samples):
+            yield WorkAudio(work.work_id, item.samples[ahead:], speaker.sample_rate_hz)
+        ahead = 0
+    yield SpeechMade(speaker.sample_rate_hz, tuple(words), tuple(unspoken), finish)

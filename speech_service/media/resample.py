@@ -20,7 +20,11 @@ class StreamResampler:
         self.input_hz = input_hz
         self.output_hz = output_hz
         self.channel_count = channel_count
-        self._stream = None if input_hz == output_hz else _open(input_hz, output_hz, channel_count)
+        self._stream = (
+            None
+            if input_hz == output_hz
+            else ResampleStream(input_hz, output_hz, channel_count, dtype="float32", quality="HQ")
+        )
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
         """Convert the next piece.
@@ -39,18 +43,8 @@ class StreamResampler:
         return self._stream.resample_chunk(np.ascontiguousarray(samples), last=last)
 
 
-def _open(input_hz: int, output_hz: int, channel_count: int) -> "ResampleStream":
-    # Imported here: a front end that never resamples does not pay for it.
-    return ResampleStream(input_hz, output_hz, channel_count, dtype="float32", quality="HQ")
-
-
 def downmix(samples: Samples) -> Samples:
     """Mean of the channels: float32 [frames, channels] to [frames]."""
     if samples.shape[1] == 1:
         return samples[:, 0]
     return samples.mean(axis=1, dtype=np.float32)
-
-
-def select_channel(samples: Samples, channel: int) -> Samples:
-    """One channel as a contiguous array: float32 [frames, channels] to [frames]."""
-    return np.ascontiguousarray(samples[:, channel])

@@ -1,14 +1,16 @@
 """Synthesizers to run the contract of engines against: how each kind is configured here, and what it needs for that."""
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from speech_service.config.tree import ModelConfig
+from speech_service.domain.audio import Samples
 from speech_service.engines.registry import MODELS
+from speech_service.engines.speaking import PieceAudio
 from tests.contract import speech_server
 
 KINDS = sorted(kind for kind in MODELS if kind.startswith("synthesizer/"))
@@ -37,3 +39,8 @@ def configured(kind: str, folder: Path) -> Iterator[ModelConfig]:
         yield ModelConfig(kind=kind, options={**options, "max_seconds": 1.0, "threads": 1})
     else:
         yield ModelConfig(kind=kind)
+
+
+def pieces_of(spoken: Iterable[Samples | PieceAudio]) -> Iterator[PieceAudio]:
+    """Leave out what comes ahead of a piece, which has it again."""
+    return (item for item in spoken if isinstance(item, PieceAudio))

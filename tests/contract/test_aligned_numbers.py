@@ -12,6 +12,7 @@ from speech_service.engines import hibari
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speaking import Speaker
 from tests.contract.aligners import loaded
+from tests.contract.synthesizers import pieces_of
 from tests.contract.test_aligners import run, work
 
 TEXTS = (
@@ -36,7 +37,7 @@ def speaker() -> Speaker:
 def aligned(
     speaker: Speaker, said: str, text: str, rate: float = 1.0
 ) -> tuple[Alignment, dict[int, float]]:
-    pieces = list(speaker.speak(said, speaking_rate=rate))
+    pieces = list(pieces_of(speaker.speak(said, speaking_rate=rate)))
     spoken = np.concatenate([piece.samples for piece in pieces])
     samples = soxr.resample(spoken, speaker.sample_rate_hz, 16_000).astype(np.float32)
     truth = {
@@ -86,7 +87,7 @@ def test_a_number_read_in_another_way_costs_no_other_word_its_time(
     ],
 )
 def test_the_voice_gives_every_word_a_time(speaker: Speaker, text: str) -> None:
-    pieces = list(speaker.speak(text))
+    pieces = list(pieces_of(speaker.speak(text)))
     told = {word.char_start for piece in pieces for word in piece.words}
     spoken = [
         at for at in range(len(text)) if text[at].isalnum() and (at == 0 or text[at - 1] == " ")

@@ -28,6 +28,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 from tests.contract.aligners import clip, config_of, loaded
 from tests.contract.driving import run_to_end
+from tests.contract.synthesizers import pieces_of
 
 KINDS = ("aligner/fake", "aligner/pocketsphinx", "aligner/qwen3")
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
@@ -260,7 +261,7 @@ def test_times_agree_with_those_of_a_synthesizer(pocketsphinx: Engine) -> None:
     )
     errors: list[float] = []
     for text in texts:
-        pieces = list(speaker.speak(text))
+        pieces = list(pieces_of(speaker.speak(text)))
         spoken = np.concatenate([piece.samples for piece in pieces])
         samples = soxr.resample(spoken, speaker.sample_rate_hz, 16_000).astype(np.float32)
         starts = {

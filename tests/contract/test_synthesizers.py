@@ -3,7 +3,7 @@
 # ruff: noqa: RUF001 - phonetic letters are part of what is tested
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
@@ -18,6 +18,7 @@ from speech_service.engines import hibari
 from speech_service.engines.fake import synthesizer as fake
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speaking import PieceAudio, Speaker
+from tests.contract.synthesizers import pieces_of
 
 TEXT = "Hello there, my friend. How are you today? It is late; we should go."
 BACKENDS: dict[str, ModuleType] = {"fake": fake, "hibari": hibari}
@@ -44,13 +45,8 @@ def speak(
     rate: float = 1.0,
     seed: int | None = None,
     lexicon: Sequence[LexiconEntry] = (),
-    is_cancelled: Callable[[], bool] = lambda: False,
 ) -> list[PieceAudio]:
-    return list(
-        speaker.speak(
-            text, speaking_rate=rate, seed=seed, lexicon=lexicon, is_cancelled=is_cancelled
-        )
-    )
+    return list(pieces_of(speaker.speak(text, speaking_rate=rate, seed=seed, lexicon=lexicon)))
 
 
 def joined(pieces: Sequence[PieceAudio]) -> Samples:
@@ -90,7 +86,7 @@ def test_speaks_piece_by_piece(kind: str, speaker: Speaker) -> None:
 def test_what_comes_ahead_of_a_piece_is_its_beginning(speaker: Speaker, rate: float) -> None:
     ahead: list[Samples] = []
     pieces: list[PieceAudio] = []
-    for item in speaker.stream(TEXT, speaking_rate=rate):
+    for item in speaker.speak(TEXT, speaking_rate=rate):
         if isinstance(item, PieceAudio):
             early = sum(map(len, ahead))
             np.testing.assert_array_equal(
@@ -162,15 +158,6 @@ def test_a_lexicon_is_heard(speaker: Speaker) -> None:
     assert len(joined(speak(speaker, lexicon=[entry]))) > len(joined(speak(speaker)))
 
 
-def test_cancel_ends_it_at_the_next_piece(speaker: Speaker) -> None:
-    cancelled = False
-    pieces = speaker.speak(TEXT, is_cancelled=lambda: cancelled)
-    next(pieces)
-    cancelled = True
-    assert list(pieces) == []
-    assert speak(speaker, is_cancelled=lambda: True) == []
-
-
 @pytest.mark.parametrize("text", ["", " \n ", "\x00\x07", "😀🎉", "?! …", "\ud800"])
 def test_text_that_says_nothing(speaker: Speaker, text: str) -> None:
     with pytest.raises(InvalidOptionError) as refused:
@@ -190,4 +177,4 @@ def test_text_that_says_nothing(speaker: Speaker, text: str) -> None:
     ],
 )
 def test_odd_text_is_spoken(speaker: Speaker, text: str) -> None:
-    assert len(next(iter(speaker.speak(text))).samples)
+    assert len(next(pieces_of(speaker.speak(text))).samples)

@@ -10,7 +10,7 @@ import pytest
 
 from speech_service.config.tree import VadConfig
 from speech_service.domain.audio import Samples
-from speech_service.engines.formats.onnx_weights import read_float_constants
+from speech_service.engines.formats.onnx import read_float_constants
 from speech_service.engines.model_files import package_folder
 from speech_service.engines.registry import VADS, build_vad
 from speech_service.engines.silero import detector as silero

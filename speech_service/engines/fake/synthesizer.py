@@ -5,7 +5,7 @@ It is a real backend: tests drive the whole service with it, and benchmarks use 
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -28,8 +28,8 @@ from speech_service.engines.speaking import (
     Speaker,
     check_rate,
     nothing_spoken,
+    speaking_engine,
 )
-from speech_service.engines.speaking_engine import speaking_engine
 from speech_service.protocols import Engine
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences.cutter import SentenceSplitter
@@ -126,9 +126,11 @@ class FakeSpeaker:
         speaking_rate: float = 1.0,
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[PieceAudio]:
-        """As ``Speaker.speak``. A term of the lexicon takes as long as its pronunciation."""
+        """As ``Speaker.speak``; nothing comes ahead of a piece.
+
+        A term of the lexicon takes as long as its pronunciation.
+        """
         check_rate(speaking_rate)
         self._texts += 1
         every = self._options.fail_every
@@ -139,8 +141,6 @@ class FakeSpeaker:
         splitter = SentenceSplitter()
         position = 0
         for sentence in splitter.push(text) + splitter.flush():
-            if is_cancelled():
-                return
             if self._options.step_ms:
                 time.sleep(self._options.step_ms / 1000)
             matches = [m for m in re.finditer(r"\S+", sentence.text) if is_speakable(m.group())]
@@ -160,24 +160,6 @@ class FakeSpeaker:
                 yield PieceAudio(samples, part, tuple(words), finish=finish)
         if not is_speakable(text):
             raise nothing_spoken(self._options.voices[0])
-
-    def stream(
-        self,
-        text: str,
-        *,
-        speaking_rate: float = 1.0,
-        seed: int | None = None,
-        lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Samples | PieceAudio]:
-        """As ``Speaker.stream``: a tone is made at once, nothing comes ahead."""
-        return self.speak(
-            text,
-            speaking_rate=speaking_rate,
-            seed=seed,
-            lexicon=lexicon,
-            is_cancelled=is_cancelled,
-        )
 
     def _cut(self, samples: Samples, seed: int | None) -> tuple[Samples, SpeechFinish]:
         """What is left at the limit, where there is one."""

@@ -1,11 +1,13 @@
-"""Writes ONNX models in their wire format: enough to build small graphs without the onnx package.
+"""Writes and reads ONNX models in their wire format: enough for small graphs and their weights, without onnx.
 
-Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+Moonshine's graphs are written when the model is loaded, and Silero's weights are read in every front end: the package
+would cost both tens of megabytes. Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,14 @@ _OPSETS = {"": 18, MICROSOFT: 1}
 _IR_VERSION = 10
 _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7
 _TYPES = {"float32": FLOAT, "int32": INT32, "int64": INT64}
+
+_MODEL_GRAPH = 7
+_GRAPH_NODE, _GRAPH_OUTPUT = 1, 12
+_VALUE_NAME = 1
+_NODE_OUTPUT, _NODE_ATTRIBUTE = 2, 5
+_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH = 5, 6
+_TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_RAW = 1, 2, 9
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 Shape = Sequence[int | str]
 
@@ -162,3 +172,110 @@ def _value_info(name: str, element_type: int, shape: Shape) -> bytes:
     )
     tensor_type = _number(1, element_type) + _field(2, b"".join(sizes))
     return _field(1, name.encode()) + _field(2, _field(1, tensor_type))
+
+
+def with_output(model: bytes, name: str) -> bytes:
+    """Make a value inside the graph an output.
+
+    Protobuf joins the parts of a message that is given twice, so a second graph with nothing but that output, behind
+    the model, is all it takes.
+    """
+    return model + _field(_MODEL_GRAPH, _field(_GRAPH_OUTPUT, _field(_VALUE_NAME, name.encode())))
+
+
+def read_float_constants(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Every float32 ``Constant`` of the model and of its sub-graphs, keyed by the name of its output.
+
+    Raises:
+        ValueError: the file is not an ONNX file that this reader understands.
+    """
+    weights: dict[str, NDArray[np.float32]] = {}
+    try:
+        for number, value in _fields(memoryview(path.read_bytes())):
+            if number == _MODEL_GRAPH and isinstance(value, memoryview):
+                weights.update(_graph_constants(value))
+    except IndexError as error:
+        raise ValueError("truncated ONNX file") from error
+    return weights
+
+
+def _graph_constants(graph: memoryview) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for number, node in _fields(graph):
+        if number != _GRAPH_NODE or not isinstance(node, memoryview):
+            continue
+        output = ""
+        for field_number, value in _fields(node):
+            if not isinstance(value, memoryview):
+                continue
+            if field_number == _NODE_OUTPUT:
+                output = bytes(value).decode()
+            elif field_number == _NODE_ATTRIBUTE:
+                yield from _constants_of(output, value)
+
+
+def _constants_of(output: str, attribute: memoryview) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    for number, value in _fields(attribute):
+        if not isinstance(value, memoryview):
+            continue
+        if number == _ATTRIBUTE_GRAPH:
+            yield from _graph_constants(value)
+        elif number == _ATTRIBUTE_TENSOR:
+            tensor = _float_tensor(value)
+            if tensor is not None:
+                yield output, tensor
+
+
+def _float_tensor(tensor: memoryview) -> NDArray[np.float32] | None:
+    shape: list[int] = []
+    data_type = 0
+    raw: memoryview | None = None
+    for number, value in _fields(tensor):
+        if number == _TENSOR_DIMS:
+            shape.extend([value] if isinstance(value, int) else _packed(value))
+        elif number == _TENSOR_TYPE and isinstance(value, int):
+            data_type = value
+        elif number == _TENSOR_RAW and isinstance(value, memoryview):
+            raw = value
+    if data_type != FLOAT or raw is None:
+        return None
+    return np.frombuffer(raw, np.dtype("<f4")).reshape(shape).astype(np.float32)
+
+
+def _packed(value: memoryview) -> Iterator[int]:
+    at = 0
+    while at < len(value):
+        number, at = _read_varint(value, at)
+        yield number
+
+
+def _read_varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+
+
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Field number and value of each field of one message; fixed-width fields are given as bytes."""
+    at = 0
+    while at < len(data):
+        key, at = _read_varint(data, at)
+        wire = key & 7
+        if wire == _VARINT:
+            value, at = _read_varint(data, at)
+            yield key >> 3, value
+            continue
+        if wire == _BYTES:
+            length, at = _read_varint(data, at)
+        elif wire in (_FIXED32, _FIXED64):
+            length = 4 if wire == _FIXED32 else 8
+        else:
+            raise ValueError(f"not an ONNX file: wire type {wire}")
+        if at + length > len(data):
+            raise ValueError("truncated ONNX file")
+        yield key >> 3, data[at : at + length]
+        at += length

@@ -11,8 +11,7 @@ from speech_service.domain.models import Capability, ModelCapabilities, ModelKin
 from speech_service.domain.synthesis import Voice, VoiceGender
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
 from speech_service.engines.shared import SharedModels
-from speech_service.engines.speaking import Speaker
-from speech_service.engines.speaking_engine import speaking_engine
+from speech_service.engines.speaking import Speaker, speaking_engine
 from speech_service.protocols import Engine
 
 NAME = "hibari"

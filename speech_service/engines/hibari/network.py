@@ -1,20 +1,18 @@
 """hibari's network: phonemes to spectra, and how long each phoneme lasts.
 
 The durations are inside the graph: a node rounds the predicted ones to frames of 25 ms and repeats each phoneme's
-state so often. The node's result is made an output here. Protobuf joins the parts of a message that is given twice, so
-a second ``graph`` with nothing but that output, behind the file, is all it takes; the file on disk is pinned by hash.
+state so often. The node's result is made an output here; the file on disk is pinned by hash.
 """
 
 import json
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.domain.audio import Samples
+from speech_service.engines.formats.onnx import with_output
 from speech_service.engines.hibari.waveform import Spectra
-from speech_service.engines.runtimes.onnx_session import forget_model
+from speech_service.engines.runtimes.onnx_session import cpu_session
 
 FRAME_SAMPLES = 600
 """Samples of one frame of a duration: two of the signal processing's frames, 25 ms at 24 kHz."""
@@ -24,11 +22,6 @@ _EARLY_FRAMES = 3
 30 sentences (332 word starts against pocketsphinx: mean -3 ms, mean deviation 23 ms; without it 92 ms late).
 """
 _DURATIONS = "/Clip_output_0"
-_MODEL_GRAPH, _GRAPH_OUTPUT, _VALUE_NAME = 7, 12, 1
-"""Field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto."""
-
-_ort = cast(Any, onnxruntime)
-"""Not annotated."""
 
 
 class HibariNetwork:
@@ -37,17 +30,9 @@ class HibariNetwork:
     def __init__(self, model: Path, threads: int) -> None:
         vocabulary = json.loads((model.parent / "vocab.json").read_text(encoding="utf-8"))
         self._ids: dict[str, int] = dict(vocabulary)
-        options = _ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Lanes share the cores with each other and with the front end: a waiting thread must not spin.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         # Lengths change with every run: an arena would keep the memory of the longest (measured: 70 MB, no faster).
-        options.enable_cpu_mem_arena = False
-        options.enable_mem_pattern = False
-        graph = _with_output(model.read_bytes(), _DURATIONS)
-        session = _ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        self._session = forget_model(session)
+        graph = with_output(model.read_bytes(), _DURATIONS)
+        self._session = cpu_session(graph, threads, keeps_memory=False)
 
     @property
     def symbols(self) -> frozenset[str]:
@@ -70,15 +55,3 @@ class HibariNetwork:
         *spectra, durations = self._session.run(None, feed)
         ends = np.maximum(np.cumsum(durations.reshape(-1)) - _EARLY_FRAMES, 0) * FRAME_SAMPLES
         return Spectra(*(part[0] for part in spectra)), ends[:-1].astype(np.float32)
-
-
-def _with_output(model: bytes, name: str) -> bytes:
-    value = _field(_VALUE_NAME, name.encode())
-    return model + _field(_MODEL_GRAPH, _field(_GRAPH_OUTPUT, value))
-
-
-def _field(number: int, data: bytes) -> bytes:
-    """One length-delimited protobuf field; both numbers are below 128."""
-    assert number < 16
-    assert len(data) < 128
-    return bytes([number << 3 | 2, len(data)]) + data

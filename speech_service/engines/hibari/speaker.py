@@ -4,7 +4,7 @@ A piece goes through the network at once, so that its melody is of one cast; its
 samples before the rest.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,28 +72,8 @@ class HibariSpeaker:
         speaking_rate: float = 1.0,
         seed: int | None = None,
         lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[PieceAudio]:
-        """As ``Speaker.speak``."""
-        spoken = self.stream(
-            text,
-            speaking_rate=speaking_rate,
-            seed=seed,
-            lexicon=lexicon,
-            is_cancelled=is_cancelled,
-        )
-        return (item for item in spoken if isinstance(item, PieceAudio))
-
-    def stream(
-        self,
-        text: str,
-        *,
-        speaking_rate: float = 1.0,
-        seed: int | None = None,
-        lexicon: Sequence[LexiconEntry] = (),
-        is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[Samples | PieceAudio]:
-        """As ``Speaker.stream``.
+        """As ``Speaker.speak``.
 
         Noise is drawn anew for each piece from ``seed`` and the piece's number, so a piece sounds the same whatever
         was spoken before it.
@@ -107,8 +87,6 @@ class HibariSpeaker:
             reading = self._reader.read(sentence.text, pronunciations)
             begin = 0
             for end in reading.ends:
-                if is_cancelled():
-                    return
                 noise = np.random.default_rng((seeded, number))
                 part = _Part(sentence, reading, begin, end, position)
                 position = yield from self._speak_part(part, speaking_rate, noise)

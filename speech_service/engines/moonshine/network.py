@@ -30,9 +30,9 @@ from speech_service.engines.moonshine.signed_weights import (
     signed_products_are_exact,
 )
 from speech_service.engines.moonshine.tokenizer import START_TOKEN
-from speech_service.engines.moonshine.values import Value, ort, value_of
+from speech_service.engines.moonshine.values import Value, value_of
 from speech_service.engines.moonshine.vocabulary import LOGITS, trained_tokens
-from speech_service.engines.runtimes.onnx_session import forget_model
+from speech_service.engines.runtimes.onnx_session import cpu_session, ort
 
 _Session = Any
 _SAME_SUMS = ("SkipLayerNormFusion",)
@@ -47,15 +47,17 @@ class MoonshineNetwork:
 
     def __init__(self, encoder: Path, decoder: Path, threads: int) -> None:
         encoder_file, decoder_file = _read(encoder, decoder)
-        self._clip = _session(clip_graph(encoder_file, decoder_file), threads)
-        front = FrontNetwork(_session(front_graph(encoder_file), threads), encoder_file)
-        growing = _session(growing_graph(encoder_file, decoder_file), threads)
+        self._clip = cpu_session(clip_graph(encoder_file, decoder_file), threads)
+        front = FrontNetwork(cpu_session(front_graph(encoder_file), threads), encoder_file)
+        growing = cpu_session(growing_graph(encoder_file, decoder_file), threads)
         self._growing = GrowingEncoder(front, growing)
         self.vocabulary = trained_tokens(decoder_file)
         """Tokens that ``MoonshineDecoder.logits`` scores, int64 [v]."""
-        self._quick = [_session(decoder_graph(decoder_file, self.vocabulary), threads)]
+        self._quick = [cpu_session(decoder_graph(decoder_file, self.vocabulary), threads)]
         self._exact = [
-            _session(decoder_graph(decoder_file, self.vocabulary, parts), threads, _SAME_SUMS)
+            cpu_session(
+                decoder_graph(decoder_file, self.vocabulary, parts), threads, without=_SAME_SUMS
+            )
             for parts in (OneToken, SeveralTokens)
         ]
         self._nothing = value_of(np.zeros((1, HEADS, 0, HEAD_SIZE), np.float32))
@@ -206,17 +208,3 @@ class _Pass:
 def _read(*paths: Path) -> tuple[OrtFile, ...]:
     files = tuple(read_ort_file(path.read_bytes()) for path in paths)
     return tuple(map(signed, files)) if signed_products_are_exact() else files
-
-
-def _session(model: bytes, threads: int, without: Sequence[str] = ()) -> _Session:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Lanes share the cores with each other and with the front end: a waiting thread must not spin.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Shapes change with every pass, so a planned memory pattern never fits twice.
-    options.enable_mem_pattern = False
-    session = ort.InferenceSession(
-        model, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(without)
-    )
-    return forget_model(session)

@@ -7,15 +7,14 @@ text, and onnxruntime uses it without asking (its ``session.x64quantprecision`` 
 those with VNNI among them). So a product that would be clamped is tried first.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
 from speech_service.engines.formats.onnx import INT8, INT32, UINT8, GraphBuilder, Tensor
 from speech_service.engines.formats.ort import OrtFile
+from speech_service.engines.runtimes.onnx_session import cpu_session
 
-_ort = cast(Any, onnxruntime)
 _DEPTH, _WIDTH = 64, 32
 
 
@@ -40,7 +39,7 @@ def signed_products_are_exact() -> bool:
     values = build.input("values", UINT8, ("rows", _DEPTH))
     build.node("MatMulInteger", [values, "weights"], ["sums"])
     build.output("sums", INT32, ("rows", _WIDTH))
-    session = _ort.InferenceSession(build.model(), providers=["CPUExecutionProvider"])
+    session = cpu_session(build.model())
     return all(bool((_sums(session, rows) == _DEPTH * 255 * 127).all()) for rows in (1, 2, 8, 64))
 
 

@@ -1,11 +1,11 @@
 """onnxruntime's values, as this engine uses them. Its own annotations are partial, so they pass through untyped."""
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-ort = cast(Any, onnxruntime)
+from speech_service.engines.runtimes.onnx_session import ort
+
 Value = Any
 
 

@@ -7,7 +7,7 @@ text further on, in case a passage was not read; then it is passed by.
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from speech_service.domain.alignment import Alignment, Granularity, UnalignedReason
 from speech_service.domain.audio import SAMPLES_PER_MS, Samples
-from speech_service.domain.errors import CancelledWorkError, InvalidAudioError
+from speech_service.domain.errors import InvalidAudioError
 from speech_service.engines.pocketsphinx import PocketsphinxOptions
 from speech_service.engines.pocketsphinx.decoder import Decoder
 from speech_service.engines.pocketsphinx.parts import TimedPart, phone_times
@@ -71,26 +71,6 @@ class PocketSphinxAligner:
         self._options = options
         self._decoder = decoder
         self._pronounce = pronounce
-
-    def align(
-        self,
-        samples: Samples,
-        text: str,
-        granularity: Granularity = Granularity.WORD,
-        is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Alignment:
-        """:meth:`pieces` to the end.
-
-        Raises:
-            CancelledWorkError: ``is_cancelled`` said so between two pieces.
-            InvalidAudioError: as :meth:`pieces`.
-        """
-        for outcome in self.pieces(samples, text, granularity):
-            if is_cancelled():
-                break
-            if outcome is not None:
-                return outcome
-        raise CancelledWorkError("the alignment was cancelled")
 
     def pieces(
         self, samples: Samples, text: str, granularity: Granularity

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 
-_ort = cast(Any, onnxruntime)
+from speech_service.engines.runtimes.onnx_session import cpu_session
 
 _ARPABET = {
     "A": "EY", "I": "AY", "O": "OW", "Q": "OW", "W": "AW", "Y": "OY", "T": "T",
@@ -64,12 +63,7 @@ class LettersToSound:
             self._letters = {char: index + 1 for index, char in enumerate(alphabet["in"])}
             self._sounds = list(alphabet["out"])
             self._longest = int(alphabet["maxlen"])
-            options = _ort.SessionOptions()
-            options.intra_op_num_threads = options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            self._session = _ort.InferenceSession(
-                str(self._network), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = cpu_session(self._network.read_bytes())
             return self._session
 
 

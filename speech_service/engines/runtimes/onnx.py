@@ -5,18 +5,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 import torch
 from torch import Tensor
 
 from speech_service.config.tree import ConfigError
 from speech_service.engines.formats.onnx import Exported
-from speech_service.engines.runtimes.onnx_session import forget_model
-
-# onnxruntime's own annotations are partial; values of its types pass through this module untouched.
-ort = cast(Any, onnxruntime)
+from speech_service.engines.runtimes.onnx_session import forget_model, ort
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _ERRORS = tuple(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from speech_service.domain.audio import Samples
-from speech_service.engines.formats.onnx_weights import read_float_constants
+from speech_service.engines.formats.onnx import read_float_constants
 
 FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64

@@ -80,10 +80,19 @@ def spelled(letters: str) -> str:
     return ".".join(letters.upper())
 
 
+def cardinal_with_and(number: int) -> str:
+    """1205 becomes "one thousand two hundred and five", as the British say it."""
+    return _words(number, "cardinal")
+
+
 def _said(number: int, kind: str) -> str:
+    return _words(number, kind).replace(" and ", " ")
+
+
+def _words(number: int, kind: str) -> str:
     from num2words import (  # pyright: ignore[reportMissingTypeStubs] - 50 ms, with the first number
         num2words,  # pyright: ignore[reportUnknownVariableType]
     )
 
     words: str = num2words(number, lang="en", to=kind)
-    return words.replace(" and ", " ").replace(",", "")
+    return words.replace(",", "")

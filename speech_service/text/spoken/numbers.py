@@ -2,46 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache, lru_cache
 
+from speech_service.text.english import number_words
 from speech_service.text.spoken.words import Reading
 
-_ONES = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = ["", "", *["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]]
-_SCALES = ["", "thousand", "million", "billion", "trillion", "quadrillion"]
-_ORDINALS = {
-    "one": "first",
-    "two": "second",
-    "three": "third",
-    "five": "fifth",
-    "eight": "eighth",
-    "nine": "ninth",
-    "twelve": "twelfth",
-}
 _NUMBER = re.compile(
     r"(?P<whole>\d[\d,]*)(?:\.(?P<part>\d+))?(?P<tail>st|nd|rd|th|s)?(?P<percent>%)?"
 )
 _COMMA_DECIMAL = re.compile(r"\d+,\d{1,2}")
+_REMEMBERED = 1024
 _MAX_DIGITS = 18
 """A longer number is read digit by digit."""
 
@@ -129,7 +99,7 @@ def _decimals(whole: str, part: str, is_grouped: bool = False) -> Iterator[Readi
 
 
 def _digits(digits: str, zero: str = "zero") -> Reading:
-    return tuple(_ONES[int(digit)] if digit != "0" else zero for digit in digits)
+    return tuple(number_words.DIGITS[int(digit)] if digit != "0" else zero for digit in digits)
 
 
 def _whole(digits: str, grouped: bool = False) -> list[Reading]:
@@ -177,45 +147,22 @@ def _code(digits: str) -> list[Reading]:
     return readings
 
 
+@lru_cache(_REMEMBERED)
 def cardinal(value: int, joiner: str = "") -> Reading:
-    """Words of ``0 <= value < 10**18``; ``joiner`` stands before the tens ("one hundred and five")."""
-    if value < 20:
-        return (_ONES[value],)
-    groups: list[Reading] = []
-    scale = 0
-    while value:
-        value, group = divmod(value, 1000)
-        if group:
-            words = _below_thousand(group, joiner)
-            if joiner and scale == 0 and value and group < 100:
-                words = (joiner, *words)
-            groups.append((*words, _SCALES[scale]) if scale else words)
-        scale += 1
-    return tuple(word for group in reversed(groups) for word in group)
-
-
-def _below_thousand(value: int, joiner: str) -> Reading:
-    hundreds, rest = divmod(value, 100)
-    words: Reading = (_ONES[hundreds], "hundred") if hundreds else ()
-    if hundreds and rest and joiner:
-        words = (*words, joiner)
-    if not rest:
-        return words
-    if rest < 20:
-        return (*words, _ONES[rest])
-    tens, ones = divmod(rest, 10)
-    return (*words, _TENS[tens], *((_ONES[ones],) if ones else ()))
+    """Words of ``0 <= value < 10**18``; "and" as ``joiner`` stands before the tens ("one hundred and five")."""
+    said = number_words.cardinal_with_and(value) if joiner else number_words.cardinal(value)
+    return tuple(said.replace("-", " ").split())
 
 
 def _ones(digit: str) -> Reading:
-    return (_ONES[int(digit)],)
+    return (number_words.DIGITS[int(digit)],)
 
 
 def _pair(two: str) -> Reading:
     if two == "00":
         return ("hundred",)  # as the second pair; numbers that begin with 0 are codes
     if two[0] == "0":
-        return ("oh", _ONES[int(two[1])])
+        return ("oh", number_words.DIGITS[int(two[1])])
     return cardinal(int(two))
 
 
@@ -228,17 +175,16 @@ def _year(value: int) -> Reading:
 def _with_tail(whole: str, tail: str) -> list[Reading]:
     readings = _whole(whole)[:4]
     if tail == "s":
-        return [(*reading[:-1], _plural(reading[-1])) for reading in readings]
+        return [(*reading[:-1], number_words.plural(reading[-1])) for reading in readings]
     return [(*reading[:-1], _ordinal(reading[-1])) for reading in readings]
 
 
-def _plural(word: str) -> str:
-    if word.endswith("y"):
-        return word[:-1] + "ies"
-    return word + ("es" if word.endswith("x") else "s")
-
-
 def _ordinal(word: str) -> str:
-    if word in _ORDINALS:
-        return _ORDINALS[word]
-    return word[:-1] + "ieth" if word.endswith("y") else word + "th"
+    return _ordinals().get(word) or f"{word}th"
+
+
+@cache
+def _ordinals() -> dict[str, str]:
+    """Of the words that numbers below a hundred end in."""
+    last = (*range(20), *range(20, 100, 10))
+    return {number_words.cardinal(value): number_words.ordinal(value) for value in last}

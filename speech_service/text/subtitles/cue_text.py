@@ -5,15 +5,16 @@ Every function takes time in proportion to its text: repetitions give nothing ba
 """
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from speech_service.text.subtitles.display import is_unspaced, width
 from speech_service.text.subtitles.file import SubtitleFormat
+from speech_service.text.subtitles.rules import SubtitleRules
 
-MAX_LINE_WIDTH = 42
+MAX_LINE_WIDTH = SubtitleRules().max_columns
 """Columns of a line that had room for more lines; the usual limit of subtitles."""
 
 _MAX_LINES = 10
@@ -113,14 +114,8 @@ def wrap(words: str, line_count: int) -> list[str]:
 
 
 def display_width(text: str) -> int:
-    """Columns of the text without its tags; Han, kana and Hangul take two."""
-    return sum(map(_char_width, _TAG.sub("", text)))
-
-
-def _char_width(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    """Columns of the text without its tags."""
+    return width(_TAG.sub("", text))
 
 
 def _unit(text: str, line_count: int, kind: SubtitleFormat) -> CueUnit:
@@ -211,14 +206,9 @@ def _joined(lines: Sequence[str]) -> str:
     """Lines of one speaker as one text; no space where Han or kana meet."""
     parts = [lines[0]]
     for before, line in pairwise(lines):
-        meets = _is_unspaced(before[-1:]) and _is_unspaced(line[:1])
+        meets = is_unspaced(before[-1:]) and is_unspaced(line[:1])
         parts.append(line if meets else f" {line}")
     return "".join(parts)
-
-
-def _is_unspaced(char: str) -> bool:
-    """True for Han and kana."""
-    return "\u3040" <= char <= "\u9fff"
 
 
 def _break_near(words: str, parts: int) -> int | None:
@@ -231,11 +221,9 @@ def _break_near(words: str, parts: int) -> int | None:
         places = {
             at
             for at in range(1, len(words))
-            if _is_unspaced(words[at - 1]) and _is_unspaced(words[at])
+            if is_unspaced(words[at - 1]) and is_unspaced(words[at])
         } - tagged
-    widths = list(
-        accumulate(map(_char_width, words), initial=0)
-    )  # of tags too: a rough cut will do
+    widths = list(accumulate(map(width, words), initial=0))  # of tags too: a rough cut will do
     wanted = widths[-1] / parts
     return min(places, key=lambda at: (abs(widths[at] - wanted), at), default=None)
 

@@ -37,8 +37,11 @@ def _width(text: str) -> int:
 
 
 def is_unspaced(char: str) -> bool:
-    """True for Han, kana and their punctuation: scripts without spaces, where a line may end after any character."""
-    code = ord(char)
+    """True for Han, kana and their punctuation: scripts without spaces, where a line may end after any character.
+
+    No character at all is none of them.
+    """
+    code = ord(char) if char else 0
     return (
         0x2E80 <= code <= 0x312F
         or 0x3190 <= code <= 0x4DBF

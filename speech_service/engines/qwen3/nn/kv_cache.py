@@ -104,18 +104,6 @@ class KvCache:
             raise ValueError(f"slot {slot} holds {self._lengths[slot]} tokens, not {length}")
         self._lengths[slot] = length
 
-    def copy_prefix(self, source: int, target: int, length: int) -> None:
-        """Make ``target`` hold the first ``length`` tokens of ``source``.
-
-        Raises:
-            ValueError: the source holds fewer.
-        """
-        if length > self._lengths[source]:
-            raise ValueError(f"slot {source} holds {self._lengths[source]} tokens, not {length}")
-        for side in (self.keys, self.values):
-            side[:, target, :, :length] = side[:, source, :, :length]
-        self._lengths[target] = length
-
     def clear(self, slots: Sequence[int]) -> None:
         """Overwrite slots with zeros: a NaN in them must not reach a later sequence by way of a mask."""
         for slot in slots:

@@ -17,6 +17,7 @@ from speech_service.engines.hibari.phonemes import SYMBOLS
 from speech_service.engines.hibari.reading import PhonemeReader, load_g2p
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speaking import PieceAudio, Speaker
+from tests.contract.synthesizers import pieces_of
 from tests.unit.text.test_written_forms import pairs, spelt
 
 LONG = (
@@ -36,7 +37,7 @@ def reader() -> PhonemeReader:
 
 
 def spoken(speaker: Speaker, text: str, **options: object) -> list[PieceAudio]:
-    return list(speaker.speak(text, **options))  # pyright: ignore[reportArgumentType]
+    return list(pieces_of(speaker.speak(text, **options)))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("voice", hibari.DOWNLOADED_VOICES)
@@ -84,7 +85,7 @@ def test_a_long_sentence_comes_clause_by_clause(speaker: Speaker) -> None:
 
 
 def test_the_beginning_of_a_sentence_comes_before_the_rest_is_computed(speaker: Speaker) -> None:
-    beginning, *_, piece = speaker.stream(
+    beginning, *_, piece = speaker.speak(
         "It was late in the evening, and nobody in the house spoke."
     )
     assert isinstance(piece, PieceAudio)
@@ -253,7 +254,7 @@ def test_words_of_other_scripts_are_told(speaker: Speaker) -> None:
 
 @pytest.mark.parametrize("text", ["x" * 3000, "ab" * 500, "word " * 1000, "1" * 2000])
 def test_text_without_a_break(speaker: Speaker, text: str) -> None:
-    pieces = iter(speaker.speak(text))
+    pieces = pieces_of(speaker.speak(text))
     first = next(pieces)
     assert 0 < len(first.samples) < 60 * speaker.sample_rate_hz
     assert np.isfinite(first.samples).all()
