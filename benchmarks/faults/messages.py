@@ -26,7 +26,7 @@ class Worst:
 
 def worst_messages() -> list[Worst]:
     """All of them; each takes some megabytes at most while it is held."""
-    return [*_subtitles(), *_counts(), *_streams(), *_others()]
+    return [*_subtitles(), *_counts(), *_streams(), *_dear_texts(), *_others()]
 
 
 def field(number: int, data: bytes | str) -> bytes:
@@ -56,6 +56,7 @@ def _varint(value: int) -> bytes:
 
 _RAW_16K = field(1, number(1, 1) + number(2, 16_000))
 _TO_PT = field(1, field(2, "en") + field(3, "pt"))
+_ALIGN_8K = field(1, field(2, field(1, number(1, 3) + number(2, 8_000))) + field(3, "en"))
 
 
 def _subtitles() -> Iterable[Worst]:
@@ -137,15 +138,52 @@ def _streams() -> Iterable[Worst]:
     yield Worst("an update of 7.8 M paths", recognize, [config, update], streams=True)
 
 
+def _dear_texts() -> Iterable[Worst]:
+    """Within every bound, and made to be dear to read: for the front end, or for the lock of the worker."""
+    texts = {
+        "marks on letters": ("a" + "\u0301" * 30 + " ") * 1_500,
+        "joined emoji": "\U0001f469\u200d\U0001f469\u200d\U0001f467 " * 6_000,
+        "right to left, and back": "\u202eabc\u202c \u05e9\u05dc\u05d5\u05dd " * 4_000,
+        "nothing to be seen": "\u200b\u2060\ufeff" * 15_000,
+        "one number": "9" * 48_000,
+        "tags of speech": "<say-as interpret-as='date'><prosody rate='x'>1/2/3</prosody>" * 700,
+    }
+    for name, text in texts.items():
+        yield Worst(
+            f"translation: {name}",
+            "/speech.v1.TranslationService/TranslateText",
+            [_TO_PT + field(2, text)],
+        )
+        yield Worst(
+            f"synthesis: {name}", "/speech.v1.SynthesisService/Synthesize", [field(2, text)]
+        )
+    cues = "".join(f"{n}\n00:00:00,000 --> 00:00:01,000\n-\n\n" for n in range(1, 36_000))
+    yield Worst(
+        "subtitles: 36,000 cues without a word",
+        "/speech.v1.TranslationService/TranslateText",
+        [_TO_PT + field(4, number(1, _SRT) + field(2, cues))],
+    )
+    audio = bytes(range(256)) * 625  # 20 s of a buzz that is nothing of the text
+    for name, text in {
+        "signs": "#/.+= " * 800,
+        "numbers": "1234567890123 " * 200,
+        "words that nobody knows": "".join(f"zx{n}q " for n in range(3_000)),
+    }.items():
+        yield Worst(
+            f"alignment: {name}",
+            "/speech.v1.AlignmentService/Align",
+            [_ALIGN_8K + field(2, text) + field(3, audio)],
+        )
+
+
 def _others() -> Iterable[Worst]:
     yield Worst(
         "health of 15 MiB of a name", "/grpc.health.v1.Health/Check", [field(1, "a" * _LARGEST)]
     )
-    request = field(1, field(2, field(1, number(1, 3) + number(2, 8_000))) + field(3, "en"))
     text = ("a." * 4000 + "aa. ") * 3
     audio = b"\xff" * (8_000 * 590)
     yield Worst(
         "initials in 590 s of mu-law",
         "/speech.v1.AlignmentService/Align",
-        [request + field(2, text) + field(3, audio)],
+        [_ALIGN_8K + field(2, text) + field(3, audio)],
     )
