@@ -1,5 +1,6 @@
 """Categories of tests, one per folder, and the recordings that some tests need."""
 
+import gc
 import os
 import shutil
 from pathlib import Path
@@ -19,6 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # How long an example takes says how busy the machine is, not whether the code is right.
 settings.register_profile("any-speed", deadline=None)
 settings.load_profile("any-speed")
+
+# What is made while tests are collected lives to the end; the collector need not walk through it.
+gc.disable()
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -41,6 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(category)
         if category == "gpu" and shutil.which("nvidia-smi") is None:
             item.add_marker(pytest.mark.skip(reason="no GPU: nvidia-smi is not installed"))
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from here on, of what is made from here on."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

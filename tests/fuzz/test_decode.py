@@ -34,7 +34,7 @@ def pool(runner: asyncio.Runner) -> Iterator[DecoderPool]:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=damaged())
 def test_damaged_containers(runner: asyncio.Runner, pool: DecoderPool, data: bytes) -> None:

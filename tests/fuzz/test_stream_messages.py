@@ -97,7 +97,7 @@ def test_conversations_of_any_kind() -> None:
         server = runner.run(start())
 
         @settings(
-            max_examples=400,
+            max_examples=150,
             deadline=None,
             database=None,
             derandomize=True,

@@ -15,7 +15,7 @@ from tests.integration.harness import Talk, pb, raw_config, recognition_stub, re
 from tests.integration.processes import FAKE_TOML, ServerProcess, serving
 from tests.integration.sound import speech
 
-STREAMS = 20
+STREAMS = 6
 SENT_MS = 100
 TONE = speech(SENT_MS)
 

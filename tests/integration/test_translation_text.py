@@ -284,7 +284,7 @@ async def test_cues_that_cannot_be_translated_keep_their_words() -> None:
 
 
 @pytest.mark.parametrize("fail_every", [0, 3])
-async def test_500_files_keep_cues_and_times_whatever_comes_back(fail_every: int) -> None:
+async def test_generated_files_keep_cues_and_times_whatever_comes_back(fail_every: int) -> None:
     model = translator(rubbish_every=2, fail_every=fail_every, fail_word="time")
     times = re.compile(r"^.*-->.*$", re.MULTILINE)
     async with translating(model=model) as server:
@@ -307,7 +307,7 @@ async def test_500_files_keep_cues_and_times_whatever_comes_back(fail_every: int
             assert times.findall(result.text) == times.findall(text)
             assert result.cue_count == len(times.findall(text))
 
-        for first in range(0, 500, 10):
+        for first in range(0, 100, 10):
             await asyncio.gather(*(one(fail_every * 1000 + first + n) for n in range(10)))
         assert set(failures) <= {"INTERNAL", "UNAVAILABLE"}
-        assert len(failures) < 100
+        assert len(failures) < 20
