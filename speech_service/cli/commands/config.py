@@ -6,9 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
+from speech_service.cli.streams import JsonLine
 from speech_service.config.load import LoadedConfig, load_with_origins, to_mapping
 from speech_service.config.reference import markdown, toml_value
 from speech_service.config.tree import Config, Settings
+
+
+class SettingJson(JsonLine):
+    """The value in force of the key that it stands under. The output is one object of all keys (`server.listen`)."""
+
+    value: Any
+    """The value; keys and passwords are hidden."""
+    origin: str = msgspec.field(name="from")
+    """Where it came from: `default`, a file, a variable of the environment, or an argument."""
+
+
+JSON_LINES = (SettingJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +57,8 @@ def run(given: argparse.Namespace) -> int:
     loaded = load_with_origins(given.config, given.settings)
     values = _values(to_mapping(loaded.config))
     if given.json:
-        origins = {key: _origin(loaded, key) for key in values}
-        shown = {key: {"value": value, "from": origins[key]} for key, value in values.items()}
-        print(json.dumps(shown, indent=2))
+        shown = {key: SettingJson(value, _origin(loaded, key)) for key, value in values.items()}
+        print(json.dumps(msgspec.to_builtins(shown), indent=2))
         return 0
     lines = [
         (f"{key} = {toml_value(value)}", _origin(loaded, key)) for key, value in values.items()

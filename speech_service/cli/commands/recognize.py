@@ -33,9 +33,12 @@ from speech_service.cli.arguments import (
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.inputs import standard_input
 from speech_service.cli.sinks import FileSink, LineSink, QueueSink, files_in
+from speech_service.cli.streams import describe_lines
 from speech_service.cli.texts import STANDARD
 from speech_service.cli.ui import output
 from speech_service.cli.ui.progress import FileProgress, ProgressScreen
+
+JSON_LINES = output.JSON_LINES
 
 UNARY_LIMIT_BYTES = 4 * 1024 * 1024
 """Larger files are streamed: they are sent in pieces, show progress, and their transcript has no size limit."""
@@ -47,9 +50,7 @@ NO_WORDS = "WORD_TIMES_UNAVAILABLE"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
-        "--json: lines of type result (file, segment_id, channel, text, start_ms, end_ms, confidence, language, "
-        "end_cause, words), summary (file, model, text, audio_ms, speech_ms, latency_ms) and error (file, code, "
-        "reason, message, request_id, exit_code); times are whole milliseconds. "
+        f"{describe_lines(JSON_LINES)} Times are milliseconds. "
         "Progress is shown where stderr is a terminal."
     )
     parser.add_argument(

@@ -14,7 +14,9 @@ _HIGHEST_FIRST_PORT = 65_533
 
 _EPILOG = (
     "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
-    "server.listen), then these arguments, then --set; later ones win."
+    "server.listen), then these arguments, then --set; later ones win. "
+    "Once calls are accepted, one line on stdout says so: serving grpc=PORT admin=PORT metrics=PORT models=NAME,... "
+    "workers=MODE; with --log-format json it is an object."
 )
 
 

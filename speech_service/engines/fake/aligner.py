@@ -42,6 +42,7 @@ class FakeAlignerOptions(Settings, frozen=True):
     unknown_word: str = ""
     """A word without a pronunciation; empty: all have one."""
     languages: tuple[str, ...] = ("en",)
+    """BCP-47 codes that it claims to align."""
 
 
 def describe(options: FakeAlignerOptions) -> ModelCapabilities:

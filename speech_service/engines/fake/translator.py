@@ -51,6 +51,7 @@ class FakeTranslatorOptions(Settings, frozen=True):
     rubbish_every: Count = 0
     """Every n-th text is answered with what no translation is: nothing, another text, or the structure of a file."""
     max_batch: Count = 8
+    """Pieces of work that are computed together."""
 
 
 def describe(options: FakeTranslatorOptions) -> ModelCapabilities:
