@@ -1,5 +1,6 @@
-"""Every metric of the service, in one table: what is not here cannot be reported. ``docs/metrics.md`` is made of it.
+"""Every metric of the service, in one table: what is not here cannot be reported.
 
+``docs/reference/metrics.md`` is made of it.
 No label value is ever chosen by a client: a label has the values that it is declared with, or names that the
 configuration or the contract gives.
 """

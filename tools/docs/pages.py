@@ -1,11 +1,12 @@
-"""Every page below ``docs/reference``: what it is called, and what makes it from the sources."""
+"""Every page that is made from the sources: its file, and what makes it."""
 
 from pathlib import Path
 
 from speech_service.cli.commands.config import reference
-from tools.docs import command_line, errors, metrics, rpcs
+from tools.docs import command_line, decisions, errors, metrics, rpcs
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
+DECISIONS = decisions.FOLDER / "README.md"
 
 
 def pages() -> dict[Path, str]:
@@ -18,11 +19,11 @@ def pages() -> dict[Path, str]:
         command_line.SCHEMA_FILE: command_line.schema(),
     }
     made |= {f"rpc/{name}": text for name, text in rpcs.pages().items()}
-    return {FOLDER / name: text for name, text in made.items()}
+    return {FOLDER / name: text for name, text in made.items()} | {DECISIONS: decisions.page()}
 
 
 def _files() -> set[Path]:
-    return {path for path in FOLDER.rglob("*") if path.is_file()}
+    return {path for path in (*FOLDER.rglob("*"), DECISIONS) if path.is_file()}
 
 
 def stale() -> list[Path]:
