@@ -87,7 +87,7 @@ def check_group(extra: str, names: list[str], missing_is: Verdict, verbose: bool
 
 
 def check_models(config: Config, load: bool = False) -> list[Check]:
-    """Each configured model: its backend can be imported and knows its options; with ``load``, its files load."""
+    """Check each configured model: its backend can be imported and knows its options; with ``load``, its files load."""
     try:
         from speech_service.engines import registry
     except ModuleNotFoundError as error:
@@ -142,7 +142,7 @@ async def check_server(client: SpeechClient, access: Access) -> list[Check]:
 
 
 async def _check_served_models(client: SpeechClient) -> list[Check]:
-    """Each model that the server has, and the kinds that it lacks."""
+    """Check each model that the server has, and name the kinds that it lacks."""
     try:
         models = await client.list_models()
     except SpeechApiError as error:

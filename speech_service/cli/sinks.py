@@ -18,7 +18,7 @@ class LineSink(Protocol):
         ...
 
     def end(self, *, failed: bool) -> None:
-        """No more lines come."""
+        """Take note that no more lines come."""
         ...
 
 
@@ -33,7 +33,7 @@ class QueueSink:
         self._lines.put_nowait(line)
 
     def end(self, *, failed: bool) -> None:
-        """Let the reader end."""
+        """Let the reader end after the lines that are kept."""
         self._lines.put_nowait(None)
 
     async def get(self) -> str | None:

@@ -40,7 +40,7 @@ def client_server(environment: Mapping[str, str] | None = None) -> str:
 
 
 def local_address(listen: str) -> str:
-    """Where a client on this machine finds what listens on ``listen``."""
+    """Name the address under which a client on this machine finds what listens on ``listen``."""
     host, _, port = listen.rpartition(":")
     return f"127.0.0.1:{port}" if host in _ANY_ADDRESS else listen
 

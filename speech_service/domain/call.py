@@ -40,7 +40,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """``package.Service/Method``."""
+        """Give the name as ``package.Service/Method``."""
         return f"{self.service}/{self.method}"
 
     def elapsed_s(self) -> float:

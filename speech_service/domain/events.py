@@ -79,7 +79,8 @@ class StreamWarning:
     """What it speaks of, as errors name it; may be empty."""
     message: str
     start_ms: int | None = None
-    """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
+    """The part of the session's audio that the warning speaks of begins here and ends at ``end_ms``, where that is
+    known."""
     end_ms: int | None = None
 
 
@@ -214,7 +215,7 @@ class ContextEnded:
     error: SpeechError | None = None
     turn: int = 0
     finish: SpeechFinish | None = None
-    """Of a context that is DONE."""
+    """How the speech of a context that is DONE ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +268,14 @@ class Detect:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Queue the work."""
+    """Asks for the work to be queued."""
 
     work: Work
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Give the work up."""
+    """Asks for the work to be given up."""
 
     work_id: str
 
@@ -288,7 +289,7 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Nothing more will come. None: all went well."""
+    """Says that nothing more will come. ``error`` is None where all went well."""
 
     error: SpeechError | None = None
 

@@ -36,7 +36,7 @@ class FrameBuffer:
         return samples[:whole].reshape(-1, self._size)
 
     def push(self, samples: Samples) -> Samples:
-        """``hold``, then ``frames``."""
+        """Hold the samples, and give the frames that are whole."""
         self.hold(samples)
         return self.frames()
 

@@ -41,7 +41,7 @@ class TempoChanger:
         self._sent = 0
         self._frames = 0
         self._continuation = 0
-        """Where the input goes on after the first half of the newest frame."""
+        """Place in the input that follows the first half of the newest frame."""
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
         """Take the next samples, float32 [n]; gives float32 [m], often empty for a short piece.

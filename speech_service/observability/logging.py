@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Put = Callable[[str], object]
 
 MAX_TEXT_CHARACTERS = 4_000
-"""Of a message or a stack in a JSON line."""
+"""Most characters of a message or a stack in a JSON line."""
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _NAME = "logger"
 _span: ContextVar[str] = ContextVar("span", default="")
@@ -127,7 +127,7 @@ class AccessLog:
         _span.set(call.traceparent)
 
     def call_ended(self, call: Call, code: str) -> None:
-        """Log the call."""
+        """Write the line of a call that ended."""
         fields: dict[str, object] = {
             "method": call.name,
             "code": code,

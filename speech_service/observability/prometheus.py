@@ -133,7 +133,7 @@ class PrometheusObserver:
         (gauge.labels(**labels) if labels else gauge).set(value)
 
     def call_started(self, call: Call) -> None:
-        """An RPC began."""
+        """Count an RPC that began."""
         self.count("grpc_server_started_total", 1.0, **_labels(call))
 
     def call_ended(self, call: Call, code: str) -> None:
@@ -156,7 +156,7 @@ class _Asked(Collector):
         self._loop = loop
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The families, empty."""
+        """Give the families without samples."""
         return iter(_asked().values())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -185,7 +185,7 @@ class _LogDrops(Collector):
         self._dropped = dropped
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """The one family."""
+        """Give the one family."""
         metric = next(m for m in METRICS if m.name == LOG_LINES_DROPPED)
         yield CounterMetricFamily(metric.name, metric.help, self._dropped())
 

@@ -98,7 +98,7 @@ def best_match(wanted: str, available: Iterable[str]) -> str | None:
 
 
 MAX_CHARACTERS = 64
-"""Of a tag; a longer one is none."""
+"""Most characters of a tag; what is longer is none."""
 
 
 def _normal(tag: str) -> str | None:

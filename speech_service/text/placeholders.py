@@ -30,7 +30,7 @@ class Term:
     entry: GlossaryEntry
 
     def rendering(self, found: str) -> str:
-        """What ``found`` becomes."""
+        """Give what ``found`` becomes."""
         return found if self.entry.do_not_translate else self.entry.target
 
 
@@ -43,7 +43,7 @@ class Protected:
     term: Term | None = None
 
     def within(self, begin: int, end: int) -> "Protected | None":
-        """The same in the part ``[begin, end)`` of the text; None where it is not in there."""
+        """Give what is protected as counted in the part ``[begin, end)`` of the text; None where it is not in there."""
         inside = begin <= self.begin and self.end <= end
         return Protected(self.begin - begin, self.end - begin, self.term) if inside else None
 

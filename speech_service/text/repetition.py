@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_TIMES = 20
-"""As often a phrase may be said in a row at the fastest pace; the official package's limit."""
+"""Times that a phrase may be said in a row at the fastest pace; the limit of the official package."""
 _MIN_TIMES, _MIN_TIMES_OF_LONG, _LONG_UNITS = 5, 3, 4
 """Fewer repetitions are no run: people say "no, no, no, no". Of a phrase of several words, fewer are enough."""
 _MAX_UNITS = 20
@@ -24,9 +24,9 @@ _UNSPACED = re.compile(f"{_HAN.pattern}|{_KANA.pattern}|[\u0e00-\u0eff\u0f00-\u1
 _SHORTEST_WORD_MS = 125
 """Eight words a second: faster than laughter and than auctioneers."""
 _SYLLABLE_MS = 110
-"""Of a digit, and of a Chinese character."""
+"""Least time of a digit or of a Chinese character."""
 _MORA_MS = 80
-"""Of a kana."""
+"""Least time of a kana."""
 _LETTER_MS = 30
 _ORDINARY_PACE = 2.0
 """What is said more than ``MAX_TIMES`` has to fit at an ordinary pace: so many times the shortest time."""

@@ -121,7 +121,7 @@ def kept(source: str, translation: str) -> bool:
 
 
 def comes_through(source: str, translation: str) -> bool:
-    """As :func:`kept`, and whether all that is no language is there letter by letter: for a model that saw it."""
+    """Whether :func:`kept` holds and all that is no language is there letter by letter, for a model that saw it."""
     rest: list[str] = []
     taken = bytearray(len(translation))
     tried: dict[str, int] = {}

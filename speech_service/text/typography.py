@@ -84,5 +84,5 @@ def put_back(answer: str, written: Written) -> str | None:
 
 
 def strict_spans(text: str) -> list[tuple[int, int]]:
-    """Where the marks stand that must not be lost."""
+    """Find the marks that must not be lost."""
     return [match.span() for match in _STRICT.finditer(text)]

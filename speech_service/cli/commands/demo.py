@@ -40,7 +40,7 @@ _LONG_RECORDING = "two_cities.wav"
 _LIVE_PAUSE_MS = 1500
 """Silence that ends a segment of the live recording: its pauses are rhetorical, and two words alone are misheard."""
 _FIRST_SENTENCE_S = 1.5
-"""Where the client says ``finalize``; the rest is then one segment, read with full stops."""
+"""The client says ``finalize`` there; the rest is then one segment, read with full stops."""
 _WAV_HEADER_BYTES = 64 * 1024
 
 _NEXT = """\

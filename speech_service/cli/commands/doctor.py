@@ -28,7 +28,7 @@ from speech_service.config.tree import Config
 _HEALTH_TIMEOUT_S = 3.0
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 _LEAST_WIDTH = 60
-"""On a narrower terminal what was found stands below the check's name."""
+"""Columns. On a narrower terminal what was found stands below the name of the check."""
 
 
 class CheckJson(JsonLine):

@@ -43,7 +43,7 @@ FORMATS: dict[str, OutputEncoding] = {
     "mulaw": "mulaw",
     "alaw": "alaw",
 }
-"""What ``--format`` takes."""
+"""Values of ``--format``, and the encoding that each asks for."""
 
 _HEADERLESS = ("pcm", "f32", "mulaw", "alaw")
 _SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -161,7 +161,7 @@ async def _speak(given: argparse.Namespace, text: str, options: SynthesizeOption
 
 
 class _Output:
-    """Where the audio of one text goes, and what is said about it."""
+    """Writes and plays the audio of one text, and says what became of it."""
 
     def __init__(self, given: argparse.Namespace, player: Player | None) -> None:
         self._path: Path | None = given.output
@@ -190,7 +190,7 @@ class _Output:
         return True
 
     async def pieces(self, client: SpeechClient, text: str, options: SynthesizeOptions) -> None:
-        """Speak piece by piece."""
+        """Take the audio piece by piece as it is made."""
         first_ms: int | None = None
         end_ms, model = 0, ""
         with self._file() as file:

@@ -118,7 +118,7 @@ class LiveView:
         return Padding(Group(*texts, Text(), self.status()), (1, 2))
 
     def title(self) -> str:
-        """What the picture is called."""
+        """Name the picture."""
         return f"speech-service listen {self.source} · {self.model}"
 
     def summary(self) -> str:
@@ -150,7 +150,7 @@ def line(result: RecognitionResult) -> RenderableType:
 
 
 def clock(milliseconds: int) -> str:
-    """``mm:ss.s``."""
+    """Write a time as ``mm:ss.s``."""
     tenths = milliseconds // 100
     return f"{tenths // 600:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 

@@ -108,7 +108,7 @@ class Writer(Protocol):
     """Turns what comes back for one file into lines; "" where its format shows nothing."""
 
     def result(self, result: RecognitionResult) -> str:
-        """A FINAL."""
+        """Write a FINAL."""
         ...
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
@@ -116,7 +116,7 @@ class Writer(Protocol):
         ...
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """The end of a file that did not; what was said before it is kept."""
+        """Write the end of a file that failed; what was written before it stays."""
         ...
 
 
@@ -149,15 +149,13 @@ class TextWriter:
         self._prefix = prefix
 
     def result(self, result: RecognitionResult) -> str:
-        """The segment's text."""
+        """Write the text of the segment."""
         return f"{self._prefix}{result.text}" if result.text else ""
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """Nothing."""
         return ""
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """Nothing."""
         return ""
 
 
@@ -165,7 +163,7 @@ class WordWriter(TextWriter):
     """One line for each word: start and end in seconds and the word, by tabs; a segment without words is one line."""
 
     def result(self, result: RecognitionResult) -> str:
-        """The segment's words."""
+        """Write the words of the segment."""
         if not result.text:
             return ""
         parts = result.words or (result,)
@@ -184,17 +182,17 @@ class SubtitleWriter:
         self._results: list[RecognitionResult] = []
 
     def result(self, result: RecognitionResult) -> str:
-        """Nothing yet."""
+        """Keep the segment until the file ends."""
         if result.text:
             self._results.append(result)
         return ""
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """The file."""
+        """Write the subtitles of the whole file."""
         return subtitles.of_results(self._results, self._form, self._accurate).rstrip("\n")
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """The file of what was understood before the failure."""
+        """Write the subtitles of what was understood before the failure."""
         return self.summary("", Usage(), Latency()) if self._results else ""
 
 
@@ -206,7 +204,7 @@ class JsonWriter:
         self._texts: list[str] = []
 
     def result(self, result: RecognitionResult) -> str:
-        """A ``result`` line."""
+        """Write a ``result`` line."""
         if result.text:
             self._texts.append(result.text)
         return json_line(
@@ -233,7 +231,7 @@ class JsonWriter:
         )
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """A ``summary`` line."""
+        """Write a ``summary`` line."""
         return json_line(
             FileSummaryJson(
                 file=self._file,
@@ -254,7 +252,7 @@ class JsonWriter:
         )
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """An ``error`` line."""
+        """Write an ``error`` line."""
         api = error if isinstance(error, SpeechApiError) else None
         return json_line(
             FileErrorJson(

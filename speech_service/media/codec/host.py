@@ -34,7 +34,7 @@ class CodecHost:
         return next(self._job_ids)
 
     def release(self) -> None:
-        """A job is over."""
+        """Take note that a job is over."""
         self._jobs -= 1
         if not self._jobs and self._link is not None and self._idle is None:
             self._idle = asyncio.get_running_loop().create_task(self._stop_when_idle())

@@ -95,7 +95,7 @@ _PARTS: dict[Kind, Callable[[], ContainerParts]] = {
     Kind.W64: w64_chunks,
 }
 _MAX_BAD_OPUS_PACKETS = 50
-"""At the start, in a row: then it is no Opus."""
+"""Bad packets in a row at the start that show that the audio is no Opus."""
 
 
 def warm_up() -> None:

@@ -117,7 +117,7 @@ class ContainerDecoder:
         self._feeding = asyncio.Lock()
         self._sent_bytes = 0
         self._read_bytes = 0
-        """Of those, what the child had read when it last waited for more."""
+        """How many of ``_sent_bytes`` the child had read when it last waited for more."""
         self._drained = asyncio.Event()
         self._drained.set()
 
@@ -147,7 +147,7 @@ class ContainerDecoder:
             await self._send(data)
 
     async def end_input(self) -> None:
-        """Nothing follows. ``blocks()`` ends once everything is decoded.
+        """Say that nothing follows; ``blocks()`` ends once everything is decoded.
 
         Raises:
             InvalidAudioError: nothing was fed, or too little to tell what it is.

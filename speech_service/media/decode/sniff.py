@@ -22,7 +22,7 @@ _PREFIXES = (
     (b"riff\x2e\x91\xcf\x11", Container.W64),
 )
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-"""Of MPEG-4; QuickTime of old begins without ``ftyp``."""
+"""First boxes of MPEG-4 files; QuickTime of old begins without ``ftyp``."""
 _REFUSED_PREFIXES = (
     (b"#!AMR", "an AMR file of several channels"),
     (b"\x30\x26\xb2\x75", "a WMA (ASF) file"),

@@ -28,7 +28,7 @@ class Readable(Protocol):
     """What FFmpeg reads from. Without ``seek`` it reads forward only."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; empty at the end."""
+        """Give at most ``size`` bytes; none at the end."""
         ...
 
 
@@ -191,12 +191,12 @@ class Chunks:
 
 
 def caf_chunks() -> Chunks:
-    """Of Apple's Core Audio Format: heads of 12 bytes."""
+    """Give the chunks of Apple's Core Audio Format, whose heads have 12 bytes."""
     return Chunks(8, 12, lambda head: struct.unpack(">4xq", head)[0])
 
 
 def w64_chunks() -> Chunks:
-    """Of Wave64: names are GUIDs, sizes count the head, chunks begin at multiples of 8."""
+    """Give the chunks of Wave64: names are GUIDs, sizes count the head, chunks begin at multiples of 8."""
 
     def body(head: bytes) -> int:
         (size,) = struct.unpack("<16xQ", head)
@@ -216,13 +216,13 @@ class Mp4Boxes:
         b"ftyp moov mdat moof mfra free skip wide udta meta uuid sidx ssix styp emsg prft pdin pnot".split()
     )
     _MAX_INDEX_BYTES = 1024 * 1024
-    """Of the index of one fragment."""
+    """Most bytes of the index of one fragment."""
 
     def __init__(self, reader: PipeReader) -> None:
         self._reader = reader
         self._head = b""
         self._body_left: int | None = 0
-        """None: to the end of the file."""
+        """Bytes left of the body; None means that it goes to the end of the file."""
         self.has_fragments = False
         self._head_cut = False
 
@@ -232,7 +232,6 @@ class Mp4Boxes:
         return bool(self._head_cut or self._head or self._body_left)
 
     def read(self, size: int, /) -> bytes:
-        """As in ``Readable``."""
         if not self._head and self._body_left == 0:
             self._next_box()
         if self._head:

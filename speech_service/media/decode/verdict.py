@@ -1,6 +1,4 @@
-"""From what a child reports, or how it died, to the errors of the domain; and the check of what it
-sends.
-"""
+"""Turns what a child reports, or how it died, into errors of the domain, and checks what it sends."""
 
 import os
 import signal

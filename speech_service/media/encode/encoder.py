@@ -109,7 +109,7 @@ class OutputEncoder(Protocol):
         ...
 
     async def finish(self) -> bytes:
-        """Nothing follows: gives the last bytes.
+        """End the audio, and give the last bytes.
 
         Raises:
             UnavailableError: as ``push``.
@@ -234,12 +234,10 @@ class _Shape:
 
     @property
     def dropped_at_start(self) -> int:
-        """As of ``OutputEncoder``."""
         return self._trimmer.dropped_at_start if self._trimmer is not None else 0
 
     @property
     def kept_samples(self) -> int:
-        """As of ``OutputEncoder``."""
         return int(self._received / self._rate) if self._trimmer is None else self._trimmer.kept
 
     def slices(self, samples: Samples) -> Iterator[Samples]:
@@ -259,7 +257,7 @@ class _Shape:
         return samples
 
     def end(self) -> Samples:
-        """What is held back."""
+        """Give what was held back."""
         return self.push(np.zeros(0, np.float32), last=True)
 
 
@@ -302,7 +300,7 @@ class _RawEncoder(_Shaped):
         return self._take_head() + self._encode(self._shape.end())
 
     async def close(self) -> None:
-        """Nothing is held outside this object."""
+        """Do nothing: this encoder holds nothing outside itself."""
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""

@@ -80,7 +80,7 @@ def _frame_for(first: bytes) -> tuple[int, bytes]:
 
 
 def _side_bytes(first: bytes) -> int:
-    """Of one channel."""
+    """Give the length of the side information of one channel."""
     return 17 if first[1] >> 3 & 3 == _VERSION_1 else 9
 
 

@@ -40,7 +40,7 @@ def mulaw(samples: Samples) -> bytes:
 
 
 def alaw(samples: Samples) -> bytes:
-    """float32 [n] to G.711 A-law."""
+    """Encode float32 samples as G.711 A-law."""
     return _alaw_codes()[to_s16(samples).view(np.uint16)].tobytes()
 
 

@@ -21,7 +21,7 @@ MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Ask(IntEnum):
-    """What the front end wants."""
+    """What the front end asks of an encoder."""
 
     START = 1
     SAMPLES = 2

@@ -20,7 +20,7 @@ def cardinal(number: int) -> str:
 
 @lru_cache(_REMEMBERED)
 def ordinal(number: int) -> str:
-    """21 becomes "twenty-first"."""
+    """Say an ordinal number: 21 becomes "twenty-first"."""
     return _said(number, "ordinal")
 
 

@@ -104,7 +104,7 @@ def _say_only_feet(match: re.Match[str]) -> str:
 
 
 def _say_inches(match: re.Match[str]) -> str | None:
-    """Not where the mark closes what another one opened."""
+    """Say inches, but not where the mark closes what another one opened."""
     if match.string.count(
         '"', max(0, match.start() - _QUOTED), match.start()
     ) % 2 and match.group().endswith('"'):

@@ -124,7 +124,7 @@ class SentenceSplitter:
         return [self._cut(end)] if end > 0 else []
 
     def _resting_place(self) -> int:
-        """Where the one piece ends that waits for what follows it. No place before ``_scanned`` is one."""
+        """Find the end of the one piece that waits for what follows it. No place before ``_scanned`` is one."""
         if self._mode not in (Segmentation.SENTENCE, Segmentation.CLAUSE):
             return WAIT
         if self._next_cut(final=False) != WAIT or self._scanned >= len(self._pending):
@@ -175,7 +175,7 @@ class SentenceSplitter:
         return piece
 
     def _next_cut(self, *, final: bool) -> int:
-        """Where the first piece of what is pending ends; WAIT: not certain yet, or there is none."""
+        """Find the end of the first piece of what is pending; WAIT where it is not certain yet, or there is none."""
         limit = min(len(self._pending), self._max)
         for at in range(self._scanned, limit):
             self._scanned = at

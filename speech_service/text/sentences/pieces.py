@@ -115,7 +115,7 @@ def _cut_long(sentence: str, max_chars: int) -> Iterator[str]:
 
 
 def _break_before(sentence: str, begin: int, limit: int) -> int:
-    """Where to cut at the latest; not in the first third, where the piece would be too small to make sense."""
+    """Find the latest place to cut, not in the first third, where the piece would be too small to make sense."""
     earliest = begin + (limit - begin) // 3
     for pattern in (_CLAUSE, _SPACE):
         ends = [m.end() for m in pattern.finditer(sentence, earliest, limit)]

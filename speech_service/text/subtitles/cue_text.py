@@ -17,9 +17,9 @@ MAX_LINE_WIDTH = 42
 """Columns of a line that had room for more lines; the usual limit of subtitles."""
 
 _MAX_LINES = 10
-"""Of a cue that is wrapped; no screen shows more."""
+"""Most lines of a cue that is wrapped; no screen shows more."""
 _MAX_LAYERS = 8
-"""Of tags, dashes and notes around the words; more are left inside."""
+"""Most layers of tags, dashes and notes around the words; what is above that stays inside."""
 _NOTES = "\u266a\u266b\u266c\u266d\u266e\u266f"
 _DASH = re.compile(r"\s*+(?:[-\u2010-\u2015\u2022]|>>)\s*+(?=\S)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*+>|</?\d[\d:.]*+>|\{\\[^{}]*+\}")
@@ -185,7 +185,7 @@ def _letters(text: str) -> int:
 
 
 def _dress_of(text: str) -> tuple[int, int]:
-    """Where the text begins and ends without its outermost dash, note, or pair of tags."""
+    """Find where the text begins and ends without its outermost dash, note, or pair of tags."""
     if leading := _DASH.match(text) or _LEADING.match(text):
         # A voice whose end is written stands around some of the words only, or is a pair of tags.
         is_inside = leading.re is _LEADING and leading["voice"] and "</v>" in text

@@ -14,7 +14,7 @@ _CLOSING = frozenset(
 )
 """What may not begin a line: closing punctuation, small kana, marks of length and repetition (JIS X 4051)."""
 _OPENING = frozenset("([{£¥‘“‹«〈《「『【〔〖〘〝（＄［｛｟｢")
-"""What may not end a line."""
+"""Characters that may not end a line."""
 _KEPT_CHARACTERS = 32
 """Longer words are measured anew each time: what is remembered is bounded."""
 

@@ -14,10 +14,10 @@ from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 
 MAX_CUES = 20_000
 MAX_CHARACTERS = 1_500_000
-"""Of a file, times and line ends and all: some 30 hours of film."""
+"""Most characters of a file, times and line ends included: some 30 hours of film."""
 MAX_LINES = 200_000
 MAX_CUE_CHARACTERS = 4_000
-"""Of the words of one cue. A screen holds a tenth."""
+"""Most characters of the words of one cue. A screen holds a tenth."""
 
 _LINES = re.compile(r"[^\r\n]++(?:\r\n|\r|\n)?|\r\n|\r|\n")
 _SRT_TIME = r"\d{1,4}:\d{1,2}:\d{1,2}(?:[,.]\d{1,3})?"

@@ -25,7 +25,7 @@ _NOTHING = "\u2026"
 def share_out(
     cues: Sequence[SubtitleCue], segments: Sequence[tuple[str, str]], rules: SubtitleRules
 ) -> list[SubtitleCue]:
-    """As many cues with the same times, in another language.
+    """Make as many cues with the same times, in another language.
 
     Args:
         cues: of the source; together they hold every character of the segments that is not white space.

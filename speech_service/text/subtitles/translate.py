@@ -95,7 +95,7 @@ class SubtitleTranslation:
         self._useless = 0
         self._is_stopped = False
         self.error: SpeechError | None = None
-        """Of the first batch that failed, in the order of the file's batches."""
+        """Error of the first batch that failed, in the order of the batches of the file."""
         self._error_batch = 0
         """The last failure that ``fail`` was told of."""
 
