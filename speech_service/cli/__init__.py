@@ -135,7 +135,7 @@ def build_parser(name: str = "") -> argparse.ArgumentParser:
 
 
 def _build(name: str, command: _Command | None) -> tuple[_Parser, _Parser | None]:
-    """The parser of the program, and that of the named command."""
+    """Give the parser of the program, and that of the named command."""
     parser = _Parser(
         prog="speech-service",
         description="A gRPC-native streaming speech service: server, client and tools.",
@@ -187,7 +187,7 @@ def _guarded(command: _Command, given: argparse.Namespace) -> int:
 
 
 def _access(given: argparse.Namespace) -> "Access | None":
-    """How the command reached for a server; None for one that does not."""
+    """Say how the command reached for a server; None for one that does not."""
     if not getattr(given, "server", None):
         return None
     from speech_service.cli.arguments import access

@@ -48,7 +48,7 @@ class Call:
         return time.monotonic() - self.started_s
 
     def mode(self, pacing: Pacing | None) -> CallMode:
-        """How its input comes; ``pacing`` is that of its audio, None where it has none."""
+        """Say how its input comes; ``pacing`` is that of its audio, None where it has none."""
         if self.rpc_type == "unary":
             return CallMode.UNARY
         if pacing is None:

@@ -272,7 +272,7 @@ class WorkDone:
 
     @property
     def hypothesis(self) -> Hypothesis:
-        """The outcome of a ``RecognizeWork``."""
+        """Give the outcome of a ``RecognizeWork``."""
         assert isinstance(self.outcome, Hypothesis), "the work was not recognition"
         return self.outcome
 

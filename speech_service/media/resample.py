@@ -52,5 +52,5 @@ def downmix(samples: Samples) -> Samples:
 
 
 def select_channel(samples: Samples, channel: int) -> Samples:
-    """One channel as a contiguous array: float32 [frames, channels] to [frames]."""
+    """Give one channel as a contiguous array: float32 [frames, channels] to [frames]."""
     return np.ascontiguousarray(samples[:, channel])

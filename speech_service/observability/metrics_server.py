@@ -161,7 +161,7 @@ def _remove_socket(path: str) -> None:
 
 
 def _resolved(host: str, port: int) -> tuple[int, Any]:
-    """The family and the address of a host; an empty one is every interface."""
+    """Give the family and the address of a host; an empty one is every interface."""
     family, _, _, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

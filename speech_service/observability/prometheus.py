@@ -137,7 +137,7 @@ class PrometheusObserver:
         self.count("grpc_server_started_total", 1.0, **_labels(call))
 
     def call_ended(self, call: Call, code: str) -> None:
-        """An RPC is over: its message counts are added here, once, to keep the message path free."""
+        """Count an RPC that is over. Its message counts are added here, once, to keep the message path free."""
         labels = _labels(call)
         elapsed_s = call.elapsed_s()
         self.count("grpc_server_handled_total", 1.0, grpc_code=code, **labels)
@@ -160,7 +160,7 @@ class _Asked(Collector):
         return iter(_asked().values())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families; empty where the service does not answer in time."""
+        """Give the families; empty where the service does not answer in time."""
         families = _asked()
         asked = asyncio.run_coroutine_threadsafe(self._report(), self._loop)
         try:

@@ -47,7 +47,7 @@ def is_tag(tag: str) -> bool:
 
 
 def language_of(tag: str) -> str:
-    """The language of the tag alone: ``pt`` of ``pt-BR``.
+    """Give the language of the tag alone: ``pt`` of ``pt-BR``.
 
     Raises:
         InvalidOptionError: it is not a tag.
@@ -56,7 +56,7 @@ def language_of(tag: str) -> str:
 
 
 def english_name(tag: str) -> str:
-    """What the language is called in English, "" where that is not known: for prompts, which tags confuse.
+    """Say what the language is called in English, "" where that is not known: for prompts, which tags confuse.
 
     Raises:
         InvalidOptionError: it is not a tag.
@@ -86,7 +86,7 @@ def serves(available: str, wanted: str) -> bool:
 
 
 def best_match(wanted: str, available: Iterable[str]) -> str | None:
-    """The tag of ``available`` that serves ``wanted``: the same tag, else the first that does; None: none does."""
+    """Give the tag of ``available`` that serves ``wanted``: the same tag, else the first that does; None: none does."""
     tags = list(available)
     if wanted in tags:
         return wanted  # without the tables: most models are asked for just what they declare

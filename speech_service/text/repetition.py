@@ -53,7 +53,7 @@ class _Run:
 
     @property
     def end(self) -> int:
-        """The unit behind its last whole repetition."""
+        """Give the unit behind its last whole repetition."""
         return self.first + self.period * self.times
 
 
@@ -92,7 +92,7 @@ def _is_loop(run: _Run, needed_ms: int, audio_ms: int | None) -> bool:
 
 
 def _ends_in(run: _Run, count: int) -> bool:
-    """The text ends in the run, or in the middle of one more repetition."""
+    """Whether the text ends in the run, or in the middle of one more repetition."""
     return count - run.end < run.period
 
 
@@ -139,7 +139,7 @@ def _character_ms(char: str) -> int:
 
 
 def _key(word: str) -> str:
-    """What words are compared by: no case, and no punctuation at the edges."""
+    """Say what words are compared by: no case, and no punctuation at the edges."""
     begin, end = 0, len(word)
     while begin < end and not (word[begin].isalnum() or word[begin] == "_"):
         begin += 1

@@ -146,7 +146,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def describe(span: UnalignedSpan, text: str) -> str:
-    """What was not aligned, where it would lie, and why."""
+    """Say what was not aligned, where it would lie, and why."""
     what = (
         repr(text[span.char_start : span.char_end]) if span.char_end > span.char_start else "audio"
     )

@@ -106,7 +106,7 @@ def _values(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def _origin(loaded: LoadedConfig, key: str) -> str:
-    """The source of a key: its own, or that of the table it lies in."""
+    """Give the source of a key: its own, or that of the table it lies in."""
     while key:
         if key in loaded.origins:
             return loaded.origins[key]

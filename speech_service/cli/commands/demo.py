@@ -238,7 +238,7 @@ def _folder(given: Path | None) -> Path:
 
 
 def _recording(name: str) -> Path:
-    """A recording inside an installed package, found without importing it."""
+    """Give a recording inside an installed package, found without importing it."""
     spec = find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         file = Path(folder) / "assets" / name

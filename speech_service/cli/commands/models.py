@@ -84,7 +84,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def row(model: Model) -> list[Cell]:
-    """A model's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    """Give a model's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
     return [
         Text(model.name, "bold"),
         model.kind.replace("_", " "),

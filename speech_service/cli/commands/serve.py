@@ -112,7 +112,7 @@ def _port(text: str) -> int:
 
 
 def overrides(given: argparse.Namespace) -> list[str]:
-    """The arguments as settings; ``--set`` comes last, so it wins."""
+    """Give the arguments as settings; ``--set`` comes last, so it wins."""
     named = (
         ("server.listen", given.listen),
         ("worker.mode", given.workers),

@@ -217,7 +217,7 @@ class _Output:
 
     @contextlib.contextmanager
     def _file(self) -> Generator[BinaryIO | None, None, None]:
-        """The file to write; None where there is none. A file is removed again when speaking fails."""
+        """Give the file to write; None where there is none. A file is removed again when speaking fails."""
         if self._path is None:
             yield None
         elif str(self._path) == STANDARD:

@@ -184,14 +184,14 @@ async def _translate(given: argparse.Namespace) -> _Translated:
 
 
 def _speech_form(given: argparse.Namespace) -> SubtitleFormat | None:
-    """What ``--audio`` becomes: subtitles where they are asked for, or where the output is called so."""
+    """Give what ``--audio`` becomes: subtitles where they are asked for, or where the output is called so."""
     if given.srt or given.vtt:
         return "srt" if given.srt else "vtt"
     return None if given.json else _ending(given.output)
 
 
 def _text_form(given: argparse.Namespace, text: str) -> SubtitleFormat | None:
-    """What is to be translated, and therefore what it becomes."""
+    """Give what is to be translated, and therefore what it becomes."""
     if given.format:
         return None if given.format == "text" else given.format
     if ending := _ending(given.file):
@@ -329,7 +329,7 @@ def _files(subtitles: dict[str, str]) -> Iterable[JsonLine]:
 
 
 def _file_of(subtitles: dict[str, str], to: str) -> str:
-    """The target's file; the server may write its code in another form, and the source's comes first."""
+    """Give the target's file; the server may write its code in another form, and the source's comes first."""
     return subtitles.get(to) or list(subtitles.values())[-1]
 
 

@@ -86,7 +86,7 @@ def to_json(voice: Voice) -> VoiceJson:
 
 
 def row(voice: Voice) -> list[Cell]:
-    """A voice's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    """Give a voice's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
     return [
         Text(voice.id, "bold"),
         voice.kind.replace("_", "-"),

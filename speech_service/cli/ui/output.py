@@ -112,7 +112,7 @@ class Writer(Protocol):
         ...
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """The end of a file that went well."""
+        """Write the end of a file that went well."""
         ...
 
     def failure(self, error: Exception, failure: CommandError) -> str:
@@ -121,19 +121,19 @@ class Writer(Protocol):
 
 
 def subtitle_format(given: argparse.Namespace) -> SubtitleFormat | None:
-    """Which subtitles are asked for."""
+    """Say which subtitles are asked for."""
     return "srt" if given.srt else "vtt" if given.vtt else None
 
 
 def suffix(given: argparse.Namespace) -> str:
-    """The ending of a file that holds what ``writer`` gives."""
+    """Give the ending of a file that holds what ``writer`` gives."""
     if given.json:
         return ".jsonl"
     return f".{subtitle_format(given) or ('tsv' if given.words else 'txt')}"
 
 
 def writer(given: argparse.Namespace, file: str, prefix: bool) -> Writer:
-    """The writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
+    """Give the writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
     if given.json:
         return JsonWriter(file)
     if form := subtitle_format(given):

@@ -78,7 +78,7 @@ class ProgressScreen:
         self._progress.stop()
 
     def print(self, line: str) -> None:
-        """A line of output on stdout; where both are one terminal, the bars step aside for it."""
+        """Print a line of output on stdout; where both are one terminal, the bars step aside for it."""
         if self._live and sys.stdout.isatty():
             self._console.print(Text(line), soft_wrap=True)
         else:
@@ -92,7 +92,7 @@ class ProgressScreen:
     def file(
         self, name: str, number: int = 0, audio: RawAudio | None = None
     ) -> "Generator[FileProgress, None, None]":
-        """A bar for one file, gone when the file is done.
+        """Show a bar for one file, gone when the file is done.
 
         Args:
             name: the file.

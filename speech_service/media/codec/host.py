@@ -28,7 +28,7 @@ class CodecHost:
         return self._link.pid if self._link is not None and self._link.alive else None
 
     def acquire(self) -> int:
-        """A job begins: the process stays. Returns the id of the job; ``release`` once for each."""
+        """Begin a job, for which the process stays. Returns the id of the job; ``release`` once for each."""
         self._stay()
         self._jobs += 1
         return next(self._job_ids)
@@ -41,7 +41,7 @@ class CodecHost:
             self._idle.add_done_callback(log_failure)
 
     async def link(self) -> ZygoteLink:
-        """The running process; a fresh one where the last was lost.
+        """Give the running process; a fresh one where the last was lost.
 
         Raises:
             UnavailableError: it cannot be started.

@@ -70,7 +70,7 @@ class LastingDecoder:
             await self._whole.wait()
 
     def take_losses(self) -> Sequence[AudioLoss]:
-        """Parts that could not be decoded and that were not taken before."""
+        """Give parts that could not be decoded and that were not taken before."""
         losses, self._losses = self._losses, []
         return losses
 

@@ -300,7 +300,7 @@ def _is_cut_frame(data: bytes) -> bool:
 
 
 def _readable(read: Callable[[], Iterable[AudioPacket]]) -> "Iterator[AudioPacket | None]":
-    """The packets, and None for each place that cannot be read."""
+    """Give the packets, and None for each place that cannot be read."""
     errors = itertools.count()
     while next(errors) < _MAX_READ_ERRORS:
         try:

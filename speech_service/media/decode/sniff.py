@@ -34,7 +34,7 @@ _REFUSED_PREFIXES = (
 
 
 def sniff(head: bytes) -> Container | None:
-    """The container that starts with ``head``, or None.
+    """Give the container that starts with ``head``, or None.
 
     Args:
         head: the first ``SNIFF_BYTES`` bytes; fewer can still tell some containers.
@@ -77,7 +77,7 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
 
 
 def describe_refused(head: bytes) -> str:
-    """What ``head`` is, where that is known and not accepted; else empty."""
+    """Say what ``head`` is, where that is known and not accepted; else empty."""
     for prefix, name in _REFUSED_PREFIXES:
         if head.startswith(prefix):
             return name
@@ -85,10 +85,10 @@ def describe_refused(head: bytes) -> str:
 
 
 def is_adts_sync(head: bytes) -> bool:
-    """12 sync bits and layer 0 (ISO 13818-7 §6.2): a frame of AAC that stands alone."""
+    """Whether a frame of AAC begins that stands alone: 12 sync bits and layer 0 (ISO 13818-7 §6.2)."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
 def is_layer_3_sync(head: bytes) -> bool:
-    """11 sync bits, a version that exists, Layer III (ISO 11172-3 §2.4.1.3)."""
+    """Whether a frame of Layer III begins: 11 sync bits, a version that exists (ISO 11172-3 §2.4.1.3)."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08

@@ -60,7 +60,7 @@ class PipeReader:
         self.parts: ContainerParts | None = None
 
     def read(self, size: int, /) -> bytes:
-        """What has arrived, at most ``size`` bytes; empty at the end."""
+        """Give what has arrived, at most ``size`` bytes; empty at the end."""
         if self._returned:
             data, self._returned = self._returned[:size], self._returned[size:]
             return data
@@ -79,7 +79,7 @@ class PipeReader:
             return self._job.recv(size)
 
     def read_exactly(self, size: int, on_end: Reason) -> bytes:
-        """``size`` bytes, or the job ends with ``on_end``."""
+        """Give ``size`` bytes, or the job ends with ``on_end``."""
         parts: list[bytes] = []
         while size:
             data = self.read(size)
@@ -90,7 +90,7 @@ class PipeReader:
         return b"".join(parts)
 
     def read_up_to(self, size: int) -> bytes:
-        """``size`` bytes, or what there is until the end."""
+        """Give ``size`` bytes, or what there is until the end."""
         data = b""
         while len(data) < size and (more := self.read(size - len(data))):
             data += more

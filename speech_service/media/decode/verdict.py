@@ -84,14 +84,14 @@ def lost_child(exit_: ChildExit | None, option: str, limits: DecodeLimits) -> Sp
 
 
 def decoder_lost() -> SpeechError:
-    """The error for a decoder that somebody else ended."""
+    """Give the error for a decoder that somebody else ended."""
     return UnavailableError(
         "the audio decoder was lost; send the audio again", reason="DECODER_LOST"
     )
 
 
 def loss_of(kind: int, payload: bytes, rate_hz: int) -> AudioLoss | None:
-    """What a LOST message says; None where it makes no sense."""
+    """Give what a LOST message says; None where it makes no sense."""
     if len(payload) != SPAN.size or kind not in _LOSSES or rate_hz < MIN_CONTAINER_RATE_HZ:
         return None
     start, end = SPAN.unpack(payload)

@@ -86,14 +86,14 @@ def check_output(output: OutputFormat, field: str = "config.output") -> None:
 
 
 def coded_rate_hz(output: OutputFormat) -> int:
-    """The rate that is encoded: that of ``output``, for Opus the next one that Opus has."""
+    """Give the rate that is encoded: that of ``output``, for Opus the next one that Opus has."""
     if output.encoding is not OutputEncoding.OGG_OPUS:
         return output.sample_rate_hz
     return next(rate for rate in _OPUS_RATES_HZ if rate >= output.sample_rate_hz)
 
 
 def bit_rate_bps(output: OutputFormat) -> int:
-    """The bit rate of a lossy encoding, with the default filled in; 0 for the others."""
+    """Give the bit rate of a lossy encoding, with the default filled in; 0 for the others."""
     return output.bit_rate_bps or _DEFAULT_BPS.get(output.encoding, 0)
 
 
@@ -101,7 +101,7 @@ class OutputEncoder(Protocol):
     """One stream of audio on its way out. One call at a time, but for ``close``."""
 
     async def push(self, samples: Samples) -> bytes:
-        """Encode the next samples, float32 [n] at the input rate; gives the bytes that are ready.
+        """Turn float32 [n] at the input rate into float32 [m] at the coded one.
 
         Raises:
             UnavailableError: the codec process was lost.
@@ -241,12 +241,12 @@ class _Shape:
         return int(self._received / self._rate) if self._trimmer is None else self._trimmer.kept
 
     def slices(self, samples: Samples) -> Iterator[Samples]:
-        """A second at a time: the event loop is not held up by a long piece."""
+        """Give a second at a time, so that the event loop is not held up by a long piece."""
         for at in range(0, len(samples), self._slice):
             yield self.push(samples[at : at + self._slice])
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
-        """float32 [n] at the input rate to float32 [m] at the coded one."""
+        """Turn float32 [n] at the input rate into float32 [m] at the coded one."""
         self._received += len(samples)
         samples = self._tempo.push(samples, last=last)
         if self._trimmer is not None:

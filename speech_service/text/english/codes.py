@@ -60,7 +60,7 @@ def _say_hex(match: re.Match[str]) -> str:
 
 
 def _say_named(match: re.Match[str]) -> str | None:
-    """What follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
+    """Say what follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
     before, code = match.groups()
     count = sum(char.isdigit() for char in code)
     least = _EMERGENCY if before.lower().startswith(("call", "dial")) else _EMERGENCY + 1
@@ -118,7 +118,7 @@ def _digits_beside_letters(run: str) -> str:
 
 
 def _say_hyphened(match: re.Match[str]) -> str:
-    """Capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
+    """Say capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
     letters, run = match.groups()
     said = number(run) if len(run) <= _SAID_AS_NUMBER else " ".join(DIGITS[int(d)] for d in run)
     return f"{_letters(letters, many=False)} {said}"

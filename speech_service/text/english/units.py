@@ -254,7 +254,7 @@ UNITS = _table()
 
 
 def unit_words(unit: str, *, one: bool) -> str:
-    """ "km" of one is "kilometer"."""
+    """Say a unit: "km" of one is "kilometer"."""
     return UNITS[unit][0 if one else 1]
 
 

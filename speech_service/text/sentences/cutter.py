@@ -85,7 +85,7 @@ class SentenceSplitter:
 
     @property
     def pending(self) -> str:
-        """Text that is in no piece yet."""
+        """Give text that is in no piece yet."""
         return self._pending
 
     def push(self, text: str) -> list[SentencePiece]:

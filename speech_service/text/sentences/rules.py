@@ -191,7 +191,7 @@ def _goes_on(line: str) -> bool:
 
 
 def _token_before(text: str, end: int) -> str:
-    """What stands before ``text[end]`` without a space, quote or bracket; at most ``LOOK_AHEAD`` characters."""
+    """Say what stands before ``text[end]`` without a space, quote or bracket; at most ``LOOK_AHEAD`` characters."""
     begin, earliest = end, max(0, end - LOOK_AHEAD)
     while begin > earliest and not (text[begin - 1].isspace() or text[begin - 1] in _BEFORE_TOKEN):
         begin -= 1
@@ -284,7 +284,7 @@ def _is_closer(char: str) -> bool:
 
 
 def _is_tail(char: str) -> bool:
-    """What may stand between a mark and the next sentence: more marks, closing quotes, emoji."""
+    """Whether a character may stand between a mark and the next sentence: more marks, closing quotes, emoji."""
     if char in _MARKS or char in _UNSPACED_MARKS or char in _CLOSERS:
         return True
     return unicodedata.category(char) in ("So", "Sk", "Cf", "Mn", "Me")

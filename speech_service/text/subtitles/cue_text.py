@@ -142,7 +142,7 @@ def _unit(text: str, line_count: int, kind: SubtitleFormat) -> CueUnit:
 
 
 def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:
-    """The text without the times inside it, and where they stood."""
+    """Give the text without the times inside it, and where they stood."""
     parts = _TIME_TAG.split(text)
     total = max(1, sum(map(_letters, parts[::2])))
     times: list[TimeTag] = []
@@ -154,7 +154,7 @@ def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:
 
 
 def _timed(words: str, times: Sequence[TimeTag]) -> str:
-    """The words with each time before the word that has about as many letters before it."""
+    """Give the words with each time before the word that has about as many letters before it."""
     if not times:
         return words
     total = max(1, _letters(words))
@@ -222,9 +222,8 @@ def _is_unspaced(char: str) -> bool:
 
 
 def _break_near(words: str, parts: int) -> int | None:
-    """The space nearest to the end of the first of ``parts`` parts of one width; without any space, a place between two
-    Han or kana.
-    """
+    """Give the space nearest to the end of the first of ``parts`` parts of one width; without any space, a place
+    between two Han or kana."""
     tagged = {at for match in _TAG.finditer(words) for at in range(match.start() + 1, match.end())}
     places = {match.end() for match in re.finditer(r"\s+", words)} - tagged - {len(words)}
     if not places:

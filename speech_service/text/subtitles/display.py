@@ -80,7 +80,7 @@ def fit(word: str, columns: int) -> list[str]:
 
 
 def _split(word: str, starts: Sequence[int]) -> list[str]:
-    """The word in parts that begin at ``starts``, the first of which is 0."""
+    """Give the word in parts that begin at ``starts``, the first of which is 0."""
     return [word[begin:end] for begin, end in pairwise([*starts, len(word)])]
 
 

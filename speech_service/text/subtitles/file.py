@@ -59,15 +59,15 @@ class SubtitleFile:
 
     @property
     def cue_count(self) -> int:
-        """How many cues the file has, empty ones too."""
+        """Count how many cues the file has, empty ones too."""
         return len(self.time_lines)
 
     def time_texts(self) -> list[str]:
-        """The time lines as they are."""
+        """Give the time lines as they are."""
         return [self.raw[at] for at in self.time_lines]
 
     def render(self, words: Mapping[int, Sequence[str]]) -> str:
-        """The file with other words in some blocks.
+        """Give the file with other words in some blocks.
 
         Args:
             words: lines by the place of the block in ``blocks``. Blank lines are left out, and what reads as a time or
@@ -220,7 +220,7 @@ def _blocks(lines: Sequence[str], cue: int, begin: int, end: int) -> list[TextBl
 
 
 def _harmless(line: str) -> str:
-    """The line without what a reader could take for structure."""
+    """Give the line without what a reader could take for structure."""
     flat = " ".join(re.split(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029\0]+", line)).strip()
     return re.sub(r"(?<!-)-++>", "\u2192", flat)
 

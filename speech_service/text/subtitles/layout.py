@@ -58,7 +58,7 @@ def line_break(atoms: Sequence[Atom], rules: SubtitleRules) -> list[str]:
 
 
 def joined(atoms: Sequence[Atom]) -> str:
-    """The text of atoms on one line."""
+    """Give the text of atoms on one line."""
     return "".join(
         (" " if atom.spaced and number else "") + atom.text for number, atom in enumerate(atoms)
     )

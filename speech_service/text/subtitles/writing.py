@@ -100,7 +100,7 @@ def cues_of_alignment(
 
 
 def write_srt(cues: Iterable[SubtitleCue]) -> str:
-    """A SubRip file: UTF-8 text with ``\\n`` line ends, empty without cues."""
+    """Give a SubRip file: UTF-8 text with ``\\n`` line ends, empty without cues."""
     return "".join(
         f"{cue.index}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt(cue.text)}\n\n"
         for cue in cues
@@ -116,7 +116,7 @@ def write_vtt(cues: Iterable[SubtitleCue]) -> str:
 
 
 def _units_of(result: TranscriptResult, base: int) -> list[AlignedUnit]:
-    """The words of a segment as units; one unit for all of it where none was placed."""
+    """Give the words of a segment as units; one unit for all of it where none was placed."""
     places = [(w.char_start, w.char_end, w.start_ms, w.end_ms) for w in result.words]
     if not places and result.text:
         places = [(0, len(result.text), result.start_ms, max(result.end_ms, result.start_ms + 1))]
