@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "serve": "run the service",
-    "recognize": "transcribe files",
+    "recognize": "write down what is said in files",
     "listen": "show speech becoming text, live, from a file or the microphone",
     "synthesize": "speak a text into a sound file, or aloud",
     "align": "find when each word of a known text is spoken",

@@ -207,7 +207,7 @@ class _ListenSession:
         return 0 if self._zero_s is None else round((time.monotonic() - self._zero_s) * 1000)
 
     def _catch_interrupt(self) -> None:
-        """First Ctrl-C: no more audio, the rest is transcribed. Second: stop at once."""
+        """First Ctrl-C: no more audio, the rest is recognized. Second: stop at once."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def interrupt() -> None:

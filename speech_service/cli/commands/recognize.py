@@ -1,4 +1,4 @@
-"""``speech-service recognize FILE...``: transcribe files, several at once, results in the order given.
+"""``speech-service recognize FILE...``: write down what is said in files, several at once, results in the order given.
 
 Text goes to stdout, or to a file each in ``--output-dir``; everything else to stderr. A file that fails is reported and
 the others go on; the exit code is that of the first failure. Nothing is ever written by completion: segments are in
@@ -90,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Transcribe; returns the exit code of the first file that failed, or 0.
+    """Recognize; returns the exit code of the first file that failed, or 0.
 
     Raises:
         CommandError: subtitles of several files are asked for on stdout, or files would overwrite each other.
@@ -159,7 +159,7 @@ class _File:
         self._wordless: set[int] = set()  # those whose words may still come
 
     async def run(self, slots: asyncio.Semaphore, screen: ProgressScreen) -> int:
-        """Transcribe the file; returns its exit code."""
+        """Recognize the file; returns its exit code."""
         code = ExitCode.OK
         try:
             async with slots:

@@ -52,7 +52,7 @@ class OfficialAsrOptions(Settings, frozen=True):
     context: str = ""
     """Background and hotwords of requests that bring none."""
     max_batch: Count = 8
-    """Clips decoded together."""
+    """Segments decoded together."""
     max_segment_ms: Count = 30_000
     """Milliseconds after which a segment is cut, unless `recognition.max_segment_ms` or the request says less."""
 

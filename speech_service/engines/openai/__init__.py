@@ -37,7 +37,7 @@ class OpenAiOptions(ServerOptions, frozen=True):
     max_requests: Count = 4
     """Requests under way at once."""
     max_useless_answers: Count = 16
-    """Answers in a row without a usable text after which an item is given up."""
+    """Answers in a row without a usable text after which the work is given up."""
 
 
 def describe(options: OpenAiOptions) -> ModelCapabilities:
