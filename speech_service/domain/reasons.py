@@ -91,8 +91,8 @@ REQUEST_ERRORS = (
         "OUT_OF_ORDER",
         errors.InvalidFieldError,
         _STREAMS,
-        "A message came after the one that says nothing more will come, or before something that it needs.",
-        "Send messages in the order that the proto comments give.",
+        "A message came after the one that says that nothing more will come.",
+        "Send everything before `end_of_audio`, `end_of_text` or `end_of_input`.",
     ),
     ErrorReason(
         "SEQUENCE_GAP",
@@ -147,7 +147,7 @@ REQUEST_ERRORS = (
         "UNTRANSLATABLE_TEXT",
         errors.InvalidFieldError,
         _TRANSLATE,
-        "The translator cannot take a piece of the text.",
+        "The translator gives nothing usable for a piece of the text.",
         "Divide the text with spaces and punctuation, or choose another model.",
     ),
     ErrorReason(
@@ -349,7 +349,7 @@ SERVER_ERRORS = (
         "WORKER_LOST",
         errors.UnavailableError,
         _WORK,
-        "The worker process cannot be started, or crashed with this work more than once.",
+        "The worker process cannot be started, or cannot be kept running.",
         f"Try again later. {_LOOK_AT_LOG}",
     ),
     ErrorReason(
