@@ -11,7 +11,7 @@ import msgspec
 from speech_service.cli.streams import JsonLine
 from speech_service.config.load import LoadedConfig, load_with_origins, to_mapping
 from speech_service.config.reference import markdown, toml_value
-from speech_service.config.tree import Config, Settings
+from speech_service.config.tree import Config, ModelConfig, Settings
 
 
 class SettingJson(JsonLine):
@@ -78,6 +78,9 @@ def reference() -> str:
         "Every key, made from the types by `speech-service config --reference`. Set it in the TOML file, as "
         "`SPEECH_SECTION__KEY` in the environment, or with `--set section.key=value`; later ones win.\n",
         markdown(Config),
+        "## Models\n",
+        "The keys of each `[[models]]` entry.\n",
+        markdown(ModelConfig),
         "## Options of models\n",
         "Below `[models.options]` of a `[[models]]` entry with that `kind`.\n",
     ]

@@ -28,7 +28,13 @@ class Qwen3TtsOptions(Settings, frozen=True):
     quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
     """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
     graphs: bool | None = None
+<<<<<<< HEAD
     """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
+=======
+    """Capture each frame as one CUDA graph per number of streams. Left out: where there is a GPU."""
+    compile: bool = False
+    """Compile frames with torch.compile; loading takes minutes."""
+>>>>>>> b6c2530 (The reference of settings has the keys of a model)
     kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
     warm_up_tokens: tuple[Count, ...] = (32, 128)
@@ -47,14 +53,19 @@ class Qwen3TtsOptions(Settings, frozen=True):
     """Speech of one piece of text, at most."""
     max_prompt_tokens: Count = 1024
     """Text, instruction and reference recording (12.5 tokens a second) of one piece, at most."""
+<<<<<<< HEAD
+=======
+    whole_text: bool | None = None
+    """False gives the model one token of the text with each frame. Left out: for clones only, as in the release."""
+>>>>>>> b6c2530 (The reference of settings has the keys of a model)
     voices_folder: str = ""
     """Where cloned voices are kept between runs; empty: in memory only."""
     max_voices: Count = 64
     """Cloned voices kept in memory."""
     temperature: Amount | None = None
-    """How freely codes of the talker are drawn; 0 takes the likeliest. Empty means what the checkpoint recommends."""
+    """How freely codes of the talker are drawn; 0 takes the likeliest. Left out: what the checkpoint recommends."""
     top_k: Count | None = None
-    """Only the k likeliest codes are drawn from. Empty means what the checkpoint recommends."""
+    """Only the k likeliest codes are drawn from. Left out: what the checkpoint recommends."""
     top_p: Amount | None = None
     """Only the likeliest codes that have this share of the probability together are drawn from. Empty means what the
     checkpoint recommends."""
