@@ -132,7 +132,7 @@ def _read(file: Path) -> bytes:
 
 
 def address(text: str) -> str:
-    """An address of a server, as the type of an argument."""
+    """Give an address of a server, as the type of an argument."""
     try:
         return server_address.parse(text)
     except ValueError as error:

@@ -21,7 +21,7 @@ _NORWEGIAN = frozenset({"no", "nb", "nn"})
 
 
 def normalize(tag: str, option: str = "language") -> str:
-    """The tag in its normal form: shortest code, usual case, deprecated codes replaced.
+    """Give the tag in its normal form: shortest code, usual case, deprecated codes replaced.
 
     Args:
         tag: what the client wrote; ``_`` for ``-`` is taken.

@@ -120,7 +120,7 @@ def _units(text: str) -> list[_RepeatedUnit]:
 
 
 def _characters(word: str, begin: int) -> list[_RepeatedUnit]:
-    """Each character, with the marks that belong to it."""
+    """Give each character with the marks that belong to it."""
     starts = [at for at, char in enumerate(word) if not at or not unicodedata.combining(char)]
     ends = [*starts[1:], len(word)]
     pieces = [(at, end, word[at:end]) for at, end in zip(starts, ends, strict=True)]

@@ -84,7 +84,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _settings(given: argparse.Namespace) -> list[str]:
-    """The arguments as settings, with ``--port`` put where the configuration listens."""
+    """Give the arguments as settings, with ``--port`` put where the configuration listens."""
     named = overrides(given)
     if given.port is None:
         return named

@@ -42,12 +42,12 @@ def run(given: argparse.Namespace) -> int:
 
 
 def to_json(status: ServerStatus) -> dict[str, object]:
-    """The state as plain values; the keys are the names of ``speech_client.admin.ServerStatus``."""
+    """Give the state as plain values; the keys are the names of ``speech_client.admin.ServerStatus``."""
     return {**asdict(status), "started": status.started.isoformat()}
 
 
 def rows(status: ServerStatus) -> list[list[Cell]]:
-    """The server, its workers, its models, its caches, a row each."""
+    """Give the server, its workers, its models, its caches, a row each."""
     calls = f"{status.open_streams} streams, {status.open_requests} calls open"
     state = Text("draining", "yellow") if status.draining else Text("serving", "green")
     since = f"{calls}; version {status.version}, since {status.started:%Y-%m-%d %H:%M:%S} UTC"

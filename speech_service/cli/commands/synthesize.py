@@ -111,7 +111,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def audio_format(given: argparse.Namespace) -> str:
-    """The form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
+    """Give the form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
     suffix = given.output.suffix.lower() if given.output else ""
     allowed = _SUFFIXES.get(suffix)
     if given.format is None:

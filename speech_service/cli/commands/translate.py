@@ -127,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Translated:
-    """What to write."""
+    """What the server answered, in the forms that can be written."""
 
     text: str
     lines: list[JsonLine]

@@ -54,7 +54,7 @@ def sniff(head: bytes) -> Container | None:
 
 
 def identify(head: bytes, declared: Container | None, option: str) -> Container:
-    """The container to decode ``head`` as.
+    """Give the container to decode ``head`` as.
 
     Args:
         head: the first bytes of the audio.

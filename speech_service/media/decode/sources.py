@@ -121,12 +121,10 @@ class OggPages:
 
     @property
     def inside(self) -> bool:
-        """As in ``ContainerParts``."""
         begun = self._head and self._MARK.startswith(self._head[:4])
         return bool(begun or self._body_left)
 
     def take(self, data: bytes) -> None:
-        """As in ``ContainerParts``."""
         at = 0
         while at < len(data):
             if self._body_left:
@@ -169,11 +167,9 @@ class Chunks:
 
     @property
     def inside(self) -> bool:
-        """As in ``ContainerParts``."""
         return not self._open_end and self._skip > 0
 
     def take(self, data: bytes) -> None:
-        """As in ``ContainerParts``."""
         at = 0
         while at < len(data) and not self._open_end:
             if self._skip:

@@ -104,7 +104,7 @@ class SentenceSplitter:
         return []
 
     def flush(self) -> list[SentencePiece]:
-        """Nothing follows: gives the rest. More text may come afterwards, and goes on counting characters."""
+        """Give the rest, as nothing follows. More text may come afterwards, and goes on counting characters."""
         if self._mode is Segmentation.IMMEDIATE:
             return self._cut_all()
         held, self._held = self._held, []
@@ -153,7 +153,7 @@ class SentenceSplitter:
         return pieces
 
     def _cut_all(self) -> list[SentencePiece]:
-        """Everything that is pending, in pieces that are short enough."""
+        """Give everything that is pending, in pieces that are short enough."""
         text, start = self._pending, self._start
         pieces: list[SentencePiece] = []
         at = 0

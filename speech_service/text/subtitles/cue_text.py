@@ -65,7 +65,7 @@ class CueUnit:
 
 
 def undress(lines: Sequence[str], kind: SubtitleFormat) -> list[CueUnit]:
-    """The texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
+    """Give the texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
     lines = [" ".join(line.split()) for line in lines]
     if len(lines) > 1 and sum(bool(_DASH.match(_TAG.sub("", line))) for line in lines) > 1:
         return [_unit(line, 1, kind) for line in lines]

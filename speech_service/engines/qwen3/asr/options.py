@@ -61,10 +61,10 @@ class Qwen3AsrOptions(Settings, frozen=True):
     kept_segments: Count = 8
     """Open segments whose closed windows stay in the KV cache between two updates."""
     max_audio_ms: Count = 60_000
-    """Milliseconds of audio of one request; longer audio is refused, reason `LIMIT_EXCEEDED`. Segments of streams are cut at
-    30 s at the latest."""
+    """Milliseconds of audio of one request; longer audio is refused, reason `LIMIT_EXCEEDED`. Segments of streams are
+    cut at 30 s at the latest."""
     max_context_tokens: Count = 512
-    """Tokens of the longest context, with what frames it; a longer one is refused, or cut where the request is lenient."""
+    """Tokens of the longest context, with what frames it; a longer one is refused, or cut in a lenient request."""
     tokens_per_s: Amount = 12.0
     """Most tokens of text for a second of audio. An answer of more is cut off: nobody speaks so fast."""
 

@@ -28,13 +28,7 @@ class Qwen3TtsOptions(Settings, frozen=True):
     quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
     """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
     graphs: bool | None = None
-<<<<<<< HEAD
-    """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
-=======
     """Capture each frame as one CUDA graph per number of streams. Left out: where there is a GPU."""
-    compile: bool = False
-    """Compile frames with torch.compile; loading takes minutes."""
->>>>>>> b6c2530 (The reference of settings has the keys of a model)
     kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
     warm_up_tokens: tuple[Count, ...] = (32, 128)
@@ -53,11 +47,6 @@ class Qwen3TtsOptions(Settings, frozen=True):
     """Speech of one piece of text, at most."""
     max_prompt_tokens: Count = 1024
     """Text, instruction and reference recording (12.5 tokens a second) of one piece, at most."""
-<<<<<<< HEAD
-=======
-    whole_text: bool | None = None
-    """False gives the model one token of the text with each frame. Left out: for clones only, as in the release."""
->>>>>>> b6c2530 (The reference of settings has the keys of a model)
     voices_folder: str = ""
     """Where cloned voices are kept between runs; empty: in memory only."""
     max_voices: Count = 64
