@@ -14,7 +14,7 @@ class ErrorReason:
     """A reason of an error (``ErrorInfo.reason``).
 
     Attributes:
-        error: the type that carries it, which decides the gRPC code.
+        error: a type that carries it, which decides the gRPC code.
         where: RPCs or fields that can get it.
     """
 
