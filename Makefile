@@ -23,7 +23,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs test-under-load check-proto check-stubs check-wheel test-node
+.PHONY: docs test-under-load check-proto check-stubs check-docs check-wheel test-node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,7 +41,7 @@ test: $(DEV) ## run the tests that need no GPU
 
 check: gates test ## everything that must hold before a commit lands
 
-gates: lint check-proto check-stubs check-wheel ## all of `check` but the tests
+gates: lint check-proto check-stubs check-docs check-wheel ## all of `check` but the tests
 
 bench: $(DEV) ## run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
@@ -53,8 +53,7 @@ gen: $(DEV) ## write the Python stubs from proto/
 	$(BIN)/python tools/gen_proto.py
 
 docs: $(DEV) ## write the reference pages from the sources
-	$(BIN)/python tools/metrics_page.py
-	$(BIN)/python -m tools.configuration_page
+	$(BIN)/python -m tools.docs
 
 test-under-load: $(DEV) ## the tests beside four busy loops; nothing in a test may depend on speed
 	$(BIN)/python tools/busy.py 4 -- $(BIN)/python -m pytest -m "not gpu" -n auto --dist loadfile $(ARGS)
@@ -79,6 +78,9 @@ check-proto: $(DEV) ## lint the contract; compare it with the one before
 
 check-stubs: $(DEV) ## the committed stubs are what proto/ gives
 	$(BIN)/python tools/gen_proto.py --check
+
+check-docs: $(DEV) ## the committed reference pages are what the sources give
+	$(BIN)/python -m tools.docs --check
 
 check-wheel: $(DEV) ## build the wheel and import from it
 	$(BIN)/python tools/check_wheel.py

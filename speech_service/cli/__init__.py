@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "serve": "run the service",
-    "recognize": "transcribe files",
+    "recognize": "write down what is said in files",
     "listen": "show speech becoming text, live, from a file or the microphone",
     "synthesize": "speak a text into a sound file, or aloud",
     "align": "find when each word of a known text is spoken",
@@ -53,7 +53,7 @@ EXIT_CODES = {
     ExitCode.BUG: "a bug in this program",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
 }
-"""What each exit code of every command means; docs/cli.md has the same table."""
+"""What each exit code of every command means."""
 
 _ALIKE = 0.6
 """How alike (0 to 1) a wrong word must be to a right one to be taken for it."""
@@ -89,7 +89,7 @@ def _run(arguments: Sequence[str]) -> int:
     if name != "serve":  # The service has logs of its own.
         silence_grpc()
     try:
-        command = _load(name) if name else None
+        command = load_command(name) if name else None
     except ModuleNotFoundError as error:
         print(
             f"speech-service: the installation is incomplete, {error.name} is missing. "
@@ -124,13 +124,18 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unknown argument {option!r}.{near}")
 
 
-def build_parser(name: str, command: _Command | None) -> argparse.ArgumentParser:
-    """The parser; only the named command has its own arguments, the others just their help line."""
-    return _build(name, command)[0]
+def build_parser(name: str = "") -> argparse.ArgumentParser:
+    """Build the parser of a command, or that of the program.
+
+    Raises:
+        ModuleNotFoundError: the installation lacks a package that the command needs to tell its options.
+    """
+    parser, own = _build(name, load_command(name) if name else None)
+    return own or parser
 
 
 def _build(name: str, command: _Command | None) -> tuple[_Parser, _Parser | None]:
-    """The parser of the program, and that of the named command."""
+    """Give the parser of the program, and that of the named command."""
     parser = _Parser(
         prog="speech-service",
         description="A gRPC-native streaming speech service: server, client and tools.",
@@ -157,7 +162,8 @@ def _did_you_mean(given: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def _load(name: str) -> _Command:
+def load_command(name: str) -> _Command:
+    """Import the module of a command."""
     return cast(
         _Command, importlib.import_module(f"speech_service.cli.commands.{name.replace('-', '_')}")
     )
@@ -181,7 +187,7 @@ def _guarded(command: _Command, given: argparse.Namespace) -> int:
 
 
 def _access(given: argparse.Namespace) -> "Access | None":
-    """How the command reached for a server; None for one that does not."""
+    """Say how the command reached for a server; None for one that does not."""
     if not getattr(given, "server", None):
         return None
     from speech_service.cli.arguments import access

@@ -18,7 +18,8 @@ from speech_service.config.environment import ENV_SERVER, client_server
 
 
 def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None) -> None:
-    """How to reach the server; ``otherwise`` says what is called where neither ``--server`` nor SPEECH_SERVER does."""
+    """Declare how to reach the server; ``otherwise`` says what is called where neither ``--server`` nor SPEECH_SERVER
+    does."""
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--server",
@@ -40,7 +41,7 @@ def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None
 
 
 def add_priority(parser: argparse.ArgumentParser) -> None:
-    """How urgent the command's calls are, of the commands whose work can wait."""
+    """Declare how urgent the calls are, for commands whose work can wait."""
     parser.add_argument(
         "--priority",
         choices=("default", "batch"),
@@ -49,7 +50,7 @@ def add_priority(parser: argparse.ArgumentParser) -> None:
 
 
 def add_recognition(parser: argparse.ArgumentParser) -> None:
-    """How to recognize."""
+    """Declare how to recognize."""
     group = parser.add_argument_group("recognition")
     group.add_argument("--model", default="", help="name as in `models`; default: the server's")
     group.add_argument("--language", metavar="CODE", help="BCP-47 code, such as en or pt-BR")
@@ -76,7 +77,7 @@ def choose_server(given: argparse.Namespace, otherwise: str = server_address.DEF
 
 
 def connect(given: argparse.Namespace, retry: RetryPolicy | None = None) -> SpeechClient:
-    """The client that the arguments ask for.
+    """Give the client that the arguments ask for.
 
     Raises:
         CommandError: a TLS or token file cannot be read, or is not one; SPEECH_SERVER is no address.
@@ -104,7 +105,7 @@ def uses_tls(given: argparse.Namespace) -> bool:
 
 
 def access(given: argparse.Namespace) -> server_address.Access:
-    """How the arguments make a client reach for the server."""
+    """Say how the arguments make a client reach for the server."""
     return server_address.Access(
         given.server, uses_tls(given), given.tls_ca, given.tls_cert is not None
     )
@@ -131,7 +132,7 @@ def _read(file: Path) -> bytes:
 
 
 def address(text: str) -> str:
-    """An address of a server, as the type of an argument."""
+    """Give an address of a server, as the type of an argument."""
     try:
         return server_address.parse(text)
     except ValueError as error:
@@ -139,14 +140,14 @@ def address(text: str) -> str:
 
 
 def _header(text: str) -> str:
-    """A value that a header can carry: printable ASCII."""
+    """Give a value that a header can carry: printable ASCII."""
     if not (text.isascii() and text.isprintable()):
         raise argparse.ArgumentTypeError("it may hold printable ASCII characters only")
     return text
 
 
 def recognition_options(given: argparse.Namespace) -> RecognizeOptions:
-    """The recognition options that the arguments ask for."""
+    """Give the recognition options that the arguments ask for."""
     options = RecognizeOptions()
     if given.model:
         options["model"] = given.model

@@ -26,7 +26,7 @@ _CLOCK_TOLERANCE_S = 86_400
 
 
 def check_installation(config: Config, load: bool = False, verbose: bool = False) -> list[Check]:
-    """Everything that can be seen without a server; ``verbose`` adds the versions of the packages."""
+    """Check everything that can be seen without a server; ``verbose`` adds the versions of the packages."""
     return [
         check_python(),
         *check_packages(verbose),
@@ -37,7 +37,7 @@ def check_installation(config: Config, load: bool = False, verbose: bool = False
 
 
 def check_python() -> Check:
-    """A version that the service is made for."""
+    """Check that the version is one that the service is made for."""
     found = f"{platform.python_version()} on {platform.machine()}"
     if _OLDEST <= sys.version_info[:2] <= _NEWEST:
         return Check("Python", Verdict.OK, found)
@@ -45,7 +45,7 @@ def check_python() -> Check:
 
 
 def check_packages(verbose: bool = False) -> list[Check]:
-    """The base and each extra; ``verbose``: with versions."""
+    """Check the packages of the base and of each extra; ``verbose`` adds their versions."""
     try:
         required = importlib.metadata.requires(_DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:
@@ -87,7 +87,7 @@ def check_group(extra: str, names: list[str], missing_is: Verdict, verbose: bool
 
 
 def check_models(config: Config, load: bool = False) -> list[Check]:
-    """Each configured model: its backend can be imported and knows its options; with ``load``, its files load."""
+    """Check each configured model: its backend can be imported and knows its options; with ``load``, its files load."""
     try:
         from speech_service.engines import registry
     except ModuleNotFoundError as error:
@@ -115,7 +115,7 @@ def check_models(config: Config, load: bool = False) -> list[Check]:
 
 
 def check_clock(now_s: float) -> Check:
-    """A clock that is behind this very program is wrong; TLS and traces need a right one."""
+    """Check the clock: one that is behind this very program is wrong, and TLS and traces need a right one."""
     installed_s = Path(speech_service.__file__).stat().st_mtime
     found = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
     if now_s < installed_s - _CLOCK_TOLERANCE_S:
@@ -142,7 +142,7 @@ async def check_server(client: SpeechClient, access: Access) -> list[Check]:
 
 
 async def _check_served_models(client: SpeechClient) -> list[Check]:
-    """Each model that the server has, and the kinds that it lacks."""
+    """Check each model that the server has, and name the kinds that it lacks."""
     try:
         models = await client.list_models()
     except SpeechApiError as error:

@@ -36,7 +36,7 @@ class DemoServer:
     """``async with`` starts the process and makes sure that it is gone afterwards."""
 
     def __init__(self, log_file: Path | None = None, config: Path | None = None) -> None:
-        """Nothing is started yet.
+        """Take the settings; entering the context starts the process.
 
         Args:
             log_file: keeps the server's log; None: it is shown only if the start fails.

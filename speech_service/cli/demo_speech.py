@@ -130,7 +130,7 @@ class Tour:
 
 
 def matching_words(said: str, heard: str) -> tuple[int, int]:
-    """How many words of a text were heard, in order, and how many it has; case and punctuation do not count."""
+    """Count how many words of a text were heard, in order, and how many it has; case and punctuation do not count."""
     wanted, found = (re.findall(r"[\w']+", text.lower()) for text in (said, heard))
     blocks = difflib.SequenceMatcher(None, wanted, found, autojunk=False).get_matching_blocks()
     return sum(block.size for block in blocks), len(wanted)

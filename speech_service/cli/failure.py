@@ -66,7 +66,7 @@ def explain(error: BaseException, access: "Access | None" = None) -> CommandErro
 
 
 def missing_extra(extra: str, package: str) -> CommandError:
-    """The command needs packages of an extra."""
+    """Make the error of a command that needs packages of an extra."""
     return CommandError(
         f"this needs the {extra!r} extra ({package} is not installed). "
         f"Install it: {install_extra(extra)}",

@@ -17,7 +17,7 @@ _MAX_QUEUED_BLOCKS = 300
 
 
 async def standard_input() -> AsyncIterator[bytes]:
-    """What comes on standard input, as it comes. Raises CommandError where nothing does."""
+    """Give what comes on standard input, as it comes. Raises CommandError where nothing does."""
     empty = True
     while piece := await asyncio.to_thread(os.read, sys.stdin.fileno(), 64 * 1024):
         empty = False
@@ -27,7 +27,7 @@ async def standard_input() -> AsyncIterator[bytes]:
 
 
 async def microphone() -> AsyncIterator[bytes]:
-    """The default microphone, 16 kHz mono 16-bit, in blocks of 100 ms.
+    """Give the default microphone, 16 kHz mono 16-bit, in blocks of 100 ms.
 
     Raises:
         CommandError: the ``mic`` extra, PortAudio or a microphone is missing, or the server cannot keep up.
@@ -49,7 +49,7 @@ async def microphone() -> AsyncIterator[bytes]:
 
 
 def sound_devices() -> Any:
-    """The ``sounddevice`` module.
+    """Give the ``sounddevice`` module.
 
     Raises:
         CommandError: the ``mic`` extra or the PortAudio library is missing.

@@ -38,7 +38,7 @@ class Port:
 
 
 def check(server: ServerConfig) -> list[Check]:
-    """One check for each port.
+    """Check each port.
 
     All free is as good as all held by one server of ours: it may not be started yet. A port that something else
     holds, or another server of ours, would keep a server from starting.
@@ -66,7 +66,7 @@ def check(server: ServerConfig) -> list[Check]:
 
 
 def look_at(port: Port) -> Port:
-    """The port with who holds it. Raises OSError or ValueError where it is no address of this machine."""
+    """Give the port with who holds it. Raises OSError or ValueError where it is no address of this machine."""
     try:
         spoken = protocol_at(local_address(port.address))
     except (ConnectionRefusedError, FileNotFoundError):

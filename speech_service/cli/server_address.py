@@ -24,7 +24,7 @@ _TLS_ALERT, _TLS_HANDSHAKE = 0x15, 0x16
 
 
 def parse(text: str) -> str:
-    """The address as gRPC takes it.
+    """Give the address as gRPC takes it.
 
     Args:
         text: ``HOST:PORT``, ``[IPV6]:PORT``, ``unix:PATH``, or a gRPC name such as ``dns:///host:port``.
@@ -118,7 +118,7 @@ def diagnose(access: Access) -> str:
 
 
 def protocol_at(server: str) -> Protocol:
-    """What is spoken at an address. Raises OSError where nobody listens."""
+    """Give what is spoken at an address. Raises OSError where nobody listens."""
     said = _reply_to(server, PREFACE + frame(SETTINGS, 0, 0, b""))
     if len(said) >= _FRAME_HEAD_BYTES and said[3] == SETTINGS and said[5:9] == bytes(4):
         return Protocol.HTTP2
@@ -133,7 +133,7 @@ def protocol_at(server: str) -> Protocol:
 
 
 def _reply_to(server: str, greeting: bytes) -> bytes:
-    """The first bytes that come back; none where it hangs up or stays silent."""
+    """Give the first bytes that come back; none where it hangs up or stays silent."""
     with connect(server, _TIMEOUT_S) as connection:
         said = b""
         with contextlib.suppress(OSError):

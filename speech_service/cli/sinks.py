@@ -14,11 +14,11 @@ class LineSink(Protocol):
     """Takes the lines of one file."""
 
     def put(self, line: str) -> None:
-        """A line, or several, without the last line end."""
+        """Take a line, or several, without the last line end."""
         ...
 
     def end(self, *, failed: bool) -> None:
-        """No more lines come."""
+        """Take note that no more lines come."""
         ...
 
 
@@ -29,15 +29,15 @@ class QueueSink:
         self._lines = asyncio.Queue[str | None]()
 
     def put(self, line: str) -> None:
-        """Keep a line."""
+        """Take a line, or several, without the last line end."""
         self._lines.put_nowait(line)
 
     def end(self, *, failed: bool) -> None:
-        """Let the reader end."""
+        """Let the reader end after the lines that are kept."""
         self._lines.put_nowait(None)
 
     async def get(self) -> str | None:
-        """The next line; None after the last."""
+        """Give the next line; None after the last."""
         return await self._lines.get()
 
 
@@ -49,7 +49,7 @@ class FileSink:
         self._file: TextIO | None = None
 
     def put(self, line: str) -> None:
-        """Write a line. Raises CommandError when the file cannot be written."""
+        """Take a line, or several, without the last line end."""
         try:
             self._opened().write(f"{line}\n")
         except OSError as error:
@@ -74,7 +74,7 @@ class FileSink:
 
 
 def files_in(folder: Path, names: list[str], suffix: str) -> list[Path]:
-    """A file in ``folder`` for each input; the folder is made.
+    """Give a file in ``folder`` for each input; the folder is made.
 
     Raises:
         CommandError: two inputs would write one file, one would overwrite an input, or the folder cannot be made.

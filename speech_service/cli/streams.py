@@ -14,6 +14,9 @@ import io
 import json
 import os
 import sys
+from collections.abc import Sequence
+
+import msgspec
 
 from speech_service.cli.failure import CommandError, ExitCode
 
@@ -61,17 +64,31 @@ def discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def json_line(value: object) -> str:
-    """A value as one line of JSON that stdout can take; see the rules of this module."""
+class JsonLine(msgspec.Struct):
+    """One line of ``--json``. A command names its own in ``JSON_LINES``.
+
+    Keys are never renamed; new ones may be added.
+    """
+
+
+def describe_lines(lines: Sequence[type[JsonLine]]) -> str:
+    """Name the lines of ``--json`` and their keys, for the help of a command."""
+    told = [f"{line.__struct_config__.tag} ({', '.join(line.__struct_fields__)})" for line in lines]
+    return f"--json: lines of type {', '.join(told[:-1])} and {told[-1]}."
+
+
+def json_line(line: JsonLine) -> str:
+    """Write a line of JSON that stdout can take; see the rules of this module."""
+    value = msgspec.to_builtins(line)
     encoding = sys.stdout.encoding or "ascii"
     if codecs.lookup(encoding).name != "utf-8":
         return json.dumps(value)
-    line = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
     try:
-        line.encode()
+        text.encode()
     except UnicodeEncodeError:
         return json.dumps(value)
-    return line
+    return text
 
 
 def _escape(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -11,7 +11,7 @@ STANDARD = "-"
 
 
 def read_argument(given: str) -> str:
-    """A text argument: itself, the content of a file for ``@FILE``, or of standard input for ``-``.
+    """Give a text argument: itself, the content of a file for ``@FILE``, or of standard input for ``-``.
 
     Raises:
         CommandError: the file cannot be read, or is not UTF-8.
@@ -22,7 +22,7 @@ def read_argument(given: str) -> str:
 
 
 def read_file(path: Path) -> str:
-    """A whole text file, a byte order mark taken off.
+    """Give a whole text file, a byte order mark taken off.
 
     Raises:
         CommandError: it cannot be read, or is not UTF-8.
@@ -59,7 +59,7 @@ def note(line: str) -> None:
 
 
 def positive_float(text: str) -> float:
-    """The type of an argument that is a number above 0."""
+    """Give the type of an argument that is a number above 0."""
     try:
         number = float(text)
     except ValueError:

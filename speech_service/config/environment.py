@@ -35,12 +35,12 @@ def process_environment() -> dict[str, str]:
 
 
 def client_server(environment: Mapping[str, str] | None = None) -> str:
-    """The address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
+    """Give the address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
     return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
 
 
 def local_address(listen: str) -> str:
-    """Where a client on this machine finds what listens on ``listen``."""
+    """Name the address under which a client on this machine finds what listens on ``listen``."""
     host, _, port = listen.rpartition(":")
     return f"127.0.0.1:{port}" if host in _ANY_ADDRESS else listen
 
@@ -51,7 +51,7 @@ def silence_grpc() -> None:
 
 
 def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child process: this one's, and ``defaults`` for what it does not set.
+    """Give the environment of a child process: this one's, and ``defaults`` for what it does not set.
 
     An empty entry of ``PYTHONPATH`` means the current folder, where others may put modules: it is left out.
     """

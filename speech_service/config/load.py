@@ -221,7 +221,7 @@ def _reject_near_misses(env: Mapping[str, str]) -> None:
 
 
 def _variables_by_one_underscore() -> dict[str, str]:
-    """``SPEECH_SERVER_LISTEN`` to ``SPEECH_SERVER__LISTEN``, for every setting."""
+    """Map ``SPEECH_SERVER_LISTEN`` to ``SPEECH_SERVER__LISTEN``, for every setting."""
     return {
         f"{ENV_PREFIX}{section}_{key}".upper(): f"{ENV_PREFIX}{section}__{key}".upper()
         for section in known_keys(Config)
@@ -230,7 +230,7 @@ def _variables_by_one_underscore() -> dict[str, str]:
 
 
 def _leaves(tree: Any, path: str = "") -> list[str]:
-    """The dotted keys of all values; items of a list are counted from 0."""
+    """Give the dotted keys of all values; items of a list are counted from 0."""
     if isinstance(tree, Mapping):
         items: Any = cast("Mapping[str, Any]", tree).items()
     elif isinstance(tree, list):

@@ -33,14 +33,14 @@ def rows(section: type[Settings], path: str = "") -> Iterator[SettingRow]:
         section: the type.
         path: what its keys are below, ``server`` for instance.
     """
-    meanings = _meanings(section)
+    told = meanings(section)
     for field in msgspec.structs.fields(section):
         key = f"{path}.{field.name}" if path else field.name
         kind: Any = field.type
         if isinstance(kind, type) and issubclass(kind, Settings):
             yield from rows(kind, key)
         else:
-            meaning = meanings.get(field.name, "")
+            meaning = told.get(field.name, "")
             yield SettingRow(key, described(kind), _default(field), meaning)
 
 
@@ -79,11 +79,11 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     return "" if value is None else toml_value(msgspec.to_builtins(value))
 
 
-def _meanings(section: type[Settings]) -> dict[str, str]:
-    """The text below each key, inherited keys included."""
+def meanings(section: type[msgspec.Struct]) -> dict[str, str]:
+    """Give the text below each field of a type, inherited fields included."""
     found: dict[str, str] = {}
     for base in reversed(section.__mro__):
-        if issubclass(base, Settings):
+        if issubclass(base, msgspec.Struct) and base is not msgspec.Struct:
             found.update(_texts_of(base.__module__, base.__qualname__))
     return found
 

@@ -22,205 +22,263 @@ Count = Annotated[int, Meta(ge=0)]
 """A whole number from 0 up."""
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0 up."""
+Level = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
+"""A finite number, which may be negative."""
 
 
 class ServerConfig(Settings, frozen=True):
     """The gRPC front end."""
 
     listen: str = "127.0.0.1:50051"
+    """Address of the public port: `HOST:PORT` or `unix:/path`. Port 0 takes a free one."""
     admin_listen: str = "127.0.0.1:50052"
+    """Address of the admin port, for operators. It asks nobody who they are, so it must be loopback or `unix:/path`
+    (mode 0600) unless `allow_insecure` is set."""
     metrics_listen: str = "127.0.0.1:9464"
-    """HTTP port of Prometheus metrics; empty: off. Like the admin port it asks nobody who they are: loopback,
-    ``unix:/path`` (mode 0600), or ``allow_insecure``."""
+    """Address of the HTTP port that serves Prometheus metrics; empty switches it off. It asks nobody who they are
+    either, and the rule of `admin_listen` holds."""
     reflection: bool = True
+    """Whether the public port answers gRPC reflection, so that grpcurl and `buf curl` find the services."""
     reuse_port: bool = False
-    """SO_REUSEPORT, for several front ends on one port."""
+    """Sets SO_REUSEPORT, so that several front ends can share one port."""
     allow_insecure: bool = False
-    """Permit plaintext on an address that is not loopback, for all three ports."""
+    """Permits plaintext on an address that is not loopback, for all three ports. Otherwise the start is refused."""
     tls_cert_file: str = ""
-    """PEM; with ``tls_key_file`` the public port speaks TLS 1.3. Changed files are used from the next connection on."""
+    """PEM file of the certificate. With `tls_key_file` the public port speaks TLS 1.3; a changed file is used from the
+    next connection on."""
     tls_key_file: str = ""
+    """PEM file of the key of `tls_cert_file`. The two go together."""
     tls_client_ca_file: str = ""
-    """PEM; clients must then show a certificate that one of these has signed."""
+    """PEM file of authorities. When it is set, clients must show a certificate that one of them has signed."""
     max_streams: Count = 512
-    """Streams admitted at once; one more is RESOURCE_EXHAUSTED."""
+    """Streams admitted at once. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_CALLS`."""
     max_unary: Count = 64
-    """Unary calls admitted at once."""
+    """Unary calls admitted at once. One more is refused like a stream too many."""
     max_connections: Count = 0
-    """Connections to the public port; one more is closed at once. 0: four for each call that may be admitted, as far as
-    the limit of open files allows."""
+    """Connections to the public port; one more is closed at once. 0 means four for each call that may be admitted, as
+    far as the limit of open files allows."""
     handshake_timeout_s: Amount = 10.0
-    """How long a connection may take to agree on TLS and HTTP/2."""
+    """Seconds that a connection may take to agree on TLS and HTTP/2; then it is closed."""
     connection_idle_s: Amount = 600.0
-    """How long a connection may be open without a call; 0: for ever. Clients connect again with their next call."""
+    """Seconds that a connection may be open without a call; then it is closed, and clients connect again with their
+    next call. 0 means for ever."""
     max_message_bytes: Count = 16 * 1024 * 1024
+    """Largest message of a client, in bytes, which bounds the audio of a unary call. A larger one is refused."""
     max_audio_message_bytes: Count = 1024 * 1024
+    """Most bytes of audio in one message of a stream. More is INVALID_ARGUMENT, reason `LIMIT_EXCEEDED`."""
     max_unary_reply_bytes: Count = 4 * 1024 * 1024
+    """Largest reply of a unary call, in bytes. A larger one is OUT_OF_RANGE and names the streaming RPC; stock clients
+    accept 4 MiB."""
     drain_notice_s: Amount = 0.0
-    """After SIGTERM: how long new calls are still accepted while health says NOT_SERVING."""
+    """Seconds after SIGTERM in which new calls are still accepted while health says NOT_SERVING."""
     drain_grace_s: Amount = 30.0
-    """How long open streams may take to finish after that."""
+    """Seconds after that in which open calls may finish. What is still open then ends with UNAVAILABLE, reason
+    `DRAINING`."""
 
 
 class StreamConfig(Settings, frozen=True):
     """Limits of one bidirectional stream."""
 
     idle_timeout_s: Amount = 600.0
+    """Seconds without a message of the client after which a stream ends with ABORTED, reason `IDLE_TIMEOUT`."""
     config_timeout_s: Amount = 30.0
-    """How long a stream may be open without its first message."""
+    """Seconds that a stream may be open without its first message; then it ends with ABORTED, reason
+    `CONFIG_TIMEOUT`."""
     progress_interval_s: Amount = 20.0
+    """Seconds between two heartbeats (`Progress`) of a stream."""
     slow_reader_timeout_s: Amount = 30.0
+    """Seconds that a reply may wait for a client that does not read; then the stream ends with ABORTED, reason
+    `CLIENT_NOT_READING`."""
     max_buffered_audio_ms: Count = 30_000
-    """Undecoded audio above which a FILE stream is not read, and a REALTIME stream is told of its lag."""
+    """Milliseconds of audio that may wait undecoded. Above it a FILE stream is not read until there is room, and a
+    REALTIME stream is told of its lag."""
     max_lag_s: Amount = 60.0
-    """A REALTIME stream that lags more than this for that long ends with RESOURCE_EXHAUSTED."""
+    """Seconds. A REALTIME stream that lags behind its audio by more than this, for this long, ends with
+    RESOURCE_EXHAUSTED, reason `LAG_TOO_LARGE`."""
 
 
 class ModelConfig(Settings, frozen=True):
     """One model: ``kind`` is a key of the registry (``recognizer/moonshine``), ``options`` are the backend's own."""
 
     kind: str
+    """Which backend it is, as the headings below name it: `recognizer/moonshine`, for instance."""
     name: str = ""
-    """What requests call it; empty: the backend's own name."""
+    """What requests call it; empty takes the backend's own name."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Options of the backend; its own section below lists them. An unknown one is an error."""
 
 
 class SchedulerConfig(Settings, frozen=True):
     """The queue in front of the device."""
 
     max_queued: Count = 1024
+    """Pieces of work that may wait for the device. One more is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
     max_queued_ms: Count = 3_600_000
-    """Audio waiting in the queue. Background work counts in neither limit: what sends it is held back instead."""
+    """Milliseconds of audio that may wait for the device; more is refused likewise. Background work counts in neither
+    limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
-    """Work that waited this long gets every second place; streaming finals still go first. Background work, of which
-    there may always be more, gets one place whenever none of it was begun for this long."""
+    """Milliseconds. Work that waited this long gets every second place; streaming finals still go first. Background
+    work gets one place whenever none of it was begun for this long."""
     lanes: Count = 0
-    """Lanes of each CPU model; 0: one per core. A model on a GPU has one."""
+    """Lanes of each model on the CPU; 0 means one per core. A model on a GPU has one."""
 
 
 class WorkerConfig(Settings, frozen=True):
     """The worker process."""
 
     mode: Literal["process", "inline"] = "process"
+    """`process` runs models in a process of their own; `inline` runs them in the front end, for development."""
     preload: bool = False
+    """Loads the models when the service starts, not with the first request."""
     idle_timeout_s: Amount = 120.0
-    """The worker stops after this long without work; 0: it never stops."""
+    """Seconds without work after which the worker stops and gives its memory back; 0 means that it never stops."""
     start_timeout_s: Amount = 60.0
-    """How long a worker may take to start, and to answer while it loads a model. As the two below in seconds of a free
-    machine: what a busy one does not give the worker does not count against it."""
+    """Seconds that a worker may take to start, and to answer while it loads a model; then it is replaced. Here and in
+    the two keys below a second is one of a free machine: what a busy one does not give the worker does not count."""
     heartbeat_interval_s: Amount = 5.0
-    """How often the worker and its models are asked for a sign of life. A model that finishes no step in the time of
-    twelve is taken for stuck, and the worker is replaced."""
+    """Seconds between two questions for a sign of life. A model that finishes no step in the time of twelve is taken
+    for stuck, and the worker is replaced."""
     heartbeat_timeout_s: Amount = 5.0
-    """How often a worker that owes an answer is looked at; without one in the time of three it is replaced."""
+    """Seconds between two looks at a worker that owes an answer. One that gives none in the time of three is
+    replaced."""
     max_restarts: Count = 5
-    """Crashes in a row (without one finished item between) before the service reports NOT_SERVING. Starts go on, after
-    pauses that grow to 30 s."""
+    """Crashes in a row, without one finished piece of work between, after which health says NOT_SERVING. Starts go on,
+    after pauses that grow to 30 s."""
     nice: int = 5
-    """Added to the niceness of the threads that compute, so that the front end stays responsive on a shared
-    machine. Not to those that load models and answer."""
+    """Added to the niceness of the threads that compute, so that the front end stays responsive on a shared machine.
+    Threads that load models and answer keep theirs."""
     max_audio_bytes: Count = 256 * 1024 * 1024
-    """Segment audio that a worker keeps for its streams; above it the oldest is dropped and asked for again."""
+    """Bytes of audio that a worker keeps of open segments. Above it the oldest is dropped, and asked for again when it
+    is needed."""
 
 
 class VadConfig(Settings, frozen=True):
     """Voice activity detection in the front end."""
 
     kind: str = "silero"
+    """Which detector finds speech: `silero`, or `fake` for tests."""
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Options of the detector; its own section below lists them."""
 
 
 class RecognitionConfig(Settings, frozen=True):
     """Defaults of recognition that a request may override."""
 
     default_model: str = ""
+    """Recognizer of requests that name none; empty means the first of `models`."""
     partial_interval_ms: Count = 500
+    """Milliseconds of new audio between two partials of a segment. `partial_interval` of a request overrides it."""
     vad_threshold: Amount = 0.5
+    """Speech probability, 0 to 1, above which a frame counts as speech. `endpointing.threshold` of a request overrides
+    it."""
     min_speech_ms: Count = 96
+    """Milliseconds of speech that open a segment; shorter sounds open none. `endpointing.min_speech` of a request
+    overrides it."""
     end_silence_ms: Count = 600
+    """Milliseconds of silence after speech that end a segment. `endpointing.end_silence` of a request overrides it."""
     max_segment_ms: Count = 0
-    """0: the model's own best piece length."""
+    """Milliseconds after which a segment is cut at its quietest late point; 0, or more than the model takes, means the
+    model's own limit. `endpointing.max_segment` of a request overrides it."""
     padding_ms: Count = 300
-    """Audio kept before the first speech frame."""
+    """Milliseconds of audio kept before the first speech of a segment. `endpointing.padding` of a request overrides
+    it."""
     quiet_margin_ms: Count = 500
-    """How much longer than ``end_silence_ms`` a live client may send no audio before its speech is taken as ended."""
+    """Milliseconds, beyond `end_silence_ms`, that a live client may send no audio before its speech is taken as ended.
+    `endpointing.quiet_margin` of a request overrides it."""
 
 
 class TranslationConfig(Settings, frozen=True):
     """Defaults and limits of translation."""
 
     default_model: str = ""
-    """Translator of requests that name none, where it has the pair; empty: the first that has it."""
+    """Translator of requests that name none, where it has the pair; empty means the first that has it."""
     default_identifier: str = ""
-    """Language identifier; empty: the first of ``models``, and without one text is judged by its script."""
+    """Language identifier to use; empty means the first of `models`. Where there is none, text is judged by its
+    script."""
     max_text_characters: Count = 100_000
-    """Text of one request or message, all texts together."""
+    """Characters of one request or message, all texts together. More is INVALID_ARGUMENT, reason `LIMIT_EXCEEDED`, as
+    with all limits of this section."""
     max_texts: Count = 1_000
+    """Texts of one request."""
     max_cues: Count = 20_000
+    """Cues of one subtitle file."""
     max_subtitle_characters: Count = 1_500_000
-    """Of a subtitle file, times and all."""
+    """Characters of one subtitle file, times and all."""
     max_targets: Count = 16
+    """Target languages of one request."""
 
 
 class AlignmentConfig(Settings, frozen=True):
     """Defaults of alignment."""
 
     default_model: str = ""
-    """Aligner of requests that name none, where it has the language; empty: the first that has it."""
+    """Aligner of requests that name none, where it has the language; empty means the first that has it."""
 
 
 class SynthesisConfig(Settings, frozen=True):
     """Defaults and limits of synthesis."""
 
     default_model: str = ""
-    """Synthesizer of requests that name none; empty: the first of ``models``."""
+    """Synthesizer of requests that name none; empty means the first of `models`."""
     default_voice: str = ""
-    """Voice of requests that name none, where the model has it; empty: the model's first."""
+    """Voice of requests that name none, where the model has it; empty means the model's first."""
     aliases: Mapping[str, str] = field(
         default_factory=lambda: dict.fromkeys(
             ("alloy", "echo", "fable", "nova", "onyx", "shimmer"), ""
         )
     )
-    """Other ids of voices, such as OpenAI's. An empty voice is the default one."""
+    """Other ids of voices, such as OpenAI's, each with the voice that it means; an empty voice is the default one."""
     max_text_characters: Count = 100_000
-    """Text of one request or context."""
+    """Characters of one request or context. More is INVALID_ARGUMENT, reason `LIMIT_EXCEEDED`."""
     max_contexts: Count = 64
-    """Contexts that a stream may have open."""
+    """Contexts that a stream may have open. One more is refused likewise."""
     ahead_ms: Count = 10_000
-    """Audio made and not yet taken by the client above which nothing more is synthesised."""
+    """Milliseconds of audio that may be made before the client has taken it. Above it nothing more is synthesized until
+    there is room."""
     cache_bytes: Count = 0
-    """Finished audio kept for the same request; 0: none."""
+    """Bytes of finished audio kept to answer the same request again; the oldest goes first. 0 keeps none."""
     cache_entries: Count = 10_000
+    """Most requests whose audio is kept, whatever its size."""
     prompt_cache_bytes: Count = 64 * 1024 * 1024
-    """Prepared voice prompts."""
+    """Bytes of prepared voice prompts kept; the oldest goes first."""
     max_voices: Count = 256
-    """Voices made by clients."""
+    """Voices made by clients. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_VOICES`."""
     voices_folder: str = ""
-    """Where they are kept between runs and shared by front ends; empty: in memory only."""
+    """Folder in which voices made by clients are kept between runs, and shared by front ends; empty keeps them in
+    memory only."""
 
 
 class DecoderConfig(Settings, frozen=True):
     """Limits of container decoding (a process of its own)."""
 
     max_input_bytes: Count = 64 * 1024 * 1024
+    """Bytes of one container. More is INVALID_ARGUMENT, reason `AUDIO_LIMIT_EXCEEDED`, as with the next three."""
     max_decoded_bytes: Count = 512 * 1024 * 1024
+    """Bytes of audio that one container may become."""
     max_cpu_s: Amount = 60.0
+    """Seconds of CPU time that decoding one container may take."""
     max_memory_bytes: Count = 512 * 1024 * 1024
+    """Bytes of memory that the process which decodes may take."""
     max_processes: Count = 64
-    """Containers decoded at once."""
+    """Containers decoded at once. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_DECODERS`."""
     idle_timeout_s: Amount = 60.0
+    """Seconds without a container after which the process that starts decoders ends; the next container starts it
+    again."""
     strict: bool = False
-    """Refuse audio of which a part is missing or damaged, instead of a warning after the results."""
+    """Refuses audio of which a part is missing or damaged, instead of a warning after the results."""
 
 
 class ObservabilityConfig(Settings, frozen=True):
     """Logs, metrics, traces."""
 
     log_level: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe records that are logged. SIGHUP takes a changed one over."""
     log_format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for one flat object per line."""
     otlp_endpoint: str = ""
-    """OTLP/gRPC collector, e.g. ``http://127.0.0.1:4317``; empty: traces are off."""
+    """Address of an OTLP/gRPC collector of traces, `http://127.0.0.1:4317` for instance; empty switches traces off."""
     service_name: str = "speech-service"
+    """What the service calls itself in traces."""
 
 
 class Config(Settings, frozen=True):
@@ -244,3 +302,4 @@ class Config(Settings, frozen=True):
         ModelConfig(kind="translator/marian"),
         ModelConfig(kind="language/fasttext"),
     )
+    """The models to serve, each a `[[models]]` table with the keys `kind`, `name` and `options`."""

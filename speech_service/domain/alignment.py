@@ -66,6 +66,6 @@ class AlignmentOptions:
 
     model: str
     language: str = ""
-    """Of the text; empty: the model's own."""
+    """Language of the text; empty means the model's own."""
     granularity: Granularity = Granularity.WORD
     pacing: Pacing = Pacing.REALTIME

@@ -67,9 +67,9 @@ class LossKind(Enum):
     """Why a part of encoded audio is missing; the values are the reasons of warnings."""
 
     TRUNCATED = "AUDIO_TRUNCATED"
-    """It ends before its own header says, or in the middle of a part."""
+    """The audio ends before its own header says, or in the middle of a part."""
     DAMAGED = "AUDIO_DAMAGED"
-    """Bytes inside it make no sense, or a part of it is not there; silence stands in for what they held."""
+    """Bytes inside the audio make no sense, or a part of it is not there; silence stands in for what they held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """``package.Service/Method``."""
+        """Give the name as ``package.Service/Method``."""
         return f"{self.service}/{self.method}"
 
     def elapsed_s(self) -> float:
@@ -58,7 +58,7 @@ class Call:
         return time.monotonic() - self.started_s
 
     def mode(self, pacing: Pacing | None) -> CallMode:
-        """How its input comes; ``pacing`` is that of its audio, None where it has none."""
+        """Say how its input comes; ``pacing`` is that of its audio, None where it has none."""
         if self.rpc_type == "unary":
             return CallMode.UNARY
         if pacing is None:

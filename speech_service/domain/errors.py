@@ -237,7 +237,7 @@ class InternalError(SpeechError):
 
 
 def _plain(number: float) -> str:
-    """Every digit of a limit, and no exponent."""
+    """Write every digit of a limit, and no exponent."""
     return str(int(number)) if float(number).is_integer() else str(number)
 
 

@@ -84,7 +84,8 @@ class StreamWarning:
     message: str
     """``{option}`` in it stands for the option, as the client spells it."""
     start_ms: int | None = None
-    """With ``end_ms``: the part of the session's audio that it speaks of; no end where that is not known."""
+    """The part of the session's audio that the warning speaks of begins here and ends at ``end_ms``, where that is
+    known."""
     end_ms: int | None = None
     cause: SpeechError | None = field(default=None, compare=False)
     """The error that its message quotes."""
@@ -230,7 +231,7 @@ class ContextEnded:
     usage: Usage
     error: SpeechError | None = None
     finish: SpeechFinish | None = None
-    """Of a context that is DONE."""
+    """How the speech of a context that is DONE ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,14 +268,14 @@ class Detect:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Queue the work."""
+    """Asks for the work to be queued."""
 
     work: Work
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Give the work up."""
+    """Asks for the work to be given up."""
 
     work_id: str
 
@@ -288,7 +289,7 @@ class Emit(Generic[Event_co]):
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """Nothing more will come. None: all went well."""
+    """Says that nothing more will come. ``error`` is None where all went well."""
 
     error: SpeechError | None = None
 

@@ -6,6 +6,6 @@ stranger's. So every message names the source folder or a wheel.
 
 
 def install_extra(extras: str = "") -> str:
-    """The command that installs extras, such as ``"server,qwen"``; empty: the base."""
+    """Give the command that installs extras, such as ``"server,qwen"``; empty: the base."""
     wanted = f"'.[{extras}]'" if extras else "."
     return f"pip install {wanted} in the source folder (with a wheel: its file name in place of the dot)"

@@ -17,7 +17,7 @@ class ModelKind(Enum):
 
 
 class ModelState(Enum):
-    """Where a model is in its life. UNLOADED models load on first need."""
+    """How far a model is in its life. UNLOADED models load on first need."""
 
     UNLOADED = "unloaded"
     LOADING = "loading"
@@ -116,7 +116,7 @@ class WorkerState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """Where one model is, as an operator sees it."""
+    """The state of one model, as an operator sees it."""
 
     model: str
     state: ModelState

@@ -35,9 +35,10 @@ class Endpointing:
     max_segment_ms: int = 20_000
     """A segment is cut here at the latest."""
     soft_segment_ms: int = 12_000
-    """From here on a segment is cut at the next short pause."""
+    """A segment of this length is cut at the next short pause."""
     quiet_margin_ms: int = 500
-    """So much longer than ``end_silence_ms`` a live client may send nothing before its speech has ended (mode VAD)."""
+    """A live client may send nothing for so much longer than ``end_silence_ms`` before its speech has ended (mode
+    VAD)."""
     padding_ms: int = 300
     """Audio before the first speech frame that belongs to the segment."""
     gain_db: float = 0.0
@@ -50,7 +51,7 @@ class RecognitionOptions:
 
     model: str
     language: str = ""
-    """Empty: the model decides."""
+    """BCP-47 code; empty means that the model decides."""
     context: str = ""
     endpointing: Endpointing = Endpointing()
     pacing: Pacing = Pacing.REALTIME

@@ -71,7 +71,7 @@ class Voice:
 
 
 VOICE_PROMPT_RATE_HZ = 24_000
-"""Of recordings that voices are cloned from."""
+"""Sample rate of recordings that voices are cloned from."""
 
 
 @dataclass(frozen=True, slots=True)

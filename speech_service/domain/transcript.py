@@ -54,7 +54,7 @@ class Word:
     end_ms: int
     confidence: float | None = None
     char_start: int = 0
-    """Where it stands in the result's text, in code points."""
+    """Where the word begins in the text of the result, in code points."""
     char_end: int = 0
 
 
@@ -92,5 +92,5 @@ class TranscriptResult:
     end_cause: EndCause | None = None
     words: tuple[Word, ...] = ()
     lag_ms: float | None = None
-    """Of a FINAL: from the arrival of the segment's last audio to this result."""
+    """Time from the arrival of the segment's last audio to this result; of a FINAL only."""
     repairs: tuple[Repair, ...] = ()

@@ -78,27 +78,26 @@ class RecognizeWork:
 
     @property
     def stream_id(self) -> str:
-        """The stream it belongs to."""
         return self.segment.stream_id
 
     @property
     def audio(self) -> SegmentAudio | None:
-        """What it reads."""
+        """The audio that the work reads."""
         return SegmentAudio(self.segment, self.samples)
 
     @property
     def cost_ms(self) -> int:
-        """Length of its audio."""
+        """The length of the audio."""
         return samples_to_ms(len(self.samples))
 
     @property
     def supersedes(self) -> SegmentKey | None:
-        """Waiting partials of this key give way to it."""
+        """Waiting partials of this key give way to the work."""
         return self.segment
 
     @property
     def supersede_key(self) -> SegmentKey | None:
-        """While waiting it gives way to newer work that supersedes this key; None: never."""
+        """The work gives way to newer work that supersedes this key while it waits; None means never."""
         return self.segment if self.kind is RecognizeKind.PARTIAL else None
 
     @property
@@ -120,17 +119,14 @@ class _OneOff:
 
     @property
     def audio(self) -> SegmentAudio | None:
-        """It reads no audio."""
         return None
 
     @property
     def supersedes(self) -> SegmentKey | None:
-        """Nothing."""
         return None
 
     @property
     def supersede_key(self) -> SegmentKey | None:
-        """Nothing supersedes it."""
         return None
 
     @property
@@ -179,12 +175,12 @@ class AlignWork(_OneOff):
 
     @property
     def audio(self) -> SegmentAudio | None:
-        """What it reads."""
+        """The audio that the work reads."""
         return SegmentAudio(self.segment, self.samples)
 
     @property
     def cost_ms(self) -> int:
-        """Length of its audio."""
+        """The length of the audio."""
         return samples_to_ms(len(self.samples))
 
 
@@ -212,7 +208,6 @@ class IdentifyWork(_OneOff):
 
     @property
     def cost_ms(self) -> int:
-        """Next to nothing."""
         return 1
 
 
@@ -245,7 +240,7 @@ Outcome = Hypothesis | SpeechMade | Alignment | Translation | LanguagesFound
 
 @dataclass(frozen=True, slots=True)
 class WorkTiming:
-    """Where the time of one work item went, and what speculation did for it.
+    """How the time of one piece of work was spent, and what speculation did for it.
 
     Of speech that is made in frames, ``decode_ms`` holds the time to the first one and that of the codec.
     """
@@ -277,7 +272,7 @@ class WorkDone:
 
     @property
     def hypothesis(self) -> Hypothesis:
-        """The outcome of a ``RecognizeWork``."""
+        """Give the outcome of a ``RecognizeWork``."""
         assert isinstance(self.outcome, Hypothesis), "the work was not recognition"
         return self.outcome
 

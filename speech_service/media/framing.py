@@ -29,18 +29,19 @@ class FrameBuffer:
             self._length += len(samples)
 
     def frames(self) -> Samples:
-        """The whole frames: float32 [k, frame_samples], read-only by convention; a copy if they span several holds."""
+        """Give the whole frames: float32 [k, frame_samples], read-only by convention; a copy if they span several
+        holds."""
         whole = self.whole_samples
         samples = self.take()
         self.hold(samples[whole:].copy())  # a view would keep the whole array
         return samples[:whole].reshape(-1, self._size)
 
     def push(self, samples: Samples) -> Samples:
-        """``hold``, then ``frames``."""
+        """Hold the samples, and give the frames that are whole."""
         self.hold(samples)
         return self.frames()
 
     def take(self) -> Samples:
-        """All that is held, float32 [n]; the buffer is empty afterwards."""
+        """Give all that is held, float32 [n]; the buffer is empty afterwards."""
         held, self._held, self._length = self._held, [], 0
         return held[0] if len(held) == 1 else np.concatenate([_NOTHING, *held])

@@ -78,7 +78,7 @@ class RawDecoder:
 
 
 def finite_and_clipped(samples: NDArray[np.float32], option: str) -> Samples:
-    """A copy of ``samples`` within [-1, 1].
+    """Give a copy of ``samples`` within [-1, 1].
 
     Raises:
         InvalidAudioError: a sample is NaN or infinite. One such value would poison a whole batch.

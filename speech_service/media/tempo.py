@@ -41,7 +41,7 @@ class TempoChanger:
         self._sent = 0
         self._frames = 0
         self._continuation = 0
-        """Where the input goes on after the first half of the newest frame."""
+        """Place in the input that follows the first half of the newest frame."""
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
         """Take the next samples, float32 [n]; gives float32 [m], often empty for a short piece.
@@ -70,12 +70,12 @@ class TempoChanger:
         return round(self._frames * self._hop * self._rate)
 
     def _ready(self) -> bool:
-        """All that the next frame may look at is here."""
+        """Whether all that the next frame may look at is here."""
         reach = max(self._nominal() + self._search, self._continuation) + 2 * self._hop
         return reach <= self._held_start + len(self._held)
 
     def _next(self) -> Samples:
-        """One hop of output: the newest frame's second half fades into the first half of the next."""
+        """Give one hop of output: the newest frame's second half fades into the first half of the next."""
         at = self._best_place() if self._frames else 0
         begin = self._read(at)
         if self._frames:

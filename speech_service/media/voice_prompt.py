@@ -8,7 +8,7 @@ from speech_service.domain.synthesis import VOICE_PROMPT_RATE_HZ
 
 MIN_PROMPT_S, MAX_PROMPT_S = 1.0, 60.0
 SILENCE_RMS = 1e-3
-"""Of the loudest tenth of a second: -60 dB of full scale. Below is nothing that a voice could be heard in."""
+"""Level of the loudest tenth of a second, -60 dB of full scale. Below it is nothing that a voice could be heard in."""
 _BLOCK = VOICE_PROMPT_RATE_HZ // 10
 
 

@@ -1,4 +1,4 @@
-"""Where log lines go: a bounded queue, and a thread that writes it out. Whoever logs never waits for a reader."""
+"""Log lines go into a bounded queue, and a thread writes it out. Whoever logs never waits for a reader."""
 
 import contextlib
 import os
@@ -8,10 +8,10 @@ import threading
 from collections.abc import Callable
 
 MAX_LINES = 1_024
-"""That wait. A service that logs more than its reader takes loses lines, and says how many."""
+"""Lines that may wait. A service that logs more than its reader takes loses lines, and says how many."""
 MAX_LINE_BYTES = 32 * 1024
 CLOSE_S = 1.0
-"""For what waits at the end of the process."""
+"""Seconds that what still waits may take to be written when the process ends."""
 
 
 class LogOutput:
@@ -34,7 +34,7 @@ class LogOutput:
 
     @property
     def dropped(self) -> int:
-        """Lines lost so far."""
+        """Count the lines that were lost so far."""
         return self._dropped
 
     def put(self, line: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Put = Callable[[str], object]
 
 MAX_TEXT_CHARACTERS = 4_000
-"""Of a message or a stack in a JSON line."""
+"""Most characters of a message or a stack in a JSON line."""
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _NAME = "logger"
 _span: ContextVar[str] = ContextVar("span", default="")
@@ -69,7 +69,7 @@ def configure(config: ObservabilityConfig, put: Put | None = None) -> None:
 
 
 def json_line(level: str, name: str, message: str, **fields: object) -> str:
-    """A record of that form that does not come from loguru. Fields named like its own get an underscore."""
+    """Write a record of that form that does not come from loguru. Fields named like its own get an underscore."""
     return _line(datetime.now(UTC), level, message, name, fields)
 
 
@@ -87,7 +87,7 @@ def _to_standard_error(line: str) -> None:
 
 
 def _text(record: "Record") -> str:
-    """``time level message key=value ...``; loguru fills the template in."""
+    """Give ``time level message key=value ...``; loguru fills the template in."""
     fields = "".join(f" {name}={{extra[{name}]}}" for name in record["extra"])
     return "{time:HH:mm:ss.SSS} {level: <7} {message}" + fields + "\n{exception}"
 
@@ -123,11 +123,11 @@ class AccessLog:
     """Call observer that logs each RPC once, when it ends, with where its time went."""
 
     def call_started(self, call: Call) -> None:
-        """What is logged from here on, in the task of the call and those it starts, belongs to its trace."""
+        """Let what is logged from here on, in the task of the call and those it starts, belong to its trace."""
         _span.set(call.traceparent)
 
     def call_ended(self, call: Call, code: str) -> None:
-        """Log the call."""
+        """Write the line of a call that ended."""
         fields: dict[str, object] = {
             "method": call.name,
             "code": code,

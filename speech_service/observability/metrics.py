@@ -1,5 +1,6 @@
-"""Every metric of the service, in one table: what is not here cannot be reported. ``docs/metrics.md`` is made of it.
+"""Every metric of the service, in one table: what is not here cannot be reported.
 
+``docs/reference/metrics.md`` is made of it.
 No label value is ever chosen by a client: a label has the values that it is declared with, or names that the
 configuration or the contract gives.
 """
@@ -178,7 +179,7 @@ METRICS: tuple[Metric, ...] = (
         "speech_unary_rtf", "Handling time over audio time of unary calls with audio.", _RTF
     ),
     # Synthesis.
-    _counter("speech_audio_sent_seconds_total", "Synthesised audio sent.", unit=Unit.SECONDS),
+    _counter("speech_audio_sent_seconds_total", "Speech sent, as audio.", unit=Unit.SECONDS),
     _seconds("speech_first_audio_seconds", "First text to first audio.", _LATENCY_S, _RPC_TYPE),
     _distribution("speech_synthesis_rtf", "Device time over audio time of synthesis.", _RTF),
     _seconds(
@@ -248,7 +249,7 @@ METRICS: tuple[Metric, ...] = (
     _seconds("speech_worker_start_seconds", "Start of the worker until it serves.", _LATENCY_S),
     _seconds(
         "speech_worker_heartbeat_seconds",
-        "Real inference that proves the worker alive.",
+        "Real work that proves the worker alive.",
         _LATENCY_S,
         _MODEL,
     ),

@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
 MAX_CONNECTIONS = 16
-"""Each has a thread. Scrapers are few; what comes above that is closed unread."""
+"""Each connection has a thread. Scrapers are few; a connection above this number is closed unread."""
 MAX_CONNECTION_S = 10.0
-"""For a request to arrive, its page to be made and to leave: a client that takes longer is cut off."""
+"""Seconds for a request to arrive and its page to be made and sent: a client that takes longer is cut off."""
 _POLL_S = 0.1
 _SHORTAGE_PAUSE_S = 1.0
 _SHORTAGE_LOG_INTERVAL_S = 60.0
@@ -161,7 +161,7 @@ def _remove_socket(path: str) -> None:
 
 
 def _resolved(host: str, port: int) -> tuple[int, Any]:
-    """The family and the address of a host; an empty one is every interface."""
+    """Give the family and the address of a host; an empty one is every interface."""
     family, _, _, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

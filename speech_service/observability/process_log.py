@@ -37,7 +37,7 @@ class ProcessLog:
         )
 
     def announce(self, message: str, **fields: object) -> None:
-        """The one line on standard output, for scripts: ``message key=value ...``, or a JSON record."""
+        """Write the one line on standard output, for scripts: ``message key=value ...``, or a JSON record."""
         if self._is_json:
             line = json_line("INFO", __name__, message, **fields)
         else:

@@ -133,11 +133,11 @@ class PrometheusObserver:
         (gauge.labels(**labels) if labels else gauge).set(value)
 
     def call_started(self, call: Call) -> None:
-        """An RPC began."""
+        """Count an RPC that began."""
         self.count("grpc_server_started_total", 1.0, **_labels(call))
 
     def call_ended(self, call: Call, code: str) -> None:
-        """An RPC is over: its message counts are added here, once, to keep the message path free."""
+        """Count an RPC that is over. Its message counts are added here, once, to keep the message path free."""
         labels = _labels(call)
         elapsed_s = call.elapsed_s()
         self.count("grpc_server_handled_total", 1.0, grpc_code=code, **labels)
@@ -156,11 +156,11 @@ class _Asked(Collector):
         self._loop = loop
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """The families, empty."""
+        """Give the families without samples."""
         return iter(_asked().values())
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """The families; empty where the service does not answer in time."""
+        """Give the families; empty where the service does not answer in time."""
         families = _asked()
         asked = asyncio.run_coroutine_threadsafe(self._report(), self._loop)
         try:
@@ -185,7 +185,7 @@ class _LogDrops(Collector):
         self._dropped = dropped
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """The one family."""
+        """Give the one family."""
         metric = next(m for m in METRICS if m.name == LOG_LINES_DROPPED)
         yield CounterMetricFamily(metric.name, metric.help, self._dropped())
 

@@ -109,6 +109,6 @@ class OtelTracer:
 
 
 def otlp_tracer(endpoint: str, service_name: str) -> OtelTracer:
-    """A tracer that exports to ``endpoint`` (``http://host:4317``)."""
+    """Give a tracer that exports to ``endpoint`` (``http://host:4317``)."""
     exporter = OTLPSpanExporter(endpoint=endpoint, insecure=not endpoint.startswith("https"))
     return OtelTracer(exporter, service_name)

@@ -21,7 +21,7 @@ _NORWEGIAN = frozenset({"no", "nb", "nn"})
 
 
 def normalize(tag: str, option: str = "language") -> str:
-    """The tag in its normal form: shortest code, usual case, deprecated codes replaced.
+    """Give the tag in its normal form: shortest code, usual case, deprecated codes replaced.
 
     Args:
         tag: what the client wrote; ``_`` for ``-`` is taken.
@@ -42,7 +42,7 @@ def is_unspaced(tag: str) -> bool:
 
 
 def english_name(tag: str) -> str:
-    """What the language is called in English, "" where that is not known: for prompts, which tags confuse.
+    """Say what the language is called in English, "" where that is not known: for prompts, which tags confuse.
 
     Raises:
         InvalidOptionError: it is not a tag.
@@ -72,7 +72,7 @@ def serves(available: str, wanted: str) -> bool:
 
 
 def best_match(wanted: str, available: Iterable[str]) -> str | None:
-    """The tag of ``available`` that serves ``wanted``: the same tag, else the first that does; None: none does."""
+    """Give the tag of ``available`` that serves ``wanted``: the same tag, else the first that does; None: none does."""
     tags = list(available)
     if wanted in tags:
         return wanted  # without the tables: most models are asked for just what they declare
@@ -84,7 +84,7 @@ def best_match(wanted: str, available: Iterable[str]) -> str | None:
 
 
 MAX_CHARACTERS = 64
-"""Of a tag; a longer one is none."""
+"""Most characters of a tag; what is longer is none."""
 
 
 def _normal(tag: str) -> str | None:

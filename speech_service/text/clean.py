@@ -13,7 +13,7 @@ _SPACED_CATEGORIES = frozenset(("Cc", "Cs", "Co", "Cn"))
 
 
 def clean(text: str) -> str:
-    """``text`` in normal form C without what cannot be spoken.
+    """Give ``text`` in normal form C without what cannot be spoken.
 
     Control characters, unpaired surrogates, private characters and pictographs become a space; invisible format
     characters (soft hyphens, zero-width spaces, direction and byte order marks) go without a trace, so that the word
@@ -63,7 +63,7 @@ def check_speakable(text: str, option: str = "text") -> None:
 
 
 def _one(text: str, at: int) -> str:
-    """What stands for the character at ``at``."""
+    """Say what stands for the character at ``at``."""
     char = text[at]
     if char in _KEPT_CONTROLS or " " <= char <= "~":
         return char

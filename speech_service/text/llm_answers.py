@@ -28,7 +28,7 @@ _SPARE_CHARS = 200
 
 
 def question(texts: Sequence[str]) -> str:
-    """The texts as a JSON object; the first is number 1."""
+    """Give the texts as a JSON object; the first is number 1."""
     numbered = {str(number): text for number, text in enumerate(texts, start=1)}
     return json.dumps(numbered, ensure_ascii=False, indent=0)
 
@@ -52,7 +52,7 @@ def answers(answer: str, count: int) -> dict[int, str]:
 
 
 def single(answer: str, text: str) -> str | None:
-    """The answer to one text that was asked for without a number; None where it is not clear what the answer is.
+    """Give the answer to one text that was asked for without a number; None where it is not clear what the answer is.
 
     A fence, an introduction that ends with a colon, and quotes that the text does not have are taken off. An answer of
     more paragraphs than the text has is not trusted.
@@ -149,7 +149,7 @@ def _unique(
     pairs: Iterable[tuple[int, str | None]],
     count: int,
 ) -> dict[int, str]:
-    """The pairs whose number was asked for and is there once; the same text twice counts as once."""
+    """Give the pairs whose number was asked for and is there once; the same text twice counts as once."""
     found: dict[int, str] = {}
     doubtful: set[int] = set()
     for number, text in pairs:

@@ -9,14 +9,14 @@ MAX_MARKS = 30
 
 
 def normal_form(form: Literal["NFC", "NFD", "NFKC", "NFKD"], text: str) -> str:
-    """``text`` in a normal form. Of a longer run of marks, each ``MAX_MARKS`` are normalized by themselves."""
+    """Give ``text`` in a normal form. Of a longer run of marks, each ``MAX_MARKS`` are normalized by themselves."""
     if len(text) <= MAX_MARKS or text.isascii():
         return unicodedata.normalize(form, text)
     return "".join(unicodedata.normalize(form, part) for part in _safe(text))
 
 
 def _safe(text: str) -> Iterator[str]:
-    """The text in parts that hold no long run of marks but at their end."""
+    """Give the text in parts that hold no long run of marks but at their end."""
     begin = marks = 0
     for at, char in enumerate(text):
         marks = marks + 1 if unicodedata.combining(char) else 0

@@ -30,7 +30,7 @@ class Term:
     entry: GlossaryEntry
 
     def rendering(self, found: str) -> str:
-        """What ``found`` becomes."""
+        """Give what ``found`` becomes."""
         return found if self.entry.do_not_translate else self.entry.target
 
 
@@ -43,7 +43,7 @@ class Protected:
     term: Term | None = None
 
     def within(self, begin: int, end: int) -> "Protected | None":
-        """The same in the part ``[begin, end)`` of the text; None where it is not in there."""
+        """Give what is protected as counted in the part ``[begin, end)`` of the text; None where it is not in there."""
         inside = begin <= self.begin and self.end <= end
         return Protected(self.begin - begin, self.end - begin, self.term) if inside else None
 
@@ -60,7 +60,8 @@ class Mark:
 
 
 def terms_for(glossary: Sequence[GlossaryEntry], target: str) -> list[Term]:
-    """The entries that hold for a target language, longest first, so that "New York City" goes before "New York"."""
+    """Give the entries that hold for a target language, longest first, so that "New York City" goes before "New
+    York"."""
     terms = [
         Term(index, _whole(entry.source), entry)
         for index, entry in enumerate(glossary)
@@ -71,7 +72,7 @@ def terms_for(glossary: Sequence[GlossaryEntry], target: str) -> list[Term]:
 
 
 def occurring(text: str, terms: Sequence[Term]) -> list[Term]:
-    """The terms that the text has."""
+    """Give the terms that the text has."""
     return [term for term in terms if term.pattern.search(text)]
 
 
@@ -83,7 +84,7 @@ def is_kept(term: Term, source: str, translation: str) -> bool:
 
 
 def without_terms(text: str, terms: Sequence[Term], *, is_source: bool) -> str:
-    """A source without its terms, or a translation without what they became."""
+    """Give a source without its terms, or a translation without what they became."""
     for term in terms:
         is_same = is_source or term.entry.do_not_translate
         text = (term.pattern if is_same else _whole(term.entry.target)).sub(" ", text)
@@ -110,7 +111,7 @@ def protected(text: str, terms: Sequence[Term], spans: Sequence[Span]) -> list[P
 
 
 def widened(text: str, spans: Sequence[Protected], more: Sequence[Span]) -> list[Protected]:
-    """``spans`` and what of ``more`` is in none of them, in order; what touches is one, but for terms."""
+    """Give ``spans`` and what of ``more`` is in none of them, in order; what touches is one, but for terms."""
     taken = bytearray(len(text))
     for span in spans:
         taken[span.begin : span.end] = b"\1" * (span.end - span.begin)
@@ -132,7 +133,7 @@ def widened(text: str, spans: Sequence[Protected], more: Sequence[Span]) -> list
 
 
 def mask(text: str, spans: Sequence[Protected], form: Form) -> tuple[str, list[Mark]]:
-    """The text with a placeholder for each of ``spans``, and what they stand for.
+    """Give the text with a placeholder for each of ``spans``, and what they stand for.
 
     A placeholder of this form that the text itself has is left alone: its number is not used.
     """
@@ -158,7 +159,7 @@ def mask(text: str, spans: Sequence[Protected], form: Form) -> tuple[str, list[M
 
 
 def unmask(translation: str, marks: Sequence[Mark]) -> str | None:
-    """The translation with what the placeholders stand for; None where one is missing, doubled or damaged."""
+    """Give the translation with what the placeholders stand for; None where one is missing, doubled or damaged."""
     if not marks:
         return translation
     by_name = {mark.placeholder: mark for mark in marks}
@@ -178,7 +179,8 @@ def unmask(translation: str, marks: Sequence[Mark]) -> str | None:
 
 
 def fragments(text: str, spans: Sequence[Protected]) -> list[tuple[str, str]]:
-    """The text as pairs: what the model may translate, and what follows it and is kept as it will stand (or "")."""
+    """Give the text as pairs: what the model may translate, and what follows it and is kept as it will stand (or
+    "")."""
     pairs: list[tuple[str, str]] = []
     at = 0
     for span in spans:
@@ -190,7 +192,7 @@ def fragments(text: str, spans: Sequence[Protected]) -> list[tuple[str, str]]:
 
 
 def without_marks(masked: str, marks: Sequence[Mark]) -> str:
-    """What is left for the model to translate: the text without its placeholders."""
+    """Say what is left for the model to translate: the text without its placeholders."""
     parts: list[str] = []
     at = 0
     for mark in marks:  # they stand in this order
@@ -217,7 +219,7 @@ class _Held:
 
 
 def _whole(term: str) -> re.Pattern[str]:
-    """The term as a whole, without regard to case and to how its words are spaced."""
+    """Give the term as a whole, without regard to case and to how its words are spaced."""
     words = r"\s+".join(re.escape(word) for word in term.split())
     return re.compile(rf"(?<!\w){words}(?!\w)" if _spaced(term) else words, re.IGNORECASE)
 

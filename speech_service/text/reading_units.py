@@ -17,7 +17,7 @@ _CLUSTER = r"(?:\X(?<=[\u17d2\u1039\u1a60]))*+\X"
 
 
 def units(text: str) -> list[str]:
-    """The units in order; joined they are ``text`` without the white space at its end."""
+    """Give the units in order; joined they are ``text`` without the white space at its end."""
     text = text.rstrip()  # or each space at the end would be a start to try
     if text.isascii():
         ends = [word.end() for word in _WORD.finditer(text)]

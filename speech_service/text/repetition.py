@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_TIMES = 20
-"""As often a phrase may be said in a row at the fastest pace; the official package's limit."""
+"""Times that a phrase may be said in a row at the fastest pace; the limit of the official package."""
 _MIN_TIMES, _MIN_TIMES_OF_LONG, _LONG_UNITS = 5, 3, 4
 """Fewer repetitions are no run: people say "no, no, no, no". Of a phrase of several words, fewer are enough."""
 _MAX_UNITS = 20
@@ -24,9 +24,9 @@ _UNSPACED = re.compile(f"{_HAN.pattern}|{_KANA.pattern}|[\u0e00-\u0eff\u0f00-\u1
 _SHORTEST_WORD_MS = 125
 """Eight words a second: faster than laughter and than auctioneers."""
 _SYLLABLE_MS = 110
-"""Of a digit, and of a Chinese character."""
+"""Least time of a digit or of a Chinese character."""
 _MORA_MS = 80
-"""Of a kana."""
+"""Least time of a kana."""
 _LETTER_MS = 30
 _ORDINARY_PACE = 2.0
 """What is said more than ``MAX_TIMES`` has to fit at an ordinary pace: so many times the shortest time."""
@@ -53,7 +53,7 @@ class _Run:
 
     @property
     def end(self) -> int:
-        """The unit behind its last whole repetition."""
+        """Give the unit behind its last whole repetition."""
         return self.first + self.period * self.times
 
 
@@ -92,7 +92,7 @@ def _is_loop(run: _Run, needed_ms: int, audio_ms: int | None) -> bool:
 
 
 def _ends_in(run: _Run, count: int) -> bool:
-    """The text ends in the run, or in the middle of one more repetition."""
+    """Whether the text ends in the run, or in the middle of one more repetition."""
     return count - run.end < run.period
 
 
@@ -120,7 +120,7 @@ def _units(text: str) -> list[_RepeatedUnit]:
 
 
 def _characters(word: str, begin: int) -> list[_RepeatedUnit]:
-    """Each character, with the marks that belong to it."""
+    """Give each character with the marks that belong to it."""
     starts = [at for at, char in enumerate(word) if not at or not unicodedata.combining(char)]
     ends = [*starts[1:], len(word)]
     pieces = [(at, end, word[at:end]) for at, end in zip(starts, ends, strict=True)]
@@ -139,7 +139,7 @@ def _character_ms(char: str) -> int:
 
 
 def _key(word: str) -> str:
-    """What words are compared by: no case, and no punctuation at the edges."""
+    """Say what words are compared by: no case, and no punctuation at the edges."""
     begin, end = 0, len(word)
     while begin < end and not (word[begin].isalnum() or word[begin] == "_"):
         begin += 1

@@ -57,7 +57,8 @@ _TELLING: tuple[tuple[frozenset[str], tuple[tuple[str, float], ...]], ...] = (
 
 
 def scripts(text: str) -> Counter[str]:
-    """How many letters of each script (ISO 15924 codes; ``Kana`` is both kana) the text has; others are left out."""
+    """Count how many letters of each script (ISO 15924 codes; ``Kana`` is both kana) the text has; others are left
+    out."""
     counts: Counter[str] = Counter()
     for char in text:
         code = ord(char)

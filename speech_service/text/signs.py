@@ -121,7 +121,7 @@ def kept(source: str, translation: str) -> bool:
 
 
 def comes_through(source: str, translation: str) -> bool:
-    """As :func:`kept`, and whether all that is no language is there letter by letter: for a model that saw it."""
+    """Whether :func:`kept` holds and all that is no language is there letter by letter, for a model that saw it."""
     rest: list[str] = []
     taken = bytearray(len(translation))
     tried: dict[str, int] = {}
@@ -142,7 +142,7 @@ def comes_through(source: str, translation: str) -> bool:
 
 
 def _free(text: str, wanted: str, taken: bytearray, start: int) -> int:
-    """The first place of ``wanted`` from ``start`` on of which nothing is taken; -1: none."""
+    """Give the first place of ``wanted`` from ``start`` on of which nothing is taken; -1: none."""
     place = text.find(wanted, start)
     while place >= 0 and taken.find(1, place, place + len(wanted)) >= 0:
         place = text.find(wanted, place + 1)
@@ -150,12 +150,12 @@ def _free(text: str, wanted: str, taken: bytearray, start: int) -> int:
 
 
 def verbatim(text: str) -> list[str]:
-    """What of the text is no language, each once."""
+    """Say what of the text is no language, each once."""
     return list(dict.fromkeys(text[begin:end] for begin, end in _verbatim(text)))
 
 
 def numbers(text: str) -> list[str]:
-    """The digits of each number, whatever groups them or parts whole from fraction."""
+    """Give the digits of each number, whatever groups them or parts whole from fraction."""
     return ["".join(filter(str.isdigit, match.group())) for match in _NUMBER.finditer(text)]
 
 

@@ -45,7 +45,7 @@ class Traced:
             self.text = "".join(parts) + self.text[done:]
 
     def source(self, begin: int, end: int) -> tuple[int, int]:
-        """The span of the original that the characters ``begin`` to ``end`` stand for; ``begin`` < ``end``."""
+        """Give the span of the original that the characters ``begin`` to ``end`` stand for; ``begin`` < ``end``."""
         return self._starts[begin], max(self._ends[begin:end])
 
     def _replaced(

@@ -54,7 +54,7 @@ class Written:
 
 
 def write_plainly(text: str) -> Written:
-    """The text as a model without typographic marks can read it. One that has none is left as it is."""
+    """Give the text as a model without typographic marks can read it. One that has none is left as it is."""
     if text.isascii():
         return Written(text, ())
     text = _HYPHENS.sub("-", _APOSTROPHE.sub("'", text))
@@ -70,7 +70,7 @@ def write_plainly(text: str) -> Written:
 
 
 def put_back(answer: str, written: Written) -> str | None:
-    """The answer with the marks of the text; None where it has more or fewer of a kind that must not be lost."""
+    """Give the answer with the marks of the text; None where it has more or fewer of a kind that must not be lost."""
     for kind, marks in zip(_KINDS, written.marks, strict=False):
         if not marks:
             continue
@@ -84,5 +84,5 @@ def put_back(answer: str, written: Written) -> str | None:
 
 
 def strict_spans(text: str) -> list[tuple[int, int]]:
-    """Where the marks stand that must not be lost."""
+    """Find the marks that must not be lost."""
     return [match.span() for match in _STRICT.finditer(text)]

@@ -18,6 +18,7 @@ from speech_service.config.tree import (
     Settings,
     WorkerConfig,
 )
+from speech_service.engines import registry
 
 SECTIONS = [f.name for f in msgspec.structs.fields(Config) if f.name != "models"]
 LEAVES = [
@@ -218,3 +219,10 @@ def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"speech\.toml"):
         load_config(file, environment={})
+
+
+@pytest.mark.parametrize("kind", ["aligner/pocketsphinx", "translator/openai"])
+def test_an_option_that_counts_on_both_sides_of_zero_may_be_negative(kind: str) -> None:
+    key = {"aligner/pocketsphinx": "min_score", "translator/openai": "temperature"}[kind]
+    options = decode_options(registry.options_of_kinds()[kind], {key: -1.5}, "models.0.options")
+    assert getattr(options, key) == -1.5

@@ -1,14 +1,9 @@
-"""``speech-service align FILE --text TEXT``: when each word of a known text is spoken.
-
-JSON Lines of ``--json``, keys never renamed: ``unit`` lines (text, kind, char_start, char_end, start_ms, end_ms,
-monotonic, confidence), ``unaligned`` lines (text, char_start, char_end, start_ms, end_ms, reason), one ``summary``
-(file, model, duration_ms, units, unaligned).
-"""
+"""``speech-service align FILE --text TEXT``: when each word of a known text is spoken."""
 
 import argparse
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,26 +17,82 @@ from speech_client import (
     ServiceWarning,
     SessionEnded,
     SpeechClient,
+    UnalignedReason,
     UnalignedSpan,
+    UnitKind,
     Usage,
 )
 from speech_client.options import SubtitleFormat
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, describe_lines, json_line
 from speech_service.cli.texts import note, read_argument
 from speech_service.cli.ui import subtitles, word_plot
 from speech_service.cli.ui.progress import ProgressScreen
+
+
+class UnitJson(JsonLine, tag_field="type", tag="unit"):
+    """A unit of the text that was placed, in the order of the text."""
+
+    text: str
+    """The unit as it stands in the text, or the symbol of a phone."""
+    kind: UnitKind
+    """What the unit is; `--granularity` chooses."""
+    char_start: int
+    """Where it begins in the text, in code points; for a phone, where its word does."""
+    char_end: int
+    """Where it ends in the text, in code points, exclusive."""
+    start_ms: int
+    """Start, in milliseconds of the audio."""
+    end_ms: int
+    """End, in milliseconds of the audio."""
+    monotonic: bool
+    """False marks a doubtful time: the unit starts before the one before it ended."""
+    confidence: float | None
+    """Confidence, 0 to 1; null where the model gives none."""
+
+
+class UnalignedJson(JsonLine, tag_field="type", tag="unaligned"):
+    """Text or audio that could not be aligned."""
+
+    text: str
+    """The text; empty where audio is not in the text."""
+    char_start: int
+    """Where it begins in the text, in code points."""
+    char_end: int
+    """Where it ends in the text, in code points, exclusive."""
+    start_ms: int
+    """Start of the audio in which it would lie, in milliseconds."""
+    end_ms: int
+    """End of that audio, in milliseconds."""
+    reason: UnalignedReason
+    """Why it could not be aligned."""
+
+
+class AlignmentSummaryJson(JsonLine, tag_field="type", tag="summary"):
+    """The last line."""
+
+    file: str
+    """The file as it was named."""
+    model: str
+    """Model that served the call."""
+    duration_ms: int
+    """Length of the audio, in milliseconds."""
+    units: int
+    """How many units were placed."""
+    unaligned: int
+    """How many spans were not."""
+
+
+JSON_LINES = (UnitJson, UnalignedJson, AlignmentSummaryJson)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
         "Output: start and end in seconds and the word, by tabs. What was not found is told on stderr; "
-        "exit code 1: nothing was found. --json: lines of type unit (text, kind, char_start, char_end, start_ms, "
-        "end_ms, monotonic, confidence), unaligned (text, char_start, char_end, start_ms, end_ms, reason) and summary "
-        "(file, model, duration_ms, units, unaligned)."
+        f"exit code 1: nothing was found. {describe_lines(JSON_LINES)}"
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="audio file")
     parser.add_argument(
@@ -95,7 +146,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def describe(span: UnalignedSpan, text: str) -> str:
-    """What was not aligned, where it would lie, and why."""
+    """Say what was not aligned, where it would lie, and why."""
     what = (
         repr(text[span.char_start : span.char_end]) if span.char_end > span.char_start else "audio"
     )
@@ -103,44 +154,35 @@ def describe(span: UnalignedSpan, text: str) -> str:
     return f"{what} ({reason}), {span.start_ms / 1000:.2f} to {span.end_ms / 1000:.2f} s"
 
 
-def to_json(reply: Alignment, text: str, file: str) -> list[Mapping[str, object]]:
-    """The lines of ``--json``."""
-    lines: list[Mapping[str, object]] = [_unit(unit) for unit in reply.units]
-    lines += [
-        {
-            "type": "unaligned",
-            "text": text[span.char_start : span.char_end],
-            "char_start": span.char_start,
-            "char_end": span.char_end,
-            "start_ms": span.start_ms,
-            "end_ms": span.end_ms,
-            "reason": span.reason.value,
-        }
-        for span in reply.unaligned
-    ]
-    summary: dict[str, object] = {
-        "type": "summary",
-        "file": file,
-        "model": reply.model,
-        "duration_ms": reply.duration_ms,
-        "units": len(reply.units),
-        "unaligned": len(reply.unaligned),
-    }
-    return [*lines, summary]
-
-
-def _unit(unit: AlignedUnit) -> dict[str, object]:
-    return {
-        "type": "unit",
-        "text": unit.text,
-        "kind": unit.kind.value,
-        "char_start": unit.char_start,
-        "char_end": unit.char_end,
-        "start_ms": unit.start_ms,
-        "end_ms": unit.end_ms,
-        "monotonic": unit.monotonic,
-        "confidence": unit.confidence,
-    }
+def to_json(reply: Alignment, text: str, file: str) -> Iterator[JsonLine]:
+    """Give the lines of ``--json``."""
+    for unit in reply.units:
+        yield UnitJson(
+            text=unit.text,
+            kind=unit.kind,
+            char_start=unit.char_start,
+            char_end=unit.char_end,
+            start_ms=unit.start_ms,
+            end_ms=unit.end_ms,
+            monotonic=unit.monotonic,
+            confidence=unit.confidence,
+        )
+    for span in reply.unaligned:
+        yield UnalignedJson(
+            text=text[span.char_start : span.char_end],
+            char_start=span.char_start,
+            char_end=span.char_end,
+            start_ms=span.start_ms,
+            end_ms=span.end_ms,
+            reason=span.reason,
+        )
+    yield AlignmentSummaryJson(
+        file=file,
+        model=reply.model,
+        duration_ms=reply.duration_ms,
+        units=len(reply.units),
+        unaligned=len(reply.unaligned),
+    )
 
 
 async def _align(given: argparse.Namespace, text: str) -> Alignment:

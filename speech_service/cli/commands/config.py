@@ -6,9 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
+from speech_service.cli.streams import JsonLine
 from speech_service.config.load import LoadedConfig, load_with_origins, to_mapping
 from speech_service.config.reference import markdown, toml_value
-from speech_service.config.tree import Config, Settings
+from speech_service.config.tree import Config, ModelConfig, Settings
+
+
+class SettingJson(JsonLine):
+    """The value in force of the key that it stands under. The output is one object of all keys (`server.listen`)."""
+
+    value: Any
+    """The value; keys and passwords are hidden."""
+    origin: str = msgspec.field(name="from")
+    """Where it came from: `default`, a file, a variable of the environment, or an argument."""
+
+
+JSON_LINES = (SettingJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +57,8 @@ def run(given: argparse.Namespace) -> int:
     loaded = load_with_origins(given.config, given.settings)
     values = _values(to_mapping(loaded.config))
     if given.json:
-        origins = {key: _origin(loaded, key) for key in values}
-        shown = {key: {"value": value, "from": origins[key]} for key, value in values.items()}
-        print(json.dumps(shown, indent=2))
+        shown = {key: SettingJson(value, _origin(loaded, key)) for key, value in values.items()}
+        print(json.dumps(msgspec.to_builtins(shown), indent=2))
         return 0
     lines = [
         (f"{key} = {toml_value(value)}", _origin(loaded, key)) for key, value in values.items()
@@ -64,6 +78,9 @@ def reference() -> str:
         "Every key, made from the types by `speech-service config --reference`. Set it in the TOML file, as "
         "`SPEECH_SECTION__KEY` in the environment, or with `--set section.key=value`; later ones win.\n",
         markdown(Config),
+        "## Models\n",
+        "The keys of each `[[models]]` entry.\n",
+        markdown(ModelConfig),
         "## Options of models\n",
         "Below `[models.options]` of a `[[models]]` entry with that `kind`.\n",
     ]
@@ -92,7 +109,7 @@ def _values(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 
 
 def _origin(loaded: LoadedConfig, key: str) -> str:
-    """The source of a key: its own, or that of the table it lies in."""
+    """Give the source of a key: its own, or that of the table it lies in."""
     while key:
         if key in loaded.origins:
             return loaded.origins[key]

@@ -1,6 +1,6 @@
 """``speech-service demo``: the whole service in less than a minute, with real speech and no network.
 
-Starts a server on free ports, streams a recording at real time, transcribes a longer one as fast as it can, lets the
+Starts a server on free ports, streams a recording at real time, recognizes a longer one as fast as it can, lets the
 service speak, hear itself, align, translate and write subtitles (``demo_speech``), prints what was measured and what to
 try next, and stops the server.
 """
@@ -40,12 +40,12 @@ _LONG_RECORDING = "two_cities.wav"
 _LIVE_PAUSE_MS = 1500
 """Silence that ends a segment of the live recording: its pauses are rhetorical, and two words alone are misheard."""
 _FIRST_SENTENCE_S = 1.5
-"""Where the client says ``finalize``; the rest is then one segment, read with full stops."""
+"""The client says ``finalize`` there; the rest is then one segment, read with full stops."""
 _WAV_HEADER_BYTES = 64 * 1024
 
 _NEXT = """\
 Start the service                speech-service serve
-Transcribe your files            speech-service recognize *.wav
+Recognize your files             speech-service recognize *.wav
 Dictate                          speech-service listen mic
 Speak                            speech-service synthesize "Hello there." -o hello.wav
 When is each word spoken         speech-service align hello.wav --text "Hello there." --plot hello.png
@@ -222,7 +222,7 @@ def _recognition_rows(spoken: Measured, read: Measured, finalize_ms: list[int]) 
     return [
         *rows,
         ("file: length", f"{read.audio_ms / 1000:.1f} s"),
-        ("file: time to transcribe", f"{read.wall_ms / 1000:.2f} s"),
+        ("file: time to recognize", f"{read.wall_ms / 1000:.2f} s"),
         ("file: speed", f"{read.audio_ms / max(1, read.wall_ms):.1f} x real time"),
     ]
 
@@ -238,7 +238,7 @@ def _folder(given: Path | None) -> Path:
 
 
 def _recording(name: str) -> Path:
-    """A recording inside an installed package, found without importing it."""
+    """Give a recording inside an installed package, found without importing it."""
     spec = find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         file = Path(folder) / "assets" / name

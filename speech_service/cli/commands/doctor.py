@@ -17,7 +17,7 @@ from speech_service.cli.arguments import access, add_connection, choose_server, 
 from speech_service.cli.checks import check_installation, check_server
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.finding import Check, Verdict
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui import tables
 from speech_service.cli.ui.console import terminal
 from speech_service.cli.ui.tables import Column
@@ -28,7 +28,23 @@ from speech_service.config.tree import Config
 _HEALTH_TIMEOUT_S = 3.0
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 _LEAST_WIDTH = 60
-"""On a narrower terminal what was found stands below the check's name."""
+"""Columns. On a narrower terminal what was found stands below the name of the check."""
+
+
+class CheckJson(JsonLine):
+    """A check."""
+
+    check: str
+    """What was looked at."""
+    verdict: Verdict
+    """How it ended; one that failed makes the exit code 1."""
+    found: str
+    """What was found."""
+    fix: str
+    """What to do; empty where nothing needs to be done."""
+
+
+JSON_LINES = (CheckJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,21 +92,14 @@ def run(given: argparse.Namespace) -> int:
         checks = asyncio.run(_check_all(given, config, named))
     if given.json:
         for check in checks:
-            print(json_line(to_json(check)))
+            line = CheckJson(
+                check=check.name, verdict=check.verdict, found=check.found, fix=check.fix
+            )
+            print(json_line(line))
     else:
         show(checks)
     failed = any(check.verdict is Verdict.FAIL for check in checks)
     return ExitCode.REFUSED if failed else ExitCode.OK
-
-
-def to_json(check: Check) -> dict[str, str]:
-    """A check as plain values."""
-    return {
-        "check": check.name,
-        "verdict": check.verdict.value,
-        "found": check.found,
-        "fix": check.fix,
-    }
 
 
 def show(checks: list[Check]) -> None:

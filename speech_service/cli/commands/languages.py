@@ -9,7 +9,7 @@ from rich.text import Text
 from speech_client import Model
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Column, show
 
 TASKS = {
@@ -27,6 +27,24 @@ Matrix = dict[str, dict[str, list[str]]]
 """Language code to kind to names of models."""
 
 
+class LanguageJson(JsonLine):
+    """A language, with the names of the models that have it, the default one first."""
+
+    language: str
+    """BCP-47 code; `any` stands for the models that name no language."""
+    recognizer: list[str]
+    """Models that recognize it."""
+    synthesizer: list[str]
+    """Models that speak it."""
+    aligner: list[str]
+    """Models that align it."""
+    translator: list[str]
+    """Models that translate from it or into it; a translator serves pairs of its languages."""
+
+
+JSON_LINES = (LanguageJson,)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
@@ -42,8 +60,14 @@ def run(given: argparse.Namespace) -> int:
     matrix = by_language(asyncio.run(_list(given)))
     if given.json:
         for code, kinds in matrix.items():
-            models = {kind: kinds.get(kind, []) for kind in TASKS}
-            print(json_line({"language": code, **models}))
+            line = LanguageJson(
+                language=code,
+                recognizer=kinds.get("recognizer", []),
+                synthesizer=kinds.get("synthesizer", []),
+                aligner=kinds.get("aligner", []),
+                translator=kinds.get("translator", []),
+            )
+            print(json_line(line))
     else:
         columns = [Column("Language"), *(Column(title, wraps=True) for title in TASKS.values())]
         rows = [

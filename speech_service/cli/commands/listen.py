@@ -100,7 +100,7 @@ class _ListenSession:
         self._stop = asyncio.Event()
 
     async def run(self) -> None:
-        """Listen to the end."""
+        """Show what is recognized until the audio ends or somebody stops it."""
         self._catch_interrupt()
         options = recognition_options(self._given)
         pieces, options["format"] = self._audio(options.get("format"))
@@ -156,7 +156,7 @@ class _ListenSession:
                 await asyncio.gather(redraw, return_exceptions=True)
 
     async def _redraw(self, live: Live) -> None:
-        """At a steady rate: events come faster than a terminal likes to be redrawn."""
+        """Redraw at a steady rate, since events come faster than a terminal likes to be redrawn."""
         while True:
             live.update(self._view.open_part(), refresh=True)
             await asyncio.sleep(1 / _REDRAWS_PER_S)
@@ -207,7 +207,7 @@ class _ListenSession:
         return 0 if self._zero_s is None else round((time.monotonic() - self._zero_s) * 1000)
 
     def _catch_interrupt(self) -> None:
-        """First Ctrl-C: no more audio, the rest is transcribed. Second: stop at once."""
+        """First Ctrl-C: no more audio, the rest is recognized. Second: stop at once."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def interrupt() -> None:

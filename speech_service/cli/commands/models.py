@@ -2,14 +2,14 @@
 
 import argparse
 import asyncio
-from dataclasses import fields
 
+import msgspec
 from rich.text import Text
 
 from speech_client import Model
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Cell, Column, show
 
 KINDS = ("recognizer", "synthesizer", "aligner", "translator", "language_identifier")
@@ -30,6 +30,34 @@ LONG_COLUMNS = (
 )
 
 
+class ModelJson(JsonLine):
+    """A model that the server is configured with."""
+
+    name: str
+    """Name to use in requests."""
+    kind: str
+    """`recognizer`, `synthesizer`, `aligner`, `translator` or `language_identifier`."""
+    state: str
+    """`unloaded` (loads on first use), `loading`, `ready`, `unloading` or `failed`."""
+    languages: tuple[str, ...]
+    """BCP-47 codes; empty where the model names none."""
+    sample_rate_hz: int
+    """Rate of its audio; 0 for a translator."""
+    capabilities: tuple[str, ...]
+    """Options that it honours, such as `word_times`."""
+    limits: dict[str, int]
+    """Limits that hold for it; the names carry the unit."""
+    is_default: bool
+    """Whether requests that name no model get this one."""
+    licence: str
+    """SPDX identifier, or name of the licence of the weights."""
+    description: str
+    """A sentence for people."""
+
+
+JSON_LINES = (ModelJson,)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = "Without a terminal: one line each, columns by tabs."
@@ -48,20 +76,15 @@ def run(given: argparse.Namespace) -> int:
     models = asyncio.run(_list(given))
     if given.json:
         for model in models:
-            print(json_line(to_json(model)))
+            print(json_line(msgspec.convert(model, ModelJson, from_attributes=True)))
     else:
         columns = (*COLUMNS, *LONG_COLUMNS) if given.long else COLUMNS
         show(columns, [row(model)[: len(columns)] for model in models], blocks=given.long)
     return ExitCode.OK
 
 
-def to_json(model: Model) -> dict[str, object]:
-    """A model as plain values; the keys are the names of ``speech_client.Model``."""
-    return {each.name: getattr(model, each.name) for each in fields(model) if each.name != "raw"}
-
-
 def row(model: Model) -> list[Cell]:
-    """A model's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    """Give a model's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
     return [
         Text(model.name, "bold"),
         model.kind.replace("_", " "),

@@ -1,14 +1,10 @@
-"""``speech-service quantization-report``: what eight bits change in each layer of a Qwen3-ASR decoder.
-
-``--json`` prints one object per layer and line: ``layer``, ``error`` and ``smoothed_error`` (number or null), each the
-root mean square of the layer's error over that of its output.
-"""
+"""``speech-service quantization-report``: what eight bits change in each layer of a Qwen3-ASR decoder."""
 
 import argparse
-import json
 from pathlib import Path
 
 from speech_service.cli.failure import ExitCode, missing_extra
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Column, show
 
 COLUMNS = (
@@ -16,6 +12,20 @@ COLUMNS = (
     Column("Error", right=True),
     Column("With smoothing", right=True),
 )
+
+
+class LayerJson(JsonLine):
+    """A layer, the worst first. Errors are the root mean square of the difference over that of the layer's output."""
+
+    layer: str
+    """Name of the layer in the checkpoint."""
+    error: float
+    """Error with eight bits."""
+    smoothed_error: float | None
+    """Error with eight bits after smoothing; null where the layer cannot be smoothed."""
+
+
+JSON_LINES = (LayerJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", required=True, metavar="FOLDER", help="checkpoint: a folder or a hub id"
     )
     parser.add_argument("--revision", default="", help="branch, tag or commit of a hub id")
-    parser.add_argument("--method", choices=("int8", "int8-weights", "fp8"), default="int8")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), default="float32")
+    parser.add_argument(
+        "--method",
+        choices=("int8", "int8-weights", "fp8"),
+        default="int8",
+        help="form of the eight bits (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=("float32", "bfloat16", "float16"),
+        default="float32",
+        help="form of the numbers that stay as they are (default: %(default)s)",
+    )
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--json", action="store_true", help="one JSON object per layer and line")
 
@@ -50,8 +70,7 @@ def run(given: argparse.Namespace) -> int:
     layers.sort(key=lambda each: -each.error)
     if given.json:
         for each in layers:
-            row = {"layer": each.name, "error": each.error, "smoothed_error": each.smoothed_error}
-            print(json.dumps(row))
+            print(json_line(LayerJson(each.name, each.error, each.smoothed_error)))
     else:
         rows = [
             (

@@ -1,4 +1,4 @@
-"""``speech-service recognize FILE...``: transcribe files, several at once, results in the order given.
+"""``speech-service recognize FILE...``: write down what is said in files, several at once, results in the order given.
 
 Text goes to stdout, or to a file each in ``--output-dir``; everything else to stderr. A file that fails is reported and
 the others go on; the exit code is that of the first failure. Nothing is ever written by completion: segments are in
@@ -33,9 +33,12 @@ from speech_service.cli.arguments import (
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.inputs import standard_input
 from speech_service.cli.sinks import FileSink, LineSink, QueueSink, files_in
+from speech_service.cli.streams import describe_lines
 from speech_service.cli.texts import STANDARD
 from speech_service.cli.ui import output
 from speech_service.cli.ui.progress import FileProgress, ProgressScreen
+
+JSON_LINES = output.JSON_LINES
 
 UNARY_LIMIT_BYTES = 4 * 1024 * 1024
 """Larger files are streamed: they are sent in pieces, show progress, and their transcript has no size limit."""
@@ -47,9 +50,7 @@ NO_WORDS = "WORD_TIMES_UNAVAILABLE"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
-        "--json: lines of type result (file, segment_id, channel, text, start_ms, end_ms, confidence, language, "
-        "end_cause, words), summary (file, model, text, audio_ms, speech_ms, latency_ms) and error (file, code, "
-        "reason, message, request_id, exit_code); times are whole milliseconds. "
+        f"{describe_lines(JSON_LINES)} Times are milliseconds. "
         "Progress is shown where stderr is a terminal."
     )
     parser.add_argument(
@@ -89,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Transcribe; returns the exit code of the first file that failed, or 0.
+    """Recognize; returns the exit code of the first file that failed, or 0.
 
     Raises:
         CommandError: subtitles of several files are asked for on stdout, or files would overwrite each other.
@@ -158,7 +159,7 @@ class _File:
         self._wordless: set[int] = set()  # those whose words may still come
 
     async def run(self, slots: asyncio.Semaphore, screen: ProgressScreen) -> int:
-        """Transcribe the file; returns its exit code."""
+        """Recognize the file; returns its exit code."""
         code = ExitCode.OK
         try:
             async with slots:

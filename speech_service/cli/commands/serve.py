@@ -14,7 +14,9 @@ _HIGHEST_FIRST_PORT = 65_533
 
 _EPILOG = (
     "Settings: defaults, then the file, then environment variables (SPEECH_SERVER__LISTEN=... sets "
-    "server.listen), then these arguments, then --set; later ones win."
+    "server.listen), then these arguments, then --set; later ones win. "
+    "Once calls are accepted, one line on stdout says so: serving grpc=PORT admin=PORT metrics=PORT models=NAME,... "
+    "workers=MODE; with --log-format json it is an object."
 )
 
 
@@ -82,7 +84,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _settings(given: argparse.Namespace) -> list[str]:
-    """The arguments as settings, with ``--port`` put where the configuration listens."""
+    """Give the arguments as settings, with ``--port`` put where the configuration listens."""
     named = overrides(given)
     if given.port is None:
         return named
@@ -110,7 +112,7 @@ def _port(text: str) -> int:
 
 
 def overrides(given: argparse.Namespace) -> list[str]:
-    """The arguments as settings; ``--set`` comes last, so it wins."""
+    """Give the arguments as settings; ``--set`` comes last, so it wins."""
     named = (
         ("server.listen", given.listen),
         ("worker.mode", given.workers),

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 from dataclasses import asdict
 
+import msgspec
 from rich.text import Text
 
 from speech_client.admin import AdminClient, ServerStatus
 from speech_service.cli.admin import add_admin, choose_admin
 from speech_service.cli.failure import ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Cell, Column, show
 
 _MIB = 1024 * 1024
@@ -21,6 +22,85 @@ COLUMNS = (
     Column("Memory", right=True),
     Column("More", wraps=True),
 )
+
+
+class WorkerJson(JsonLine):
+    """A worker process."""
+
+    worker_id: str
+    """Name of the worker."""
+    pid: int
+    """Its process id; 0 while it does not run."""
+    rss_bytes: int
+    """Its resident memory, in bytes; 0 while it does not run."""
+    device_memory_bytes: int
+    """Memory of the device that it holds, in bytes; 0 on a CPU."""
+    restarts: int
+    """How often it was started again."""
+
+
+class InstanceJson(JsonLine):
+    """A model in a worker."""
+
+    model: str
+    """Its configured name."""
+    kind: str
+    """`recognizer`, `synthesizer`, `aligner`, `translator` or `language_identifier`."""
+    state: str
+    """`unloaded`, `loading`, `ready`, `unloading` or `failed`."""
+    worker_id: str
+    """Worker that holds it; `inline` is the front end itself."""
+    device: str
+    """Where it computes, such as `cpu` or `cuda:0`; empty while it is not loaded."""
+    queued: int
+    """Pieces of work that wait for it."""
+    active: int
+    """Pieces of work that it computes."""
+    message: str
+    """What went wrong; empty unless the state is `failed`."""
+
+
+class CacheJson(JsonLine):
+    """A cache of the server."""
+
+    kind: str
+    """What it holds."""
+    entries: int
+    """How many things it holds."""
+    size_bytes: int
+    """How many bytes they take."""
+    capacity_bytes: int
+    """The most that they may take, in bytes; 0 where the cache is off."""
+    hits: int
+    """How often it had what was asked for, since the start."""
+    misses: int
+    """How often it had not, since the start."""
+
+
+class StatusJson(JsonLine):
+    """The server as it is now."""
+
+    version: str
+    """Version of the service."""
+    started: str
+    """When it was started (ISO 8601)."""
+    draining: bool
+    """Whether it drains: it takes no more calls."""
+    open_streams: int
+    """Streams that are open."""
+    open_requests: int
+    """Unary calls that are open."""
+    rss_bytes: int
+    """Resident memory of the front end alone, in bytes."""
+    workers: tuple[WorkerJson, ...]
+    """The workers."""
+    instances: tuple[InstanceJson, ...]
+    """The models in them."""
+    caches: tuple[CacheJson, ...]
+    """The caches."""
+
+
+JSON_LINES = (StatusJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +121,13 @@ def run(given: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def to_json(status: ServerStatus) -> dict[str, object]:
-    """The state as plain values; the keys are the names of ``speech_client.admin.ServerStatus``."""
-    return {**asdict(status), "started": status.started.isoformat()}
+def to_json(status: ServerStatus) -> StatusJson:
+    """Give the line of ``--json``."""
+    return msgspec.convert({**asdict(status), "started": status.started.isoformat()}, StatusJson)
 
 
 def rows(status: ServerStatus) -> list[list[Cell]]:
-    """The server, its workers, its models, its caches, a row each."""
+    """Give the server, its workers, its models, its caches, a row each."""
     calls = f"{status.open_streams} streams, {status.open_requests} calls open"
     state = Text("draining", "yellow") if status.draining else Text("serving", "green")
     since = f"{calls}; version {status.version}, since {status.started:%Y-%m-%d %H:%M:%S} UTC"

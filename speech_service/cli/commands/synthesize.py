@@ -43,7 +43,7 @@ FORMATS: dict[str, OutputEncoding] = {
     "mulaw": "mulaw",
     "alaw": "alaw",
 }
-"""What ``--format`` takes."""
+"""Values of ``--format``, and the encoding that each asks for."""
 
 _HEADERLESS = ("pcm", "f32", "mulaw", "alaw")
 _SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -111,7 +111,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def audio_format(given: argparse.Namespace) -> str:
-    """The form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
+    """Give the form that ``--format`` and the ending of ``-o`` agree on. Raises CommandError where they do not."""
     suffix = given.output.suffix.lower() if given.output else ""
     allowed = _SUFFIXES.get(suffix)
     if given.format is None:
@@ -161,7 +161,7 @@ async def _speak(given: argparse.Namespace, text: str, options: SynthesizeOption
 
 
 class _Output:
-    """Where the audio of one text goes, and what is said about it."""
+    """Writes and plays the audio of one text, and says what became of it."""
 
     def __init__(self, given: argparse.Namespace, player: Player | None) -> None:
         self._path: Path | None = given.output
@@ -190,7 +190,7 @@ class _Output:
         return True
 
     async def pieces(self, client: SpeechClient, text: str, options: SynthesizeOptions) -> None:
-        """Speak piece by piece."""
+        """Take the audio piece by piece as it is made."""
         first_ms: int | None = None
         end_ms, model = 0, ""
         with self._file() as file:
@@ -217,7 +217,7 @@ class _Output:
 
     @contextlib.contextmanager
     def _file(self) -> Generator[BinaryIO | None, None, None]:
-        """The file to write; None where there is none. A file is removed again when speaking fails."""
+        """Give the file to write; None where there is none. A file is removed again when speaking fails."""
         if self._path is None:
             yield None
         elif str(self._path) == STANDARD:

@@ -1,9 +1,4 @@
-"""``speech-service translate TEXT|--file FILE|--audio FILE --to CODE``: text, subtitle files and speech.
-
-JSON Lines of ``--json``, keys never renamed: ``translation`` (segment_id, source_language, language, text), with audio
-also ``source`` (segment_id, text, start_ms, end_ms); for subtitles ``subtitles`` (language, text); one ``summary``
-(model).
-"""
+"""``speech-service translate TEXT|--file FILE|--audio FILE --to CODE``: text, subtitle files and speech."""
 
 import argparse
 import asyncio
@@ -13,6 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from speech_client import (
     Latency,
@@ -34,7 +31,7 @@ from speech_client.options import SubtitleFormat
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, describe_lines, json_line
 from speech_service.cli.texts import note, read_argument, read_file, write_file
 from speech_service.cli.ui import subtitles
 from speech_service.cli.ui.progress import ProgressScreen
@@ -43,13 +40,56 @@ _SRT_BEGINS = re.compile(r"\s*\d+[ \t]*\r?\n\d+:\d\d:\d\d[,.]\d{3} --> ")
 _SUBTITLE_SUFFIXES: dict[str, SubtitleFormat] = {".srt": "srt", ".vtt": "vtt"}
 
 
+class SourceJson(JsonLine, tag_field="type", tag="source"):
+    """A segment of speech as it was recognized; with `--audio` only."""
+
+    segment_id: int
+    """Number of the segment, from 1."""
+    text: str
+    """What was said."""
+    start_ms: int
+    """Start, in milliseconds of the audio."""
+    end_ms: int
+    """End, in milliseconds of the audio."""
+
+
+class TranslationJson(JsonLine, tag_field="type", tag="translation"):
+    """A text, or a segment of speech, in the target language."""
+
+    segment_id: int
+    """Number of the text or segment."""
+    source_language: str
+    """BCP-47 code of the language that it is translated from."""
+    language: str
+    """BCP-47 code of the target language."""
+    text: str
+    """The translation."""
+
+
+class SubtitlesJson(JsonLine, tag_field="type", tag="subtitles"):
+    """A subtitle file in the target language; for subtitles only."""
+
+    language: str
+    """BCP-47 code of the target language."""
+    text: str
+    """The whole file."""
+
+
+class TranslationSummaryJson(JsonLine, tag_field="type", tag="summary"):
+    """The last line."""
+
+    model: str
+    """Model that served the call."""
+
+
+JSON_LINES = (SourceJson, TranslationJson, SubtitlesJson, TranslationSummaryJson)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.epilog = (
         "Subtitles keep their times and numbers; only their words are translated. They are known by --format, by the "
-        "ending .srt or .vtt, or by how they begin. --json: lines of type translation (segment_id, source_language, "
-        "language, text), with --audio also source (segment_id, text, start_ms, end_ms), for subtitles subtitles "
-        "(language, text), and summary (model)."
+        f"ending .srt or .vtt, or by how they begin. {describe_lines(JSON_LINES)}"
     )
     parser.add_argument(
         "text", nargs="?", metavar="TEXT", help="the text; @FILE reads a file, - stdin"
@@ -87,10 +127,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Translated:
-    """What to write."""
+    """What the server answered, in the forms that can be written."""
 
     text: str
-    lines: list[dict[str, object]]
+    lines: list[JsonLine]
     model: str
     warnings: tuple[ServiceWarning, ...]
 
@@ -113,13 +153,14 @@ def run(given: argparse.Namespace) -> int:
     answer = asyncio.run(_translate(given))
     for warning in answer.warnings:
         note(f"warning: {warning.message}")
-    lines = [*answer.lines, {"type": "summary", "model": answer.model}]
+    lines = [*answer.lines, TranslationSummaryJson(model=answer.model)]
     if given.json and given.output is None:
         for line in lines:
             print(json_line(line))
         return ExitCode.OK
-    encoded = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    write_file(given.output or Path("-"), encoded if given.json else answer.text)
+    encoded = (json.dumps(msgspec.to_builtins(line), ensure_ascii=False) for line in lines)
+    text = "".join(f"{line}\n" for line in encoded) if given.json else answer.text
+    write_file(given.output or Path("-"), text)
     return ExitCode.OK
 
 
@@ -143,14 +184,14 @@ async def _translate(given: argparse.Namespace) -> _Translated:
 
 
 def _speech_form(given: argparse.Namespace) -> SubtitleFormat | None:
-    """What ``--audio`` becomes: subtitles where they are asked for, or where the output is called so."""
+    """Give what ``--audio`` becomes: subtitles where they are asked for, or where the output is called so."""
     if given.srt or given.vtt:
         return "srt" if given.srt else "vtt"
     return None if given.json else _ending(given.output)
 
 
 def _text_form(given: argparse.Namespace, text: str) -> SubtitleFormat | None:
-    """What is to be translated, and therefore what it becomes."""
+    """Give what is to be translated, and therefore what it becomes."""
     if given.format:
         return None if given.format == "text" else given.format
     if ending := _ending(given.file):
@@ -258,42 +299,37 @@ def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _Tr
     if form is not None:
         translated = {each.segment_id: each.text for each in reply.translations}
         text = subtitles.of_translation(reply.source, translated, form)
-    lines: list[dict[str, object]] = [
-        {
-            "type": "source",
-            "segment_id": result.segment_id,
-            "text": result.text,
-            "start_ms": result.start_ms,
-            "end_ms": result.end_ms,
-        }
+    lines: list[JsonLine] = [
+        SourceJson(
+            segment_id=result.segment_id,
+            text=result.text,
+            start_ms=result.start_ms,
+            end_ms=result.end_ms,
+        )
         for result in reply.source
     ]
     lines += _translations(reply.translations)
     return _Translated(text, lines, reply.model, reply.warnings)
 
 
-def _translations(translations: Iterable[Translation]) -> list[dict[str, object]]:
+def _translations(translations: Iterable[Translation]) -> list[JsonLine]:
     return [
-        {
-            "type": "translation",
-            "segment_id": each.segment_id,
-            "source_language": each.source_language,
-            "language": each.language,
-            "text": each.text,
-        }
+        TranslationJson(
+            segment_id=each.segment_id,
+            source_language=each.source_language,
+            language=each.language,
+            text=each.text,
+        )
         for each in translations
     ]
 
 
-def _files(subtitles: dict[str, str]) -> Iterable[dict[str, object]]:
-    return (
-        {"type": "subtitles", "language": language, "text": text}
-        for language, text in subtitles.items()
-    )
+def _files(subtitles: dict[str, str]) -> Iterable[JsonLine]:
+    return (SubtitlesJson(language=language, text=text) for language, text in subtitles.items())
 
 
 def _file_of(subtitles: dict[str, str], to: str) -> str:
-    """The target's file; the server may write its code in another form, and the source's comes first."""
+    """Give the target's file; the server may write its code in another form, and the source's comes first."""
     return subtitles.get(to) or list(subtitles.values())[-1]
 
 

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 from dataclasses import fields
 
+import msgspec
 from rich.text import Text
 
 from speech_client import Voice
 from speech_service.cli.arguments import add_connection, connect
 from speech_service.cli.failure import ExitCode
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Cell, Column, show
 
 COLUMNS = (Column("Id"), Column("Kind"), Column("Gender"), Column("Languages", wraps=True))
@@ -20,6 +21,36 @@ LONG_COLUMNS = (
     Column("Models", wraps=True),
     Column("Licence", wraps=True),
 )
+
+
+class VoiceJson(JsonLine):
+    """A voice."""
+
+    id: str
+    """Id to use as `--voice`."""
+    name: str
+    """Name for people."""
+    kind: str
+    """`built_in`, `cloned` or `designed`."""
+    languages: tuple[str, ...]
+    """BCP-47 codes that it speaks."""
+    gender: str
+    """How it is likely to be heard: `female`, `male`, `neutral`, or empty where that is not known."""
+    sample_rate_hz: int
+    """Its own rate; 0 where it has none."""
+    licence: str
+    """SPDX identifier, or name of its licence; empty for a voice that a client made."""
+    models: tuple[str, ...]
+    """Names of the models that speak it."""
+    aliases: tuple[str, ...]
+    """Other ids that mean this voice."""
+    description: str
+    """A sentence for people."""
+    created: str | None
+    """When it was made (ISO 8601); null for a built-in voice."""
+
+
+JSON_LINES = (VoiceJson,)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,15 +78,15 @@ def run(given: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-def to_json(voice: Voice) -> dict[str, object]:
-    """A voice as plain values; the keys are the names of ``speech_client.Voice``."""
+def to_json(voice: Voice) -> VoiceJson:
+    """Give the line of ``--json``."""
     values = {each.name: getattr(voice, each.name) for each in fields(voice) if each.name != "raw"}
     values["created"] = voice.created.isoformat() if voice.created else None
-    return values
+    return msgspec.convert(values, VoiceJson)
 
 
 def row(voice: Voice) -> list[Cell]:
-    """A voice's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
+    """Give a voice's cells: those of ``COLUMNS``, then those of ``LONG_COLUMNS``."""
     return [
         Text(voice.id, "bold"),
         voice.kind.replace("_", "-"),

@@ -7,7 +7,7 @@ _LEAST_WIDTH = 20
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """A console that shows text as it is: nothing in it is markup, nothing is coloured for being a number."""
+    """Give a console that shows text as it is: nothing in it is markup, nothing is coloured for being a number."""
     console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if console.width < _LEAST_WIDTH:
         console.width = _LEAST_WIDTH

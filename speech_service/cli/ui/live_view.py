@@ -93,7 +93,7 @@ class LiveView:
                 self.final_delays_ms.append(max(0, clock_ms - self._speech_end_ms))
 
     def open_part(self) -> RenderableType:
-        """What still changes: open partials and the status line."""
+        """Give what still changes: open partials and the status line."""
         return Group(*(line(partial) for partial in self.partials.values()), self.status())
 
     def status(self) -> RenderableType:
@@ -112,17 +112,17 @@ class LiveView:
         return grid
 
     def picture(self) -> RenderableType:
-        """The whole screen, for ``--record-svg``."""
+        """Give the whole screen, for ``--record-svg``."""
         texts = [line(final) for final in self.finals[-_PICTURE_LINES:]]
         texts += [line(partial) for partial in self.partials.values()]
         return Padding(Group(*texts, Text(), self.status()), (1, 2))
 
     def title(self) -> str:
-        """What the picture is called."""
+        """Name the picture."""
         return f"speech-service listen {self.source} · {self.model}"
 
     def summary(self) -> str:
-        """One line about the session; empty before its end."""
+        """Give one line about the session; empty before its end."""
         if self.ended is None:
             return ""
         usage, latency = self.ended.usage, self.ended.latency
@@ -137,7 +137,7 @@ class LiveView:
 
 
 def line(result: RecognitionResult) -> RenderableType:
-    """A result with its time; what may still change is dim and italic."""
+    """Write a result with its time; what may still change is dim and italic."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -150,7 +150,7 @@ def line(result: RecognitionResult) -> RenderableType:
 
 
 def clock(milliseconds: int) -> str:
-    """``mm:ss.s``."""
+    """Write a time as ``mm:ss.s``."""
     tenths = milliseconds // 100
     return f"{tenths // 600:02}:{tenths // 10 % 60:02}.{tenths % 10}"
 

@@ -1,56 +1,139 @@
-"""What ``recognize`` writes: text for people, subtitles, or JSON Lines with stable keys for programs.
-
-JSON Lines: one object per line, in order of time. ``type`` tells which; keys are never renamed, new ones may be added.
-docs/cli.md tells users the same.
-
-``result``   file, segment_id, channel, text, start_ms, end_ms, confidence (number or null), language (code or null),
-             end_cause ("endpoint", "finalize", "max_segment", "end_of_stream" or null),
-             words (list of {text, start_ms, end_ms, confidence})
-``summary``  file, model, text (all results joined by a space), audio_ms, speech_ms,
-             latency_ms {queue, first_result, p50_lag, p95_lag, encode, decode, total} (numbers or null)
-``error``    file, code (gRPC name, or null when nothing was sent), reason, message, request_id, exit_code
-"""
+"""What ``recognize`` writes: text for people, subtitles, or JSON Lines with stable keys for programs."""
 
 import argparse
 from typing import Protocol
 
-from speech_client import Latency, RecognitionResult, SpeechApiError, Usage
+from speech_client import EndCause, Latency, RecognitionResult, SpeechApiError, Usage
 from speech_client.options import SubtitleFormat
 from speech_service.cli.failure import CommandError
-from speech_service.cli.streams import json_line
+from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui import subtitles
+
+
+class WordJson(JsonLine):
+    """A word of a result."""
+
+    text: str
+    """The word as it stands in the text, with its punctuation."""
+    start_ms: int
+    """Start, in milliseconds of the audio."""
+    end_ms: int
+    """End, in milliseconds of the audio."""
+    confidence: float | None
+    """Confidence, 0 to 1; null where the model gives none."""
+
+
+class ResultJson(JsonLine, tag_field="type", tag="result"):
+    """A segment that is final, in order of time."""
+
+    file: str
+    """The file as it was named."""
+    segment_id: int
+    """Number of the segment, from 1."""
+    channel: int
+    """Channel, counted from 0; 0 where channels are mixed."""
+    text: str
+    """What was said."""
+    start_ms: int
+    """Start, in milliseconds of the audio."""
+    end_ms: int
+    """End, in milliseconds of the audio."""
+    confidence: float | None
+    """Confidence, 0 to 1; null where the model gives none."""
+    language: str | None
+    """BCP-47 code of the likeliest language; null where the model names none."""
+    end_cause: EndCause | None
+    """Why the segment ended; null where the server does not say."""
+    words: list[WordJson]
+    """The words with their times; empty without `--words`."""
+
+
+class LatencyJson(JsonLine):
+    """How long things took, in milliseconds; null where the server does not say."""
+
+    queue: float | None
+    """How long work waited for the device while none was computed."""
+    first_result: float | None
+    """Time from the first audio to the first result."""
+    p50_lag: float | None
+    """Half of the final results came no later than this after the end of their audio."""
+    p95_lag: float | None
+    """95 % of the final results came no later than this after the end of their audio."""
+    encode: float | None
+    """Device time of encoding, summed."""
+    decode: float | None
+    """Device time of decoding, summed."""
+    total: float | None
+    """Time of the whole call."""
+
+
+class FileSummaryJson(JsonLine, tag_field="type", tag="summary"):
+    """The end of a file that went well."""
+
+    file: str
+    """The file as it was named."""
+    model: str
+    """Model that served the call."""
+    text: str
+    """All results, joined by spaces."""
+    audio_ms: int
+    """Length of the audio, in milliseconds."""
+    speech_ms: int
+    """How much of it was speech, in milliseconds."""
+    latency_ms: LatencyJson
+    """How long things took."""
+
+
+class FileErrorJson(JsonLine, tag_field="type", tag="error"):
+    """The end of a file that failed; the lines before it stay true."""
+
+    file: str
+    """The file as it was named."""
+    code: str | None
+    """Name of the gRPC code; null where nothing was sent."""
+    reason: str
+    """Reason of the error; empty where there is none."""
+    message: str
+    """What went wrong, for people."""
+    request_id: str
+    """Id of the call in the server's log; empty where nothing was sent."""
+    exit_code: int
+    """Exit code of the command, were this the only file."""
+
+
+JSON_LINES = (ResultJson, FileSummaryJson, FileErrorJson)
 
 
 class Writer(Protocol):
     """Turns what comes back for one file into lines; "" where its format shows nothing."""
 
     def result(self, result: RecognitionResult) -> str:
-        """A FINAL."""
+        """Write a FINAL."""
         ...
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """The end of a file that went well."""
+        """Write the end of a file that went well."""
         ...
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """The end of a file that did not; what was said before it is kept."""
+        """Write the end of a file that failed; what was written before it stays."""
         ...
 
 
 def subtitle_format(given: argparse.Namespace) -> SubtitleFormat | None:
-    """Which subtitles are asked for."""
+    """Say which subtitles are asked for."""
     return "srt" if given.srt else "vtt" if given.vtt else None
 
 
 def suffix(given: argparse.Namespace) -> str:
-    """The ending of a file that holds what ``writer`` gives."""
+    """Give the ending of a file that holds what ``writer`` gives."""
     if given.json:
         return ".jsonl"
     return f".{subtitle_format(given) or ('tsv' if given.words else 'txt')}"
 
 
 def writer(given: argparse.Namespace, file: str, prefix: bool) -> Writer:
-    """The writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
+    """Give the writer for one file; ``prefix`` puts the file's name before each line of text, as grep does."""
     if given.json:
         return JsonWriter(file)
     if form := subtitle_format(given):
@@ -66,15 +149,13 @@ class TextWriter:
         self._prefix = prefix
 
     def result(self, result: RecognitionResult) -> str:
-        """The segment's text."""
+        """Write the text of the segment."""
         return f"{self._prefix}{result.text}" if result.text else ""
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """Nothing."""
         return ""
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """Nothing."""
         return ""
 
 
@@ -82,7 +163,7 @@ class WordWriter(TextWriter):
     """One line for each word: start and end in seconds and the word, by tabs; a segment without words is one line."""
 
     def result(self, result: RecognitionResult) -> str:
-        """The segment's words."""
+        """Write the words of the segment."""
         if not result.text:
             return ""
         parts = result.words or (result,)
@@ -101,82 +182,85 @@ class SubtitleWriter:
         self._results: list[RecognitionResult] = []
 
     def result(self, result: RecognitionResult) -> str:
-        """Nothing yet."""
+        """Keep the segment until the file ends."""
         if result.text:
             self._results.append(result)
         return ""
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """The file."""
+        """Write the subtitles of the whole file."""
         return subtitles.of_results(self._results, self._form, self._accurate).rstrip("\n")
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """The file of what was understood before the failure."""
+        """Write the subtitles of what was understood before the failure."""
         return self.summary("", Usage(), Latency()) if self._results else ""
 
 
 class JsonWriter:
-    """JSON Lines; see the top of this file."""
+    """Gives the lines of ``JSON_LINES``."""
 
     def __init__(self, file: str) -> None:
         self._file = file
         self._texts: list[str] = []
 
     def result(self, result: RecognitionResult) -> str:
-        """A ``result`` line."""
+        """Write a ``result`` line."""
         if result.text:
             self._texts.append(result.text)
-        return self._line(
-            "result",
-            segment_id=result.segment_id,
-            channel=result.channel,
-            text=result.text,
-            start_ms=result.start_ms,
-            end_ms=result.end_ms,
-            confidence=result.confidence,
-            language=result.languages[0].code if result.languages else None,
-            end_cause=result.end_cause.value if result.end_cause else None,
-            words=[
-                {
-                    "text": word.text,
-                    "start_ms": word.start_ms,
-                    "end_ms": word.end_ms,
-                    "confidence": word.confidence,
-                }
-                for word in result.words
-            ],
+        return json_line(
+            ResultJson(
+                file=self._file,
+                segment_id=result.segment_id,
+                channel=result.channel,
+                text=result.text,
+                start_ms=result.start_ms,
+                end_ms=result.end_ms,
+                confidence=result.confidence,
+                language=result.languages[0].code if result.languages else None,
+                end_cause=result.end_cause,
+                words=[
+                    WordJson(
+                        text=word.text,
+                        start_ms=word.start_ms,
+                        end_ms=word.end_ms,
+                        confidence=word.confidence,
+                    )
+                    for word in result.words
+                ],
+            )
         )
 
     def summary(self, model: str, usage: Usage, latency: Latency) -> str:
-        """A ``summary`` line."""
-        return self._line(
-            "summary",
-            model=model,
-            text=" ".join(self._texts),
-            audio_ms=usage.audio_in_ms,
-            speech_ms=usage.speech_ms,
-            latency_ms={
-                "queue": latency.queue_ms,
-                "first_result": latency.first_result_ms,
-                "p50_lag": latency.p50_lag_ms,
-                "p95_lag": latency.p95_lag_ms,
-                "encode": latency.encode_ms,
-                "decode": latency.decode_ms,
-                "total": latency.total_ms,
-            },
+        """Write a ``summary`` line."""
+        return json_line(
+            FileSummaryJson(
+                file=self._file,
+                model=model,
+                text=" ".join(self._texts),
+                audio_ms=usage.audio_in_ms,
+                speech_ms=usage.speech_ms,
+                latency_ms=LatencyJson(
+                    queue=latency.queue_ms,
+                    first_result=latency.first_result_ms,
+                    p50_lag=latency.p50_lag_ms,
+                    p95_lag=latency.p95_lag_ms,
+                    encode=latency.encode_ms,
+                    decode=latency.decode_ms,
+                    total=latency.total_ms,
+                ),
+            )
         )
 
     def failure(self, error: Exception, failure: CommandError) -> str:
-        """An ``error`` line."""
+        """Write an ``error`` line."""
         api = error if isinstance(error, SpeechApiError) else None
-        return self._line(
-            "error",
-            code=api.code.name if api else None,
-            reason=api.reason if api else "",
-            message=api.message if api else str(failure),
-            request_id=api.request_id if api else "",
-            exit_code=int(failure.code),
+        return json_line(
+            FileErrorJson(
+                file=self._file,
+                code=api.code.name if api else None,
+                reason=api.reason if api else "",
+                message=api.message if api else str(failure),
+                request_id=api.request_id if api else "",
+                exit_code=int(failure.code),
+            )
         )
-
-    def _line(self, kind: str, **values: object) -> str:
-        return json_line({"type": kind, "file": self._file, **values})

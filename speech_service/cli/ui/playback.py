@@ -43,7 +43,7 @@ class Player(Protocol):
 
 @asynccontextmanager
 async def open_player() -> AsyncGenerator[Player, None]:
-    """A player; leaving waits until everything was played, or stops at once after an error.
+    """Give a player; leaving waits until everything was played, or stops at once after an error.
 
     Raises:
         CommandError: neither the ``mic`` extra nor a player is installed.

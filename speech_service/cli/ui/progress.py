@@ -24,7 +24,7 @@ from speech_service.cli.ui.console import terminal
 
 _WAV_HEADER_BYTES = 64 * 1024
 _UNKNOWN_LENGTH_BYTES = 0xFFFF_0000
-"""From here on a WAV header means that its writer did not know the length."""
+"""A WAV header that says so many bytes or more means that its writer did not know the length."""
 _BAR_WIDTH = 64
 """Columns of a terminal from which on there is room for a bar."""
 _BAR_COLUMNS = 8
@@ -78,21 +78,21 @@ class ProgressScreen:
         self._progress.stop()
 
     def print(self, line: str) -> None:
-        """A line of output on stdout; where both are one terminal, the bars step aside for it."""
+        """Print a line of output on stdout; where both are one terminal, the bars step aside for it."""
         if self._live and sys.stdout.isatty():
             self._console.print(Text(line), soft_wrap=True)
         else:
             print(line, flush=True)
 
     def error(self, line: str) -> None:
-        """A line on stderr."""
+        """Print a line on stderr."""
         self._console.print(Text(line), soft_wrap=True)
 
     @contextmanager
     def file(
         self, name: str, number: int = 0, audio: RawAudio | None = None
     ) -> "Generator[FileProgress, None, None]":
-        """A bar for one file, gone when the file is done.
+        """Show a bar for one file, gone when the file is done.
 
         Args:
             name: the file.
@@ -112,7 +112,7 @@ class ProgressScreen:
             self._finish(number, shown)
 
     def _moved(self, number: int, fraction: float) -> None:
-        """A file has come this far."""
+        """Take note of how far a file has come."""
         if self._all is not None:
             self._shares[number] = self._weights[number] * fraction
             self._progress.update(self._all, completed=sum(self._shares.values()))
@@ -226,7 +226,7 @@ def status(
 
 
 def clock(seconds: float) -> str:
-    """``m:ss`` or ``h:mm:ss``."""
+    """Write a time as ``m:ss`` or ``h:mm:ss``."""
     whole = round(seconds)
     hours, minutes = divmod(whole // 60, 60)
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

@@ -20,7 +20,7 @@ _WRITERS = {"srt": write_srt, "vtt": write_vtt}
 
 
 def of_results(results: Sequence[RecognitionResult], form: SubtitleFormat, accurate: bool) -> str:
-    """The file of a transcript: by words where ``accurate`` and they are known, else by segments."""
+    """Give the file of a transcript: by words where ``accurate`` and they are known, else by segments."""
     return _WRITERS[form](_cues(results, accurate))
 
 
@@ -31,7 +31,7 @@ def of_alignment(
     form: SubtitleFormat,
     duration_ms: int,
 ) -> str:
-    """The file of an aligned text."""
+    """Give the file of an aligned text."""
     placed = [
         alignment.AlignedUnit(
             unit.text,
@@ -60,7 +60,7 @@ def of_alignment(
 def of_translation(
     source: Sequence[RecognitionResult], translated: Mapping[int, str], form: SubtitleFormat
 ) -> str:
-    """The file of a translation, with the cues of its source.
+    """Give the file of a translation, with the cues of its source.
 
     Args:
         source: what was said.

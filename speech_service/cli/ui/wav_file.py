@@ -31,7 +31,7 @@ def complete_header(file: BinaryIO | None) -> None:
 
 
 def read_samples(path: Path) -> tuple[npt.NDArray[np.float32], int]:
-    """The samples of a WAV file with 16-bit or float samples, channels mixed, -1 to 1; and their rate.
+    """Give the samples of a WAV file with 16-bit or float samples, channels mixed, -1 to 1; and their rate.
 
     Raises:
         CommandError: the file cannot be read, or is something else.

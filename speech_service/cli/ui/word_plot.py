@@ -22,7 +22,7 @@ _WAVE, _WORD, _DOUBT = "#4c78a8", "#f2cf5b", "#e45756"
 
 
 def check() -> Any:
-    """The plotting module.
+    """Give the plotting module.
 
     Raises:
         CommandError: matplotlib is not installed.

@@ -36,12 +36,13 @@ class FakeAlignerOptions(Settings, frozen=True):
     step_ms: Amount = 0.0
     """How long one step takes (it sleeps)."""
     steps: Count = 1
-    """Steps that one item takes."""
+    """Steps that one piece of work takes."""
     fail_every: Count = 0
-    """Every n-th item fails; 0: none does."""
+    """Every n-th piece of work fails; 0: none does."""
     unknown_word: str = ""
     """A word without a pronunciation; empty: all have one."""
     languages: tuple[str, ...] = ("en",)
+    """BCP-47 codes that it claims to align."""
 
 
 def describe(options: FakeAlignerOptions) -> ModelCapabilities:

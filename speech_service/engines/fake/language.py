@@ -17,6 +17,7 @@ class FakeLanguageOptions(Settings, frozen=True):
     latin: str = "en"
     """What text in a script that does not tell is taken for."""
     probability: Amount = 0.9
+    """Probability, 0 to 1, that it gives with its guess."""
 
 
 def describe(options: FakeLanguageOptions) -> ModelCapabilities:

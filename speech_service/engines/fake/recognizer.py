@@ -39,12 +39,15 @@ class FakeRecognizerOptions(Settings, frozen=True):
     step_ms: Amount = 0.0
     """How long one step takes (it sleeps)."""
     steps: Count = 1
-    """Steps that one item takes."""
+    """Steps that one piece of work takes."""
     fail_every: Count = 0
-    """Every n-th admitted item fails; 0: none does."""
+    """Every n-th piece of work fails; 0: none does."""
     max_batch: Count = 8
+    """Pieces of work that are computed together."""
     max_segment_ms: Count = 20_000
+    """Milliseconds after which a segment is cut, unless `recognition.max_segment_ms` or the request says less."""
     languages: tuple[str, ...] = ("en",)
+    """BCP-47 codes that it claims to recognize."""
     max_context_tokens: int = 0
     """Words of the longest context; 0: it takes none."""
 

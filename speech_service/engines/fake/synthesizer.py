@@ -54,9 +54,13 @@ class FakeSynthesizerOptions(Settings, frozen=True):
     cut_seeds: tuple[Count, ...] = ()
     """Only with these seeds; empty: with any."""
     sample_rate_hz: Count = 24_000
+    """Rate of its audio."""
     voices: tuple[str, ...] = ("hum",)
+    """Voices that it offers, the default one first."""
     languages: tuple[str, ...] = ("en",)
+    """BCP-47 codes that it claims to speak."""
     max_batch: Count = 8
+    """Pieces of work that are computed together."""
 
 
 def describe(options: FakeSynthesizerOptions) -> ModelCapabilities:

@@ -44,12 +44,13 @@ class FakeTranslatorOptions(Settings, frozen=True):
     step_ms: Amount = 0.0
     """How long one step takes (it sleeps). One text takes one step."""
     fail_every: Count = 0
-    """Every n-th admitted item fails as a whole; 0: none does."""
+    """Every n-th piece of work fails as a whole; 0: none does."""
     fail_word: str = ""
     """A text that has it cannot be translated; empty: all can."""
     rubbish_every: Count = 0
     """Every n-th text is answered with what no translation is: nothing, another text, or the structure of a file."""
     max_batch: Count = 8
+    """Pieces of work that are computed together."""
 
 
 def describe(options: FakeTranslatorOptions) -> ModelCapabilities:

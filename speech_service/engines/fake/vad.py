@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from speech_service.config.tree import Amount, Settings
+from speech_service.config.tree import Level, Settings
 from speech_service.domain.audio import Samples
 from speech_service.protocols import Vad, VadStream
 
@@ -10,7 +10,7 @@ from speech_service.protocols import Vad, VadStream
 class FakeVadOptions(Settings, frozen=True):
     """Options of ``fake``."""
 
-    threshold_dbfs: Amount = -40.0
+    threshold_dbfs: Level = -40.0
     """A frame at least this loud (RMS relative to full scale) is speech."""
 
 

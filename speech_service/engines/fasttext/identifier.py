@@ -39,6 +39,7 @@ class FasttextOptions(Settings, frozen=True):
     """Options of ``language/fasttext``."""
 
     max_guesses: Count = 3
+    """Languages that are named for a text, the likeliest first."""
     min_probability: Amount = 0.05
     """Guesses below it are left out."""
     short_text_letters: Count = 8

@@ -85,7 +85,7 @@ class MarianOptions(Settings, frozen=True):
     step_ms: Amount = 30.0
     """A device step ends with the first piece after this time."""
     max_batch: Count = 8
-    """Items worked on in turns, so that a short text does not wait for a book."""
+    """Pieces of work that take turns, so that a short text does not wait for a book."""
     models_dir: str = ""
     """Folder with the two model folders; empty: the installed package."""
 

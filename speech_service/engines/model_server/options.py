@@ -21,11 +21,11 @@ class ServerOptions(Settings, frozen=True):
     timeout_s: Amount = 60.0
     """One request, from connecting to the last byte."""
     deadline_s: Amount = 180.0
-    """All requests of one item, retries and waiting included."""
+    """All requests of one piece of work, retries and waiting included."""
     max_retries: Count = 3
     """How often a request is repeated after a failure of the server."""
     max_batch: Count = 16
-    """Items worked on at once."""
+    """Pieces of work under way at once."""
 
 
 def check_server(options: ServerOptions, positive: Sequence[str] = ()) -> None:

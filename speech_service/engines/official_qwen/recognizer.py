@@ -44,6 +44,7 @@ class OfficialAsrOptions(Settings, frozen=True):
     device: str = "cpu"
     """Where it runs, as torch names it: ``cpu``, ``cuda:0``."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of weights and computation."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Only ``flash_attention_2`` attends in windows, as the model was trained."""
     max_new_tokens: Count = 512
@@ -51,8 +52,9 @@ class OfficialAsrOptions(Settings, frozen=True):
     context: str = ""
     """Background and hotwords of requests that bring none."""
     max_batch: Count = 8
-    """Clips decoded together."""
+    """Segments decoded together."""
     max_segment_ms: Count = 30_000
+    """Milliseconds after which a segment is cut, unless `recognition.max_segment_ms` or the request says less."""
 
 
 def describe(options: OfficialAsrOptions) -> ModelCapabilities:

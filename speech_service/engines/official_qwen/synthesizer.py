@@ -44,7 +44,9 @@ class OfficialTtsOptions(Settings, frozen=True):
     device: str = "cpu"
     """Where it runs, as torch names it: ``cpu``, ``cuda:0``."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of weights and computation."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How attention is computed; `flash_attention_2` needs a GPU and its package."""
     sampling: bool = True
     """False: the likeliest code each time."""
     max_new_tokens: Count = 2048

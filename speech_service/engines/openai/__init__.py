@@ -8,7 +8,7 @@ The server's address and key come from the configuration alone: no proxy, key or
 
 from typing import TYPE_CHECKING, Literal
 
-from speech_service.config.tree import Amount, Count
+from speech_service.config.tree import Count, Level
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.engines.model_server.options import ServerOptions, check_server, read_key
 from speech_service.engines.shared import SharedModels
@@ -22,7 +22,7 @@ class OpenAiOptions(ServerOptions, frozen=True):
 
     streaming: bool = False
     """Takes answers as they are written; one that runs away is then stopped early."""
-    temperature: Amount = 0.0
+    temperature: Level = 0.0
     """Negative: none is sent, for models that take none."""
     limit_field: Literal["max_tokens", "max_completion_tokens", ""] = "max_tokens"
     """What the server calls the limit of an answer; empty: none is sent."""
@@ -37,7 +37,7 @@ class OpenAiOptions(ServerOptions, frozen=True):
     max_requests: Count = 4
     """Requests under way at once."""
     max_useless_answers: Count = 16
-    """Answers in a row without a usable text after which an item is given up."""
+    """Answers in a row without a usable text after which the work is given up."""
 
 
 def describe(options: OpenAiOptions) -> ModelCapabilities:

@@ -7,7 +7,7 @@ package. Words that are not in the dictionary are read by the spelling-to-sound 
 from collections.abc import Iterator
 from pathlib import Path
 
-from speech_service.config.tree import Amount, Count, Settings
+from speech_service.config.tree import Amount, Count, Level, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
 from speech_service.engines.model_files import ModelFileError, package_folder, verified
@@ -45,9 +45,9 @@ class PocketsphinxOptions(Settings, frozen=True):
     """Words that end this close to the end of a window are left to the next one: they may be cut."""
     filler_penalty: Amount = 20.0
     """Price of one phone that is in no word. Measured: lower loses right words, higher keeps wrong ones."""
-    min_score: Amount = -30.0
+    min_score: Level = -30.0
     """Words whose neighbourhood scores worse against free phones are not believed."""
-    min_word_score: Amount = -75.0
+    min_word_score: Level = -75.0
     """A word alone that scores worse is not believed."""
     min_support: Amount = 0.6
     """Share of the letters before or after a word that must be placed for it to be believed."""

@@ -28,20 +28,20 @@ class CodecHost:
         return self._link.pid if self._link is not None and self._link.alive else None
 
     def acquire(self) -> int:
-        """A job begins: the process stays. Returns the id of the job; ``release`` once for each."""
+        """Begin a job, for which the process stays. Returns the id of the job; ``release`` once for each."""
         self._stay()
         self._jobs += 1
         return next(self._job_ids)
 
     def release(self) -> None:
-        """A job is over."""
+        """Take note that a job is over."""
         self._jobs -= 1
         if not self._jobs and self._link is not None and self._idle is None:
             self._idle = asyncio.get_running_loop().create_task(self._stop_when_idle())
             self._idle.add_done_callback(log_failure)
 
     async def link(self) -> ZygoteLink:
-        """The running process; a fresh one where the last was lost.
+        """Give the running process; a fresh one where the last was lost.
 
         Raises:
             UnavailableError: it cannot be started.

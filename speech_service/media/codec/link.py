@@ -31,7 +31,7 @@ class ZygoteLink:
 
     @property
     def pid(self) -> int:
-        """Process id of the zygote."""
+        """Give the process id of the zygote."""
         return self._process.pid
 
     @classmethod

@@ -95,7 +95,7 @@ _PARTS: dict[Kind, Callable[[], ContainerParts]] = {
     Kind.W64: w64_chunks,
 }
 _MAX_BAD_OPUS_PACKETS = 50
-"""At the start, in a row: then it is no Opus."""
+"""Bad packets in a row at the start that show that the audio is no Opus."""
 
 
 def warm_up() -> None:
@@ -252,7 +252,7 @@ def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Orde
 
 
 def _readable(kind: Kind, reader: PipeReader, order: Order) -> Readable:
-    """The file as FFmpeg gets it: whole where it must be, else as it comes."""
+    """Give the file as FFmpeg gets it: whole where it must be, else as it comes."""
     if kind is Kind.CAF:
         return open_caf(reader, order.buffered_bytes)
     if kind is not Kind.M4A:
@@ -272,7 +272,7 @@ def _gaps(kind: Kind, reader: PipeReader, stream: AudioStream) -> Gaps:
 
 
 def _behind_tags(reader: PipeReader) -> Kind:
-    """What is behind ID3 tags: mostly MP3, but others bear them too."""
+    """Give what is behind ID3 tags: mostly MP3, but others bear them too."""
     head = skip_id3(reader)
     if head.startswith(b"fLaC"):
         return Kind.FLAC

@@ -117,7 +117,7 @@ class ContainerDecoder:
         self._feeding = asyncio.Lock()
         self._sent_bytes = 0
         self._read_bytes = 0
-        """Of those, what the child had read when it last waited for more."""
+        """How many of ``_sent_bytes`` the child had read when it last waited for more."""
         self._drained = asyncio.Event()
         self._drained.set()
 
@@ -147,7 +147,7 @@ class ContainerDecoder:
             await self._send(data)
 
     async def end_input(self) -> None:
-        """Nothing follows. ``blocks()`` ends once everything is decoded.
+        """Say that nothing follows; ``blocks()`` ends once everything is decoded.
 
         Raises:
             InvalidAudioError: nothing was fed, or too little to tell what it is.
@@ -164,13 +164,13 @@ class ContainerDecoder:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def take_losses(self) -> Sequence[AudioLoss]:
-        """Parts that could not be decoded and that were not taken before; what of them the limit leaves."""
+        """Give parts that could not be decoded and that were not taken before; what of them the limit leaves."""
         losses, self._losses = self._losses, []
         return losses
 
     @property
     def unreadable(self) -> bool:
-        """The decoder broke on the audio: whatever is fed behind that place is not heard."""
+        """Whether the decoder broke on the audio: whatever is fed behind that place is not heard."""
         return self._unreadable
 
     async def drained(self) -> None:
@@ -180,7 +180,7 @@ class ContainerDecoder:
         await self._drained.wait()
 
     async def blocks(self) -> AsyncIterator[AudioBlock]:
-        """The decoded audio, as it becomes ready. One reader at a time.
+        """Give the decoded audio, as it becomes ready. One reader at a time.
 
         Raises:
             InvalidAudioError: nothing of the audio can be decoded, or it is not of an accepted codec, rate or
@@ -328,7 +328,7 @@ class ContainerDecoder:
         return self._block(b"".join(payloads))
 
     def _give_up(self, error: SpeechError) -> None:
-        """The child decodes no more. Of audio that it could not read to its end, the rest is missing."""
+        """Take note that the child decodes no more. Of audio that it could not read to its end, the rest is missing."""
         decoded_ms = self._decoded_ms()
         if self._strict or not decoded_ms or not isinstance(error, InvalidAudioError):
             self._failure = error
@@ -368,7 +368,7 @@ class ContainerDecoder:
         return [AudioBlock(self._check.sample_rate_hz, samples)]
 
     async def _exit_status(self) -> ChildExit | None:
-        """How the child ended; None: not known, because the zygote is gone or does not answer."""
+        """Say how the child ended; None: not known, because the zygote is gone or does not answer."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._exited), _EXIT_WAIT_S)
         except TimeoutError:

@@ -32,7 +32,7 @@ class LastingDecoder:
         self._given_frames = 0
         self._losses: list[AudioLoss] = []
         self._whole = asyncio.Event()
-        """Not set while a second decoder has not been fed all that the first was."""
+        """Not set while a second decoder was not yet fed all that the first was."""
         self._whole.set()
         self._replaced = False
         self._refeeding: asyncio.Task[None] | None = None
@@ -47,25 +47,21 @@ class LastingDecoder:
 
     @property
     def unreadable(self) -> bool:
-        """As of ``ContainerDecoder``."""
         return self._decoder.unreadable
 
     async def feed(self, data: bytes) -> None:
-        """As of ``ContainerDecoder``."""
         async with self._feeding:
             self._hold(data)
             if self._whole.is_set():
                 await self._decoder.feed(data)
 
     async def end_input(self) -> None:
-        """As of ``ContainerDecoder``."""
         async with self._feeding:
             self._ended = True
             if self._whole.is_set():
                 await self._decoder.end_input()
 
     async def drained(self) -> None:
-        """As of ``ContainerDecoder``."""
         while True:
             decoder = self._decoder
             await decoder.drained()
@@ -74,12 +70,12 @@ class LastingDecoder:
             await self._whole.wait()
 
     def take_losses(self) -> Sequence[AudioLoss]:
-        """Parts that could not be decoded and that were not taken before."""
+        """Give parts that could not be decoded and that were not taken before."""
         losses, self._losses = self._losses, []
         return losses
 
     async def blocks(self) -> AsyncIterator[AudioBlock]:
-        """As of ``ContainerDecoder``.
+        """Give what ``ContainerDecoder`` gives.
 
         Raises:
             InvalidAudioError, AudioLimitError: as of ``ContainerDecoder``.
@@ -99,14 +95,13 @@ class LastingDecoder:
             await self._replace()
 
     async def close(self) -> None:
-        """As of ``ContainerDecoder``."""
         if self._refeeding is not None:
             self._refeeding.cancel()
             await asyncio.wait([self._refeeding])
         await self._decoder.close()
 
     async def _new_blocks(self) -> AsyncIterator[AudioBlock]:
-        """What was not given before."""
+        """Give the blocks that were not given before."""
         decoder, old_frames, frames = self._decoder, self._given_frames, 0
         try:
             async for block in decoder.blocks():

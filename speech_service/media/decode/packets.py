@@ -33,11 +33,11 @@ VORBIS_MIN_GAP_S = 0.05
 """FFmpeg stamps a Vorbis packet of another size than the one before some 10 ms late. What is lost are whole pages."""
 _DOUBTFUL_GAP_S = 2.0
 _MAX_GAP_S = 600.0
-"""As much as a client may send as one silence; a time stamp that claims more is not believed."""
+"""Seconds that a client may send as one silence at most; a time stamp that claims more is not believed."""
 _MAX_LATE_S = 30.0
 """A recording that begins later than that was joined while it ran."""
 _MAX_READ_ERRORS = 256
-"""In a row: what cannot be read in that many places is not going to be."""
+"""Errors in a row after which reading is given up: what cannot be read in that many places is not going to be."""
 _TAGS = (b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN")
 
 
@@ -77,7 +77,7 @@ class StampedGaps:
         self._starts_late = starts_late
 
     def bad(self, packet: AudioPacket) -> None:
-        """Where the very first packet is bad, its time is still that of the first audio."""
+        """Take note of a bad packet. The time of the very first one is still that of the first audio."""
         if self._next_s is None and packet.pts is not None:
             self._next_s = packet.pts * self._unit_s
 
@@ -112,7 +112,6 @@ class StampedGaps:
         return self._starts_late(at_s, sample_rate_hz)
 
     def before(self, frame: AudioFrame) -> float:
-        """As in ``Gaps``."""
         gap_s, pts, length_s = self.jump(frame), frame.pts, frame.samples / frame.sample_rate
         if pts is not None:
             self._next_s = pts * self._unit_s + length_s
@@ -156,7 +155,6 @@ class CountedGaps:
         self._bad_head = None
 
     def before(self, frame: AudioFrame) -> float:
-        """As in ``Gaps``."""
         missing, self._missing = self._missing, 0
         return missing * frame.samples / frame.sample_rate
 
@@ -184,7 +182,7 @@ class PacketDecoding:
         self._bad_tail = 0
         self._short_tail = False
         self._longest_s = 0.0
-        """Of a frame: headers of some kinds count whole frames."""
+        """Length of the longest frame: headers of some kinds count whole frames."""
         self._doubtful: AudioFrame | None = None
         """A frame whose stamp jumps far: the next one tells whether that is so."""
 
@@ -234,7 +232,7 @@ class PacketDecoding:
             self._place(frame)
 
     def _decoded(self, packet: "Packet[Any] | None") -> list[AudioFrame] | None:
-        """None: it cannot be."""
+        """Decode a packet; None where it cannot be decoded."""
         try:
             return self._codec.decode(packet)  # pyright: ignore[reportUnknownMemberType]
         except av.error.FFmpegError as error:
@@ -302,7 +300,7 @@ def _is_cut_frame(data: bytes) -> bool:
 
 
 def _readable(read: Callable[[], Iterable[AudioPacket]]) -> "Iterator[AudioPacket | None]":
-    """The packets, and None for each place that cannot be read."""
+    """Give the packets, and None for each place that cannot be read."""
     errors = itertools.count()
     while next(errors) < _MAX_READ_ERRORS:
         try:

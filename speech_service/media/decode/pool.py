@@ -112,7 +112,7 @@ class DecoderPool:
         limits: DecodeLimits = STREAM_LIMITS,
         option: str = "audio",
     ) -> LastingDecoder:
-        """A decoder that is replaced where the system ends it; its ``open`` is that of this pool."""
+        """Give a decoder that is replaced where the system ends it; its ``open`` is that of this pool."""
         return LastingDecoder(
             lambda: self.open(audio_format, limits, option), limits.max_held_bytes
         )

@@ -1,4 +1,4 @@
-"""Where a decode child puts what it has decoded: AUDIO messages of one format, and LOST ones for what is missing."""
+"""A decode child sends what it has decoded: AUDIO messages of one format, and LOST ones for what is missing."""
 
 import socket
 

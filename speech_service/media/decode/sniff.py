@@ -22,7 +22,7 @@ _PREFIXES = (
     (b"riff\x2e\x91\xcf\x11", Container.W64),
 )
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-"""Of MPEG-4; QuickTime of old begins without ``ftyp``."""
+"""First boxes of MPEG-4 files; QuickTime of old begins without ``ftyp``."""
 _REFUSED_PREFIXES = (
     (b"#!AMR", "an AMR file of several channels"),
     (b"\x30\x26\xb2\x75", "a WMA (ASF) file"),
@@ -34,7 +34,7 @@ _REFUSED_PREFIXES = (
 
 
 def sniff(head: bytes) -> Container | None:
-    """The container that starts with ``head``, or None.
+    """Give the container that starts with ``head``, or None.
 
     Args:
         head: the first ``SNIFF_BYTES`` bytes; fewer can still tell some containers.
@@ -54,7 +54,7 @@ def sniff(head: bytes) -> Container | None:
 
 
 def identify(head: bytes, declared: Container | None, option: str) -> Container:
-    """The container to decode ``head`` as.
+    """Give the container to decode ``head`` as.
 
     Args:
         head: the first bytes of the audio.
@@ -77,7 +77,7 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
 
 
 def describe_refused(head: bytes) -> str:
-    """What ``head`` is, where that is known and not accepted; else empty."""
+    """Say what ``head`` is, where that is known and not accepted; else empty."""
     for prefix, name in _REFUSED_PREFIXES:
         if head.startswith(prefix):
             return name
@@ -85,10 +85,10 @@ def describe_refused(head: bytes) -> str:
 
 
 def is_adts_sync(head: bytes) -> bool:
-    """12 sync bits and layer 0 (ISO 13818-7 §6.2): a frame of AAC that stands alone."""
+    """Whether a frame of AAC begins that stands alone: 12 sync bits and layer 0 (ISO 13818-7 §6.2)."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
 
 
 def is_layer_3_sync(head: bytes) -> bool:
-    """11 sync bits, a version that exists, Layer III (ISO 11172-3 §2.4.1.3)."""
+    """Whether a frame of Layer III begins: 11 sync bits, a version that exists (ISO 11172-3 §2.4.1.3)."""
     return len(head) >= 2 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2 and head[1] & 0x18 != 0x08

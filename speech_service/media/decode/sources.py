@@ -28,7 +28,7 @@ class Readable(Protocol):
     """What FFmpeg reads from. Without ``seek`` it reads forward only."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; empty at the end."""
+        """Give at most ``size`` bytes; none at the end."""
         ...
 
 
@@ -60,7 +60,7 @@ class PipeReader:
         self.parts: ContainerParts | None = None
 
     def read(self, size: int, /) -> bytes:
-        """What has arrived, at most ``size`` bytes; empty at the end."""
+        """Give what has arrived, at most ``size`` bytes; empty at the end."""
         if self._returned:
             data, self._returned = self._returned[:size], self._returned[size:]
             return data
@@ -79,7 +79,7 @@ class PipeReader:
             return self._job.recv(size)
 
     def read_exactly(self, size: int, on_end: Reason) -> bytes:
-        """``size`` bytes, or the job ends with ``on_end``."""
+        """Give ``size`` bytes, or the job ends with ``on_end``."""
         parts: list[bytes] = []
         while size:
             data = self.read(size)
@@ -90,7 +90,7 @@ class PipeReader:
         return b"".join(parts)
 
     def read_up_to(self, size: int) -> bytes:
-        """``size`` bytes, or what there is until the end."""
+        """Give ``size`` bytes, or what there is until the end."""
         data = b""
         while len(data) < size and (more := self.read(size - len(data))):
             data += more
@@ -121,12 +121,10 @@ class OggPages:
 
     @property
     def inside(self) -> bool:
-        """As in ``ContainerParts``."""
         begun = self._head and self._MARK.startswith(self._head[:4])
         return bool(begun or self._body_left)
 
     def take(self, data: bytes) -> None:
-        """As in ``ContainerParts``."""
         at = 0
         while at < len(data):
             if self._body_left:
@@ -169,11 +167,9 @@ class Chunks:
 
     @property
     def inside(self) -> bool:
-        """As in ``ContainerParts``."""
         return not self._open_end and self._skip > 0
 
     def take(self, data: bytes) -> None:
-        """As in ``ContainerParts``."""
         at = 0
         while at < len(data) and not self._open_end:
             if self._skip:
@@ -191,12 +187,12 @@ class Chunks:
 
 
 def caf_chunks() -> Chunks:
-    """Of Apple's Core Audio Format: heads of 12 bytes."""
+    """Give the chunks of Apple's Core Audio Format, whose heads have 12 bytes."""
     return Chunks(8, 12, lambda head: struct.unpack(">4xq", head)[0])
 
 
 def w64_chunks() -> Chunks:
-    """Of Wave64: names are GUIDs, sizes count the head, chunks begin at multiples of 8."""
+    """Give the chunks of Wave64: names are GUIDs, sizes count the head, chunks begin at multiples of 8."""
 
     def body(head: bytes) -> int:
         (size,) = struct.unpack("<16xQ", head)
@@ -216,13 +212,13 @@ class Mp4Boxes:
         b"ftyp moov mdat moof mfra free skip wide udta meta uuid sidx ssix styp emsg prft pdin pnot".split()
     )
     _MAX_INDEX_BYTES = 1024 * 1024
-    """Of the index of one fragment."""
+    """Most bytes of the index of one fragment."""
 
     def __init__(self, reader: PipeReader) -> None:
         self._reader = reader
         self._head = b""
         self._body_left: int | None = 0
-        """None: to the end of the file."""
+        """Bytes left of the body; None means that it goes to the end of the file."""
         self.has_fragments = False
         self._head_cut = False
 
@@ -232,7 +228,6 @@ class Mp4Boxes:
         return bool(self._head_cut or self._head or self._body_left)
 
     def read(self, size: int, /) -> bytes:
-        """As in ``Readable``."""
         if not self._head and self._body_left == 0:
             self._next_box()
         if self._head:

@@ -1,6 +1,4 @@
-"""From what a child reports, or how it died, to the errors of the domain; and the check of what it
-sends.
-"""
+"""Turns what a child reports, or how it died, into errors of the domain, and checks what it sends."""
 
 import os
 import signal
@@ -49,7 +47,7 @@ _OF_ITS_OWN = frozenset(
 
 
 def failure_of(reason: int, value: int, option: str, limits: DecodeLimits) -> SpeechError:
-    """The error for a FAILED message. An unknown reason counts as corrupt audio."""
+    """Give the error for a FAILED message. An unknown reason counts as corrupt audio."""
     if reason == Reason.MEMORY:
         return AudioLimitError(option, "max_memory_bytes", limits.max_memory_bytes)
     if reason == Reason.BUFFERED:
@@ -61,14 +59,14 @@ def failure_of(reason: int, value: int, option: str, limits: DecodeLimits) -> Sp
 
 
 def strict_failure(damaged: int, truncated: bool, option: str) -> SpeechError | None:
-    """The error of strict decoding for audio of which parts are missing; None: there are none."""
+    """Give the error of strict decoding for audio of which parts are missing; None: there are none."""
     if damaged:
         return failure_of(Reason.CORRUPT, damaged, option, UNARY_LIMITS)
     return failure_of(Reason.TRUNCATED, 0, option, UNARY_LIMITS) if truncated else None
 
 
 def lost_child(exit_: ChildExit | None, option: str, limits: DecodeLimits) -> SpeechError:
-    """The error for a child that ended without a word. None: the process that knows how is gone too.
+    """Give the error for a child that ended without a word. None: the process that knows how is gone too.
 
     Bytes can make a codec crash or use up its CPU time. A signal that no code of the child raises came from outside:
     from the system's memory killer or from a person. The audio is not to blame then.
@@ -86,14 +84,14 @@ def lost_child(exit_: ChildExit | None, option: str, limits: DecodeLimits) -> Sp
 
 
 def decoder_lost() -> SpeechError:
-    """The error for a decoder that somebody else ended."""
+    """Give the error for a decoder that somebody else ended."""
     return UnavailableError(
         "the audio decoder was lost; send the audio again", reason="DECODER_LOST"
     )
 
 
 def loss_of(kind: int, payload: bytes, rate_hz: int) -> AudioLoss | None:
-    """What a LOST message says; None where it makes no sense."""
+    """Give what a LOST message says; None where it makes no sense."""
     if len(payload) != SPAN.size or kind not in _LOSSES or rate_hz < MIN_CONTAINER_RATE_HZ:
         return None
     start, end = SPAN.unpack(payload)
@@ -114,7 +112,7 @@ class AudioFormatCheck:
         self.channel_count = 0
 
     def take(self, rate_hz: int, channels: int, payload: bytes, option: str) -> SpeechError | None:
-        """What is wrong with this message; None: nothing."""
+        """Give what is wrong with this message; None: nothing."""
         if not self.sample_rate_hz:
             if not MIN_CONTAINER_RATE_HZ <= rate_hz <= MAX_CONTAINER_RATE_HZ:
                 return InvalidAudioError(option, "it is corrupt")

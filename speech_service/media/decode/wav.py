@@ -69,7 +69,7 @@ def read_wav_header(reader: PipeReader) -> WavHeader | WavBlocks:
 
 
 _LEAST_BYTES = {b"fmt ": 16, b"fact": 4, b"ds64": 24}
-"""Of the chunks that are read. ``ds64`` has the sizes of RF64, those above 4 GiB (EBU Tech 3306)."""
+"""Least length of the chunks that are read. ``ds64`` has the sizes of RF64, those above 4 GiB (EBU Tech 3306)."""
 _MOST_BYTES = 4096
 
 

@@ -88,14 +88,14 @@ def check_output(output: OutputFormat) -> None:
 
 
 def coded_rate_hz(output: OutputFormat) -> int:
-    """The rate that is encoded: that of ``output``, for Opus the next one that Opus has."""
+    """Give the rate that is encoded: that of ``output``, for Opus the next one that Opus has."""
     if output.encoding is not OutputEncoding.OGG_OPUS:
         return output.sample_rate_hz
     return next(rate for rate in _OPUS_RATES_HZ if rate >= output.sample_rate_hz)
 
 
 def bit_rate_bps(output: OutputFormat) -> int:
-    """The bit rate of a lossy encoding, with the default filled in; 0 for the others."""
+    """Give the bit rate of a lossy encoding, with the default filled in; 0 for the others."""
     return output.bit_rate_bps or _DEFAULT_BPS.get(output.encoding, 0)
 
 
@@ -103,7 +103,7 @@ class OutputEncoder(Protocol):
     """One stream of audio on its way out. One call at a time, but for ``close``."""
 
     async def push(self, samples: Samples) -> bytes:
-        """Encode the next samples, float32 [n] at the input rate; gives the bytes that are ready.
+        """Turn float32 [n] at the input rate into float32 [m] at the coded one.
 
         Raises:
             UnavailableError: the codec process was lost.
@@ -111,7 +111,7 @@ class OutputEncoder(Protocol):
         ...
 
     async def finish(self) -> bytes:
-        """Nothing follows: gives the last bytes.
+        """End the audio, and give the last bytes.
 
         Raises:
             UnavailableError: as ``push``.
@@ -234,21 +234,19 @@ class _Shape:
 
     @property
     def dropped_at_start(self) -> int:
-        """As of ``OutputEncoder``."""
         return self._trimmer.dropped_at_start if self._trimmer is not None else 0
 
     @property
     def kept_samples(self) -> int:
-        """As of ``OutputEncoder``."""
         return int(self._received / self._rate) if self._trimmer is None else self._trimmer.kept
 
     def slices(self, samples: Samples) -> Iterator[Samples]:
-        """A second at a time: the event loop is not held up by a long piece."""
+        """Give a second at a time, so that the event loop is not held up by a long piece."""
         for at in range(0, len(samples), self._slice):
             yield self.push(samples[at : at + self._slice])
 
     def push(self, samples: Samples, *, last: bool = False) -> Samples:
-        """float32 [n] at the input rate to float32 [m] at the coded one."""
+        """Turn float32 [n] at the input rate into float32 [m] at the coded one."""
         self._received += len(samples)
         samples = self._tempo.push(samples, last=last)
         if self._trimmer is not None:
@@ -259,7 +257,7 @@ class _Shape:
         return samples
 
     def end(self) -> Samples:
-        """What is held back."""
+        """Give what was held back."""
         return self.push(np.zeros(0, np.float32), last=True)
 
 
@@ -302,7 +300,7 @@ class _RawEncoder(_Shaped):
         return self._take_head() + self._encode(self._shape.end())
 
     async def close(self) -> None:
-        """Nothing is held outside this object."""
+        """Do nothing: this encoder holds nothing outside itself."""
 
     def _take_head(self) -> bytes:
         head, self._head = self._head, b""

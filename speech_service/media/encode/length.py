@@ -21,7 +21,8 @@ _VERSION_1 = 3
 
 
 def whole_file(data: bytes, encoding: OutputEncoding, samples: int) -> bytes:
-    """A complete file that was written as a stream, with its length in its header: ``samples`` at the coded rate."""
+    """Give a complete file that was written as a stream, with its length in its header: ``samples`` at the coded
+    rate."""
     match encoding:
         case OutputEncoding.WAV:
             return with_known_length(data)
@@ -36,7 +37,7 @@ def whole_file(data: bytes, encoding: OutputEncoding, samples: int) -> bytes:
 def info_frame(
     first: bytes, frames: int | None = None, file_bytes: int = 0, padding: int = 0
 ) -> bytes:
-    """The frame in front of an MP3 (mono).
+    """Give the frame in front of an MP3 (mono).
 
     Args:
         first: header of its first frame, 4 bytes.
@@ -80,7 +81,7 @@ def _frame_for(first: bytes) -> tuple[int, bytes]:
 
 
 def _side_bytes(first: bytes) -> int:
-    """Of one channel."""
+    """Give the length of the side information of one channel."""
     return 17 if first[1] >> 3 & 3 == _VERSION_1 else 9
 
 

@@ -110,7 +110,7 @@ class FileEncoder:
             self._release(self)
 
     async def _ask(self, ask: Ask, payload: bytes = b"") -> bytes:
-        """One exchange. One that is interrupted leaves the wire out of step: nothing more goes over it."""
+        """Make one exchange. One that is interrupted leaves the wire out of step: nothing more goes over it."""
         async with self._busy:
             if self._closed or self._broken or self._socket is None:
                 raise _lost()

@@ -20,27 +20,27 @@ _WAV_PCM = 1
 
 
 def to_s16(samples: Samples) -> NDArray[np.int16]:
-    """float32 [n] to int16 [n], little-endian."""
+    """Turn float32 [n] into int16 [n], little-endian."""
     return np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype("<i2")
 
 
 def pcm_s16le(samples: Samples) -> bytes:
-    """float32 [n] to signed 16-bit little-endian."""
+    """Encode float32 [n] as signed 16-bit little-endian."""
     return to_s16(samples).tobytes()
 
 
 def pcm_f32le(samples: Samples) -> bytes:
-    """float32 [n] to 32-bit little-endian floats in [-1, 1]."""
+    """Encode float32 [n] as 32-bit little-endian floats in [-1, 1]."""
     return np.clip(samples, -1.0, 1.0).astype("<f4").tobytes()
 
 
 def mulaw(samples: Samples) -> bytes:
-    """float32 [n] to G.711 mu-law."""
+    """Encode float32 [n] as G.711 mu-law."""
     return _mulaw_codes()[to_s16(samples).view(np.uint16)].tobytes()
 
 
 def alaw(samples: Samples) -> bytes:
-    """float32 [n] to G.711 A-law."""
+    """Encode float32 [n] as G.711 A-law."""
     return _alaw_codes()[to_s16(samples).view(np.uint16)].tobytes()
 
 
@@ -54,7 +54,7 @@ def wav_header(sample_rate_hz: int, data_bytes: int | None = None) -> bytes:
 
 
 def with_known_length(wav: bytes) -> bytes:
-    """A complete streamed WAV of this module with its length in its header: for a unary reply."""
+    """Give a complete streamed WAV of this module with its length in its header: for a unary reply."""
     sample_rate_hz = int.from_bytes(wav[24:28], "little")
     return wav_header(sample_rate_hz, len(wav) - _WAV_HEADER.size) + wav[_WAV_HEADER.size :]
 

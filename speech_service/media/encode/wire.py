@@ -14,14 +14,14 @@ REQUEST = struct.Struct("<BI")
 """``Ask``, payload bytes (SAMPLES: one channel in the sample type of ``SAMPLE_BYTES``)."""
 
 ANSWER = struct.Struct("<BI")
-"""``EncoderReply``, payload bytes."""
+"""Head of a reply: its ``EncoderReply``, and the bytes of its payload."""
 
 MAX_SAMPLES_BYTES = 256 * 1024
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 
 
 class Ask(IntEnum):
-    """What the front end wants."""
+    """What the front end asks of an encoder."""
 
     START = 1
     SAMPLES = 2

@@ -41,7 +41,7 @@ _TITLES = {
     },
     **{"Messrs": "Messieurs", "Atty": "Attorney"},
 }
-"""Before a name. Those of ``_BARE`` also without a dot."""
+"""Titles before a name. Those of ``_BARE`` are read without a dot as well."""
 _BARE = ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Lt", "Sgt", "Capt")
 _ALWAYS = {
     **{
@@ -113,7 +113,7 @@ _ALWAYS = {
         "esp": "especially",
     },
 }
-"""With a dot, and no words of English."""
+"""Abbreviations with a dot, which are no words of English."""
 _WITH_NUMBER = {
     **{
         "No": "Number",
@@ -197,9 +197,9 @@ _WITH_NUMBER = {
     },
     **{"v": "version", "exp": "expires", "Exp": "Expires"},
 }
-"""With a dot and a number behind it."""
+"""Abbreviations with a dot and a number behind it."""
 _PLAIN_WITH_NUMBER = ("pp", "Nos", "Apt", "Ste", "Rm", "ext", "Ext")
-"""Those that need no dot."""
+"""Abbreviations before a number that need no dot."""
 _MID = {
     **{
         "Jan": "January",
@@ -400,7 +400,7 @@ def _say_always(match: re.Match[str]) -> str:
 
 
 def _ends_sentence_after(match: re.Match[str]) -> bool:
-    """Where text ends, or a space and a capital follow what no name follows."""
+    """Whether a sentence ends there: the text ends, or a space and a capital follow what no name follows."""
     rest = match.string[match.end() : match.end() + 8].lstrip("\"'”’)")[:4]
     if re.match(r" [NSEW]{1,2}\b", rest):
         return False
@@ -419,7 +419,7 @@ def _say_street(match: re.Match[str]) -> str:
 
 
 def _say_with_number(match: re.Match[str]) -> str | None:
-    """Not where "no" is an answer: "She said no. 5 others agreed." """
+    """Say an abbreviation before a number, but not where "no" is an answer: "She said no. 5 others agreed"."""
     before = match.string[max(0, match.start() - _LONGEST_WORD) : match.start()].split()
     is_after = before and before[-1].strip("\"'“‘,").lower() in _ANSWERED
     if match[1] == "no" and is_after and _COUNTED.match(match.string, match.end()):

@@ -293,7 +293,7 @@ def _say_handle(match: re.Match[str]) -> str:
 
 
 def _words_of(name: str) -> str:
-    """The words of a name in camel or snake case."""
+    """Give the words of a name in camel or snake case."""
     parts = _CAMEL.findall(name) if name.isascii() else [name]
     return " ".join("underscore" if p == "_" else number(p) if p.isdecimal() else p for p in parts)
 

@@ -18,13 +18,13 @@ _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
     r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext"
 )
-"""Before a code, with nothing between."""
+"""Names that stand before a code with nothing between."""
 _THINGS = (
     r"card|serial|tracking|confirmation|reference|booking|reservation|invoice|order|ticket|case|employee|student|"
     r"member(?:ship)?|customer|security|verification|access|area|country|entry|door|gate|unlock|activation|licen[cs]e|"
     r"registration|badge|flight|model|part|policy|room|bus"
 )
-"""Before a code, with "number" or the like between."""
+"""Things that stand before a code with "number" or the like between."""
 _NUMBER = r" (?:number|code|no\.?|num\.?|ID)"
 _LINK = r"(?:\.|,? (?:is|was|ending in|ends in|at|me at|us at|now))?(?: ?[:=#])? "
 _EMERGENCY = 3
@@ -52,7 +52,7 @@ def _say_phone(match: re.Match[str]) -> str:
 
 
 def _say_hex(match: re.Match[str]) -> str:
-    """Each sign on its own, a pause where the writer made one."""
+    """Say each sign on its own, with a pause where the writer made one."""
     return ", ".join(
         " ".join(DIGITS[int(c)] if c.isdecimal() else spelled(c) for c in part)
         for part in re.split(r"[:-]", match.group())
@@ -60,7 +60,7 @@ def _say_hex(match: re.Match[str]) -> str:
 
 
 def _say_named(match: re.Match[str]) -> str | None:
-    """What follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
+    """Say what follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
     before, code = match.groups()
     count = sum(char.isdigit() for char in code)
     least = _EMERGENCY if before.lower().startswith(("call", "dial")) else _EMERGENCY + 1
@@ -118,7 +118,7 @@ def _digits_beside_letters(run: str) -> str:
 
 
 def _say_hyphened(match: re.Match[str]) -> str:
-    """Capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
+    """Say capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
     letters, run = match.groups()
     said = number(run) if len(run) <= _SAID_AS_NUMBER else " ".join(DIGITS[int(d)] for d in run)
     return f"{_letters(letters, many=False)} {said}"
@@ -153,7 +153,7 @@ CODES: tuple[Rule, ...] = (
         r"(?<![\w.,:/$£€¥'’-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}(?![\w/:]|[.,]\d|%| ?°)", _say_run
     ),
 )
-"""Before dates are read: what looks like none."""
+"""Rules that come before dates are read, for what looks like no date."""
 
 MIXED: tuple[Rule, ...] = (
     rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]{0,60}\d)(?!\w)", _say_hyphened),
@@ -161,4 +161,4 @@ MIXED: tuple[Rule, ...] = (
         r"(?<![^\W_])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])", _say_mixed
     ),
 )
-"""After units are read: what letters and digits are left in one word."""
+"""Rules that come after units are read, for letters and digits that are left in one word."""

@@ -201,7 +201,7 @@ def _noun(money: _Money, match: re.Match[str]) -> str:
 
 
 def _is_adjective(match: re.Match[str]) -> bool:
-    """ "a $5 coffee", "the $100 bill": the unit is said in the singular."""
+    """Whether the unit is said in the singular, as in "a $5 coffee" or "the $100 bill"."""
     before = match.string[max(0, match.start() - 4) : match.start()]
     rest = match.string[match.end() : match.end() + 12]
     if re.match(rf" (?:{_NOUNS})\b", rest):

@@ -42,7 +42,7 @@ _YEARS_AFTER = (
 
 
 def say_year(text: str) -> str:
-    """ "1999" or, of two digits, "99"."""
+    """Say a year: "1999" or, of two digits, "99"."""
     value = int(text)
     if len(text) <= 2:
         value += 1900 if value >= _FIRST_OF_PAST else 2000
@@ -75,7 +75,7 @@ def _say_dotted(match: re.Match[str]) -> str | None:
 
 
 def _say_short(match: re.Match[str]) -> str | None:
-    """ "on 12/25": a date after a word that dates follow."""
+    """Say a date such as "on 12/25", after a word that dates follow."""
     date = _date(int(match[2]), int(match[3]), None)
     return f"{match[1]}{date}" if date else None
 
@@ -137,7 +137,7 @@ def _say_hour(match: re.Match[str]) -> str | None:
 
 
 def _say_duration(match: re.Match[str]) -> str:
-    """ "2h30", "1h 30m 5s"."""
+    """Say a duration such as "2h30" or "1h 30m 5s"."""
     names = (("hour", match[1]), ("minute", match[2]), ("second", match[3]))
     return " ".join(
         f"{number(text)} {name}{'' if text == '1' else 's'}" for name, text in names if text
@@ -145,7 +145,7 @@ def _say_duration(match: re.Match[str]) -> str:
 
 
 def _say_hours(match: re.Match[str]) -> str:
-    """ "9-5pm": the hours of a range that name the half of the day once."""
+    """Say the hours of a range that name the half of the day once, such as "9-5pm"."""
     return f"{cardinal(int(match[1]))} to {match[2]}"
 
 

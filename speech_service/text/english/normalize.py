@@ -30,12 +30,12 @@ from speech_service.text.traced import Traced
 
 
 def normalize(text: str, language: str = "en") -> str:
-    """``text`` as :func:`spoken` writes it, without where it comes from."""
+    """Give ``text`` as :func:`spoken` writes it, without where it comes from."""
     return spoken(text, language).text
 
 
 def spoken(text: str, language: str = "en") -> Traced:
-    """What is said for ``text``: cleaned, and English written out in words.
+    """Give what is said for ``text``: cleaned, and English written out in words.
 
     Args:
         text: a piece as of ``sentences.py``, or any text; the time taken grows with its length.

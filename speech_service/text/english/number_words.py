@@ -14,19 +14,19 @@ _UNGROUPED = 5
 
 @lru_cache(_REMEMBERED)
 def cardinal(number: int) -> str:
-    """1234 becomes "one thousand two hundred thirty-four"."""
+    """Say a whole number: 1234 becomes "one thousand two hundred thirty-four"."""
     return _said(number, "cardinal")
 
 
 @lru_cache(_REMEMBERED)
 def ordinal(number: int) -> str:
-    """21 becomes "twenty-first"."""
+    """Say an ordinal number: 21 becomes "twenty-first"."""
     return _said(number, "ordinal")
 
 
 @lru_cache(_REMEMBERED)
 def year(number: int) -> str:
-    """1905 becomes "nineteen oh five", 2005 "two thousand five", 1500 "fifteen hundred"."""
+    """Say a year: 1905 becomes "nineteen oh five", 2005 "two thousand five", 1500 "fifteen hundred"."""
     return _said(number, "year").replace("oh-", "oh ")
 
 
@@ -44,7 +44,7 @@ def digits(text: str, pause: str = ", ") -> str:
 
 
 def number(text: str) -> str:
-    """A number as written in English, grouped by commas or not, with a decimal point or not.
+    """Give a number as written in English, grouped by commas or not, with a decimal point or not.
 
     A leading zero makes it a code, whose digits are all said; so are those after the point, the last zeros too.
     """
@@ -56,7 +56,7 @@ def number(text: str) -> str:
 
 
 def fraction(over: int, under: int) -> str:
-    """3, 4 becomes "three quarters"."""
+    """Say a fraction: 3, 4 becomes "three quarters"."""
     if under == 2:
         return "one half" if over == 1 else f"{cardinal(over)} halves"
     name = "quarter" if under == 4 else ordinal(under)
@@ -64,7 +64,7 @@ def fraction(over: int, under: int) -> str:
 
 
 def plural(words: str) -> str:
-    """ "twenty" becomes "twenties"."""
+    """Say the plural of a number: "twenty" becomes "twenties"."""
     if words.endswith("y"):
         return f"{words[:-1]}ies"
     return words + ("es" if words.endswith(("s", "x")) else "s")

@@ -104,7 +104,7 @@ def _say_only_feet(match: re.Match[str]) -> str:
 
 
 def _say_inches(match: re.Match[str]) -> str | None:
-    """Not where the mark closes what another one opened."""
+    """Say inches, but not where the mark closes what another one opened."""
     if match.string.count(
         '"', max(0, match.start() - _QUOTED), match.start()
     ) % 2 and match.group().endswith('"'):
@@ -163,7 +163,7 @@ def _say_fraction(match: re.Match[str]) -> str | None:
 
 
 def _is_adjective(match: re.Match[str]) -> bool:
-    """ "a 16 GB stick", but not "a 16 GB or so"."""
+    """Whether it is said in the singular: "a 16 GB stick", but not "a 16 GB or so"."""
     before = match.string[max(0, match.start() - 4) : match.start()]
     return bool(_ARTICLE.search(before) and _NOUN.match(match.string, match.end()))
 
@@ -234,12 +234,13 @@ def _say_times(match: re.Match[str]) -> str:
 
 
 def _say_short_scale(match: re.Match[str]) -> str:
-    """ "10K users"; "4K" alone is a name."""
+    """Say a number such as "10K users"; "4K" alone is a name."""
     return f"{number(match[1])} {_SCALES[match[2]]}"
 
 
 def _say_number(match: re.Match[str]) -> str:
-    """What no other rule has taken. Four digits of a century are a year, unless a plural says what is counted."""
+    """Say a number that no other rule has taken. Four digits of a century are a year, unless a plural says what is
+    counted."""
     text = match[2]
     minus = "minus " if match[1] else ""
     if len(text) == 4 and text.isdecimal() and not minus and not match[3]:

@@ -23,5 +23,5 @@ def rule(pattern: str, replacement: Replacement, *, any_case: bool = False) -> R
 
 
 def any_of(words: Iterable[str]) -> str:
-    """A pattern for one of the words, the longest first."""
+    """Give a pattern for one of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))

@@ -250,14 +250,14 @@ def _table() -> dict[str, tuple[str, str]]:
 
 
 UNITS = _table()
-"""Each unit as it is written, and what is said of one and of many."""
+"""Maps each unit as it is written to what is said of one and of many."""
 
 
 def unit_words(unit: str, *, one: bool) -> str:
-    """ "km" of one is "kilometer"."""
+    """Say a unit: "km" of one is "kilometer"."""
     return UNITS[unit][0 if one else 1]
 
 
 def singular(unit: str) -> str:
-    """As in "a ten kilometer run"."""
+    """Say a unit before a noun, as in "a ten kilometer run"."""
     return UNITS[unit][0]

@@ -85,7 +85,7 @@ class SentenceSplitter:
 
     @property
     def pending(self) -> str:
-        """Text that is in no piece yet."""
+        """Give text that is in no piece yet."""
         return self._pending
 
     def push(self, text: str) -> list[SentencePiece]:
@@ -104,7 +104,7 @@ class SentenceSplitter:
         return []
 
     def flush(self) -> list[SentencePiece]:
-        """Nothing follows: gives the rest. More text may come afterwards, and goes on counting characters."""
+        """Give the rest, as nothing follows. More text may come afterwards, and goes on counting characters."""
         if self._mode is Segmentation.IMMEDIATE:
             return self._cut_all()
         held, self._held = self._held, []
@@ -124,7 +124,7 @@ class SentenceSplitter:
         return [self._cut(end)] if end > 0 else []
 
     def _resting_place(self) -> int:
-        """Where the one piece ends that waits for what follows it. No place before ``_scanned`` is one."""
+        """Find the end of the one piece that waits for what follows it. No place before ``_scanned`` is one."""
         if self._mode not in (Segmentation.SENTENCE, Segmentation.CLAUSE):
             return WAIT
         if self._next_cut(final=False) != WAIT or self._scanned >= len(self._pending):
@@ -153,7 +153,7 @@ class SentenceSplitter:
         return pieces
 
     def _cut_all(self) -> list[SentencePiece]:
-        """Everything that is pending, in pieces that are short enough."""
+        """Give everything that is pending, in pieces that are short enough."""
         text, start = self._pending, self._start
         pieces: list[SentencePiece] = []
         at = 0
@@ -175,7 +175,7 @@ class SentenceSplitter:
         return piece
 
     def _next_cut(self, *, final: bool) -> int:
-        """Where the first piece of what is pending ends; WAIT: not certain yet, or there is none."""
+        """Find the end of the first piece of what is pending; WAIT where it is not certain yet, or there is none."""
         limit = min(len(self._pending), self._max)
         for at in range(self._scanned, limit):
             self._scanned = at

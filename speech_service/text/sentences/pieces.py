@@ -36,7 +36,7 @@ class TextPiece:
 
 
 def cut(text: str, max_chars: int) -> list[TextPiece]:
-    """The text in pieces: at line ends, at sentence ends, and where a sentence is longer than ``max_chars``, at a
+    """Give the text in pieces: at line ends, at sentence ends, and where a sentence is longer than ``max_chars``, at a
     clause, a space, or anywhere.
 
     Args:
@@ -48,7 +48,7 @@ def cut(text: str, max_chars: int) -> list[TextPiece]:
 
 
 def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> list[TextPiece]:
-    """As :func:`cut`, but never inside one of ``spans``, which count as a short word each.
+    """Cut as :func:`cut` does, but never inside one of ``spans``, which count as a short word each.
 
     Args:
         text: anything.
@@ -71,7 +71,8 @@ def cut_around(text: str, spans: Sequence[tuple[int, int]], max_chars: int) -> l
 
 
 def chunks(text: str, max_chars: int) -> list[TextPiece]:
-    """The text in few pieces of up to ``max_chars``, cut where :func:`cut` would: for a model with a long memory."""
+    """Give the text in few pieces of up to ``max_chars``, cut where :func:`cut` would: for a model with a long
+    memory."""
     whole: list[list[str]] = []
     length = trailing = 0
     """Characters of the last chunk without the white space around it, and of that behind it."""
@@ -115,7 +116,7 @@ def _cut_long(sentence: str, max_chars: int) -> Iterator[str]:
 
 
 def _break_before(sentence: str, begin: int, limit: int) -> int:
-    """Where to cut at the latest; not in the first third, where the piece would be too small to make sense."""
+    """Find the latest place to cut, not in the first third, where the piece would be too small to make sense."""
     earliest = begin + (limit - begin) // 3
     for pattern in (_CLAUSE, _SPACE):
         ends = [m.end() for m in pattern.finditer(sentence, earliest, limit)]

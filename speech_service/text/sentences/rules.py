@@ -1,4 +1,4 @@
-"""Where text may be cut: the rules behind ``sentences.py``, each looking at one place and a few characters after it.
+"""Rules that say where text may be cut, each looking at one place and a few characters after it.
 
 A rule never looks further ahead than ``LOOK_AHEAD`` characters, which bounds how long text waits.
 """
@@ -142,7 +142,7 @@ def sentence_rest(text: str, at: int, *, language: str) -> int:
 
 
 def clause_rest(text: str, at: int) -> int:
-    """The same of the end of a clause: it needs white space behind it, or a mark of a script without spaces."""
+    """Find where the text goes on after the end of a clause: that needs white space, or a mark of a script without."""
     if text[at] in _UNSPACED_CLAUSE_MARKS:
         return _skip(text, at + 1, _is_tail)
     behind = _skip(text, at + 1, _is_closer)
@@ -150,7 +150,7 @@ def clause_rest(text: str, at: int) -> int:
 
 
 def best_cut(text: str, longest: int) -> int:
-    """Where to cut ``text`` that has no better place: at most ``longest``, which is less than its length.
+    """Find where to cut ``text`` that has no better place: at most ``longest``, which is less than its length.
 
     After a clause, else between words, else anywhere but inside a character of several code points.
     """
@@ -191,7 +191,7 @@ def _goes_on(line: str) -> bool:
 
 
 def _token_before(text: str, end: int) -> str:
-    """What stands before ``text[end]`` without a space, quote or bracket; at most ``LOOK_AHEAD`` characters."""
+    """Say what stands before ``text[end]`` without a space, quote or bracket; at most ``LOOK_AHEAD`` characters."""
     begin, earliest = end, max(0, end - LOOK_AHEAD)
     while begin > earliest and not (text[begin - 1].isspace() or text[begin - 1] in _BEFORE_TOKEN):
         begin -= 1
@@ -284,7 +284,7 @@ def _is_closer(char: str) -> bool:
 
 
 def _is_tail(char: str) -> bool:
-    """What may stand between a mark and the next sentence: more marks, closing quotes, emoji."""
+    """Whether a character may stand between a mark and the next sentence: more marks, closing quotes, emoji."""
     if char in _MARKS or char in _UNSPACED_MARKS or char in _CLOSERS:
         return True
     return unicodedata.category(char) in ("So", "Sk", "Cf", "Mn", "Me")

@@ -278,7 +278,7 @@ def _said(group: str) -> list[Reading]:
 
 
 def _side_by_side(parts: Iterable[Sequence[Reading]]) -> Iterable[Reading]:
-    """The first readings of all parts together, then the last ones."""
+    """Give the first readings of all parts together, then the last ones."""
     held = list(parts)
     for at in (0, -1):
         yield tuple(chain.from_iterable(readings[at] for readings in held))
@@ -359,7 +359,7 @@ def _measure(word: str, around: Around) -> Iterable[Reading]:
 
 
 def _unit(word: str, around: Around) -> Iterable[Reading]:
-    """A unit behind a number of its own."""
+    """Give a unit behind a number of its own."""
     if not _PLAIN_NUMBER.fullmatch(around.previous) and around.previous[-1:] not in (
         *VULGAR,
         *"0123456789",
@@ -371,7 +371,7 @@ def _unit(word: str, around: Around) -> Iterable[Reading]:
 
 
 def _unit_names(unit: str) -> list[tuple[Reading, Reading]]:
-    """The names of a unit for one and for many; of "km/h" too."""
+    """Give the names of a unit for one and for many; of "km/h" too."""
     unit = unit.strip(" \u00a0\u202f")
     if unit in UNITS:
         return list(UNITS[unit])

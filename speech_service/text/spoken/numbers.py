@@ -78,7 +78,7 @@ def years(digits: str) -> list[Reading]:
 
 
 def ordinal(number: Reading) -> Reading:
-    """The number as a place in a row."""
+    """Give the number as a place in a row."""
     return (*number[:-1], _ordinal(number[-1]))
 
 
@@ -103,7 +103,7 @@ def _digits(digits: str, zero: str = "zero") -> Reading:
 
 
 def _whole(digits: str, grouped: bool = False) -> list[Reading]:
-    """``grouped``: it is written with commas, so it is an amount and no year."""
+    """Give ``grouped``: it is written with commas, so it is an amount and no year."""
     one_by_one = digit_readings(digits)
     if len(digits) > _MAX_DIGITS:
         return one_by_one
@@ -128,7 +128,7 @@ def _whole(digits: str, grouped: bool = False) -> list[Reading]:
 
 
 def _code(digits: str) -> list[Reading]:
-    """A number that begins with 0 is a code: "0042"."""
+    """Give a number that begins with 0 is a code: "0042"."""
     rest = digits.lstrip("0")
     zeros = len(digits) - len(rest)
     readings = digit_readings(digits)

@@ -111,7 +111,7 @@ class ReadableUnit:
 
 
 def spoken_units(text: str) -> list[ReadableUnit]:
-    """The words of ``text`` in order.
+    """Give the words of ``text`` in order.
 
     Stand-alone punctuation is no word and makes no unit; a stand-alone symbol that nobody reads aloud (an emoji,
     an arrow) makes a unit without readings. Words keep their case in the readings' letters only where it tells
@@ -132,7 +132,7 @@ def spoken_units(text: str) -> list[ReadableUnit]:
 
 
 def _neighbour(text: str, begin: int, end: int) -> str:
-    """A word beside another, without the punctuation at its end; a long one is none."""
+    """Give a word beside another, without the punctuation at its end; a long one is none."""
     return text[begin:end].rstrip(".,;:!?)\"'").lower() if end - begin <= MAX_FORM_CHARS else ""
 
 
@@ -229,7 +229,7 @@ def _together(pieces: Sequence[list[Reading]]) -> Iterator[Reading]:
 
 
 def _few(readings: tuple[Reading, ...]) -> Iterator[Reading]:
-    """The first reading, and of the others what ``MAX_WORDS_OF_READINGS`` leaves."""
+    """Give the first reading, and of the others what ``MAX_WORDS_OF_READINGS`` leaves."""
     words = -len(readings[0]) if readings else 0
     for reading in readings:
         words += len(reading)

@@ -51,7 +51,7 @@ _SHORT_FORM = re.compile(
 
 
 def atoms_of_segments(segments: Sequence[TimedText], columns: int) -> list[Atom]:
-    """Each segment's time shared out among its atoms by their characters."""
+    """Share the time of each segment out among its atoms by their characters."""
     found: list[Atom] = []
     for segment in segments:
         atoms = [atom for _, atom in _cut(segment.text, columns)]
@@ -89,7 +89,7 @@ def atoms_of_units(text: str, units: Sequence[AlignedUnit], columns: int) -> lis
 
 
 _MS_PER_CHARACTER = 60
-"""For text before the first and after the last word that has a time."""
+"""Time of a character of text before the first word that has a time, and after the last."""
 
 
 def _before(atoms: list[Atom], end_ms: float) -> list[Atom]:
@@ -103,7 +103,7 @@ def _length(atoms: Sequence[Atom]) -> int:
 def _times(
     units: Sequence[AlignedUnit], at: int, start: int, end: int
 ) -> tuple[float, float] | None:
-    """When the characters ``[start, end)`` are spoken; a unit that is only partly in them gives its share."""
+    """Find when the characters ``[start, end)`` are spoken; a unit that is only partly in them gives its share."""
     first: float | None = None
     last = 0.0
     while at < len(units) and units[at].char_start < end:

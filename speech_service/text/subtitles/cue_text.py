@@ -18,9 +18,9 @@ MAX_LINE_WIDTH = SubtitleRules().max_columns
 """Columns of a line that had room for more lines; the usual limit of subtitles."""
 
 _MAX_LINES = 10
-"""Of a cue that is wrapped; no screen shows more."""
+"""Most lines of a cue that is wrapped; no screen shows more."""
 _MAX_LAYERS = 8
-"""Of tags, dashes and notes around the words; more are left inside."""
+"""Most layers of tags, dashes and notes around the words; what is above that stays inside."""
 _NOTES = "\u266a\u266b\u266c\u266d\u266e\u266f"
 _DASH = re.compile(r"\s*+(?:[-\u2010-\u2015\u2022]|>>)\s*+(?=\S)")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*+>|</?\d[\d:.]*+>|\{\\[^{}]*+\}")
@@ -66,7 +66,7 @@ class CueUnit:
 
 
 def undress(lines: Sequence[str], kind: SubtitleFormat) -> list[CueUnit]:
-    """The texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
+    """Give the texts of a block of lines. Times inside the words of WebVTT are no part of the words."""
     lines = [" ".join(line.split()) for line in lines]
     if len(lines) > 1 and sum(bool(_DASH.match(_TAG.sub("", line))) for line in lines) > 1:
         return [_unit(line, 1, kind) for line in lines]
@@ -137,7 +137,7 @@ def _unit(text: str, line_count: int, kind: SubtitleFormat) -> CueUnit:
 
 
 def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:
-    """The text without the times inside it, and where they stood."""
+    """Give the text without the times inside it, and where they stood."""
     parts = _TIME_TAG.split(text)
     total = max(1, sum(map(_letters, parts[::2])))
     times: list[TimeTag] = []
@@ -149,7 +149,7 @@ def _without_times(text: str) -> tuple[str, tuple[TimeTag, ...]]:
 
 
 def _timed(words: str, times: Sequence[TimeTag]) -> str:
-    """The words with each time before the word that has about as many letters before it."""
+    """Give the words with each time before the word that has about as many letters before it."""
     if not times:
         return words
     total = max(1, _letters(words))
@@ -180,7 +180,7 @@ def _letters(text: str) -> int:
 
 
 def _dress_of(text: str) -> tuple[int, int]:
-    """Where the text begins and ends without its outermost dash, note, or pair of tags."""
+    """Find where the text begins and ends without its outermost dash, note, or pair of tags."""
     if leading := _DASH.match(text) or _LEADING.match(text):
         # A voice whose end is written stands around some of the words only, or is a pair of tags.
         is_inside = leading.re is _LEADING and leading["voice"] and "</v>" in text
@@ -212,9 +212,8 @@ def _joined(lines: Sequence[str]) -> str:
 
 
 def _break_near(words: str, parts: int) -> int | None:
-    """The space nearest to the end of the first of ``parts`` parts of one width; without any space, a place between two
-    Han or kana.
-    """
+    """Give the space nearest to the end of the first of ``parts`` parts of one width; without any space, a place
+    between two Han or kana."""
     tagged = {at for match in _TAG.finditer(words) for at in range(match.start() + 1, match.end())}
     places = {match.end() for match in re.finditer(r"\s+", words)} - tagged - {len(words)}
     if not places:

@@ -14,7 +14,7 @@ _CLOSING = frozenset(
 )
 """What may not begin a line: closing punctuation, small kana, marks of length and repetition (JIS X 4051)."""
 _OPENING = frozenset("([{£¥‘“‹«〈《「『【〔〖〘〝（＄［｛｟｢")
-"""What may not end a line."""
+"""Characters that may not end a line."""
 _KEPT_CHARACTERS = 32
 """Longer words are measured anew each time: what is remembered is bounded."""
 
@@ -83,7 +83,7 @@ def fit(word: str, columns: int) -> list[str]:
 
 
 def _split(word: str, starts: Sequence[int]) -> list[str]:
-    """The word in parts that begin at ``starts``, the first of which is 0."""
+    """Give the word in parts that begin at ``starts``, the first of which is 0."""
     return [word[begin:end] for begin, end in pairwise([*starts, len(word)])]
 
 

@@ -14,10 +14,10 @@ from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 
 MAX_CUES = 20_000
 MAX_CHARACTERS = 1_500_000
-"""Of a file, times and line ends and all: some 30 hours of film."""
+"""Most characters of a file, times and line ends included: some 30 hours of film."""
 MAX_LINES = 200_000
 MAX_CUE_CHARACTERS = 4_000
-"""Of the words of one cue. A screen holds a tenth."""
+"""Most characters of the words of one cue. A screen holds a tenth."""
 
 _LINES = re.compile(r"[^\r\n]++(?:\r\n|\r|\n)?|\r\n|\r|\n")
 _SRT_TIME = r"\d{1,4}:\d{1,2}:\d{1,2}(?:[,.]\d{1,3})?"
@@ -59,11 +59,11 @@ class SubtitleFile:
 
     @property
     def cue_count(self) -> int:
-        """How many cues the file has, empty ones too."""
+        """Count how many cues the file has, empty ones too."""
         return len(self.time_lines)
 
     def render(self, words: Mapping[int, Sequence[str]]) -> str:
-        """The file with other words in some blocks.
+        """Give the file with other words in some blocks.
 
         Args:
             words: lines by the place of the block in ``blocks``. Blank lines are left out, and what reads as a time or
@@ -216,7 +216,7 @@ def _blocks(lines: Sequence[str], cue: int, begin: int, end: int) -> list[TextBl
 
 
 def _harmless(line: str) -> str:
-    """The line without what a reader could take for structure."""
+    """Give the line without what a reader could take for structure."""
     flat = " ".join(re.split(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029\0]+", line)).strip()
     return re.sub(r"(?<!-)-++>", "\u2192", flat)
 

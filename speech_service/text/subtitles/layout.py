@@ -6,20 +6,20 @@ from speech_service.text.subtitles.atoms import Atom, Break
 from speech_service.text.subtitles.rules import SubtitleRules
 
 _LINE_COST = {Break.SENTENCE: 0.0, Break.CLAUSE: 0.05, Break.WORD: 0.25, Break.INSIDE_WORD: 4.0}
-"""Of ending a line there, against 1 for a line that is all empty where others are full."""
+"""Cost of ending a line there, against 1 for a line that is all empty where others are full."""
 _CUE_COST = {Break.SENTENCE: 0.0, Break.CLAUSE: 4.0, Break.WORD: 12.0, Break.INSIDE_WORD: 60.0}
-"""Of ending a cue there."""
+"""Cost of ending a cue there."""
 _PER_CUE = 3.0
-"""Fewer cues are calmer."""
+"""Cost of each cue: fewer are calmer."""
 _TOO_SHORT = 12.0
-"""For each missing second of the shortest duration."""
+"""Cost of each missing second of the shortest duration."""
 _TOO_FAST = 1.0
-"""For each character per second too many."""
+"""Cost of each character per second too many."""
 _LONG_PAUSE_MS = 700
 _PAUSE = 6.0
-"""For each second of a pause inside a cue beyond ``_LONG_PAUSE_MS``."""
+"""Cost of each second of a pause inside a cue beyond ``_LONG_PAUSE_MS``."""
 _SENTENCE_INSIDE = 5.0
-"""For a sentence that ends inside a cue: the next had better begin with its own."""
+"""Cost of a sentence that ends inside a cue: the next had better begin with its own."""
 _LONGEST_PAUSE_MS = 2_500
 """A cue does not stand through a longer one."""
 
@@ -58,7 +58,7 @@ def line_break(atoms: Sequence[Atom], rules: SubtitleRules) -> list[str]:
 
 
 def joined(atoms: Sequence[Atom]) -> str:
-    """The text of atoms on one line."""
+    """Give the text of atoms on one line."""
     return "".join(
         (" " if atom.spaced and number else "") + atom.text for number, atom in enumerate(atoms)
     )
@@ -100,7 +100,7 @@ def group(atoms: Sequence[Atom], rules: SubtitleRules) -> list[Sequence[Atom]]:
 
 
 def _cues_from(atoms: Sequence[Atom], begin: int, rules: SubtitleRules) -> list[tuple[int, float]]:
-    """Each end that a cue from ``begin`` may have, with its cost."""
+    """Give each end that a cue from ``begin`` may have, with its cost."""
     found: list[tuple[int, float]] = []
     lines, room, letters, inner = 0, -1, 0, 0.0
     for at in range(begin, len(atoms)):

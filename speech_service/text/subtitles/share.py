@@ -25,7 +25,7 @@ _NOTHING = "\u2026"
 def share_out(
     cues: Sequence[SubtitleCue], segments: Sequence[tuple[str, str]], rules: SubtitleRules
 ) -> list[SubtitleCue]:
-    """As many cues with the same times, in another language.
+    """Make as many cues with the same times, in another language.
 
     Args:
         cues: of the source; together they hold every character of the segments that is not white space.
@@ -58,7 +58,7 @@ def share_out(
 
 
 def _cut(text: str, shares: Sequence[int], ends: Sequence[str]) -> list[str]:
-    """The text in as many parts as there are shares, of about their sizes, between words where there are enough.
+    """Give the text in as many parts as there are shares, of about their sizes, between words where there are enough.
 
     ``ends``: the last characters of the source's parts. A part that ends a sentence there should end one here.
     """
@@ -84,7 +84,7 @@ def _cut(text: str, shares: Sequence[int], ends: Sequence[str]) -> list[str]:
 
 
 def _near(reached: Sequence[int], begin: int, goal: float) -> range:
-    """The places from ``begin`` on that may be the best: none farther from the goal than sense is worth."""
+    """Give the places from ``begin`` on that may be the best: none farther from the goal than sense is worth."""
     after = bisect_left(reached, goal, begin)
     nearest = min(
         abs(reached[at] - goal) for at in (after - 1, after) if begin <= at < len(reached)
@@ -95,7 +95,7 @@ def _near(reached: Sequence[int], begin: int, goal: float) -> range:
 
 
 def _is_end(char: str) -> int:
-    """2 for a character that ends a sentence, 1 for one that ends a clause, else 0."""
+    """Give 2 for a character that ends a sentence, 1 for one that ends a clause, else 0."""
     return 2 if char in _SENTENCE_ENDS else int(char in _CLAUSE_ENDS)
 
 

@@ -95,7 +95,7 @@ class SubtitleTranslation:
         self._useless = 0
         self._is_stopped = False
         self.error: SpeechError | None = None
-        """Of the first batch that failed, in the order of the file's batches."""
+        """Error of the first batch that failed, in the order of the batches of the file."""
         self._error_batch = 0
         """The last failure that ``fail`` was told of."""
 
@@ -105,7 +105,7 @@ class SubtitleTranslation:
         return not self._waiting and not self._asked
 
     def next_batch(self) -> Batch | None:
-        """The next texts to translate; None: none now (answers may bring more, see ``is_done``)."""
+        """Give the next texts to translate; None: none now (answers may bring more, see ``is_done``)."""
         if not self._waiting:
             return None
         numbers = self._waiting.popleft()
@@ -148,7 +148,7 @@ class SubtitleTranslation:
             self._ask_again(numbers)
 
     def fail(self, batch_id: int, error: SpeechError) -> None:
-        """The batch could not be translated: counts as an answer without a usable text."""
+        """Take note that the batch could not be translated: it counts as an answer without a usable text."""
         batch = self._asked.pop(batch_id, None)
         if batch is not None:
             if self.error is None or batch_id < self._error_batch:
@@ -161,7 +161,7 @@ class SubtitleTranslation:
         self._waiting.clear()
 
     def result(self) -> TranslatedFile:
-        """The file with all translations there are."""
+        """Give the file with all translations there are."""
         words: dict[int, Sequence[str]] = {}
         untranslated: set[int] = set()
         dropped: set[int] = set()

@@ -100,7 +100,7 @@ def cues_of_alignment(
 
 
 def write_srt(cues: Iterable[SubtitleCue]) -> str:
-    """A SubRip file: UTF-8 text with ``\\n`` line ends, empty without cues."""
+    """Give a SubRip file: UTF-8 text with ``\\n`` line ends, empty without cues."""
     return "".join(
         f"{cue.index}\n{_time(cue.start_ms, ',')} --> {_time(cue.end_ms, ',')}\n{_srt(cue.text)}\n\n"
         for cue in cues
@@ -108,7 +108,7 @@ def write_srt(cues: Iterable[SubtitleCue]) -> str:
 
 
 def write_vtt(cues: Iterable[SubtitleCue]) -> str:
-    """A WebVTT file."""
+    """Write a WebVTT file."""
     return "WEBVTT\n\n" + "".join(
         f"{cue.index}\n{_time(cue.start_ms, '.')} --> {_time(cue.end_ms, '.')}\n{_vtt(cue.text)}\n\n"
         for cue in cues
@@ -116,7 +116,7 @@ def write_vtt(cues: Iterable[SubtitleCue]) -> str:
 
 
 def _units_of(result: TranscriptResult, base: int) -> list[AlignedUnit]:
-    """The words of a segment as units; one unit for all of it where none was placed."""
+    """Give the words of a segment as units; one unit for all of it where none was placed."""
     places = [(w.char_start, w.char_end, w.start_ms, w.end_ms) for w in result.words]
     if not places and result.text:
         places = [(0, len(result.text), result.start_ms, max(result.end_ms, result.start_ms + 1))]
@@ -143,7 +143,7 @@ def _cues(
 
 
 def _starts(groups: Sequence[Sequence[Atom]], rules: SubtitleRules) -> list[int]:
-    """When cues appear: with their first word, later only where the cue before would have no time at all."""
+    """Find when cues appear: with their first word, later only where the cue before would have no time at all."""
     starts: list[int] = []
     for cue in groups:
         earliest = starts[-1] + _FLOOR_MS + rules.min_gap_ms if starts else 0
@@ -158,7 +158,7 @@ def _end(
     rules: SubtitleRules,
     duration_ms: int | None,
 ) -> int:
-    """When a cue goes: after its words, and later if it would be too short or too fast and there is room."""
+    """Find when a cue goes: after its words, and later if it would be too short or too fast and there is room."""
     spoken = max(round(cue[-1].end_ms), start_ms + _FLOOR_MS)
     to_read = start_ms + round(len(joined(cue)) / rules.max_cps * 1000 + 0.5)
     wanted = max(spoken, to_read, start_ms + rules.min_duration_ms)

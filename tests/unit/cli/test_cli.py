@@ -44,7 +44,7 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_imports_no_command() -> None:
     loaded = {name for name in sys.modules if name.startswith("speech_service.cli.")}
-    build_parser("", None).format_help()
+    build_parser().format_help()
     assert {name for name in sys.modules if name.startswith("speech_service.cli.")} == loaded
 
 

@@ -28,8 +28,11 @@ class Qwen3AlignerOptions(Settings, frozen=True):
     model: str
     """Folder or hub id of a Qwen3-ForcedAligner checkpoint."""
     revision: str = ""
+    """Branch, tag or commit of a hub id; empty means the main branch. Not used with a folder."""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    """Number format of weights and computation."""
     device: str = "cpu"
+    """Device that computes, as torch names it: `cpu`, `cuda` or `cuda:0`."""
     threads: Count = 0
     """CPU threads of one operation; 0: torch's own choice."""
     max_batch: Count = 16

@@ -27,11 +27,13 @@ class Qwen3AsrOptions(Settings, frozen=True):
     model: str
     """Folder or hub id of a Qwen3-ASR checkpoint."""
     revision: str = ""
-    """Branch, tag or commit of a hub id."""
+    """Branch, tag or commit of a hub id; empty means the main branch. Not used with a folder."""
     draft: str = ""
     """Folder or hub id of a smaller Qwen3-ASR with the same tokenizer."""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    """Number format of weights and computation."""
     device: str = "cpu"
+    """Device that computes, as torch names it: `cpu`, `cuda` or `cuda:0`."""
     quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
     """Eight-bit linear layers of the decoder and its head; fp8 needs a GPU that multiplies it."""
     calibration: str = ""
@@ -59,11 +61,12 @@ class Qwen3AsrOptions(Settings, frozen=True):
     kept_segments: Count = 8
     """Open segments whose closed windows stay in the KV cache between two updates."""
     max_audio_ms: Count = 60_000
-    """Longest audio of one request; segments of streams are cut at 30 s at the latest."""
+    """Milliseconds of audio of one request; longer audio is refused, reason `LIMIT_EXCEEDED`. Segments of streams are
+    cut at 30 s at the latest."""
     max_context_tokens: Count = 512
-    """Longest context, with what frames it."""
+    """Tokens of the longest context, with what frames it; a longer one is refused, or cut in a lenient request."""
     tokens_per_s: Amount = 12.0
-    """An answer of more tokens is cut off: nobody speaks so fast."""
+    """Most tokens of text for a second of audio. An answer of more is cut off: nobody speaks so fast."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""

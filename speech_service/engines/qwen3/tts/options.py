@@ -20,12 +20,15 @@ class Qwen3TtsOptions(Settings, frozen=True):
     model: str
     """Folder or hub id of a Qwen3-TTS checkpoint: CustomVoice, VoiceDesign or Base."""
     revision: str = ""
+    """Branch, tag or commit of a hub id; empty means the main branch. Not used with a folder."""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    """Number format of weights and computation."""
     device: str = "cpu"
+    """Device that computes, as torch names it: `cpu`, `cuda` or `cuda:0`."""
     quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
     """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
     graphs: bool | None = None
-    """Capture each frame as one CUDA graph per number of streams; None: where there is a GPU."""
+    """Capture each frame as one CUDA graph per number of streams. Left out: where there is a GPU."""
     kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
     warm_up_tokens: tuple[Count, ...] = (32, 128)
@@ -49,13 +52,21 @@ class Qwen3TtsOptions(Settings, frozen=True):
     max_voices: Count = 64
     """Cloned voices kept in memory."""
     temperature: Amount | None = None
-    """0 takes the likeliest code. This and the following: None is what the checkpoint recommends."""
+    """How freely codes of the talker are drawn; 0 takes the likeliest. Left out: what the checkpoint recommends."""
     top_k: Count | None = None
+    """Only the k likeliest codes are drawn from. Left out: what the checkpoint recommends."""
     top_p: Amount | None = None
+    """Only the likeliest codes that have this share of the probability together are drawn from. Empty means what the
+    checkpoint recommends."""
     repetition_penalty: Amount | None = None
+    """Divides the score of codes that were drawn before; 1 changes nothing. Empty means what the checkpoint
+    recommends."""
     predictor_temperature: Amount | None = None
+    """The same as `temperature`, for the predictor of the further codebooks."""
     predictor_top_k: Count | None = None
+    """The same as `top_k`, for the predictor."""
     predictor_top_p: Amount | None = None
+    """The same as `top_p`, for the predictor."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

@@ -33,6 +33,7 @@ class VllmRecognizerOptions(ServerOptions, frozen=True):
     """Options of ``recognizer/vllm``."""
 
     mode: Literal["batch", "realtime"] = "batch"
+    """`batch` sends each segment as a file; `realtime` streams audio over a WebSocket, for models that have it."""
     streaming: bool = True
     """Mode batch: takes the text as it is written; one that runs in circles is then stopped early."""
     languages: tuple[str, ...] = tuple(tag for tag in NAMES if tag not in _UNKNOWN_TO_VLLM)

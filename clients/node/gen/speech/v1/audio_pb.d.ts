@@ -82,7 +82,7 @@ export declare type OpusPackets = Message<"speech.v1.OpusPackets"> & {
 export declare const OpusPacketsSchema: GenMessage<OpusPackets>;
 
 /**
- * Asks the server to recognise the container from its first bytes. Headerless audio cannot be detected.
+ * Asks the server to tell the container from its first bytes. Headerless audio cannot be detected.
  *
  * @generated from message speech.v1.AutoDetect
  */
@@ -195,7 +195,7 @@ export declare type SilenceChunk = Message<"speech.v1.SilenceChunk"> & {
 export declare const SilenceChunkSchema: GenMessage<SilenceChunk>;
 
 /**
- * The form in which synthesised audio is wanted. Always one channel.
+ * The form in which speech is wanted. Always one channel.
  *
  * @generated from message speech.v1.SynthesisOutput
  */

@@ -496,7 +496,7 @@ export declare type StreamingRecognizeRequest = Message<"speech.v1.StreamingReco
     case: "keepAlive";
   } | {
     /**
-     * No more audio follows: everything buffered is transcribed and the session ends.
+     * No more audio follows: everything buffered is recognized and the session ends.
      *
      * @generated from field: speech.v1.EndOfInput end_of_audio = 8;
      */

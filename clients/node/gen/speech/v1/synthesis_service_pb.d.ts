@@ -253,7 +253,7 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
 export declare const SynthesisConfigSchema: GenMessage<SynthesisConfig>;
 
 /**
- * A piece of synthesised audio.
+ * A piece of speech.
  *
  * @generated from message speech.v1.SynthesisAudio
  */

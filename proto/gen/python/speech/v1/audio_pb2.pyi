@@ -225,7 +225,7 @@ Global___OpusPackets: _TypeAlias = OpusPackets  # noqa: Y015
 
 @_typing.final
 class AutoDetect(_message.Message):
-    """Asks the server to recognise the container from its first bytes. Headerless audio cannot be detected."""
+    """Asks the server to tell the container from its first bytes. Headerless audio cannot be detected."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -336,7 +336,7 @@ Global___SilenceChunk: _TypeAlias = SilenceChunk  # noqa: Y015
 
 @_typing.final
 class SynthesisOutput(_message.Message):
-    """The form in which synthesised audio is wanted. Always one channel."""
+    """The form in which speech is wanted. Always one channel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

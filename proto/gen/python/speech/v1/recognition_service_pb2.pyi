@@ -457,7 +457,7 @@ class StreamingRecognizeRequest(_message.Message):
 
     @_builtins.property
     def end_of_audio(self) -> _common_pb2.EndOfInput:
-        """No more audio follows: everything buffered is transcribed and the session ends."""
+        """No more audio follows: everything buffered is recognized and the session ends."""
 
     def __init__(
         self,

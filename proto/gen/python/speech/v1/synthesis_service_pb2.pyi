@@ -373,7 +373,7 @@ Global___SynthesisConfig: _TypeAlias = SynthesisConfig  # noqa: Y015
 
 @_typing.final
 class SynthesisAudio(_message.Message):
-    """A piece of synthesised audio."""
+    """A piece of speech."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

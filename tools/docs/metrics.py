@@ -1,21 +1,13 @@
-"""Writes docs/metrics.md, the reference of all metrics, from the table that they are registered from.
+"""The page of metrics, from the table that they are registered from."""
 
-python tools/metrics_page.py          writes the page
-python tools/metrics_page.py --check  compares; exits 1 where it is out of date
-"""
-
-import argparse
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from speech_service.observability.metrics import METRICS, Label, Metric
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 HEAD = """\
 # Metrics
 
-<!-- Written by tools/metrics_page.py from speech_service/observability/metrics.py. -->
+<!-- Written by `make docs` from speech_service/observability/metrics.py. -->
 
 The service serves these on `server.metrics_listen` (`127.0.0.1:9464/metrics`), in the Prometheus text format or,
 where the scraper asks for it, as OpenMetrics. Beside them the page has the `process_*` metrics of the front end: CPU,
@@ -82,17 +74,3 @@ def page() -> str:
         "| histogram | bounds |\n| --- | --- |\n" + "\n".join(buckets()),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def main() -> int:
-    """Runs the command; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the reference of all metrics.")
-    parser.add_argument("--check", action="store_true", help="only compare")
-    if parser.parse_args().check:
-        return int(not PAGE.exists() or PAGE.read_text(encoding="utf-8") != page())
-    PAGE.write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
