@@ -12,11 +12,12 @@ from speech_service.text.english.number_words import (
     plural,
     spelled,
 )
-from speech_service.text.english.rules import Rule, rule
+from speech_service.text.english.rules import Rule, any_of, rule
 
 _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
-    r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext"
+    r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext|"
+    r"last (?:two|three|four|five|six|\d) digits"
 )
 """Names that stand before a code with nothing between."""
 _THINGS = (
@@ -26,7 +27,30 @@ _THINGS = (
 )
 """Things that stand before a code with "number" or the like between."""
 _NUMBER = r" (?:number|code|no\.?|num\.?|ID)"
-_LINK = r"(?:\.|,? (?:is|was|ending in|ends in|at|me at|us at|now))?(?: ?[:=#])? "
+_LINK = r"(?:\.|,? (?:is|was|are|were|of|ending in|ends in|at|me at|us at|now))?(?: ?[:=#])? "
+_ENDING = (
+    r"(?:ending|ends|ended|end|starting|starts|beginning|begins) (?:in|with)(?: the)?(?: digits)? "
+)
+_CARDS = r"(?:card|account|number|phone|line|device|code|Visa|Mastercard|Amex|one|iPhone|plate)"
+_MASK = r"[*•·xX#]"
+_SPACES = (
+    r"Suite|Apartment|Room|Unit|Gate|Seat|Flat|Floor|Platform|Row|Section|Block|Building|Exhibit|"
+    r"Locker|Desk|Terminal|Bay|Lot"
+)
+_MAKERS = r"Boeing|Porsche|Peugeot|Ferrari|Cessna|Learjet|McLaren|Route|Highway|Interstate"
+_STATES = {
+    "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
+    "CT": "Connecticut", "DE": "Delaware", "FL": "Florida", "GA": "Georgia", "HI": "Hawaii", "ID": "Idaho",
+    "IL": "Illinois", "IN": "Indiana", "IA": "Iowa", "KS": "Kansas", "KY": "Kentucky", "LA": "Louisiana",
+    "ME": "Maine", "MD": "Maryland", "MA": "Massachusetts", "MI": "Michigan", "MN": "Minnesota", "MS": "Mississippi",
+    "MO": "Missouri", "MT": "Montana", "NE": "Nebraska", "NV": "Nevada", "NH": "New Hampshire", "NJ": "New Jersey",
+    "NM": "New Mexico", "NY": "New York", "NC": "North Carolina", "ND": "North Dakota", "OH": "Ohio", "OK": "Oklahoma",
+    "OR": "Oregon", "PA": "Pennsylvania", "RI": "Rhode Island", "SC": "South Carolina", "SD": "South Dakota",
+    "TN": "Tennessee", "TX": "Texas", "UT": "Utah", "VT": "Vermont", "VA": "Virginia", "WA": "Washington",
+    "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming", "DC": "D.C",
+}  # fmt: skip
+_WORDS_TOO = ("HI", "ID", "IN", "LA", "MA", "ME", "OH", "OK", "OR", "PA", "MS", "CO")
+"""Of the states: a word or another short form too; the comma of an address must stand before."""
 _EMERGENCY = 3
 """Digits of a number that is called."""
 _GROUPS = r"\d{1,12}(?:[ -]\d{1,12}){0,7}"
@@ -57,6 +81,28 @@ def _say_hex(match: re.Match[str]) -> str:
         " ".join(DIGITS[int(c)] if c.isdecimal() else spelled(c) for c in part)
         for part in re.split(r"[:-]", match.group())
     )
+
+
+def _say_iban(match: re.Match[str]) -> str:
+    """Each sign on its own, a pause behind every group of four."""
+    signs = match.group().replace(" ", "")
+    groups = (signs[at : at + 4] for at in range(0, len(signs), 4))
+    return ", ".join(
+        " ".join(DIGITS[int(c)] if c.isdecimal() else spelled(c) for c in group) for group in groups
+    )
+
+
+def _say_zip(match: re.Match[str]) -> str:
+    return f"{_STATES[match[1] or match[2]]} {_grouped(match[3])}"
+
+
+def _say_model(match: re.Match[str]) -> str:
+    """ "Boeing 747", "Route 101": the hundreds, then the rest."""
+    hundreds, rest = match[2][0], match[2][1:]
+    if rest == "00":
+        return f"{match[1]}{cardinal(int(match[2]))}"
+    said = f"oh {cardinal(int(rest))}" if rest[0] == "0" else cardinal(int(rest))
+    return f"{match[1]}{DIGITS[int(hundreds)]} {said}"
 
 
 def _say_named(match: re.Match[str]) -> str | None:
@@ -125,6 +171,23 @@ def _say_hyphened(match: re.Match[str]) -> str:
 
 
 CODES: tuple[Rule, ...] = (
+    rule(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _say_iban),
+    rule(
+        rf"(?<!\w)(?:{_MASK}{{2,16}}[ -]?){{1,4}}(\d{{3,6}})(?![\w,]|[./:-]\d)",
+        lambda match: digits(match[1]),
+    ),
+    rule(
+        rf"\b({_CARDS} (?:[a-z]{{2,12}} ){{0,2}}{_ENDING})(\d{{2,8}})(?![\w,]|[./:-]\d|%)",
+        lambda match: f"{match[1]}{digits(match[2])}",
+        any_case=True,
+    ),
+    rule(
+        rf"(?:(?<=, )({any_of(_STATES)})|(?<=[a-z] )({any_of(s for s in _STATES if s not in _WORDS_TOO)})),? "
+        r"(\d{5}(?:-\d{4})?)(?![\w-]|[.,]\d)",
+        _say_zip,
+    ),
+    rule(rf"\b((?:{_SPACES}|Apt\.?|Ste\.?|Rm\.?) )(\d{{1,4}})([A-Z])(?!\w)", r"\1\2 \3"),
+    rule(rf"\b((?:{_MAKERS}) )([1-9]\d{{2}})(?!\w|[.,-]\d)", _say_model),
     rule(r"(?<!\w)(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?!\w)", _say_hex),
     rule(r"(?<!\w)0x[0-9A-Fa-f]{1,16}(?!\w)", _say_hex),
     rule(

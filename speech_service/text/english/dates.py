@@ -25,6 +25,10 @@ _SHORT_DAYS = {name[:3]: name for name in _DAYS} | {
     "Thur": "Thursday",
     "Thurs": "Thursday",
 }
+_SHORT_DAY = rf"(?:{any_of(_SHORT_DAYS)})"
+_AND = r"(?:,? (?:and|or|&) | ?[&/+] ?|, )"
+_CLEAR_DAYS = ("Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri")
+"""Those that are no word or name besides."""
 _MONTH = rf"(?:{any_of((*MONTHS, *_SHORT_MONTHS))})"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _DAYS_OF = rf"({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?"
@@ -179,6 +183,11 @@ def _day(name: str) -> str:
     return _SHORT_DAYS.get(name, name)
 
 
+def _say_days(match: re.Match[str]) -> str:
+    """A list of them: "Mon, Wed & Fri"."""
+    return re.sub(rf"\b{_SHORT_DAY}\b", lambda name: _day(name[0]), match.group())
+
+
 def _say_era(match: re.Match[str]) -> str:
     value, era = int(match[1]), match[2].replace(".", "")
     return f"{year(value) if value >= _CENTURY else cardinal(value)} {'.'.join(era)}"
@@ -195,6 +204,19 @@ DATES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
     rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    # Days of the week, where no word is meant: beside a date or a time, in a list, or after a word that days follow.
+    rule(
+        rf"\b({_SHORT_DAY})\b\.?(?=,? (?:the )?(?:{_DAY}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\b|"
+        rf"{_MONTH}\.? {_DAY}(?!\d)|"
+        r"(?:at |from )?\d{1,2}(?::\d{2}|\s?[AaPp]\.?[Mm]\b)|[01]?\d/\d{1,2}(?!\d)))",
+        lambda m: _day(m[1]),
+    ),
+    rule(rf"\b{_SHORT_DAY}(?:{_AND}{_SHORT_DAY}\b){{1,6}}", _say_days),
+    rule(
+        rf"\b((?:on|every|next|last|this|until|till|by|since) )({_SHORT_DAY})\b(?![.'’-])",
+        lambda m: m[1] + _day(m[2]),
+    ),
+    rule(rf"\b({any_of(_CLEAR_DAYS)})\b(?!['’-])(?=[,;:!?) ]|$)", lambda m: _day(m[1])),
     rule(
         rf"\b({_MONTH})\.? {_DAYS_OF}(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
         _say_month_day,

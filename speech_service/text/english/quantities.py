@@ -46,7 +46,12 @@ _SUB = {
 }
 _UNDERS = frozenset((*range(2, 11), 12, 16, 20, 32, 64, 100, 1000))
 """Denominators that people read as fractions."""
-_SAID = {(24, 7): "twenty-four seven", (9, 11): "nine eleven"}
+_SAID = {
+    (24, 7): "twenty-four seven",
+    (9, 11): "nine eleven",
+    (50, 50): "fifty fifty",
+    (20, 20): "twenty twenty",
+}
 _UNIT = rf"(?:{any_of(UNITS)})"
 _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
@@ -204,6 +209,11 @@ def _say_by(match: re.Match[str]) -> str:
     return " by ".join(number(part) for part in re.findall(NUMBER, match.group()))
 
 
+def _say_by_unit(match: re.Match[str]) -> str:
+    said = " by ".join(number(part) for part in re.findall(NUMBER, match[1]))
+    return f"{said} {unit_words(match[2], one=_is_adjective(match))}"
+
+
 def _say_out_of(match: re.Match[str]) -> str:
     return f"{number(match[1])} out of {number(match[2])}"
 
@@ -333,6 +343,9 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
     # Units.
+    rule(
+        rf"(?<![\w.])({NUMBER}(?: ?[x×] ?{NUMBER}){{1,2}})\s?({_UNIT})(?![\w/²³'’-])", _say_by_unit
+    ),
     rule(
         rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w/²³'’-]|°)",
         _say_unit,

@@ -1,0 +1,683 @@
+"""Sentences with written forms, made by grammars from a seed, with every way in which each may be read.
+
+Written from what people say, without a look at the rules of ``speech_service/text``: number words are num2words',
+everything else stands here. ``(a|b)`` in a reading means either; ``{}`` in a frame is the place of the form.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, product
+from random import Random
+
+from num2words import num2words
+
+Pair = tuple[str, str]
+Draw = Callable[[Random], Pair]
+MAX_READINGS = 4096
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
+MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+
+
+def cardinal(value: int) -> str:
+    """143: one hundred forty-three; "and" may be said, which the comparison leaves out of account."""
+    return num2words(value).replace(",", "").replace(" and ", " ")
+
+
+def ordinal(value: int) -> str:
+    """3: third."""
+    return num2words(value, to="ordinal").replace(",", "").replace(" and ", " ")
+
+
+def decimal(text: str) -> str:
+    """3.05: three point zero five."""
+    whole, _, rest = text.replace(",", "").partition(".")
+    if not rest:
+        return cardinal(int(whole))
+    lead = "(zero point|point|oh point)" if int(whole) == 0 else f"{cardinal(int(whole))} point"
+    return f"{lead} {digits(rest)}"
+
+
+def digits(text: str) -> str:
+    """One by one, letters too; zero is zero or oh, all alike."""
+    plain = [_DIGITS[int(c)] if c.isdigit() else c.upper() for c in text if c.isalnum()]
+    said = " ".join(plain)
+    return f"({said}|{said.replace('zero', 'oh')})" if "zero" in plain else said
+
+
+def year(value: int) -> str:
+    """1905: nineteen oh five."""
+    head, rest = divmod(value, 100)
+    if value % 1000 < 10 or value % 1000 == 0:
+        return f"({cardinal(value)}|twenty oh {cardinal(rest)})" if 0 < rest else cardinal(value)
+    if rest == 0:
+        return f"{cardinal(head)} hundred"
+    both = f"{cardinal(head)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+    return f"({both}|{cardinal(value)})" if value >= 2000 else both
+
+
+def count(value: int, one: str, many: str) -> str:
+    """A number with its unit."""
+    return f"{cardinal(value)} {one if value == 1 else many}"
+
+
+def _clock(hour: int, minute: int) -> str:
+    if minute == 0:
+        return f"({cardinal(hour)}|{cardinal(hour)} o'clock|{cardinal(hour)} hundred)"
+    if minute < 10:
+        return f"{cardinal(hour)} (oh|zero) {cardinal(minute)}"
+    return f"{cardinal(hour)} {cardinal(minute)}"
+
+
+def _half(letter: str) -> str:
+    return f"({letter} M)"
+
+
+def readings(template: str) -> list[str]:
+    """Every reading of a template, groups taken one by one from the inside."""
+    found = _GROUP.search(template)
+    if found is None:
+        return [template]
+    parts = re.split(_GROUP, template)
+    choices = [part.split("|") if at % 2 else [part] for at, part in enumerate(parts)]
+    flat = ["".join(choice) for choice in islice(product(*choices), MAX_READINGS)]
+    if any(_GROUP.search(each) for each in flat[:1]):
+        return [end for each in flat for end in readings(each)]
+    return flat
+
+
+def _one_of(*pairs: Pair) -> Draw:
+    return lambda draw: draw.choice(pairs)
+
+
+def _dollars(draw: Random) -> Pair:
+    value, cents = (
+        draw.choice((draw.randint(2, 99), draw.randint(1000, 99999))),
+        draw.randint(1, 99),
+    )
+    cents_said = f"{cardinal(cents)} cent{'s' * (cents > 1)}"
+    return (
+        f"${value:,}.{cents:02}",
+        f"{cardinal(value)} dollars (and {cents_said}|{cents_said}|{cardinal(cents)})",
+    )
+
+
+def _small_money(draw: Random) -> Pair:
+    cents = draw.randint(2, 99)
+    return f"$0.{cents:02}", f"(|zero dollars |zero dollars and ){cardinal(cents)} cents"
+
+
+def _european(draw: Random) -> Pair:
+    value, cents = draw.randint(1100, 9999), draw.randint(10, 99)
+    whole = f"{value:,}".replace(",", ".")
+    said = f"{cardinal(value)} (euros|euro)"
+    cents_said = cardinal(cents)
+    return f"{whole},{cents} €", f"{said} (|and ){cents_said}(| cents)"
+
+
+def _pounds(draw: Random) -> Pair:
+    value = draw.randint(2, 999)
+    return f"£{value}", f"{cardinal(value)} pounds"
+
+
+def _millions(draw: Random) -> Pair:
+    whole, tenth = draw.randint(1, 40), draw.randint(1, 9)
+    word = draw.choice(("million", "billion", "trillion"))
+    return f"${whole}.{tenth} {word}", f"{decimal(f'{whole}.{tenth}')} {word} dollars"
+
+
+def _short_millions(draw: Random) -> Pair:
+    whole = draw.randint(2, 90)
+    mark, word = draw.choice(
+        (("M", "million"), ("bn", "billion"), ("B", "billion"), ("k", "thousand"))
+    )
+    sign, many = draw.choice((("$", "dollars"), ("€", "euros"), ("£", "pounds")))
+    return f"{sign}{whole}{mark}", f"{cardinal(whole)} {word} {many}"
+
+
+def _coded_money(draw: Random) -> Pair:
+    value = draw.randint(20, 900)
+    code, said = draw.choice(
+        (
+            ("USD", "(US dollars|dollars|U S dollars|U S D)"),
+            ("EUR", "(euros|E U R)"),
+            ("CHF", "(Swiss francs|C H F|francs)"),
+            ("GBP", "(pounds|British pounds|G B P|pounds sterling)"),
+            ("JPY", "(yen|Japanese yen|J P Y)"),
+            ("CAD", "(Canadian dollars|C A D)"),
+        )
+    )
+    n = cardinal(value)
+    return draw.choice(
+        ((f"{code} {value}", f"({n} {said}|{said} {n})"), (f"{value} {code}", f"{n} {said}"))
+    )
+
+
+def _date_iso(draw: Random) -> Pair:
+    y, m, d = draw.randint(1950, 2029), draw.randint(1, 12), draw.randint(1, 28)
+    return f"{y}-{m:02}-{d:02}", _date(y, m, d)
+
+
+def _date(y: int, m: int, d: int) -> str:
+    month, day = MONTHS[m - 1], ordinal(d)
+    return f"({month} (|the ){day}|the {day} of {month}|{day} of {month}|{day} {month}) {year(y)}"
+
+
+def _date_us(draw: Random) -> Pair:
+    y, m, d = draw.randint(1990, 2029), draw.randint(1, 12), draw.randint(13, 28)
+    return f"{m}/{d}/{y}", _date(y, m, d)
+
+
+def _date_dots(draw: Random) -> Pair:
+    y, m, d = draw.randint(1990, 2029), draw.randint(1, 12), draw.randint(13, 28)
+    return f"{d:02}.{m:02}.{y}", _date(y, m, d)
+
+
+def _date_words(draw: Random) -> Pair:
+    y, m, d = draw.randint(1890, 2029), draw.randint(1, 12), draw.randint(1, 28)
+    month = MONTHS[m - 1]
+    short = month[:3] + "." if month != "May" else month
+    form = draw.choice(
+        (f"{month} {d}, {y}", f"{d} {month} {y}", f"{short} {d}, {y}", f"{d} {month[:3]} {y}")
+    )
+    return form, _date(y, m, d)
+
+
+def _weekday(draw: Random) -> Pair:
+    day, m, d = draw.choice(DAYS), draw.randint(1, 12), draw.randint(1, 28)
+    month = MONTHS[m - 1]
+    said = f"{day} (the |)({month} {ordinal(d)}|{month} the {ordinal(d)}|{ordinal(d)} of {month}|{ordinal(d)} {month})"
+    return f"{day[:3]}, {d} {month[:3]}", said
+
+
+def _time24(draw: Random) -> Pair:
+    h, m = draw.randint(13, 23), draw.randint(1, 59)
+    return f"{h}:{m:02}", _clock(h, m)
+
+
+def _time_half(draw: Random) -> Pair:
+    h, m = draw.randint(1, 12), draw.choice((0, draw.randint(1, 59)))
+    letter = draw.choice("ap")
+    mark = draw.choice((f" {letter}m", f"{letter}m", f" {letter}.m.", f" {letter.upper()}M"))
+    return f"{h}:{m:02}{mark}", f"{_clock(h, m)} {letter.upper()} M"
+
+
+def _seconds(draw: Random) -> Pair:
+    h, m, s = draw.randint(2, 12), draw.randint(10, 59), draw.randint(10, 59)
+    hms = f"{count(h, 'hour', 'hours')} {count(m, 'minute', 'minutes')} (|and ){count(s, 'second', 'seconds')}"
+    return (
+        f"{h}:{m}:{s}",
+        f"({cardinal(h)} {cardinal(m)} {cardinal(s)}|{hms}|{cardinal(h)} {cardinal(m)} and {cardinal(s)} seconds)",
+    )
+
+
+def _pin(draw: Random) -> Pair:
+    code = "".join(draw.choices("0123456789", k=draw.choice((4, 6))))
+    word = draw.choice(("PIN", "passcode", "access code", "verification code", "security code"))
+    return f"{word} {code}", f"{'P I N or pin' if False else word} {digits(code)}".replace(
+        "PIN", "(PIN|pin)"
+    )
+
+
+def _phone(draw: Random) -> Pair:
+    a, b, c = draw.randint(201, 989), draw.randint(200, 999), f"{draw.randint(0, 9999):04}"
+    form = draw.choice(
+        (f"({a}) {b}-{c}", f"{a}-{b}-{c}", f"{a}.{b}.{c}", f"+1 {a} {b} {c}", f"1-{a}-{b}-{c}")
+    )
+    plus = "plus one " if form[0] == "+" else "one " if form.startswith("1-") else ""
+    return form, plus + digits(f"{a}{b}{c}")
+
+
+def _phone_world(draw: Random) -> Pair:
+    land = draw.choice((44, 49, 33, 39, 91, 81))
+    rest = [str(draw.randint(10, 99)), f"{draw.randint(0, 999):03}", f"{draw.randint(0, 9999):04}"]
+    return f"+{land} {' '.join(rest)}", f"plus {digits(str(land))} {digits(''.join(rest))}"
+
+
+def _card(draw: Random) -> Pair:
+    number = "".join(draw.choices("0123456789", k=16))
+    gap = draw.choice((" ", "-"))
+    return f"card {gap.join(number[i : i + 4] for i in range(0, 16, 4))}", f"card {digits(number)}"
+
+
+def _last_four(draw: Random) -> Pair:
+    code = f"{draw.randint(0, 9999):04}"
+    return f"the card ending in {code}", f"the card ending in {digits(code)}"
+
+
+def _iban(draw: Random) -> Pair:
+    groups = [f"{draw.randint(0, 9999):04}" for _ in range(4)]
+    head = draw.choice(("DE", "FR", "NL")) + f"{draw.randint(10, 99)}"
+    return f"IBAN {head} {' '.join(groups)}", f"(IBAN|I B A N) {digits(head + ''.join(groups))}"
+
+
+def _fraction(draw: Random) -> Pair:
+    top, bottom = draw.choice(
+        ((1, 3), (2, 3), (3, 8), (5, 8), (7, 8), (3, 5), (7, 10), (5, 16), (11, 12), (1, 5))
+    )
+    part = ordinal(bottom) + ("s" if top > 1 else "")
+    return (
+        f"{top}/{bottom} of the total",
+        f"({cardinal(top)}|{'a' if top == 1 else cardinal(top)}) {part} of the total",
+    )
+
+
+def _mixed_fraction(draw: Random) -> Pair:
+    whole = draw.randint(2, 12)
+    sign, said = draw.choice(
+        (
+            ("1/2", "a half"),
+            ("3/4", "three quarters"),
+            ("1/4", "a quarter"),
+            ("½", "a half"),
+            ("¼", "a quarter"),
+            ("⅔", "two thirds"),
+            ("1/3", "a third"),
+        )
+    )
+    said = said.replace("a half", "(a|one) half").replace(
+        "a quarter", "(a quarter|one quarter|one fourth)"
+    )
+    said = said.replace("three quarters", "three (quarters|fourths)").replace(
+        "a third", "(a|one) third"
+    )
+    return f"{whole}{' ' if '/' in sign else ''}{sign} hours", f"{cardinal(whole)} and {said} hours"
+
+
+_UNITS: Sequence[tuple[str, str, str]] = (
+    ("kg", "kilogram", "kilograms"), ("g", "gram", "grams"), ("mg", "milligram", "milligrams"), ("lb", "pound", "pounds"),
+    ("lbs", "pound", "pounds"), ("oz", "ounce", "ounces"), ("km", "kilometer", "kilometers"), ("cm", "centimeter", "centimeters"),
+    ("mm", "millimeter", "millimeters"), ("nm", "nanometer", "nanometers"), ("ft", "foot", "feet"), ("yd", "yard", "yards"),
+    ("ml", "milliliter", "milliliters"), ("L", "liter", "liters"), ("GHz", "gigahertz", "gigahertz"), ("kHz", "kilohertz", "kilohertz"),
+    ("Hz", "hertz", "hertz"), ("GB", "gigabyte", "gigabytes"), ("TB", "terabyte", "terabytes"), ("KB", "kilobyte", "kilobytes"),
+    ("Mbps", "megabit per second", "megabits per second"), ("mph", "mile per hour", "miles per hour"),
+    ("km/h", "kilometer per hour", "kilometers per hour"), ("kWh", "kilowatt hour", "kilowatt hours"), ("W", "watt", "watts"),
+    ("V", "volt", "volts"), ("mA", "milliamp", "(milliamps|milliamperes)"), ("dB", "decibel", "decibels"), ("hp", "horsepower", "horsepower"),
+    ("psi", "(pound per square inch|P S I)", "(pounds per square inch|P S I)"), ("m²", "square meter", "square meters"), ("m³", "cubic meter", "cubic meters"),
+    ("sq ft", "square foot", "square feet"), ("tbsp", "tablespoon", "tablespoons"), ("tsp", "teaspoon", "teaspoons"),
+    ("ms", "millisecond", "milliseconds"), ("min", "minute", "minutes"), ("hrs", "hour", "hours"), ("µm", "micrometer", "(micrometers|microns)"),
+    ("ha", "hectare", "hectares"), ("kPa", "kilopascal", "kilopascals"), ("rpm", "(revolution per minute|R P M)", "(revolutions per minute|R P M)"),
+    ("MW", "megawatt", "megawatts"), ("m/s", "meter per second", "meters per second"), ("ppm", "(part per million|P P M)", "(parts per million|P P M)"),
+)  # fmt: skip
+
+
+def _unit(draw: Random) -> Pair:
+    sign, one, many = draw.choice(_UNITS)
+    value = draw.choice((draw.randint(2, 20), draw.randint(100, 999)))
+    gap = "" if sign.isalpha() and draw.random() < 0.3 and sign not in {"L", "g", "W", "V"} else " "
+    return f"{value}{gap}{sign}", f"{cardinal(value)} {many}"
+
+
+def _unit_decimal(draw: Random) -> Pair:
+    sign, _, many = draw.choice(_UNITS)
+    value = f"{draw.randint(1, 40)}.{draw.randint(1, 99)}".rstrip("0")
+    return f"{value} {sign}", f"{decimal(value)} {many}"
+
+
+def _height(draw: Random) -> Pair:
+    feet, inches = draw.randint(4, 6), draw.randint(1, 11)
+    form = draw.choice((f"{feet}'{inches}\"", f"{feet}′{inches}″", f"{feet} ft {inches} in"))
+    said = f"{cardinal(feet)} (foot|feet) {cardinal(inches)}"
+    return form, f"{said}(| inches| inch)"
+
+
+def _size(draw: Random) -> Pair:
+    a, b = draw.randint(2, 30), draw.randint(2, 30)
+    form = draw.choice((f"{a} x {b} cm", f"{a}x{b} cm", f"{a} × {b} cm"))
+    return form, f"{cardinal(a)} (by|times) {cardinal(b)} centimeters"
+
+
+def _temperature(draw: Random) -> Pair:
+    value = draw.randint(2, 40)
+    minus = draw.random() < 0.4
+    scale, word = draw.choice((("C", "Celsius"), ("F", "Fahrenheit")))
+    sign = draw.choice(("-", "−")) if minus else ""
+    said = ("(minus|negative) " if minus else "") + f"{cardinal(value)} degrees {word}"
+    return f"{sign}{value}{draw.choice(('', ' '))}°{scale}", said
+
+
+def _range(draw: Random) -> Pair:
+    a = draw.randint(3, 60)
+    b, dash = a + draw.randint(2, 40), draw.choice("-–")
+    return f"{a}{dash}{b} people", f"{cardinal(a)} to {cardinal(b)} people"
+
+
+def _pages(draw: Random) -> Pair:
+    a = draw.randint(3, 300)
+    b = a + draw.randint(2, 40)
+    word = draw.choice(("pages", "pp."))
+    return f"{word} {a}–{b}", f"pages {cardinal(a)} to {cardinal(b)}"
+
+
+def _years(draw: Random) -> Pair:
+    a = draw.randint(1801, 1990)
+    b = a + draw.randint(2, 9)
+    return f"from {a}–{b}" if False else f"the years {a}–{b}", f"the years {year(a)} to {year(b)}"
+
+
+def _percent(draw: Random) -> Pair:
+    value = draw.choice((f"{draw.randint(2, 99)}", f"{draw.randint(0, 40)}.{draw.randint(1, 9)}"))
+    return f"{value}{draw.choice(('%', ' %'))}", f"{decimal(value)} percent"
+
+
+def _percent_range(draw: Random) -> Pair:
+    a = draw.randint(2, 40)
+    b = a + draw.randint(1, 40)
+    form = draw.choice((f"{a}-{b}%", f"{a}%–{b}%"))
+    return form, f"{cardinal(a)} (|percent )to {cardinal(b)} percent"
+
+
+def _ordinal(draw: Random) -> Pair:
+    value = draw.choice((draw.randint(1, 40), draw.randint(100, 250)))
+    end = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    return f"the {value}{end} visitor", f"the {ordinal(value)} visitor"
+
+
+def _version(draw: Random) -> Pair:
+    parts = [draw.randint(1, 20), draw.randint(0, 30), draw.randint(0, 12)][: draw.choice((2, 3))]
+    name = draw.choice(("version ", "Python ", "release ", "v"))
+    said = " point ".join(cardinal(part) for part in parts).replace("zero", "(zero|oh)")
+    dots = " dot ".join(cardinal(part) for part in parts).replace("zero", "(zero|oh)")
+    lead = "(version|V)" if name == "v" else name.strip()
+    return name + ".".join(map(str, parts)), f"{lead} ({said}|{dots})"
+
+
+def _ip(draw: Random) -> Pair:
+    parts = [
+        draw.choice((10, 172, 192, 127)),
+        draw.randint(0, 255),
+        draw.randint(0, 9),
+        draw.randint(1, 254),
+    ]
+    said = [f"({digits(str(p))}|{cardinal(p)})" for p in parts]
+    return ".".join(map(str, parts)), f"({' dot '.join(said)}|{' point '.join(said)})"
+
+
+def _big(draw: Random) -> Pair:
+    value = draw.randint(10_000, 99_999_999)
+    form = draw.choice(
+        (f"{value:,}", f"{value:,}".replace(",", " "), f"{value:,}".replace(",", "\u202f"))
+    )
+    return f"{form} votes", f"{cardinal(value)} votes"
+
+
+def _decimal(draw: Random) -> Pair:
+    value = f"{draw.randint(0, 9)}.{draw.randint(1, 99999)}"
+    return value, decimal(value)
+
+
+def _code(draw: Random) -> Pair:
+    letters = "".join(draw.choices("BCDFGHJKLMNPQRSTVWXYZ", k=2))
+    number = f"{draw.randint(0, 9999):04}"
+    return f"part {letters}-{number}", f"part {digits(letters + number)}"
+
+
+def _flight(draw: Random) -> Pair:
+    line, number = draw.choice(("BA", "LH", "AA", "UA", "KL")), draw.randint(101, 989)
+    a, rest = divmod(number, 100)
+    said = f"({digits(str(number))}|{cardinal(number)}|{cardinal(a)} {'oh ' if rest < 10 else ''}{cardinal(rest) if rest else 'hundred'})"
+    return f"flight {line} {number}", f"flight {digits(line)} {said}"
+
+
+def _isbn(draw: Random) -> Pair:
+    parts = (
+        "978",
+        "0",
+        str(draw.randint(100, 999)),
+        str(draw.randint(10000, 99999)),
+        str(draw.randint(0, 9)),
+    )
+    return f"ISBN {'-'.join(parts)}", f"I S B N {digits(''.join(parts))}"
+
+
+def _sum(draw: Random) -> Pair:
+    a, b = draw.randint(2, 40), draw.randint(2, 40)
+    sign, word, value = draw.choice(
+        (("+", "plus", a + b), ("×", "times", a * b), ("-", "minus", a - b), ("*", "times", a * b))
+    )
+    if value < 0:
+        sign, word, value = "+", "plus", a + b
+    gap = draw.choice(("", " ")) if sign != "-" else " "
+    return (
+        f"{a}{gap}{sign}{gap}{b}{gap}={gap}{value}",
+        f"{cardinal(a)} {word} {cardinal(b)} (equals|is) {cardinal(value)}",
+    )
+
+
+def _compare(draw: Random) -> Pair:
+    name, value = draw.choice("xyzn"), draw.randint(2, 99)
+    sign, word = draw.choice(
+        (
+            ("<", "(is |)less than"),
+            (">", "(is |)greater than"),
+            ("≤", "(is |)less than or equal to"),
+            ("≥", "(is |)greater than or equal to"),
+            ("≠", "(is not equal to|not equal to|does not equal)"),
+            ("=", "(equals|is)"),
+        )
+    )
+    return f"{name} {sign} {value}", f"{name.upper()} {word} {cardinal(value)}"
+
+
+def _power(draw: Random) -> Pair:
+    base, power, sign = draw.randint(2, 12), draw.randint(4, 12), draw.choice("^⁻")
+    if sign == "^":
+        return (
+            f"{base}^{power}",
+            f"{cardinal(base)} to the (power of {cardinal(power)}|{ordinal(power)}|{ordinal(power)} power)",
+        )
+    up = "".join("⁰¹²³⁴⁵⁶⁷⁸⁹"[int(c)] for c in str(power))
+    said = f"(power of (minus|negative) {cardinal(power)}|(minus|negative) {ordinal(power)}|(minus|negative) {cardinal(power)})"
+    return f"10⁻{up}", f"ten to the {said}"
+
+
+def _address(draw: Random) -> Pair:
+    number, name = draw.randint(11, 99), draw.choice(("Baker", "Elm", "Oak", "Mill"))
+    sign, word = draw.choice(
+        (
+            ("St.", "Street"),
+            ("Ave.", "Avenue"),
+            ("Rd.", "Road"),
+            ("Blvd.", "Boulevard"),
+            ("Ln.", "Lane"),
+            ("Dr.", "Drive"),
+        )
+    )
+    return (
+        f"{number} {name} {sign} today" if False else f"{number} {name} {sign}",
+        f"{cardinal(number)} {name} {word}",
+    )
+
+
+def _apartment(draw: Random) -> Pair:
+    number, letter = draw.randint(2, 30), draw.choice("BCDF")
+    sign, word = draw.choice(
+        (
+            ("Apt.", "Apartment"),
+            ("Apt", "Apartment"),
+            ("Unit", "Unit"),
+            ("Room", "Room"),
+            ("Ste.", "Suite"),
+        )
+    )
+    return f"{sign} {number}{letter}", f"{word} {cardinal(number)} {letter}"
+
+
+def _zip(draw: Random) -> Pair:
+    code = f"{draw.randint(501, 99950):05}"
+    state, name = draw.choice(
+        (("CA", "California"), ("NY", "New York"), ("TX", "Texas"), ("MA", "Massachusetts"))
+    )
+    return f"{state} {code}", f"({name}|{digits(state)}) {digits(code)}"
+
+
+def _roman(draw: Random) -> Pair:
+    value, sign = draw.choice(
+        ((2, "II"), (3, "III"), (4, "IV"), (6, "VI"), (8, "VIII"), (14, "XIV"), (16, "XVI"))
+    )
+    name, way = draw.choice(
+        (
+            ("Henry", 1),
+            ("King Louis", 1),
+            ("Pope Pius", 1),
+            ("Chapter", 0),
+            ("Part", 0),
+            ("World War", 0),
+            ("Act", 0),
+        )
+    )
+    return f"{name} {sign}", f"{name} {('the ' + ordinal(value)) if way else cardinal(value)}"
+
+
+def _ratio(draw: Random) -> Pair:
+    a, b = draw.choice(((16, 9), (4, 3), (21, 9), (3, 2)))
+    return f"a {a}:{b} ratio", f"(a|an) {cardinal(a)} (to|by|) {cardinal(b)} ratio"
+
+
+def _score(draw: Random) -> Pair:
+    a, b = draw.randint(2, 9), draw.randint(0, 1)
+    zero = "(zero|nil|nothing|oh)"
+    return f"won {a}-{b}", f"won {cardinal(a)} (|to ){zero if b == 0 else 'one'}"
+
+
+def _decade(draw: Random) -> Pair:
+    tens, word = draw.choice(
+        (
+            (20, "twenties"),
+            (30, "thirties"),
+            (50, "fifties"),
+            (60, "sixties"),
+            (80, "eighties"),
+            (90, "nineties"),
+        )
+    )
+    form = draw.choice((f"the 19{tens}s", f"the '{tens}s", f"the {tens}s"))
+    return form, f"the {'nineteen ' if '19' in form else ''}{word}"
+
+
+def _quarter(draw: Random) -> Pair:
+    q, y = draw.randint(1, 4), draw.randint(2011, 2029)
+    return f"Q{q} {y}", f"(Q {cardinal(q)}|the {ordinal(q)} quarter of) {year(y)}"
+
+
+_FIXED: Mapping[str, tuple[Pair, ...]] = {
+    "short": (
+        ("Dr. Jones", "Doctor Jones"), ("Prof. Lee", "Professor Lee"), ("Mrs. Hill", "Missus Hill"), ("Sgt. Pepper", "Sergeant Pepper"),
+        ("Gen. Grant", "General Grant"), ("Gov. Brown", "Governor Brown"), ("Sen. Cruz", "Senator Cruz"), ("Lt. Dan", "Lieutenant Dan"),
+        ("Capt. Cook", "Captain Cook"), ("St. Peter", "Saint Peter"), ("Mt. Everest", "Mount Everest"), ("Ft. Worth", "Fort Worth"),
+        ("Smith Jr.", "Smith Junior"), ("Fig. 7", "Figure seven"), ("Vol. 3", "Volume three"), ("No. 12", "Number twelve"),
+        ("Ch. 9", "Chapter nine"), ("p. 41", "page forty-one"), ("approx. 30 men", "approximately thirty men"), ("est. 1975", "established nineteen seventy-five"),
+        ("cats vs. dogs", "cats versus dogs"), ("fruit, e.g. apples", "fruit, (for example|E G) apples"), ("one day, i.e. today", "one day, (that is|I E) today"),
+        ("Acme Inc.", "Acme (Incorporated|Inc)"), ("the sales dept.", "the sales department"), ("max. 5 items", "(maximum|max) five items"),
+        ("min. 2 nights", "(minimum|min) two nights"), ("Rev. King", "Reverend King"), ("ca. 1850", "(circa|about) eighteen fifty"), ("Hon. White", "Honorable White"),
+    ),
+    "capitals": (
+        ("the FBI", "the F B I"), ("a PhD student", "a P H D student"), ("the USA", "the U S A"), ("the U.S. team", "the U S team"),
+        ("NASA's plan", "NASA's plan"), ("NATO forces", "NATO forces"), ("two CEOs", "two C E Os"), ("an HTML page", "an H T M L page"),
+        ("a PDF file", "a P D F file"), ("the ATM", "the A T M"), ("an LED lamp", "an L E D lamp"), ("the BBC news", "the B B C news"),
+        ("my TV", "my T V"), ("a JPEG image", "a (jay-peg|JPEG) image"), ("the DNA test", "the D N A test"), ("an MRI scan", "an M R I scan"),
+        ("the EU rules", "the E U rules"), ("an IOU", "an I O U"), ("the UN vote", "the U N vote"), ("a GPS signal", "a G P S signal"),
+    ),
+    "names": (
+        ("COVID-19", "COVID nineteen"), ("a Boeing 747", "a Boeing seven (forty-seven|four seven)"), ("an F-16 jet", "an F sixteen jet"),
+        ("the iPhone 15", "the iPhone fifteen"), ("a 4K screen", "a four K screen"), ("a 5G phone", "a five G phone"), ("an MP3 player", "an M P three player"),
+        ("H2O", "H two O"), ("CO2 levels", "C O two levels"), ("vitamin B12", "vitamin B twelve"), ("Route 66", "Route sixty-six"), ("the M25 motorway", "the M twenty-five motorway"),
+        ("Apollo 11", "Apollo eleven"), ("gate C12", "gate C twelve"), ("the A4 paper", "the A four paper"), ("a 3D film", "a three D film"),
+        ("the G7 summit", "the G seven summit"), ("24/7", "twenty-four seven"), ("50/50", "fifty fifty"), ("a 20/20 view", "a twenty twenty view"),
+        ("a 12-year-old boy", "a twelve year old boy"), ("a 6-pack", "a six pack"), ("the 2-hour show", "the two hour show"), ("a 1080p video", "a (ten eighty|one thousand eighty|one zero eight zero) P video"),
+        ("error 404", "error (four oh four|four zero four|four hundred four)"), ("page 3 of 10", "page three of ten"), ("C# code", "C sharp code"), ("R&D", "R and D"),
+        ("Q&A", "Q and A"), ("AT&T", "A T and T"), ("rock & roll", "rock and roll"), ("a 10x return", "a ten (X|times) return"),
+    ),
+    "words": (
+        ("just say no.", "just say no"), ("he sat.", "he sat"), ("I ate a fig.", "I ate a fig"), ("we have fun in the sun.", "we have fun in the sun"),
+        ("come in.", "come in"), ("is this art?", "is this art"), ("that's what I am.", "that's what I am"), ("do it now", "do it now"),
+        ("may I go?", "may I go"), ("they let us in.", "they let us in"), ("mark my words", "mark my words"), ("give it to me, miss.", "give it to me, miss"),
+        ("he said no. Then he left", "he said no Then he left"), ("a gal in a gin bar", "a gal in a gin bar"), ("a big dec", "a big dec"), ("it is a must.", "it is a must"),
+    ),
+    "web": (
+        ("info@example.com", "info at example dot com"), ("www.example.org", "(W W W|triple W) dot example dot org"), ("example.com", "example dot com"),
+        ("ann.lee@mail.net", "ann dot lee at mail dot net"), ("@maria", "at maria"), ("#summer", "(hashtag|hash|number) summer"), ("notes.txt", "notes dot (T X T|text)"),
+        ("https://example.com/help", "(H T T P S|) (colon slash slash|) example dot com slash help"), ("page_two.html", "page (underscore |)two dot H T M L"),
+        ("localhost:8080", "local host (colon |)(eight zero eight zero|eighty eighty|eight oh eight oh|eight thousand eighty)"),
+    ),
+}  # fmt: skip
+
+GRAMMARS: Sequence[tuple[str, str, Draw, int]] = (
+    ("money", "The bill came to {} in the end.", _dollars, 10),
+    ("money", "Each of them sells for {} here.", _small_money, 5),
+    ("money", "The invoice was {} with tax.", _european, 8),
+    ("money", "Tickets start at {} for adults.", _pounds, 4),
+    ("money", "They raised {} last year.", _millions, 6),
+    ("money", "The deal was worth {} on paper.", _short_millions, 8),
+    ("money", "We received {} from the client.", _coded_money, 10),
+    ("date", "The contract was signed on {} by both.", _date_iso, 8),
+    ("date", "She was hired on {} as a nurse.", _date_us, 6),
+    ("date", "It was delivered on {} at last.", _date_dots, 5),
+    ("date", "The bridge opened on {} to traffic.", _date_words, 10),
+    ("date", "We will meet on {} at the office.", _weekday, 6),
+    ("date", "The music of {} is back.", _decade, 5),
+    ("date", "Sales rose in {} by a lot.", _quarter, 4),
+    ("date", "In {} it ended.", lambda draw: (str(y := draw.randint(1501, 2029)), year(y)), 6),
+    ("time", "The bus arrives at {} every day.", _time24, 6),
+    ("time", "Our call is at {} tomorrow.", _time_half, 10),
+    ("time", "She ran it in {} flat.", _seconds, 4),
+    ("code", "Please enter {} now.", _pin, 10),
+    ("phone", "My number is {} if you need me.", _phone, 10),
+    ("phone", "Call us on {} from abroad.", _phone_world, 6),
+    ("card", "I paid with {} yesterday.", _card, 6),
+    ("card", "We charged {} twice.", _last_four, 5),
+    ("card", "Send it to {} please.", _iban, 4),
+    ("code", "We are out of {} again.", _code, 6),
+    ("code", "She missed {} this morning.", _flight, 6),
+    ("code", "Look for {} online.", _isbn, 3),
+    ("fraction", "They sold {} in a week.", _fraction, 8),
+    ("fraction", "It took {} to finish.", _mixed_fraction, 8),
+    ("unit", "The device needs {} to work.", _unit, 24),
+    ("unit", "We measured {} in the lab.", _unit_decimal, 16),
+    ("unit", "My brother is {} tall.", _height, 6),
+    ("unit", "The photo is {} in size.", _size, 5),
+    ("temperature", "At night it was {} outside.", _temperature, 10),
+    ("range", "The boat holds {} at most.", _range, 6),
+    ("range", "Please read {} for Monday.", _pages, 6),
+    ("range", "He lived abroad in {} with her.", _years, 5),
+    ("percent", "Prices went up by {} in May.", _percent, 8),
+    ("percent", "Between {} of them agreed.", _percent_range, 4),
+    ("ordinal", "He greeted {} in person.", _ordinal, 8),
+    ("version", "You should install {} first.", _version, 8),
+    ("version", "The router is at {} in this network.", _ip, 5),
+    ("number", "The law passed with {} in favor.", _big, 8),
+    ("number", "The value was {} on average.", _decimal, 8),
+    ("operator", "We know that {} is true.", _sum, 8),
+    ("operator", "The rule holds if {} there.", _compare, 8),
+    ("operator", "The answer is {} in this case.", _power, 6),
+    ("address", "They moved to {} last fall.", _address, 8),
+    ("address", "She lives in {} upstairs.", _apartment, 6),
+    ("address", "Mail it to Springfield, {} today.", _zip, 5),
+    ("numeral", "We talked about {} in class.", _roman, 8),
+    ("number", "The screen has {} as usual.", _ratio, 3),
+    ("number", "Our team {} on Sunday.", _score, 4),
+    ("short", "Yesterday we saw {} there.", _one_of(*_FIXED["short"]), 20),
+    ("capitals", "They talked about {} for hours.", _one_of(*_FIXED["capitals"]), 16),
+    ("name", "We wrote about {} last week.", _one_of(*_FIXED["names"]), 24),
+    ("word", "She told me: {}", _one_of(*_FIXED["words"]), 12),
+    ("web", "You can write to {} about it.", _one_of(*_FIXED["web"]), 8),
+)
+
+
+def sentences(seed: int) -> Iterator[tuple[str, str, list[str]]]:
+    """Kind, sentence as written, and the ways to read it; each sentence once."""
+    draw, seen = Random(seed), set[str]()
+    for kind, frame, grammar, number in GRAMMARS:
+        tries, made = 0, 0
+        while made < number and tries < 20 * number:
+            tries += 1
+            written, said = grammar(draw)
+            sentence = frame.format(written)
+            if sentence in seen:
+                continue
+            seen.add(sentence)
+            made += 1
+            yield kind, sentence, readings(frame.format(said))
