@@ -2,6 +2,8 @@
 
 Nothing is spoken: the sounds that the voice would make of a sentence are compared with those of the same sentence in
 words. ``--say TEXT`` prints what would be said for a text, in words and in the voice's sounds, and measures nothing.
+Beside them stand sentences that grammars make from ``--seed`` (``forms/``); there each
+way of reading that people use is right.
 
 Target: 2 % read wrong.
 """
@@ -10,7 +12,9 @@ import argparse
 import re
 import time
 from collections import Counter
+from collections.abc import Sequence
 
+from benchmarks.forms import common, rarer
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 from benchmarks.written_texts import sentences
@@ -22,11 +26,18 @@ from speech_service.text.english.normalize import normalize
 WRONG_TARGET = 2.0
 _PUNCTUATION = ' ;:,.!?—…"()“”'
 _UNHEARD = str.maketrans("", "", "ˈˌ" + _PUNCTUATION)
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\.)+[A-Za-z]\b")
+_NUMBER_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,6}teen|[a-z]{3,5}ty"
+)
+_AND = re.compile(rf"(?<=hundred) and (?=(?:{_NUMBER_WORDS})\b)")
+MOST_WAYS = 300
 _LETTERS = re.compile(r"\b[A-Z](?: [A-Z]){1,40}\b")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this benchmark alone."""
+    parser.add_argument("--seed", type=int, default=1, help="of the sentences made by grammars")
     parser.add_argument("--say", metavar="TEXT", help="print what would be said, and do no more")
 
 
@@ -46,9 +57,14 @@ def run(args: argparse.Namespace) -> None:
         Figure("read wrong", "%", [100 * len(wrong) / total], WRONG_TARGET),
         Figure("reading, with sounds", "CPU ms / sentence", [cpu_ms / total / 2]),
     ]
+    made = list(common.sentences(args.seed)), list(rarer.sentences(args.seed))
+    misread = [misread_of(voice, sentences) for sentences in made]
+    for label, of, missed in zip(("made", "made, rarer kinds"), made, misread, strict=True):
+        share = 100 * len(missed) / len(of)
+        figures.append(Figure(f"read wrong, {len(of)} {label}", "%", [share], WRONG_TARGET))
     kinds = Counter(kind for kind, _, _ in sentences())
-    settings = {"sentences": total, "kinds": dict(kinds), "compared": "sounds, without stress"}
-    record.write(figures, settings, {"wrong": wrong})
+    settings = {"sentences": total, "kinds": dict(kinds), "seed": args.seed}
+    record.write(figures, settings, {"wrong": wrong, "made_wrong": misread})
 
 
 def reader() -> PhonemeReader:
@@ -63,6 +79,30 @@ def count(voice: PhonemeReader) -> list[dict[str, str]]:
         for kind, written, said in sentences()
         if heard(voice, written) != heard(voice, said)
     ]
+
+
+def misread_of(voice: PhonemeReader, made: Sequence[tuple[str, str, list[str]]]) -> list[dict[str, str]]:
+    """Those that are read in none of their ways, by their words and by their sounds."""
+    wrong: list[dict[str, str]] = []
+    for kind, written, ways in made:
+        said = normalize(written)
+        if spoken_words(said) in map(spoken_words, ways):
+            continue
+        sounds = heard(voice, plain(said))
+        if all(heard(voice, plain(way)) != sounds for way in ways[:MOST_WAYS]):
+            wrong.append({"kind": kind, "written": written, "said": said})
+    return wrong
+
+
+def spoken_words(text: str) -> list[str]:
+    """The words of a reading; "and" inside a number may be said or not."""
+    text = _INITIALS.sub(lambda match: match.group().replace(".", " "), text)
+    return re.findall(r"\w+(?:'\w+)*", plain(text).casefold())
+
+
+def plain(text: str) -> str:
+    """Without the "and" and the hyphens of numbers."""
+    return _AND.sub(" ", text.replace("-", " "))
 
 
 def heard(voice: PhonemeReader, text: str) -> str:

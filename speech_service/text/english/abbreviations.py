@@ -42,6 +42,12 @@ _TITLES = {
     **{"Messrs": "Messieurs", "Atty": "Attorney"},
 }
 """Titles before a name. Those of ``_BARE`` are read without a dot as well."""
+_ROADS = ("Hwy", "Rte", "Fwy", "Expy", "Pkwy")
+_SIDES = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_STREETS = (
+    r"St|Ave|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Street|Avenue|Road|Boulevard|Lane|Drive|Court|Place|Square|"
+    r"Parkway|Highway|Terrace|Circle"
+)
 _BARE = ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Lt", "Sgt", "Capt")
 _ALWAYS = {
     **{
@@ -58,6 +64,11 @@ _ALWAYS = {
         "Ln": "Lane",
         "Hwy": "Highway",
         "Pkwy": "Parkway",
+        "Rte": "Route",
+        "Fwy": "Freeway",
+        "Expy": "Expressway",
+        "Tpke": "Turnpike",
+        "doz": "dozen",
         "Bldg": "Building",
     },
     **{
@@ -449,6 +460,14 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"\bBTW\b", "by the way"),
     rule(r"\band/or\b", "and or"),
     rule(r"\bp\.s\.(?=\s)|\bP\.S\.(?=\s)", "P.S,"),
+    rule(r"\bP\.? ?O\.? (?=Box\b)", "P.O "),
+    rule(rf"\b({any_of(_ROADS)}) (?=\d)", lambda m: f"{_ALWAYS[m[1]]} "),
+    # A quarter of the sky stands before the name of a street.
+    rule(
+        r"\b([NSEW])\. (?=(?:[A-Z][a-z]{1,20}|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][a-z]{1,20})? "
+        rf"(?:{_STREETS})\b)",
+        lambda m: f"{_SIDES[m[1]]} ",
+    ),
     # Streets stand behind a name with a house number or an ordinal before it, or before what is no name.
     rule(
         r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )(St|Dr|Pl|Ct|Sq)\.",

@@ -318,7 +318,7 @@ ADDRESSES: tuple[Rule, ...] = (
         _say_address,
     ),
     rule(
-        rf"(?<![\w.@/-])[A-Za-z0-9_][\w-]{{0,63}}(?:\.[\w-]{{1,32}}){{0,3}}\.(?:{any_of(_FILE_ENDS)})(?![\w@.(])",
+        rf"(?<![\w.@/-])[A-Za-z0-9_][\w-]{{0,63}}(?:\.[\w-]{{1,32}}){{0,3}}\.(?:{any_of(_FILE_ENDS)})(?![\w@(]|\.\w)",
         _say_address,
     ),
     rule(rf"(?<![\w.])\.({any_of(_FILE_ENDS)})(?!\w)", lambda m: f"dot {_piece(m[1])}"),
@@ -339,6 +339,7 @@ VERSIONS: tuple[Rule, ...] = (
         r"(?<=\d)-(alpha|beta|rc|dev|pre|post|snapshot)(?:\.?(\d{1,3}))?(?!\w)",
         lambda m: f" {m[1]} {m[2] or ''}",
     ),
+    rule(r"\bV(4|6|8|1[026])(?![\w.]{0,60}\d)(?!\w)", r"V \1"),
     rule(r"\b[vV](?:er)?\.? ?(\d{1,6}(?:\.\d{1,6}){1,5})(?![.]?\d)", _say_v),
     rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]{0,60}\d)", _say_v),
     rule(rf"\b((?:{any_of(_SOFTWARE)}) )(\d{{1,4}}(?:\.\d{{1,6}}){{1,4}})(?![.]?\d)", _say_version),

@@ -34,6 +34,10 @@ _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _DAYS_OF = rf"({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?"
 _NO_YEARS = r"(?:km|kg|lbs?|miles|people|percent|dollars|euros|times)"
 _YEAR = r"(?:1[0-9]|20|21)\d{2}"
+_RATIOS = (
+    r"(?:scale|ratio|odds|mix(?:ed|ture)?|dilut(?:ed|ion)|proportion)s?"
+    r"(?: (?:is|was|are|were|of|at|to|in|model))?"
+)
 _CUES = r"on|by|until|till|since|before|after|from|due|dated|born|through|for"
 _HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
 _CENTURY = 100
@@ -254,6 +258,12 @@ DATES: tuple[Rule, ...] = (
         " to ",
     ),
     rule(r"(?<![\w.:,])(\d{1,2})\s?[-–]\s?(\d{1,2}(?::\d{2})?\s?[AaPp]\.?[Mm]\b)", _say_hours),
+    rule(r"(?<![\w.:])(\d{1,3}):(\d{1,3}(?:,\d{3}){1,3})(?![\w:]|[.,]\d)", r"\1 to \2"),
+    rule(
+        rf"\b({_RATIOS}[: ] ?)(\d{{1,3}}):(\d{{1,3}})(?![\w:,]|\.\d)",
+        r"\1\2 to \3",
+        any_case=True,
+    ),
     rule(rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?{_HALF_DAY}?(?![:\d]|\w)", _say_time),
     rule(rf"(?<![\w.:,$£€])(\d{{1,2}}){_HALF_DAY}(?!\w)", _say_hour),
     rule(r"(?<![\w.:])(\d{1,2}) ?o['’]clock\b", _say_o_clock),

@@ -68,6 +68,25 @@ _BOOKS = (
     r"Ezekiel|Daniel|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
+_SPANS = (
+    "min",
+    "sec",
+    "hr",
+    "h",
+    "day",
+    "wk",
+    "mo",
+    "yr",
+    "kg",
+    "lb",
+    "km",
+    "mi",
+    "ml",
+    "L",
+    "acre",
+    "ha",
+)
+"""What something is counted by: "beats/min"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
@@ -343,6 +362,7 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
     # Units.
+    rule(r"(?<=\d )(sq|cu|fl)\. ?(?=(?:in|ft|yd|mi|oz|m|km|cm)\b)", r"\1 "),
     rule(
         rf"(?<![\w.])({NUMBER}(?: ?[x×] ?{NUMBER}){{1,2}})\s?({_UNIT})(?![\w/²³'’-])", _say_by_unit
     ),
@@ -351,6 +371,10 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_unit,
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
+    rule(
+        rf"(?<=[a-z]s)/({any_of(_SPANS)})(?![\w/²³])",
+        lambda m: f" per {unit_words(m[1], one=True)}",
+    ),
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
     rule(rf"(?<![\w.])({NUMBER}|[A-Za-z]{{1,3}})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
@@ -380,7 +404,7 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.])(\d{3,4})p(?!\w)", lambda m: f"{year(int(m[1]))} p"),
     rule(r"(?<![\w.,])911(?![\w,.]\d|\w)", "nine one one"),
-    rule(rf"(?<![\w.])({NUMBER})[x×](?![\w×]| ?[-+=*/^<>])", _say_times),
+    rule(rf"(?<![\w.])({NUMBER})[x×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
     rule(rf"(?<![\w.])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
     rule(r"(?<![\w.])(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),
 )

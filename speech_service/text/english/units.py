@@ -12,6 +12,7 @@ _REGULAR = {
         "μg": "microgram",
     },
     **{"lb": "pound", "lbs": "pound", "oz": "ounce"},
+    **{"pc": "piece", "pcs": "piece", "pkg": "package", "pkgs": "package"},
     **{
         "l": "liter",
         "L": "liter",
@@ -124,6 +125,9 @@ _REGULAR = {
         "sq m": "square meter",
         "sq km": "square kilometer",
         "sq mi": "square mile",
+        "sq yd": "square yard",
+        "cu yd": "cubic yard",
+        "cu m": "cubic meter",
         "cc": "cubic centimeter",
     },
     **{
@@ -140,6 +144,9 @@ _IRREGULAR = {
         "ft": ("foot", "feet"),
         "sq ft": ("square foot", "square feet"),
         "cu ft": ("cubic foot", "cubic feet"),
+        "sq in": ("square inch", "square inches"),
+        "cu in": ("cubic inch", "cubic inches"),
+        "doz": ("dozen", "dozen"),
     },
     **{
         "ft²": ("square foot", "square feet"),
