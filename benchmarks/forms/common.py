@@ -23,7 +23,7 @@ from benchmarks.forms.readings import (
     ordinal,
     year,
 )
-from benchmarks.forms.tables import FIXED
+from benchmarks.forms.tables import FIXED, UNITS
 
 
 def _clock(hour: int, minute: int) -> str:
@@ -196,32 +196,15 @@ def _mixed_fraction(draw: Random) -> Pair:
     return f"{whole}{' ' if '/' in sign else ''}{sign} hours", f"{cardinal(whole)} and {said} hours"
 
 
-_UNITS: Sequence[tuple[str, str, str]] = (
-    ("kg", "kilogram", "kilograms"), ("g", "gram", "grams"), ("mg", "milligram", "milligrams"), ("lb", "pound", "pounds"),
-    ("lbs", "pound", "pounds"), ("oz", "ounce", "ounces"), ("km", "kilometer", "kilometers"), ("cm", "centimeter", "centimeters"),
-    ("mm", "millimeter", "millimeters"), ("nm", "nanometer", "nanometers"), ("ft", "foot", "feet"), ("yd", "yard", "yards"),
-    ("ml", "milliliter", "milliliters"), ("L", "liter", "liters"), ("GHz", "gigahertz", "gigahertz"), ("kHz", "kilohertz", "kilohertz"),
-    ("Hz", "hertz", "hertz"), ("GB", "gigabyte", "gigabytes"), ("TB", "terabyte", "terabytes"), ("KB", "kilobyte", "kilobytes"),
-    ("Mbps", "megabit per second", "megabits per second"), ("mph", "mile per hour", "miles per hour"),
-    ("km/h", "kilometer per hour", "kilometers per hour"), ("kWh", "kilowatt hour", "kilowatt hours"), ("W", "watt", "watts"),
-    ("V", "volt", "volts"), ("mA", "milliamp", "(milliamps|milliamperes)"), ("dB", "decibel", "decibels"), ("hp", "horsepower", "horsepower"),
-    ("psi", "(pound per square inch|P S I)", "(pounds per square inch|P S I)"), ("m²", "square meter", "square meters"), ("m³", "cubic meter", "cubic meters"),
-    ("sq ft", "square foot", "square feet"), ("tbsp", "tablespoon", "tablespoons"), ("tsp", "teaspoon", "teaspoons"),
-    ("ms", "millisecond", "milliseconds"), ("min", "minute", "minutes"), ("hrs", "hour", "hours"), ("µm", "micrometer", "(micrometers|microns)"),
-    ("ha", "hectare", "hectares"), ("kPa", "kilopascal", "kilopascals"), ("rpm", "(revolution per minute|R P M)", "(revolutions per minute|R P M)"),
-    ("MW", "megawatt", "megawatts"), ("m/s", "meter per second", "meters per second"), ("ppm", "(part per million|P P M)", "(parts per million|P P M)"),
-)  # fmt: skip
-
-
 def _unit(draw: Random) -> Pair:
-    sign, _, many = draw.choice(_UNITS)
+    sign, _, many = draw.choice(UNITS)
     value = draw.choice((draw.randint(2, 20), draw.randint(100, 999)))
     gap = "" if sign.isalpha() and draw.random() < 0.3 and sign not in {"L", "g", "W", "V"} else " "
     return f"{value}{gap}{sign}", f"{cardinal(value)} {many}"
 
 
 def _unit_decimal(draw: Random) -> Pair:
-    sign, _, many = draw.choice(_UNITS)
+    sign, _, many = draw.choice(UNITS)
     value = f"{draw.randint(1, 40)}.{draw.randint(1, 99)}".rstrip("0")
     return f"{value} {sign}", f"{decimal(value)} {many}"
 

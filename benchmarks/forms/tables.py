@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - tables of pairs
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from benchmarks.forms.readings import Pair
 
@@ -47,3 +47,19 @@ FIXED: Mapping[str, tuple[Pair, ...]] = {
         ("localhost:8080", "local host (colon |)(eight zero eight zero|eighty eighty|eight oh eight oh|eight thousand eighty)"),
     ),
 }  # fmt: skip
+
+UNITS: Sequence[tuple[str, str, str]] = (
+    ("kg", "kilogram", "kilograms"), ("g", "gram", "grams"), ("mg", "milligram", "milligrams"), ("lb", "pound", "pounds"),
+    ("lbs", "pound", "pounds"), ("oz", "ounce", "ounces"), ("km", "kilometer", "kilometers"), ("cm", "centimeter", "centimeters"),
+    ("mm", "millimeter", "millimeters"), ("nm", "nanometer", "nanometers"), ("ft", "foot", "feet"), ("yd", "yard", "yards"),
+    ("ml", "milliliter", "milliliters"), ("L", "liter", "liters"), ("GHz", "gigahertz", "gigahertz"), ("kHz", "kilohertz", "kilohertz"),
+    ("Hz", "hertz", "hertz"), ("GB", "gigabyte", "gigabytes"), ("TB", "terabyte", "terabytes"), ("KB", "kilobyte", "kilobytes"),
+    ("Mbps", "megabit per second", "megabits per second"), ("mph", "mile per hour", "miles per hour"),
+    ("km/h", "kilometer per hour", "kilometers per hour"), ("kWh", "kilowatt hour", "kilowatt hours"), ("W", "watt", "watts"),
+    ("V", "volt", "volts"), ("mA", "milliamp", "(milliamps|milliamperes)"), ("dB", "decibel", "decibels"), ("hp", "horsepower", "horsepower"),
+    ("psi", "(pound per square inch|P S I)", "(pounds per square inch|P S I)"), ("m²", "square meter", "square meters"), ("m³", "cubic meter", "cubic meters"),
+    ("sq ft", "square foot", "square feet"), ("tbsp", "tablespoon", "tablespoons"), ("tsp", "teaspoon", "teaspoons"),
+    ("ms", "millisecond", "milliseconds"), ("min", "minute", "minutes"), ("hrs", "hour", "hours"), ("µm", "micrometer", "(micrometers|microns)"),
+    ("ha", "hectare", "hectares"), ("kPa", "kilopascal", "kilopascals"), ("rpm", "(revolution per minute|R P M)", "(revolutions per minute|R P M)"),
+    ("MW", "megawatt", "megawatts"), ("m/s", "meter per second", "meters per second"), ("ppm", "(part per million|P P M)", "(parts per million|P P M)"),
+)  # fmt: skip
