@@ -4,7 +4,9 @@ The loop is three verbs: admit what the policy gives -> step the engine once -> 
 An item that arrives while others decode joins at the next step; a cancelled one leaves before it.
 
 A lane that is full of BACKGROUND work seats one live item more where its engine can pause: the engine
-then steps the most urgent work alone. After each such guest the others have a step at least.
+then steps the most urgent work alone. After each such guest the others have a step at least. Before each step of
+BACKGROUND work alone the lane gives way to live work on its sister lanes, which has the same cores: for twice as long
+as its step before took, at most.
 """
 
 import contextlib
@@ -34,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 
 FAILURE_PAUSE_S = 0.05
+WAY_PER_STEP = 2.0
+"""Time that a lane gives way in, in steps of its own: BACKGROUND work has a third of its lane at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Lane:
         self._owes_step = False
         """A guest was here, and BACKGROUND work has had no step since."""
         self._steps = 0
+        self._step_s = 0.0
+        """How long the last step took."""
         self._outputs = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -101,6 +107,8 @@ class Lane:
             try:
                 if not self._admit(engine):
                     break
+                if self._gives_way():
+                    continue
                 self._publish(self._step(engine))
             except Exception:  # a lane that ends by itself leaves its model without hands
                 logger.exception("the lane of model %s failed", self.seat.model)
@@ -140,6 +148,13 @@ class Lane:
         self._publish([*failed, *self._let_go(engine)])
         return True
 
+    def _gives_way(self) -> bool:
+        """Wait for live work elsewhere; True: live work came that is to be admitted first."""
+        if not self._admitted or not self._is_background():
+            return False
+        guests = self._seats_guest() or len(self._admitted) < self._max_batch
+        return self._pool.give_way(self.seat, WAY_PER_STEP * self._step_s, guests)
+
     def _seats_guest(self) -> bool:
         return self._pauses and not self._owes_step and self._is_background()
 
@@ -178,7 +193,7 @@ class Lane:
         self._steps += 1
         self._outputs += len(events)
         model = self.seat.model
-        elapsed_s = time.monotonic() - started_s
+        self._step_s = elapsed_s = time.monotonic() - started_s
         self._observer.observe(metrics.STEP_SECONDS, elapsed_s, model=model)
         self._observer.observe(metrics.BATCH_OCCUPANCY, len(self._admitted), model=model)
         return events

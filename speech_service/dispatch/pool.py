@@ -55,6 +55,9 @@ class WorkPool:
         self._queue = WorkQueue(config)
         self._aged_turn: dict[str, bool] = {}
         self._running: dict[str, str] = {}
+        self._live: dict[str, set[str]] = {}
+        """The live work of each model that runs."""
+        self._live_changed = threading.Condition(self._lock)
         self._aborts: set[str] = set()
 
     def put(self, work: Work) -> None:
@@ -66,6 +69,8 @@ class WorkPool:
         with self._lock:
             dropped = self._queue.put(work, time.monotonic())
             self._wake(work.model)
+            if work.work_class in LIVE_CLASSES:
+                self._live_changed.notify_all()
             self._gauge((work.work_class, WorkClass.STREAM_PARTIAL))
         if dropped is not None:
             self._publish((dropped,))
@@ -110,9 +115,31 @@ class WorkPool:
             if seat.stopping or live is None:
                 return []
             item = self._queue.take(live.work_id, now_s)
-            self._running[live.work_id] = seat.model
+            self._begin(item)
             self._gauge((live.work_class,))
         return [item]
+
+    def give_way(self, seat: Seat, limit_s: float, seats_guest: bool) -> bool:
+        """Wait while other lanes of the model run live work, ``limit_s`` at most: they share its cores.
+
+        Args:
+            seat: of a lane that runs BACKGROUND work alone.
+            limit_s: how long.
+            seats_guest: whether the lane could take live work that waits.
+
+        Returns:
+            Whether live work waits that the lane could take.
+        """
+        until_s = time.monotonic() + limit_s
+        with self._lock:
+            while not seat.stopping:
+                if seats_guest and self._queue.has(seat.model, LIVE_CLASSES):
+                    return True
+                left_s = until_s - time.monotonic()
+                if not self._live.get(seat.model) or left_s <= 0:
+                    break
+                self._live_changed.wait(left_s)
+        return False
 
     def take(self, seat: Seat, free_slots: int, wait: bool) -> list[Queued] | None:
         """Items for the lane to admit now, most urgent first; None: the lane has to stop.
@@ -149,8 +176,7 @@ class WorkPool:
             for event in events:
                 if isinstance(event, WorkAudio):
                     continue
-                self._running.pop(event.work_id, None)
-                self._aborts.discard(event.work_id)
+                self._end(event.work_id)
         self._publish(events)
 
     def stop(self, seat: Seat, discard: bool) -> None:
@@ -158,6 +184,7 @@ class WorkPool:
         with self._lock:
             seat.stopping = True
             seat.discard = discard
+            self._live_changed.notify_all()
             waiting = self._waiting.get(seat.model, {}).pop(seat, None)
             if waiting is not None:
                 waiting.notify()
@@ -187,8 +214,22 @@ class WorkPool:
         self._aged_turn[model] = plan.aged_turn
         items = [self._queue.take(work_id, now_s) for work_id in plan.work_ids]
         for item in items:
-            self._running[item.work.work_id] = model
+            self._begin(item)
         return items
+
+    def _begin(self, item: Queued) -> None:
+        work = item.work
+        self._running[work.work_id] = work.model
+        if work.work_class in LIVE_CLASSES:
+            self._live.setdefault(work.model, set()).add(work.work_id)
+
+    def _end(self, work_id: str) -> None:
+        model = self._running.pop(work_id, None)
+        self._aborts.discard(work_id)
+        live = self._live.get(model) if model is not None else None
+        if live and work_id in live:
+            live.remove(work_id)
+            self._live_changed.notify_all()
 
     def _wait(self, seat: Seat) -> None:
         """With the lock held; who wakes the lane has taken it from the table."""

@@ -6,6 +6,7 @@ Not thread-safe and without a clock of its own: the caller holds the lock and sa
 
 import heapq
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -144,9 +145,9 @@ class WorkQueue:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
-    def has(self, model: str) -> bool:
-        """Whether anything waits for ``model``."""
-        return any(self._lines.get((model, work_class)) for work_class in WorkClass)
+    def has(self, model: str, classes: Iterable[WorkClass] = WorkClass) -> bool:
+        """Whether anything waits for ``model``, of these classes."""
+        return any(self._lines.get((model, work_class)) for work_class in classes)
 
     def heads(self, model: str, limit: int, now_s: float) -> list[Waiting]:
         """The first ``limit`` items of each class: all that a decision about ``limit`` places can
