@@ -1,9 +1,10 @@
 """A live stream beside bulk jobs: how late its FINALs come and how many partials it gets, alone and beside FILE jobs.
 
-Each of many short rounds measures, on one server: the live stream alone, the FILE streams alone, and both together; every
-second round in the opposite order, so that what others do to the machine befalls all of them alike. A FILE stream sends a recording as fast as the server takes it, for as long as the live stream lasts. The lag of a FINAL counts
-from when its ``end_silence`` has passed, by schedule; a FINAL that came before that has the lag 0, plus 50 ms for all,
-so that a ratio of two tiny lags says little. The client runs on the same cores. The figure that counts is the ratio of the
+Each of many short rounds measures, on one server: the live stream alone, the FILE streams alone, and both together;
+every second round in the opposite order, so that what others do to the machine befalls all of them alike. A FILE stream
+sends a recording as fast as the server takes it, for as long as the live stream lasts. The lag of a FINAL counts from
+when its ``end_silence`` has passed, by schedule; a FINAL that came before that has the lag 0, plus 50 ms for all, so
+that a ratio of two tiny lags says little. The client runs on the same cores. The figure that counts is the ratio of the
 p95 of all FINALs of all rounds; beside it stand the ratios inside the rounds.
 Targets: p95 FINAL lag beside six FILE streams <= 1.5 x alone, partials >= 0.7 x, bulk throughput >= 0.9 x.
 """

@@ -81,7 +81,9 @@ def count(voice: PhonemeReader) -> list[dict[str, str]]:
     ]
 
 
-def misread_of(voice: PhonemeReader, made: Sequence[tuple[str, str, list[str]]]) -> list[dict[str, str]]:
+def misread_of(
+    voice: PhonemeReader, made: Sequence[tuple[str, str, list[str]]]
+) -> list[dict[str, str]]:
     """Those that are read in none of their ways, by their words and by their sounds."""
     wrong: list[dict[str, str]] = []
     for kind, written, ways in made:

@@ -71,6 +71,7 @@ class OpenedTranslation:
             source_language=request.source,
             identifier=identifier,
             partials=request.wanted.partials,
+            sentence_pause_ms=request.sentence_pause_ms,
             voices={target: spoken.options for target, spoken in request.spoken.items()},
         )
         listening = None

@@ -82,6 +82,7 @@ async def test_what_is_wrong_is_named(server: Server) -> None:
             config(recognition=raw_config(), partial_translations=True),
             "config.partial_translations",
         ),
+        (config(recognition=raw_config(), sentence_pause={"seconds": 1}), "config.sentence_pause"),
     )
     for settings, field in cases:
         failure = await fails(say(server, settings))

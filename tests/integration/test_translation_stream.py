@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from speech_service.engines.fake.translator import original
 from tests.integration.harness import Server, fake_model, raw_config, until
@@ -53,6 +54,17 @@ async def test_text_in_pieces(server: Server) -> None:
         (ended,) = talk.messages("session_ended")
         assert ended.usage.characters_in == len("Good morning to you. How are you? I am fine")
         assert ended.latency.HasField("first_result_ms")
+
+
+@pytest.mark.parametrize("text", ["Good morning to you. ", "Sure!", "How are you?", "A line\n"])
+async def test_a_finished_sentence_waits_for_no_word(server: Server, text: str) -> None:
+    settings = config("pt", source_language="en")
+    async with Interpreting(server.channel, settings) as talk:
+        await talk.text(text)
+        translation = await talk.until("translation")
+        assert original(translation.text, "pt") == text.strip()
+        assert talk.events[0].effective_config.sentence_pause.ToMilliseconds() == 200
+        await talk.end()
 
 
 async def test_the_source_of_text_is_found(server: Server) -> None:
@@ -186,6 +198,7 @@ async def test_a_pair_that_is_found_out_late_is_a_warning() -> None:
         assert [s for s, _, _ in talk.translations()] == [2]
 
 
+PAUSES = (Duration(nanos=10_000_000), Duration(seconds=11), Duration(seconds=-1))
 BAD: list[tuple[list[dict[str, Any]], str]] = [
     ([{"text": {"text": "a"}}], "config"),
     ([{"config": {}}], "config.target_languages"),
@@ -196,6 +209,11 @@ BAD: list[tuple[list[dict[str, Any]], str]] = [
     ([{"config": config()}, {"text": {"text": "\0"}}], "text.text"),
     ([{"config": config()}, {}], "payload"),
     ([{"config": config(subtitles={})}], "config.subtitles"),
+    *(([{"config": config(sentence_pause=pause)}], "config.sentence_pause") for pause in PAUSES),
+    (
+        [{"config": config(sentence_pause=Duration(seconds=1), recognition=raw_config())}],
+        "config.sentence_pause",
+    ),
     ([{"config": config(recognition={})}], "config.recognition.audio"),
     ([{"config": config(recognition=raw_config(rate=1))}], "config.recognition.audio.raw"),
     ([{"config": config(recognition=raw_config(subtitles={}))}], "config.recognition.subtitles"),

@@ -8,7 +8,13 @@ from typing import TypedDict
 
 from speech.v1 import common_pb2
 from speech.v1.translation_service_pb2 import TranslationConfig
-from speech_client.options import Pacing, RecognizeOptions, SubtitleFormat, build_config
+from speech_client.options import (
+    Pacing,
+    RecognizeOptions,
+    SubtitleFormat,
+    build_config,
+    duration,
+)
 from speech_client.options import subtitle_format as subtitle_value
 from speech_client.speech_options import SynthesizeOptions, build_synthesis_config
 
@@ -56,11 +62,14 @@ class StreamTranslateOptions(TranslateOptions, total=False):
         recognition: required where audio is sent (``{}`` will do); leave it out to send text.
         synthesis: speaks the translations so, as in ``SynthesizeOptions``; default: no speech.
         partial_translations: whether translations that can still change are sent; default: no.
+        sentence_pause_ms: how long no text may come before a finished sentence is translated; default 200; 0: until
+            the next word comes. Text only.
     """
 
     recognition: RecognizeOptions
     synthesis: SynthesizeOptions
     partial_translations: bool
+    sentence_pause_ms: int
 
 
 def build_translation_config(
@@ -110,4 +119,6 @@ def build_stream_translation_config(
         config.synthesis.CopyFrom(build_synthesis_config(options["synthesis"]))
     if "partial_translations" in options:
         config.partial_translations = options["partial_translations"]
+    if "sentence_pause_ms" in options:
+        config.sentence_pause.CopyFrom(duration(options["sentence_pause_ms"]))
     return config

@@ -161,7 +161,7 @@ class SynthesisRequests:
             lexicon=check.lexicon(),
             seed=check.seed(),
             segmentation=_segmentation(wanted.segmentation),
-            sentence_pause_ms=_sentence_pause_ms(wanted.sentence_pause_ms),
+            sentence_pause_ms=sentence_pause_ms(wanted.sentence_pause_ms),
             instruct=" ".join(filter(None, (described.strip(), style))),
         )
         options = self._with_word_timings(options, check)
@@ -318,7 +318,12 @@ def _segmentation(value: Segmentation | None) -> Segmentation:
     return value
 
 
-def _sentence_pause_ms(value_ms: float | None) -> int:
+def sentence_pause_ms(value_ms: float | None) -> int:
+    """How long a finished sentence waits for more text; 0: until it comes.
+
+    Raises:
+        InvalidOptionError: outside the range.
+    """
     if value_ms is None:
         return DEFAULT_SENTENCE_PAUSE_MS
     low_ms, high_ms = _SENTENCE_PAUSES_MS

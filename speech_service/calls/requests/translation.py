@@ -9,6 +9,7 @@ from speech_service.calls.requests.synthesis import (
     SynthesisRequest,
     SynthesisRequests,
     WantedSynthesis,
+    sentence_pause_ms,
 )
 from speech_service.calls.translation_routes import TARGETS, TranslationRoutes
 from speech_service.config.tree import TranslationConfig
@@ -38,6 +39,7 @@ class WantedTranslation:
     glossary: Sequence[GlossaryEntry] = field(default=(), repr=False)
     context: str = field(default="", repr=False)
     partials: bool = False
+    sentence_pause_ms: float | None = None
     synthesis: WantedSynthesis | None = None
     """How translations are spoken."""
     lenient: bool = False
@@ -54,6 +56,7 @@ class TranslationRequest:
     glossary: tuple[GlossaryEntry, ...] = field(repr=False)
     context: str = field(repr=False)
     routes: TranslationRoutes
+    sentence_pause_ms: int = 0
     model: str = ""
     """That serves the first pair, as far as it is known."""
     spoken: Mapping[str, SynthesisRequest] = field(default_factory=dict[str, SynthesisRequest])
@@ -132,6 +135,7 @@ class TranslationRequests:
             _glossary(wanted.glossary, targets),
             wanted.context.strip(),
             routes,
+            sentence_pause_ms(wanted.sentence_pause_ms),
         )
         found = [_first_route(request, index) for index in range(len(targets))]
         warnings = dict.fromkeys(warning for route in found for warning in ignored_warnings(route))

@@ -49,7 +49,7 @@ from speech_service.sessions.translation.work import (
 )
 from speech_service.text.clean import has_words
 from speech_service.text.script import guess_by_script
-from speech_service.text.sentences.cutter import SentenceSplitter
+from speech_service.text.sentences.cutter import Piece, SentenceSplitter
 
 MAX_OPEN_SEGMENTS = 8
 """Segments whose translation is under way at once; the others wait in the session, not in the scheduler's queue."""
@@ -86,6 +86,8 @@ class TranslationSession:
         self._clock = clock
         self._recognition = recognition
         self._splitter = SentenceSplitter(language=options.source_language)
+        self._rest_at_s: float | None = None
+        """When a sentence that is finished is translated, unless more text comes before."""
         self._work = WorkMaker(identity, options, route)
         self._segment_ids = itertools.count(1)
         self._next_segment_id = next(self._segment_ids)
@@ -127,8 +129,10 @@ class TranslationSession:
 
     @property
     def wake_at_s(self) -> float | None:
-        """When to be woken, as the session that recognizes asks for it."""
-        return None if self._done or self._recognition is None else self._recognition.wake_at_s
+        """When to be woken: as the session that recognizes asks for it, or when a finished sentence has rested."""
+        if self._done:
+            return None
+        return self._rest_at_s if self._recognition is None else self._recognition.wake_at_s
 
     # --- from the client ---
 
@@ -159,7 +163,10 @@ class TranslationSession:
             raise UnexpectedInputError("text", problem, allowed, reason="INVALID_FIELD")
         self._latency.speech_began(self._clock())
         self._characters_in += len(text)
-        actions = [a for piece in self._splitter.push(text) for a in self._cut(piece.text)]
+        actions = self._cut_all(self._splitter.push(text))
+        pause_ms, self._rest_at_s = self._options.sentence_pause_ms, None
+        if pause_ms and self._splitter.may_rest:
+            self._rest_at_s = self._clock() + pause_ms / 1000
         return self._settle([*actions, *self._show_open()])
 
     def finalize(self, control_id: str) -> list[TranslationAction]:
@@ -182,6 +189,7 @@ class TranslationSession:
             return [*actions, *self._forward(self._recognition.reset(control_id, keep_context))]
         self._ready("reset")
         self._splitter = SentenceSplitter(language=self._options.source_language)
+        self._rest_at_s = None
         self._order.acknowledge(ControlAck(control_id, ControlKind.RESET))
         return self._settle(self._growing.drop())
 
@@ -239,8 +247,13 @@ class TranslationSession:
         return [Finish()] if self._done else []
 
     def wake(self) -> list[TranslationAction]:
-        """It is as late as was asked for."""
-        return self._forward(self.recognition.wake())
+        """It is as late as was asked for: text that has paused is translated as far as it is finished."""
+        if self._recognition is not None:
+            return self._forward(self._recognition.wake())
+        if self._done or self._rest_at_s is None or self._clock() < self._rest_at_s:
+            return []
+        self._rest_at_s = None
+        return self._settle([*self._cut_all(self._splitter.rest()), *self._show_open()])
 
     def tick(self) -> list[TranslationAction]:
         """Time passed: report progress, and give up where recognition does."""
@@ -332,8 +345,12 @@ class TranslationSession:
         segment_id, self._next_segment_id = self._next_segment_id, next(self._segment_ids)
         return self._close(segment_id, text.strip(), self._options.source_language)
 
+    def _cut_all(self, pieces: Sequence[Piece]) -> list[TranslationAction]:
+        return [action for piece in pieces for action in self._cut(piece.text)]
+
     def _flush(self) -> list[TranslationAction]:
-        return [action for piece in self._splitter.flush() for action in self._cut(piece.text)]
+        self._rest_at_s = None
+        return self._cut_all(self._splitter.flush())
 
     def _ready(self, kind: str) -> None:
         if self._ending:

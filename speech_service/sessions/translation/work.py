@@ -37,6 +37,8 @@ class TranslationOptions:
     identifier: str = ""
     """Model that identifies text; empty: its script does."""
     partials: bool = False
+    sentence_pause_ms: int = 0
+    """How long no text may come before a sentence that is finished is translated; 0: it waits for the next word."""
     voices: Mapping[str, SynthesisOptions] = field(default_factory=dict[str, SynthesisOptions])
     """How each target is spoken; empty: not at all."""
 

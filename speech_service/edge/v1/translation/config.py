@@ -69,6 +69,10 @@ def wanted(
     for name, allowed in refused:
         if message.HasField(name):  # pyright: ignore[reportArgumentType] - literals only
             raise InvalidFieldError(f"config.{name}", "has no place in this call", allowed)
+    if message.HasField("sentence_pause") and message.HasField("recognition"):
+        problem = "has no place where audio comes"
+        allowed = "config.recognition.endpointing"
+        raise InvalidFieldError("config.sentence_pause", problem, allowed)
     timing = message.synthesis.timing
     if timing not in (synthesis_service_pb2.TIMING_UNSPECIFIED, synthesis_service_pb2.TIMING_NONE):
         problem = "has no place in a translation"
@@ -83,6 +87,9 @@ def wanted(
         ),
         context=message.context,
         partials=message.partial_translations,
+        sentence_pause_ms=(
+            convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
+        ),
         synthesis=(
             synthesis_config.wanted(message.synthesis, "config.synthesis")
             if message.HasField("synthesis")
@@ -131,6 +138,8 @@ def effective_config(
     del message.target_languages[:]
     message.target_languages.extend(request.targets)
     message.partial_translations = request.wanted.partials
+    if not message.HasField("recognition"):
+        message.sentence_pause.CopyFrom(convert.to_duration(request.sentence_pause_ms))
     for spoken in request.spoken.values():
         message.synthesis.CopyFrom(convert_speech.effective_config(spoken))
     if len(request.spoken) > 1:

@@ -35,7 +35,10 @@ from speech_service.sessions.translation.events import EncodedTranslationEvent
 from speech_service.text.subtitles.share import share_out
 
 Chunk = events.SpeechChunk[events.SegmentInLanguage]
-_REFUSED = (("partial_translations", "StreamingTranslate"),)
+_REFUSED = (
+    ("partial_translations", "StreamingTranslate"),
+    ("sentence_pause", "StreamingTranslate"),
+)
 
 
 class SpeechTranslation:

@@ -34,6 +34,7 @@ _REFUSED = (
     ("synthesis", "TranslateSpeech or StreamingTranslate"),
     ("subtitles", "TranslateSpeech"),
     ("partial_translations", "StreamingTranslate"),
+    ("sentence_pause", "StreamingTranslate"),
 )
 
 

@@ -9,6 +9,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { RecognitionConfig, RecognitionResult } from "./recognition_service_pb.js";
 import type { SynthesisConfig } from "./synthesis_service_pb.js";
 import type { ControlAck, EndOfInput, Finalize, GoingAway, KeepAlive, LanguageGuess, Latency, OptionHandling, Progress, Reset, ResultKind, SessionEnded, SessionStarted, SpeechEvent, SubtitleConfig, SubtitleFormat, Subtitles, Usage, Warning } from "./common_pb.js";
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { AudioChunk } from "./audio_pb.js";
 
 /**
@@ -133,6 +134,15 @@ export declare type TranslationConfig = Message<"speech.v1.TranslationConfig"> &
    * @generated from field: optional bool partial_translations = 10;
    */
   partialTranslations?: boolean | undefined;
+
+  /**
+   * How long no text may come before a sentence that is finished is translated, though only the next word would prove it:
+   * 0.05 to 10 s, or 0 to wait for that word; absent means 0.2 s. What is finished is told as for synthesis
+   * (SynthesisConfig.sentence_pause). StreamingTranslate with text only.
+   *
+   * @generated from field: google.protobuf.Duration sentence_pause = 11;
+   */
+  sentencePause?: Duration | undefined;
 };
 
 /**

@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from speech.v1 import audio_pb2 as speech_dot_v1_dot_audio__pb2
 from speech.v1 import common_pb2 as speech_dot_v1_dot_common__pb2
 from speech.v1 import recognition_service_pb2 as speech_dot_v1_dot_recognition__service__pb2
 from speech.v1 import synthesis_service_pb2 as speech_dot_v1_dot_synthesis__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#speech/v1/translation_service.proto\x12\tspeech.v1\x1a\x15speech/v1/audio.proto\x1a\x16speech/v1/common.proto\x1a#speech/v1/recognition_service.proto\x1a!speech/v1/synthesis_service.proto\"b\n\rGlossaryEntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\x18\n\x10\x64o_not_translate\x18\x04 \x01(\x08\"\x92\x03\n\x11TranslationConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x18\n\x10target_languages\x18\x03 \x03(\t\x12*\n\x08glossary\x18\x04 \x03(\x0b\x32\x18.speech.v1.GlossaryEntry\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\t\x12\x31\n\x0brecognition\x18\x06 \x01(\x0b\x32\x1c.speech.v1.RecognitionConfig\x12-\n\tsynthesis\x18\x07 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x32\n\x0foption_handling\x18\x08 \x01(\x0e\x32\x19.speech.v1.OptionHandling\x12,\n\tsubtitles\x18\t \x01(\x0b\x32\x19.speech.v1.SubtitleConfig\x12!\n\x14partial_translations\x18\n \x01(\x08H\x00\x88\x01\x01\x42\x17\n\x15_partial_translations\"\x7f\n\x0bTranslation\x12\x12\n\nsegment_id\x18\x01 \x01(\r\x12\x10\n\x08language\x18\x02 \x01(\t\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.speech.v1.ResultKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x17\n\x0fsource_language\x18\x05 \x01(\t\"P\n\x13TranslatedSubtitles\x12\x10\n\x08language\x18\x01 \x01(\t\x12\'\n\tsubtitles\x18\x02 \x01(\x0b\x32\x14.speech.v1.Subtitles\"K\n\x10SubtitleDocument\x12)\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x19.speech.v1.SubtitleFormat\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x19\n\x08TextList\x12\r\n\x05texts\x18\x01 \x03(\t\"\xb7\x01\n\x14TranslateTextRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfig\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12$\n\x05texts\x18\x03 \x01(\x0b\x32\x13.speech.v1.TextListH\x00\x12\x30\n\tsubtitles\x18\x04 \x01(\x0b\x32\x1b.speech.v1.SubtitleDocumentH\x00\x42\t\n\x07\x63ontent\"\xa0\x02\n\x15TranslateTextResponse\x12,\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x16.speech.v1.Translation\x12\x31\n\tsubtitles\x18\x02 \x03(\x0b\x32\x1e.speech.v1.TranslatedSubtitles\x12+\n\tlanguages\x18\x03 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x05 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x06 \x01(\t\x12$\n\x08warnings\x18\x07 \x03(\x0b\x32\x12.speech.v1.Warning\"U\n\x16TranslateSpeechRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfig\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\"G\n\x0fTranslatedAudio\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\"\x83\x03\n\x17TranslateSpeechResponse\x12\x34\n\x0esource_results\x18\x01 \x03(\x0b\x32\x1c.speech.v1.RecognitionResult\x12,\n\x0ctranslations\x18\x02 \x03(\x0b\x32\x16.speech.v1.Translation\x12\x31\n\tsubtitles\x18\x03 \x03(\x0b\x32\x1e.speech.v1.TranslatedSubtitles\x12)\n\x05\x61udio\x18\x04 \x03(\x0b\x32\x1a.speech.v1.TranslatedAudio\x12+\n\tlanguages\x18\x05 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\x12\x1f\n\x05usage\x18\x06 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x07 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x08 \x01(\t\x12$\n\x08warnings\x18\t \x03(\x0b\x32\x12.speech.v1.Warning\"\x1f\n\x0fTranslationText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x7f\n\x10TranslationAudio\x12\x12\n\nsegment_id\x18\x01 \x01(\r\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x10\n\x08start_ms\x18\x05 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\r\"\xd1\x02\n\x19StreamingTranslateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfigH\x00\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x1a.speech.v1.TranslationTextH\x00\x12&\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x15.speech.v1.AudioChunkH\x00\x12\'\n\x08\x66inalize\x18\x04 \x01(\x0b\x32\x13.speech.v1.FinalizeH\x00\x12!\n\x05reset\x18\x05 \x01(\x0b\x32\x10.speech.v1.ResetH\x00\x12*\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x14.speech.v1.KeepAliveH\x00\x12-\n\x0c\x65nd_of_input\x18\x07 \x01(\x0b\x32\x15.speech.v1.EndOfInputH\x00\x42\t\n\x07payload\"\xcd\x04\n\x1aStreamingTranslateResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12\x35\n\rsource_result\x18\x02 \x01(\x0b\x32\x1c.speech.v1.RecognitionResultH\x00\x12-\n\x0btranslation\x18\x03 \x01(\x0b\x32\x16.speech.v1.TranslationH\x00\x12,\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x1b.speech.v1.TranslationAudioH\x00\x12.\n\x0cspeech_event\x18\x05 \x01(\x0b\x32\x16.speech.v1.SpeechEventH\x00\x12,\n\x0b\x63ontrol_ack\x18\x06 \x01(\x0b\x32\x15.speech.v1.ControlAckH\x00\x12\'\n\x08progress\x18\x07 \x01(\x0b\x32\x13.speech.v1.ProgressH\x00\x12%\n\x07warning\x18\x08 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12*\n\ngoing_away\x18\t \x01(\x0b\x32\x14.speech.v1.GoingAwayH\x00\x12\x30\n\rsession_ended\x18\n \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12;\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1c.speech.v1.TranslationConfigH\x01\x88\x01\x01\x42\x07\n\x05\x65ventB\x13\n\x11_effective_config2\xa9\x02\n\x12TranslationService\x12R\n\rTranslateText\x12\x1f.speech.v1.TranslateTextRequest\x1a .speech.v1.TranslateTextResponse\x12X\n\x0fTranslateSpeech\x12!.speech.v1.TranslateSpeechRequest\x1a\".speech.v1.TranslateSpeechResponse\x12\x65\n\x12StreamingTranslate\x12$.speech.v1.StreamingTranslateRequest\x1a%.speech.v1.StreamingTranslateResponse(\x01\x30\x01\x42\x8e\x01\n\tspeech.v1B\x17TranslationServiceProtoP\x01Z0example.com/speech-service/go/speech/v1;speechv1\xa2\x02\x03SPV\xaa\x02\tSpeech.V1\xba\x02\x08SpeechV1\xca\x02\tSpeech\\V1\xea\x02\nSpeech::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#speech/v1/translation_service.proto\x12\tspeech.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x15speech/v1/audio.proto\x1a\x16speech/v1/common.proto\x1a#speech/v1/recognition_service.proto\x1a!speech/v1/synthesis_service.proto\"b\n\rGlossaryEntry\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\x12\x17\n\x0ftarget_language\x18\x03 \x01(\t\x12\x18\n\x10\x64o_not_translate\x18\x04 \x01(\x08\"\xc5\x03\n\x11TranslationConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\x17\n\x0fsource_language\x18\x02 \x01(\t\x12\x18\n\x10target_languages\x18\x03 \x03(\t\x12*\n\x08glossary\x18\x04 \x03(\x0b\x32\x18.speech.v1.GlossaryEntry\x12\x0f\n\x07\x63ontext\x18\x05 \x01(\t\x12\x31\n\x0brecognition\x18\x06 \x01(\x0b\x32\x1c.speech.v1.RecognitionConfig\x12-\n\tsynthesis\x18\x07 \x01(\x0b\x32\x1a.speech.v1.SynthesisConfig\x12\x32\n\x0foption_handling\x18\x08 \x01(\x0e\x32\x19.speech.v1.OptionHandling\x12,\n\tsubtitles\x18\t \x01(\x0b\x32\x19.speech.v1.SubtitleConfig\x12!\n\x14partial_translations\x18\n \x01(\x08H\x00\x88\x01\x01\x12\x31\n\x0esentence_pause\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x17\n\x15_partial_translations\"\x7f\n\x0bTranslation\x12\x12\n\nsegment_id\x18\x01 \x01(\r\x12\x10\n\x08language\x18\x02 \x01(\t\x12#\n\x04kind\x18\x03 \x01(\x0e\x32\x15.speech.v1.ResultKind\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\x17\n\x0fsource_language\x18\x05 \x01(\t\"P\n\x13TranslatedSubtitles\x12\x10\n\x08language\x18\x01 \x01(\t\x12\'\n\tsubtitles\x18\x02 \x01(\x0b\x32\x14.speech.v1.Subtitles\"K\n\x10SubtitleDocument\x12)\n\x06\x66ormat\x18\x01 \x01(\x0e\x32\x19.speech.v1.SubtitleFormat\x12\x0c\n\x04text\x18\x02 \x01(\t\"\x19\n\x08TextList\x12\r\n\x05texts\x18\x01 \x03(\t\"\xb7\x01\n\x14TranslateTextRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfig\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x12$\n\x05texts\x18\x03 \x01(\x0b\x32\x13.speech.v1.TextListH\x00\x12\x30\n\tsubtitles\x18\x04 \x01(\x0b\x32\x1b.speech.v1.SubtitleDocumentH\x00\x42\t\n\x07\x63ontent\"\xa0\x02\n\x15TranslateTextResponse\x12,\n\x0ctranslations\x18\x01 \x03(\x0b\x32\x16.speech.v1.Translation\x12\x31\n\tsubtitles\x18\x02 \x03(\x0b\x32\x1e.speech.v1.TranslatedSubtitles\x12+\n\tlanguages\x18\x03 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\x12\x1f\n\x05usage\x18\x04 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x05 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x06 \x01(\t\x12$\n\x08warnings\x18\x07 \x03(\x0b\x32\x12.speech.v1.Warning\"U\n\x16TranslateSpeechRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfig\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\"G\n\x0fTranslatedAudio\x12\x10\n\x08language\x18\x01 \x01(\t\x12\r\n\x05\x61udio\x18\x02 \x01(\x0c\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\r\"\x83\x03\n\x17TranslateSpeechResponse\x12\x34\n\x0esource_results\x18\x01 \x03(\x0b\x32\x1c.speech.v1.RecognitionResult\x12,\n\x0ctranslations\x18\x02 \x03(\x0b\x32\x16.speech.v1.Translation\x12\x31\n\tsubtitles\x18\x03 \x03(\x0b\x32\x1e.speech.v1.TranslatedSubtitles\x12)\n\x05\x61udio\x18\x04 \x03(\x0b\x32\x1a.speech.v1.TranslatedAudio\x12+\n\tlanguages\x18\x05 \x03(\x0b\x32\x18.speech.v1.LanguageGuess\x12\x1f\n\x05usage\x18\x06 \x01(\x0b\x32\x10.speech.v1.Usage\x12#\n\x07latency\x18\x07 \x01(\x0b\x32\x12.speech.v1.Latency\x12\r\n\x05model\x18\x08 \x01(\t\x12$\n\x08warnings\x18\t \x03(\x0b\x32\x12.speech.v1.Warning\"\x1f\n\x0fTranslationText\x12\x0c\n\x04text\x18\x01 \x01(\t\"\x7f\n\x10TranslationAudio\x12\x12\n\nsegment_id\x18\x01 \x01(\r\x12\x10\n\x08language\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x10\n\x08start_ms\x18\x05 \x01(\r\x12\x13\n\x0b\x64uration_ms\x18\x06 \x01(\r\"\xd1\x02\n\x19StreamingTranslateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.speech.v1.TranslationConfigH\x00\x12*\n\x04text\x18\x02 \x01(\x0b\x32\x1a.speech.v1.TranslationTextH\x00\x12&\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x15.speech.v1.AudioChunkH\x00\x12\'\n\x08\x66inalize\x18\x04 \x01(\x0b\x32\x13.speech.v1.FinalizeH\x00\x12!\n\x05reset\x18\x05 \x01(\x0b\x32\x10.speech.v1.ResetH\x00\x12*\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x14.speech.v1.KeepAliveH\x00\x12-\n\x0c\x65nd_of_input\x18\x07 \x01(\x0b\x32\x15.speech.v1.EndOfInputH\x00\x42\t\n\x07payload\"\xcd\x04\n\x1aStreamingTranslateResponse\x12\x34\n\x0fsession_started\x18\x01 \x01(\x0b\x32\x19.speech.v1.SessionStartedH\x00\x12\x35\n\rsource_result\x18\x02 \x01(\x0b\x32\x1c.speech.v1.RecognitionResultH\x00\x12-\n\x0btranslation\x18\x03 \x01(\x0b\x32\x16.speech.v1.TranslationH\x00\x12,\n\x05\x61udio\x18\x04 \x01(\x0b\x32\x1b.speech.v1.TranslationAudioH\x00\x12.\n\x0cspeech_event\x18\x05 \x01(\x0b\x32\x16.speech.v1.SpeechEventH\x00\x12,\n\x0b\x63ontrol_ack\x18\x06 \x01(\x0b\x32\x15.speech.v1.ControlAckH\x00\x12\'\n\x08progress\x18\x07 \x01(\x0b\x32\x13.speech.v1.ProgressH\x00\x12%\n\x07warning\x18\x08 \x01(\x0b\x32\x12.speech.v1.WarningH\x00\x12*\n\ngoing_away\x18\t \x01(\x0b\x32\x14.speech.v1.GoingAwayH\x00\x12\x30\n\rsession_ended\x18\n \x01(\x0b\x32\x17.speech.v1.SessionEndedH\x00\x12;\n\x10\x65\x66\x66\x65\x63tive_config\x18\x0f \x01(\x0b\x32\x1c.speech.v1.TranslationConfigH\x01\x88\x01\x01\x42\x07\n\x05\x65ventB\x13\n\x11_effective_config2\xa9\x02\n\x12TranslationService\x12R\n\rTranslateText\x12\x1f.speech.v1.TranslateTextRequest\x1a .speech.v1.TranslateTextResponse\x12X\n\x0fTranslateSpeech\x12!.speech.v1.TranslateSpeechRequest\x1a\".speech.v1.TranslateSpeechResponse\x12\x65\n\x12StreamingTranslate\x12$.speech.v1.StreamingTranslateRequest\x1a%.speech.v1.StreamingTranslateResponse(\x01\x30\x01\x42\x8e\x01\n\tspeech.v1B\x17TranslationServiceProtoP\x01Z0example.com/speech-service/go/speech/v1;speechv1\xa2\x02\x03SPV\xaa\x02\tSpeech.V1\xba\x02\x08SpeechV1\xca\x02\tSpeech\\V1\xea\x02\nSpeech::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,36 +37,36 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'speech.v1.translation_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\tspeech.v1B\027TranslationServiceProtoP\001Z0example.com/speech-service/go/speech/v1;speechv1\242\002\003SPV\252\002\tSpeech.V1\272\002\010SpeechV1\312\002\tSpeech\\V1\352\002\nSpeech::V1'
-  _globals['_GLOSSARYENTRY']._serialized_start=169
-  _globals['_GLOSSARYENTRY']._serialized_end=267
-  _globals['_TRANSLATIONCONFIG']._serialized_start=270
-  _globals['_TRANSLATIONCONFIG']._serialized_end=672
-  _globals['_TRANSLATION']._serialized_start=674
-  _globals['_TRANSLATION']._serialized_end=801
-  _globals['_TRANSLATEDSUBTITLES']._serialized_start=803
-  _globals['_TRANSLATEDSUBTITLES']._serialized_end=883
-  _globals['_SUBTITLEDOCUMENT']._serialized_start=885
-  _globals['_SUBTITLEDOCUMENT']._serialized_end=960
-  _globals['_TEXTLIST']._serialized_start=962
-  _globals['_TEXTLIST']._serialized_end=987
-  _globals['_TRANSLATETEXTREQUEST']._serialized_start=990
-  _globals['_TRANSLATETEXTREQUEST']._serialized_end=1173
-  _globals['_TRANSLATETEXTRESPONSE']._serialized_start=1176
-  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=1464
-  _globals['_TRANSLATESPEECHREQUEST']._serialized_start=1466
-  _globals['_TRANSLATESPEECHREQUEST']._serialized_end=1551
-  _globals['_TRANSLATEDAUDIO']._serialized_start=1553
-  _globals['_TRANSLATEDAUDIO']._serialized_end=1624
-  _globals['_TRANSLATESPEECHRESPONSE']._serialized_start=1627
-  _globals['_TRANSLATESPEECHRESPONSE']._serialized_end=2014
-  _globals['_TRANSLATIONTEXT']._serialized_start=2016
-  _globals['_TRANSLATIONTEXT']._serialized_end=2047
-  _globals['_TRANSLATIONAUDIO']._serialized_start=2049
-  _globals['_TRANSLATIONAUDIO']._serialized_end=2176
-  _globals['_STREAMINGTRANSLATEREQUEST']._serialized_start=2179
-  _globals['_STREAMINGTRANSLATEREQUEST']._serialized_end=2516
-  _globals['_STREAMINGTRANSLATERESPONSE']._serialized_start=2519
-  _globals['_STREAMINGTRANSLATERESPONSE']._serialized_end=3108
-  _globals['_TRANSLATIONSERVICE']._serialized_start=3111
-  _globals['_TRANSLATIONSERVICE']._serialized_end=3408
+  _globals['_GLOSSARYENTRY']._serialized_start=201
+  _globals['_GLOSSARYENTRY']._serialized_end=299
+  _globals['_TRANSLATIONCONFIG']._serialized_start=302
+  _globals['_TRANSLATIONCONFIG']._serialized_end=755
+  _globals['_TRANSLATION']._serialized_start=757
+  _globals['_TRANSLATION']._serialized_end=884
+  _globals['_TRANSLATEDSUBTITLES']._serialized_start=886
+  _globals['_TRANSLATEDSUBTITLES']._serialized_end=966
+  _globals['_SUBTITLEDOCUMENT']._serialized_start=968
+  _globals['_SUBTITLEDOCUMENT']._serialized_end=1043
+  _globals['_TEXTLIST']._serialized_start=1045
+  _globals['_TEXTLIST']._serialized_end=1070
+  _globals['_TRANSLATETEXTREQUEST']._serialized_start=1073
+  _globals['_TRANSLATETEXTREQUEST']._serialized_end=1256
+  _globals['_TRANSLATETEXTRESPONSE']._serialized_start=1259
+  _globals['_TRANSLATETEXTRESPONSE']._serialized_end=1547
+  _globals['_TRANSLATESPEECHREQUEST']._serialized_start=1549
+  _globals['_TRANSLATESPEECHREQUEST']._serialized_end=1634
+  _globals['_TRANSLATEDAUDIO']._serialized_start=1636
+  _globals['_TRANSLATEDAUDIO']._serialized_end=1707
+  _globals['_TRANSLATESPEECHRESPONSE']._serialized_start=1710
+  _globals['_TRANSLATESPEECHRESPONSE']._serialized_end=2097
+  _globals['_TRANSLATIONTEXT']._serialized_start=2099
+  _globals['_TRANSLATIONTEXT']._serialized_end=2130
+  _globals['_TRANSLATIONAUDIO']._serialized_start=2132
+  _globals['_TRANSLATIONAUDIO']._serialized_end=2259
+  _globals['_STREAMINGTRANSLATEREQUEST']._serialized_start=2262
+  _globals['_STREAMINGTRANSLATEREQUEST']._serialized_end=2599
+  _globals['_STREAMINGTRANSLATERESPONSE']._serialized_start=2602
+  _globals['_STREAMINGTRANSLATERESPONSE']._serialized_end=3191
+  _globals['_TRANSLATIONSERVICE']._serialized_start=3194
+  _globals['_TRANSLATIONSERVICE']._serialized_end=3491
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ Text or speech into other languages."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from speech.v1 import audio_pb2 as _audio_pb2
@@ -72,6 +73,7 @@ class TranslationConfig(_message.Message):
     OPTION_HANDLING_FIELD_NUMBER: _builtins.int
     SUBTITLES_FIELD_NUMBER: _builtins.int
     PARTIAL_TRANSLATIONS_FIELD_NUMBER: _builtins.int
+    SENTENCE_PAUSE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name as in ListModels; empty means the server's default for the pair. At most 256 characters."""
     source_language: _builtins.str
@@ -104,6 +106,13 @@ class TranslationConfig(_message.Message):
     def subtitles(self) -> _common_pb2.SubtitleConfig:
         """Asks TranslateSpeech for subtitles in every language."""
 
+    @_builtins.property
+    def sentence_pause(self) -> _duration_pb2.Duration:
+        """How long no text may come before a sentence that is finished is translated, though only the next word would prove it:
+        0.05 to 10 s, or 0 to wait for that word; absent means 0.2 s. What is finished is told as for synthesis
+        (SynthesisConfig.sentence_pause). StreamingTranslate with text only.
+        """
+
     def __init__(
         self,
         *,
@@ -117,10 +126,11 @@ class TranslationConfig(_message.Message):
         option_handling: _common_pb2.OptionHandling.ValueType = ...,
         subtitles: _common_pb2.SubtitleConfig | None = ...,
         partial_translations: _builtins.bool | None = ...,
+        sentence_pause: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "partial_translations", b"partial_translations", "recognition", b"recognition", "subtitles", b"subtitles", "synthesis", b"synthesis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "partial_translations", b"partial_translations", "recognition", b"recognition", "sentence_pause", b"sentence_pause", "subtitles", b"subtitles", "synthesis", b"synthesis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "context", b"context", "glossary", b"glossary", "model", b"model", "option_handling", b"option_handling", "partial_translations", b"partial_translations", "recognition", b"recognition", "source_language", b"source_language", "subtitles", b"subtitles", "synthesis", b"synthesis", "target_languages", b"target_languages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "context", b"context", "glossary", b"glossary", "model", b"model", "option_handling", b"option_handling", "partial_translations", b"partial_translations", "recognition", b"recognition", "sentence_pause", b"sentence_pause", "source_language", b"source_language", "subtitles", b"subtitles", "synthesis", b"synthesis", "target_languages", b"target_languages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__partial_translations: _TypeAlias = _typing.Literal["partial_translations"]  # noqa: Y015
     _WhichOneofArgType__partial_translations: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations"]  # noqa: Y015
