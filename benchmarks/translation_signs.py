@@ -19,7 +19,7 @@ import grpc.aio
 from benchmarks import harness
 from benchmarks.results import Run
 from benchmarks.stats import Figure
-from benchmarks.translation_texts import Case, cases, is_kept
+from benchmarks.translation_texts import Case, cases, fresh_cases, is_kept
 from speech.v1 import translation_service_pb2 as pb
 from speech.v1 import translation_service_pb2_grpc
 
@@ -42,6 +42,7 @@ class Answer:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this benchmark alone."""
+    parser.add_argument("--fresh", action="store_true", help="100 texts of other values instead")
     parser.add_argument(
         "--target", default="", help="address of a running server; empty: one is started"
     )
@@ -49,8 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and write ``translation_signs.json``."""
-    record = Run("translation_signs", args)
-    texts = cases()[::10] if args.quick else cases()
+    record = Run("translation_signs_fresh" if args.fresh else "translation_signs", args)
+    every = fresh_cases() if args.fresh else cases()
+    texts = every[::10] if args.quick else every
     begin_s = time.monotonic()
     if args.target:
         answers = asyncio.run(translated(args.target, texts))

@@ -78,6 +78,45 @@ _VALUES: dict[str, Sequence[str]] = {
         "{name} £7", "½ {x}", "#1 €9,99", "`a` 10 µm", "@user {{x}}", "C# v1.2.3", "{a} 42 {b}", "20 ± 2 %s", "😀 {n}", "日本語 #2",
     ),
 }  # fmt: skip
+_FRESH: dict[str, Sequence[str]] = {
+    "placeholder": (
+        "{{#if user}}", "{%s}", "<%= title %>", "%-10s", "{first_name!r}", ":count", "{{t('key')}}", "${item.price}", "{{{body}}}", "$1",
+        "%08d", "{}", "@{name}", "__NAME__", "[user]", "{{ 'a' | upper }}", "%ld", "\\(name)", "{n:03d}", "%1$@",
+    ),
+    "mark-up": (
+        "<strong>", "<span class=\"a\">", "&#169;", "&mdash;", "<input type='text'/>", "**bold**", "[docs](https://example.com/d)",
+        "<!-- note -->", "&#x2014;", "_very_",
+    ),
+    "code": (
+        "`git push -u origin main`", "Array.from(x)", "a && b", "i++", "x => x + 1", "/etc/hosts", "npm install", "SELECT * FROM t",
+        "user.email", "foo::bar", "--dry-run=true", "#include <a.h>", "0b1010", "arr[0]", "D:\\data\\x.csv", "requirements.txt",
+    ),
+    "handle": (
+        "@joao.silva", "#BlackFriday", "r/python", "t.me/abc", "joe+news@mail.example.com", "#7", "@x_y_z", "#año2025",
+        "ftp://files.example.org/a", "http://localhost:8080/x",
+    ),
+    "money": (
+        "A$25", "CHF 90", "R$ 1.234,56", "US$1.5bn", "€2.50/kg", "£99.99", "-$45", "$5–$10", "1.000 €", "5¢", "₦500", "₫20,000",
+    ),
+    "measure": ("37.5 °C", "6'2\"", "3⅛", "25 µL", "9.8 m/s²", "-40 °F", "16:9", "5 × 7 cm", "120/80", "H₂O", "45° N", "1e-9"),
+    "emoji": ("🤷‍♀️", "👩🏾‍🚀", "🏳️‍🌈", "1️⃣", "😅😅", "🇧🇷🇯🇵", ":-)", "<3", "¯\\_(ツ)_/¯", "♻️"),
+    "symbol": ("‽", "⅏", "☎", "¬", "∴", "♯", "₿", "⏰", "℃", "№ 5"),
+}  # fmt: skip
+"""Written when the rules were there, without a look at them."""
+_FRESH_SENTENCES = {
+    "en": (
+        "Before you leave, check that {} is still there.",
+        "My sister sent me {} last night and I did not understand it.",
+        "If {} does not work, please call us.",
+        "Only {} can help you now, he said.",
+    ),
+    "pt": (
+        "Antes de sair, verifique se {} ainda está lá.",
+        "Minha irmã me mandou {} ontem à noite e eu não entendi.",
+        "Se {} não funcionar, ligue para nós.",
+        "Só {} pode ajudar você agora, disse ele.",
+    ),
+}
 _SENTENCES = {
     "en": (
         "Please write {} in the box and then send it back to me.",
@@ -123,6 +162,17 @@ def cases() -> list[Case]:
                 text = _SENTENCES[source][number % 5].replace("{}", value, 1)
                 keeps = _parts(kind, value)
             found.append(Case(kind, source, target, text, keeps))
+    return found
+
+
+def fresh_cases() -> list[Case]:
+    """100 of other values, in other sentences."""
+    found: list[Case] = []
+    for kind, values in _FRESH.items():
+        for number, value in enumerate(values):
+            source, target = ("en", "pt") if number % 3 != 2 else ("pt", "en")
+            text = _FRESH_SENTENCES[source][number % 4].replace("{}", value, 1)
+            found.append(Case(kind, source, target, text, (value,)))
     return found
 
 

@@ -58,6 +58,7 @@ _VERBATIM = re.compile(
 _URL_END = ".,;:!?)]'\""
 _SENTENCE_END = ".,:"
 _CONTRACTION = re.compile(r"(?<=[^\W\d_])&(?:#39|#x27|apos|rsquo);(?=[^\W\d_])", re.IGNORECASE)
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_])['\u2019](?=[^\W\d_])")
 _WORD = re.compile(r"\w+")
 _BEFORE = re.compile(r"(?:\d[\d.,]{0,39}|(?<![^\W\d_])[^\W\d_]{1,3})$")
 _AFTER = re.compile(r"[.,]?\d(?:[\d.,]*\d)?|[^\W\d_]{1,3}(?![^\W_])")
@@ -227,6 +228,18 @@ def _joined(text: str, spans: list[Span]) -> list[Span]:
 
 def _is_gap(between: str) -> bool:
     return len(between) < 4 and between.isspace() and "\n" not in between
+
+
+def with_entities(translation: str, source: str) -> tuple[str, bool]:
+    """The translation with its contractions as the source writes them, and whether none of those was lost.
+
+    HTML stays HTML: "L&#39;eau" for "It&#39;s". A language that contracts nothing there has no place for one.
+    """
+    entities = [match.group() for match in _CONTRACTION.finditer(source)]
+    if not entities:
+        return translation, True
+    written, count = _APOSTROPHE.subn(entities[0], translation)
+    return written, count >= len(entities)
 
 
 def with_apostrophes(text: str) -> str:

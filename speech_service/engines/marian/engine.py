@@ -261,7 +261,7 @@ class MarianTranslator:
     ) -> Generator[None, None, tuple[str, bool]]:
         """The translation, and whether it keeps every number and sign."""
         plain = signs.with_apostrophes(normal_form("NFC", text))
-        is_kept = plain.count("&") == text.count("&")
+        is_kept = True
         spans = protected(plain, terms, signs.tells(plain, loaded.alphabet))
         parts: list[str] = []
         at = 0
@@ -277,7 +277,8 @@ class MarianTranslator:
                 parts[-2] = done.text
                 is_kept = is_kept and done.is_kept
             # else: the model answers digits, signs and emoji with something else
-        return "".join(parts), is_kept
+        translation, kept_entities = signs.with_entities("".join(parts), text)
+        return translation, is_kept and kept_entities
 
 
 def _root(options: MarianOptions) -> Path:

@@ -148,3 +148,25 @@ def test_typography_is_written_plainly_and_put_back(text: str, plain: str) -> No
 @pytest.mark.parametrize(("text", "answer"), [("a—b", "a b"), ("“a”", "a"), ("“a” “b”", '"a" b')])
 def test_lost_dashes_and_quotes_are_seen(text: str, answer: str) -> None:
     assert put_back(answer, write_plainly(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "written", "is_kept"),
+    [
+        ("It&#39;s water.", "C'est l'eau.", "C&#39;est l&#39;eau.", True),
+        ("I don&#39;t know.", "Je n'en sais rien.", "Je n&#39;en sais rien.", True),
+        ("I don&apos;t know.", "Je n'en sais rien.", "Je n&apos;en sais rien.", True),
+        ("We&#x27;re here.", "L'eau.", "L&#x27;eau.", True),
+        ("Ana&rsquo;s cat", "un copo d’água", "un copo d&rsquo;água", True),
+        ("You&#39;re an hour late.", "Você está atrasado.", "Você está atrasado.", False),
+        ("It&#39;s o&#39;clock.", "É d'água.", "É d&#39;água.", False),
+        ("don&#39;t", "'não'", "'não'", False),
+        ("It's &#39;new&#39;.", "L'eau.", "L'eau.", True),
+        ("It's fine.", "C'est bon.", "C'est bon.", True),
+        ("no entity", "d'água", "d'água", True),
+    ],
+)
+def test_a_contraction_stays_as_the_source_writes_it(
+    source: str, translation: str, written: str, is_kept: bool
+) -> None:
+    assert signs.with_entities(translation, source) == (written, is_kept)
