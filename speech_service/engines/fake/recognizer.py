@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speech_service.config.tree import Amount, Count, Settings
-from speech_service.domain.audio import ms_to_samples
+from speech_service.domain.audio import ms_to_samples, samples_to_ms
 from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.transcript import Hypothesis
@@ -28,6 +28,9 @@ from speech_service.engines.decoding import accepted_count
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
+_LOOP = 6
+"""Times as many words as there is time for, until it is stopped."""
+
 
 class FakeRecognizerOptions(Settings, frozen=True):
     """Options of ``recognizer/fake``."""
@@ -42,6 +45,8 @@ class FakeRecognizerOptions(Settings, frozen=True):
     """Steps that one piece of work takes."""
     fail_every: Count = 0
     """Every n-th piece of work fails; 0: none does."""
+    loops_above_ms: Count = 0
+    """In audio longer than this it loses the thread: it says its first word until it is stopped. 0: never."""
     max_batch: Count = 8
     """Pieces of work that are computed together."""
     max_segment_ms: Count = 20_000
@@ -140,11 +145,16 @@ class FakeRecognizer:
         word_samples = ms_to_samples(self._options.word_ms)
         count = (len(work.samples) + word_samples // 2) // word_samples
         words, tokens = self._options.words, tuple(range(1, count + 1))
-        text = " ".join(words[i % len(words)] for i in range(count))
+        loops = 0 < self._options.loops_above_ms < samples_to_ms(len(work.samples))
+        said = (
+            words[:1] * (_LOOP * count) if loops else [words[i % len(words)] for i in range(count)]
+        )
+        text = " ".join(said)
         language = work.language or self._options.languages[0]
         timing = WorkTiming(
             decode_steps=max(1, self._options.steps),
             draft_proposed=len(work.draft_tokens),
             draft_accepted=accepted_count(work.draft_tokens, tokens),
         )
-        return WorkDone(work.work_id, Hypothesis(text, tokens, language), timing)
+        hypothesis = Hypothesis(text, tokens, language, is_cut_off=loops)
+        return WorkDone(work.work_id, hypothesis, timing)
