@@ -191,6 +191,10 @@ def is_kept(keep: str, translation: str) -> bool:
     if not any(char.isdigit() for char in keep):
         return False
     signs = [char for char in keep if not char.isdigit() and char not in ".,: "]
-    digits = "".join(filter(str.isdigit, keep))
     written = "".join(char for char in translation if char not in "., \u00a0")
-    return all(sign in translation for sign in signs) and digits in written
+    at = 0
+    for digits in re.findall(r"\d+", "".join(char for char in keep if char not in "., ")):
+        at = written.find(digits, at) + len(digits)
+        if at < len(digits):
+            return False
+    return all(sign in translation for sign in signs)

@@ -26,7 +26,9 @@ _CONVERSION = (
     r"(?:hh|h|ll|l|[qjztL])?[diouxXeEfFgGaAcspn@]"
 )
 _OPERAND = r"(?:[^\W\d_][\d\u00b2\u00b3\u00b9\u2070-\u2089]?|\d[\d.,]{0,20})"
-_OPERATOR = r" ?(?:[-=<>!:]=|[-=]>|[=<>+^\u00b1\u00d7\u00f7\u2190-\u21ff\u2212-\u22ff]) ?"
+_OPERATOR = (
+    r" ?(?:&&|\|\||\*|[-=<>!:]=|[-=]>|[=<>+^\u00b1\u00d7\u00f7\u2190-\u21ff\u2212-\u22ff]) ?"
+)
 _VERBATIM = re.compile(
     "|".join(
         (
@@ -47,6 +49,8 @@ _VERBATIM = re.compile(
             r"(?<!\w)(?:(?![A-Za-z0-9]_\w)\w)*+[A-Za-z0-9]_\w++(?:\(\))?|(?<!\w)__?\w++|(?<!\w)[A-Za-z_]\w*+\(\)",
             r"(?<!\S)--[A-Za-z][\w-]*+(?:=\S++)?|(?<!\S)-[A-Za-z](?=\s|$)",
             rf"(?<![\w.,]){_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}}(?!\w)",
+            r"\bSELECT [\w.*,() ]{1,80}? FROM [\w.]++",
+            r"\b(?:INSERT INTO|DELETE FROM|(?:CREATE|DROP|ALTER) TABLE) [\w.]++",
             r"[-=<>!:+*/&|]=|={2,3}|[-=]>|<-|&&|\|\||<<|>>|\b0x[\da-fA-F]++\b",
             r"(?<![\w.,])\+?\(?\d{2,6}\)?(?:[ \u00a0-]\(?\d{2,6}\)?){2,12}(?![\w,])",
             r"\d[\d.,]{0,40}+[\u2012-\u2015\u2212]\d[\d.,]*+",

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from speech_service.config.tree import ConfigError
-from speech_service.domain.errors import DeadlineError, PreconditionError, UnavailableError
+from speech_service.domain.errors import (
+    DeadlineError,
+    InvalidOptionError,
+    PreconditionError,
+    UnavailableError,
+)
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import WorkDone
 from tests.contract.speech_server import MODEL, SECRET, Reply, Request, serving
@@ -149,6 +154,23 @@ def test_audio_that_the_server_refuses_is_not_sent_again(status: int) -> None:
     with serving(lambda request: Reply(status=status)) as server:
         assert failure(server.url).reason == "RECOGNIZER_REFUSED"
         assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_context_that_the_server_refuses_is_named(status: int) -> None:
+    with serving(
+        lambda request: Reply(status=status if "prompt" in request.form else 200)
+    ) as server:
+        error = failure(server.url, work_of(context="term " * 9000))
+        assert isinstance(error, InvalidOptionError)
+        assert (error.option, error.reason) == ("context", "LIMIT_EXCEEDED")
+        assert ["prompt" in request.form for request in server.requests] == [True, False]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_context_is_not_blamed_for_its_audio(status: int) -> None:
+    with serving(lambda request: Reply(status=status)) as server:
+        assert failure(server.url, work_of(context="term")).reason == "RECOGNIZER_REFUSED"
 
 
 def test_the_clients_deadline_is_kept() -> None:

@@ -9,7 +9,7 @@ from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 from speech_service.domain.work import SynthesizeWork
 from speech_service.engines.qwen3.codec.streams import CodecSnapshot
 from speech_service.engines.qwen3.tts.config import FRAME_RATE_HZ, TtsConfig
-from speech_service.engines.qwen3.tts.prompt import TtsPrompt, TtsPrompter, Utterance
+from speech_service.engines.qwen3.tts.prompt import Reference, TtsPrompt, TtsPrompter, Utterance
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen_release.synthesis import check, name_of
 from speech_service.text.clean import clean, is_speakable
@@ -81,10 +81,24 @@ class ScriptReader:
         room = self._limits.max_tokens - len(prompt.prefill)
         budget = self.budget(len(self._prompter.text_tokens(text)))
         if room < budget:
-            limit = self._limits.max_tokens - budget
-            raise LimitExceededError("text", "max_prompt_tokens", max(0, limit))
+            limit = max(0, self._limits.max_tokens - budget)
+            field = self._longest(text, work.instruct, cloned.reference if cloned else None)
+            raise LimitExceededError(field, "max_prompt_tokens", limit)
         start = cloned.codec_start if cloned else None
         return Script(prompt, budget, start)
+
+    def _longest(self, text: str, instruct: str, reference: Reference | None) -> str:
+        """The field that takes most of a prompt's room."""
+        voice = 0
+        if reference is not None and reference.codes is not None:
+            transcript = len(self._prompter.text_tokens(reference.transcript))
+            voice = max(len(reference.codes), transcript)
+        tokens = {
+            "text": len(self._prompter.text_tokens(text)),
+            "style_instruction": len(self._prompter.text_tokens(instruct)),
+            "inline_prompt": voice,
+        }
+        return max(tokens, key=lambda field: tokens[field])
 
     def budget(self, text_tokens: int) -> int:
         """Most frames that a text may take."""

@@ -1,8 +1,10 @@
 """The engine: each item is one transcription on the server."""
 
 import time
+from dataclasses import replace
 from typing import Protocol
 
+from speech_service.domain.errors import InvalidOptionError, SpeechError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import RecognizeWork, Work, WorkDone, WorkTiming
@@ -46,11 +48,27 @@ def vllm_engine(
         try:
             hypothesis = await transcriber.transcribe(work, deadline)
         except RefusedError:
-            raise _ROLE.refused() from None
+            raise await _what_is_refused(work, transcriber, deadline) from None
         busy_ms = (time.perf_counter() - begin_s) * 1000
         return WorkDone(work.work_id, hypothesis, WorkTiming(decode_ms=busy_ms, decode_steps=1))
 
     return ServerEngine("vllm-recognizer", capabilities, run, server)
+
+
+async def _what_is_refused(
+    work: RecognizeWork, transcriber: Transcriber, deadline: Deadline
+) -> SpeechError:
+    """Only the server counts the tokens of a context: whether that is too long shows where it is left out."""
+    if work.context:
+        try:
+            await transcriber.transcribe(replace(work, context=""), deadline)
+        except RefusedError:
+            return _ROLE.refused()
+        problem = "is more than the recognition server takes"
+        return InvalidOptionError(
+            "context", problem, "a shorter one", reason="LIMIT_EXCEEDED"
+        )
+    return _ROLE.refused()
 
 
 def _transcriber(options: VllmRecognizerOptions, server: ServerClient) -> Transcriber:
