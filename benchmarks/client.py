@@ -40,6 +40,8 @@ class Settings:
     partials: bool = True
     partial_interval_s: float = 0.5
     endpointing: common_pb2.EndpointingMode.ValueType = common_pb2.ENDPOINTING_MODE_VAD
+    hold_s: float = 0.0
+    """How long the stream is held open, with nothing sent, before it is half-closed."""
     timeout_s: float = 10.0
     """How long the session may take after its last audio."""
 
@@ -218,6 +220,7 @@ async def _write(call: Any, pcm: bytes, session: Session) -> None:
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             session.send_lags.append(time.perf_counter() - due)
         await call.write(Request(audio=audio_pb2.AudioChunk(data=chunk)))
+    await asyncio.sleep(settings.hold_s)
     await call.done_writing()
     session.half_closed = time.perf_counter()
 

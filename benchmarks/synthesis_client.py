@@ -132,9 +132,19 @@ class Stream:
 
     async def speak(self, text: str, context_id: str) -> Heard:
         """Speak a text as one context and read it all."""
-        heard = Heard(await self.text(text, context_id))
+        return await self._heard(Heard(await self.text(text, context_id)), context_id)
+
+    async def speak_after_pause(self, text: str, context_id: str) -> Heard:
+        """Send a text and no more; the context is flushed when its first audio has come."""
+        heard = Heard(time.perf_counter())
+        await self._send(text={"text": text, "context_id": context_id})
+        await self._heard(heard, context_id, until_audio=True)
+        await self._send(flush={"context_id": context_id, "control_id": f"f{context_id}"})
+        return await self._heard(heard, context_id)
+
+    async def _heard(self, heard: Heard, context_id: str, *, until_audio: bool = False) -> Heard:
         async with asyncio.timeout(TIMEOUT_S):
-            while not heard.ended:
+            while not (heard.ended or (until_audio and heard.arrivals)):
                 event = await self.read()
                 if event.HasField("audio") and event.audio.context_id == context_id:
                     _take(heard, event.audio)

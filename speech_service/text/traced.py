@@ -10,7 +10,8 @@ Replacement = str | Callable[[re.Match[str]], str | None]
 class Traced:
     """Holds a text and, for each of its characters, the span of the original that it stands for.
 
-    Spans are code points, end exclusive. What replaces a match stands for all of it.
+    Spans are code points, end exclusive. What replaces a match stands for all of it, but for the whole words at its
+    edges that it leaves as they were: in "PIN is 0042" only the digits are read in another way.
     """
 
     __slots__ = ("_ends", "_starts", "text")
@@ -28,6 +29,8 @@ class Traced:
         done = 0
         for match, new in self._replaced(pattern, replacement):
             begin, end = match.span()
+            front, back = _left_alone(match.group(), new)
+            begin, end, new = begin + front, end - back, new[front : len(new) - back]
             parts += (self.text[done:begin], new)
             starts += self._starts[done:begin]
             ends += self._ends[done:begin]
@@ -55,3 +58,16 @@ class Traced:
             new = match.expand(replacement) if isinstance(replacement, str) else replacement(match)
             if new is not None and new != match.group():
                 yield match, new
+
+
+def _left_alone(old: str, new: str) -> tuple[int, int]:
+    """How much of a match is kept at its beginning and at its end, in whole words with the space beside them."""
+    most = min(len(old), len(new))
+    front = next((at for at in range(most) if old[at] != new[at]), most)
+    while front and not old[front - 1].isspace():
+        front -= 1
+    most -= front + 1  # something between the two is what was read in another way
+    back = next((at for at in range(most) if old[-1 - at] != new[-1 - at]), max(0, most))
+    while back and not old[-back].isspace():
+        back -= 1
+    return (front, back) if front + back < len(old) else (0, 0)
