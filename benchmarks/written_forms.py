@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.forms import common, rarer
+from benchmarks.forms import common, letters, rarer
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 from benchmarks.written_texts import sentences
@@ -57,9 +57,11 @@ def run(args: argparse.Namespace) -> None:
         Figure("read wrong", "%", [100 * len(wrong) / total], WRONG_TARGET),
         Figure("reading, with sounds", "CPU ms / sentence", [cpu_ms / total / 2]),
     ]
-    made = list(common.sentences(args.seed)), list(rarer.sentences(args.seed))
+    made = [list(forms.sentences(args.seed)) for forms in (common, rarer, letters)]
     misread = [misread_of(voice, sentences) for sentences in made]
-    for label, of, missed in zip(("made", "made, rarer kinds"), made, misread, strict=True):
+    for label, of, missed in zip(
+        ("made", "made, rarer kinds", "as in letters"), made, misread, strict=True
+    ):
         share = 100 * len(missed) / len(of)
         figures.append(Figure(f"read wrong, {len(of)} {label}", "%", [share], WRONG_TARGET))
     kinds = Counter(kind for kind, _, _ in sentences())

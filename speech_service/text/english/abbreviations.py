@@ -457,6 +457,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"(?<![\w/])w/(?=\s?\w)", "with "),
     rule(r"(?<!\w)[nN]/[aA](?!\w)", "not applicable"),
     rule(r"\b([Nn])o\. of (?=[a-z])", r"\1umber of "),
+    rule(r"\b([Nn])o\. (?=(?:is|was|has|below|above|to)\b)", r"\1umber "),
     rule(r"\bBTW\b", "by the way"),
     rule(r"\band/or\b", "and or"),
     rule(r"\bp\.s\.(?=\s)|\bP\.S\.(?=\s)", "P.S,"),
@@ -477,7 +478,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"(?<![\w.])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),
-    rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
+    rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=#?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
         r"(?<![\w.])(figs?|Figs?|Apt|Rm|App|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
         lambda m: f"{_WITH_NUMBER[m[1]]} ",

@@ -148,7 +148,9 @@ def _say_duration(match: re.Match[str]) -> str:
     """Say a duration such as "2h30" or "1h 30m 5s"."""
     names = (("hour", match[1]), ("minute", match[2]), ("second", match[3]))
     return " ".join(
-        f"{number(text)} {name}{'' if text == '1' else 's'}" for name, text in names if text
+        f"{cardinal(int(text))} {name}{'' if int(text) == 1 else 's'}"
+        for name, text in names
+        if text
     )
 
 

@@ -59,9 +59,12 @@ _INCH_MARK = r"(?:[\"″”]|''|’’|′′)"
 _COUNTED = r"(?:[€$£¥%]|(?:km|kg|people|euros?|dollars?|pounds?)\b)"
 _PART = r"(?:half|thirds?|quarters?|fifths?|eighths?)"
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
-_ARTICLE = re.compile(r"(?:^|\W)[Aa]n? $")
+_ARTICLE = re.compile(
+    r"(?:^|\W)(?:an?|the|this|that|each|every|my|your|his|her|its|our|their) $", re.IGNORECASE
+)
 _NOUN = re.compile(
-    r" (?!(?:of|or|and|to|in|at|on|per|from|by|for|as|if|is|was|away|more|less|long|wide|tall|high)\b)[a-z]"
+    r" (?!(?:of|or|and|to|in|at|on|per|from|by|for|as|if|is|was|are|were|has|have|had|will|can|may|that|which|we|you|"
+    r"they|he|she|it|away|more|less|long|wide|tall|high)\b)[a-z]"
 )
 _BOOKS = (
     r"Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Psalms?|Proverbs|Isaiah|Jeremiah|"
@@ -87,6 +90,8 @@ _SPANS = (
     "ha",
 )
 """What something is counted by: "beats/min"."""
+_FULL_MARKS, _MARKS_FROM = 100, 10
+"""What is had of a hundred is said "out of": "98/100"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
@@ -179,7 +184,7 @@ def _say_fraction(match: re.Match[str]) -> str | None:
         return _SAID[over, under]
     if under in (0, 1) or len(match[1]) > 3:
         return f"{number(match[1])} over {number(match[2])}"
-    if over == under:
+    if over == under or (under == _FULL_MARKS and over >= _MARKS_FROM):
         return f"{cardinal(over)} out of {cardinal(under)}"
     if under in _UNDERS:
         return fraction(over, under)
@@ -188,7 +193,7 @@ def _say_fraction(match: re.Match[str]) -> str | None:
 
 def _is_adjective(match: re.Match[str]) -> bool:
     """Whether it is said in the singular: "a 16 GB stick", but not "a 16 GB or so"."""
-    before = match.string[max(0, match.start() - 4) : match.start()]
+    before = match.string[max(0, match.start() - 8) : match.start()]
     return bool(_ARTICLE.search(before) and _NOUN.match(match.string, match.end()))
 
 
@@ -361,6 +366,10 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_fraction_unit,
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
+    rule(
+        rf"(to the power of (?:minus )?[a-z-]{{3,20}}) ({_UNIT})(?![\w/²³'’-])",
+        lambda m: f"{m[1]} {unit_words(m[2], one=False)}",
+    ),
     # Units.
     rule(r"(?<=\d )(sq|cu|fl)\. ?(?=(?:in|ft|yd|mi|oz|m|km|cm)\b)", r"\1 "),
     rule(
@@ -397,6 +406,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])", _say_verse),
     rule(r"(?<![\w.:])\d{1,6}(?:\.\d{1,3})?:\d{1,6}(?![\w:]|\.\d)", _say_ratio),
     rule(r"(?<![\w.])(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus),
+    rule(r"(?<![\w.,-])50[-–]50(?![\w-]|[.,]\d|%)", "fifty fifty"),
     rule(rf"(?<![\w.,)\]-])([-−]?{NUMBER}){_TO}([-−]?{NUMBER})(?![\w%-]|\.\d)", _say_range),
     rule(
         r"(?<![\w.])(\d{1,2})p(?!\w)",
