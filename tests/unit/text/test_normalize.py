@@ -49,7 +49,8 @@ def test_what_is_said_knows_where_it_comes_from() -> None:
     assert source("Pay") == "Pay"
     assert source("fifty cents") == source("five") == "$5.50"
     assert source("now") == "\u200bnow,"
-    assert source("kilometers") == "2 1/2 km"
+    assert source("two and a half") == "2 1/2"
+    assert source("kilometers") == "km"
 
 
 def slice_of(text: str, span: tuple[int, int]) -> str:
