@@ -49,7 +49,7 @@ from speech_service.sessions.translation.work import (
 )
 from speech_service.text.clean import has_words
 from speech_service.text.script import guess_by_script
-from speech_service.text.sentences.cutter import Piece, SentenceSplitter
+from speech_service.text.sentences.cutter import SentencePiece, SentenceSplitter
 
 MAX_OPEN_SEGMENTS = 8
 """Segments whose translation is under way at once; the others wait in the session, not in the scheduler's queue."""
@@ -345,7 +345,7 @@ class TranslationSession:
         segment_id, self._next_segment_id = self._next_segment_id, next(self._segment_ids)
         return self._close(segment_id, text.strip(), self._options.source_language)
 
-    def _cut_all(self, pieces: Sequence[Piece]) -> list[TranslationAction]:
+    def _cut_all(self, pieces: Sequence[SentencePiece]) -> list[TranslationAction]:
         return [action for piece in pieces for action in self._cut(piece.text)]
 
     def _flush(self) -> list[TranslationAction]:
