@@ -157,6 +157,19 @@ def test_audio_sent_ahead_counts_at_its_time_up_to_two_seconds() -> None:
     assert len(drive.finals) > len(first)
 
 
+@pytest.mark.parametrize("stall_ms", [200, 400, 700, 1000, 1900])
+@pytest.mark.parametrize("step_ms", [20, 100, 250])
+def test_what_was_held_up_once_is_not_waited_for_at_the_end(stall_ms: int, step_ms: int) -> None:
+    """The network stands still, everything comes at once, and then audio comes in its time again."""
+    drive = Drive().say(1000, step_ms)
+    drive.now_s += stall_ms / 1000
+    for _ in range(stall_ms // step_ms):
+        drive.audio(step_ms * 16)  # at once; the clock stands still
+    drive.say(3000, step_ms)
+    wait(drive, END_S + 2 * step_ms / 1000 - 0.01)
+    assert kinds(drive)[-1] is SpeechEventKind.END
+
+
 def test_a_driver_that_stood_still_reads_first() -> None:
     drive = Drive().say(1000)
     drive.now_s += 20
