@@ -26,7 +26,7 @@ from speech_service.text.english.normalize import normalize
 WRONG_TARGET = 2.0
 _PUNCTUATION = ' ;:,.!?—…"()“”'
 _UNHEARD = str.maketrans("", "", "ˈˌ" + _PUNCTUATION)
-_INITIALS = re.compile(r"\b(?:[A-Za-z]\.)+[A-Za-z]\b")
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\.){1,16}[A-Za-z]\b")
 _NUMBER_WORDS = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]{3,6}teen|[a-z]{3,5}ty"
 )

@@ -11,7 +11,7 @@ Pair = tuple[str, str]
 Draw = Callable[[Random], Pair]
 MAX_READINGS = 4096
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_GROUP = re.compile(r"\(([^()]*\|[^()]*)\)")
+_GROUP = re.compile(r"\(([^()|]{0,200}(?:\|[^()|]{0,200}){1,16})\)")
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
@@ -66,7 +66,7 @@ def readings(template: str) -> list[str]:
     found = _GROUP.search(template)
     if found is None:
         return [template]
-    parts = re.split(_GROUP, template)
+    parts = _GROUP.split(template)
     choices = [part.split("|") if at % 2 else [part] for at, part in enumerate(parts)]
     flat = ["".join(choice) for choice in islice(product(*choices), MAX_READINGS)]
     if any(_GROUP.search(each) for each in flat[:1]):

@@ -50,10 +50,8 @@ _STREETS = (
 )
 _BARE = ("Mr", "Mrs", "Ms", "Dr", "Prof", "St", "Mt", "Ft", "Lt", "Sgt", "Capt")
 _ALWAYS = {
+    **{"Mr": "Mister", "Mrs": "Missus", "Ms": "Miz"},
     **{
-        "Mr": "Mister",
-        "Mrs": "Missus",
-        "Ms": "Miz",
         "Jr": "Junior",
         "Sr": "Senior",
         "Blvd": "Boulevard",
@@ -64,11 +62,6 @@ _ALWAYS = {
         "Ln": "Lane",
         "Hwy": "Highway",
         "Pkwy": "Parkway",
-        "Rte": "Route",
-        "Fwy": "Freeway",
-        "Expy": "Expressway",
-        "Tpke": "Turnpike",
-        "doz": "dozen",
         "Bldg": "Building",
     },
     **{
@@ -78,6 +71,7 @@ _ALWAYS = {
         "Bros": "Brothers",
         "Dept": "Department",
     },
+    **{"Rte": "Route", "Fwy": "Freeway", "Expy": "Expressway", "Tpke": "Turnpike", "doz": "dozen"},
     **{"dept": "department", "Univ": "University", "Assn": "Association", "Govt": "Government"},
     **{
         "govt": "government",

@@ -65,9 +65,7 @@ async def _what_is_refused(
         except RefusedError:
             return _ROLE.refused()
         problem = "is more than the recognition server takes"
-        return InvalidOptionError(
-            "context", problem, "a shorter one", reason="LIMIT_EXCEEDED"
-        )
+        return InvalidOptionError("context", problem, "a shorter one", reason="LIMIT_EXCEEDED")
     return _ROLE.refused()
 
 

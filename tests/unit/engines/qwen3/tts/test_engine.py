@@ -300,7 +300,7 @@ def test_what_a_model_lacks_is_refused_by_name(
 ) -> None:
     rig = Rig(loaded(kind, size))
     error: SpeechError = failure(run(rig.engine, refused)["w"]).error
-    assert getattr(error, "field", "") == field
+    assert getattr(error, "option", "") == field
     assert error.reason == reason
     assert rig.is_idle
 
