@@ -335,7 +335,7 @@ def test_words_without_a_pronunciation_are_named(pocketsphinx: Engine, beckett: 
 
 
 def test_long_audio_is_aligned_in_pieces(pocketsphinx: Engine, beckett: Samples) -> None:
-    count = 8
+    count = 4
     whole = np.tile(beckett, count)
     text = " ".join([BECKETT] * count)
     pocketsphinx.admit(work(whole, text))

@@ -31,7 +31,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.engines.vllm import synthesizer as vllm_omni
 from tests.contract.speech_server import MODEL, SECRET, Reply, Request, serving, speech
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 100.0
 
 
 def work_of(**changes: object) -> SynthesizeWork:
@@ -49,7 +49,7 @@ def work_of(**changes: object) -> SynthesizeWork:
 
 
 def engine_of(url: str, **options: object) -> ServerEngine:
-    base = vllm_omni.VllmOmniOptions(base_url=url, model=MODEL, timeout_s=5.0, max_retries=2)
+    base = vllm_omni.VllmOmniOptions(base_url=url, model=MODEL, timeout_s=60.0, max_retries=2)
     return vllm_omni.build(structs.replace(base, **options), SharedModels())
 
 

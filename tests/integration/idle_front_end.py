@@ -71,7 +71,7 @@ async def answers(port: int, methods: tuple[str, ...]) -> dict[str, str]:
     async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         for method in methods:
             try:
-                await channel.unary_unary(f"/{method}")(b"", timeout=20)
+                await channel.unary_unary(f"/{method}")(b"", timeout=60)
                 codes[method] = "OK"
             except aio.AioRpcError as error:
                 codes[method] = error.code().name

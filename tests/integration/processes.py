@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-START_S = 60.0
+START_S = 100.0
 _LINE = re.compile(r"serving grpc=(\d+) admin=(\d+) metrics=(\d+)")
 FAKE_TOML = """
 [[models]]

@@ -51,7 +51,7 @@ async def test_a_starved_worker_is_slow_and_nothing_else(starved: str) -> None:
             else slowed(lambda: submitter.stats().pid, 0.25)
         )
         async with machine:
-            outcomes.submit(work("long", context="burn=1.2"))
+            outcomes.submit(work("long", context="burn=0.6"))
             for number in range(4):
                 outcomes.submit(work(f"p{number}", PARTIAL), work(f"u{number}", UNARY, ms=2000))
             ids = ["long", *(f"{kind}{number}" for kind in "pu" for number in range(4))]

@@ -83,7 +83,7 @@ async def test_accurate_subtitles_use_the_models_times(aligner: ModelConfig) -> 
             format=common_pb2.SUBTITLE_FORMAT_SRT, mode=common_pb2.SUBTITLE_MODE_ACCURATE
         )
         request = pb.RecognizeRequest(config=raw_config(subtitles=subtitles), audio=speech(2_000))
-        reply = await server.recognition.Recognize(request, timeout=30)
+        reply = await server.recognition.Recognize(request, timeout=60)
         (cue,) = srt.parse(reply.subtitles.text)
         assert cue.content == reply.results[0].text
         start_ms = reply.results[0].start_ms + counted(0)[0]

@@ -58,7 +58,7 @@ def tls(certificate: tuple[Path, Path], *, client: bool = False) -> list[str]:
 
 async def recognizes(channel: aio.Channel) -> bool:
     reply = await recognition_stub(channel).Recognize(
-        pb.RecognizeRequest(config=raw_config(), audio=speech(1000)), timeout=10
+        pb.RecognizeRequest(config=raw_config(), audio=speech(1000)), timeout=60
     )
     return bool(reply.results)
 

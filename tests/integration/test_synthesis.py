@@ -46,12 +46,12 @@ async def talker() -> AsyncIterator[Server]:
 
 async def synthesize(server: Server, text: str = TEXT, **fields: Any) -> pb.SynthesizeResponse:
     request = pb.SynthesizeRequest(config=config(**fields), text=text)
-    return await speech_stub(server).Synthesize(request, timeout=20)
+    return await speech_stub(server).Synthesize(request, timeout=60)
 
 
 async def chunked(server: Server, text: str = TEXT, **fields: Any) -> list[Any]:
     request = pb.SynthesizeChunkedRequest(config=config(**fields), text=text)
-    return [e async for e in speech_stub(server).SynthesizeChunked(request, timeout=20)]
+    return [e async for e in speech_stub(server).SynthesizeChunked(request, timeout=60)]
 
 
 async def test_unary_defaults(talker: Server) -> None:
@@ -164,7 +164,7 @@ async def test_first_audio_leaves_before_generation_ends() -> None:
         inline = server.app.parts.inline
         assert inline is not None
         request = pb.SynthesizeChunkedRequest(text=text)
-        async for event in speech_stub(server).SynthesizeChunked(request, timeout=20):
+        async for event in speech_stub(server).SynthesizeChunked(request, timeout=60):
             if event.HasField("audio"):
                 arrived += 1
                 if arrived == 1:
@@ -191,7 +191,7 @@ async def test_a_voice_that_is_slower_than_its_speech_counts_underruns() -> None
 async def test_a_long_reply_names_the_other_rpc(talker: Server) -> None:
     text = "incomprehensibilities " * 200
     failure = await failure_of(
-        speech_stub(talker).Synthesize(pb.SynthesizeRequest(text=text), timeout=20)
+        speech_stub(talker).Synthesize(pb.SynthesizeRequest(text=text), timeout=60)
     )
     failure.is_("OUT_OF_RANGE", "REPLY_TOO_LARGE")
     assert failure.info.metadata["use"] == "SynthesizeChunked"
@@ -214,9 +214,9 @@ BAD_TEXT = [
 @pytest.mark.parametrize(("text", "reason"), BAD_TEXT, ids=range(len(BAD_TEXT)))
 async def test_bad_text(talker: Server, text: str, reason: str) -> None:
     stub = speech_stub(talker)
-    failure = await failure_of(stub.Synthesize(pb.SynthesizeRequest(text=text), timeout=20))
+    failure = await failure_of(stub.Synthesize(pb.SynthesizeRequest(text=text), timeout=60))
     failure.is_("INVALID_ARGUMENT", reason, "BadRequest").names("text")
-    call = stub.SynthesizeChunked(pb.SynthesizeChunkedRequest(text=text), timeout=20)
+    call = stub.SynthesizeChunked(pb.SynthesizeChunkedRequest(text=text), timeout=60)
     failure = await failure_of(call.read())
     failure.is_("INVALID_ARGUMENT", reason, "BadRequest").names("text")
 
@@ -267,7 +267,7 @@ async def test_bad_configuration(
     talker: Server, fields: dict[str, Any], path: str, reason: str
 ) -> None:
     request = pb.SynthesizeRequest(config=config(**fields), text=TEXT)
-    failure = await failure_of(speech_stub(talker).Synthesize(request, timeout=20))
+    failure = await failure_of(speech_stub(talker).Synthesize(request, timeout=60))
     if path == "NOT_FOUND":
         failure.is_("NOT_FOUND", reason, "ResourceInfo")
     else:
@@ -294,9 +294,9 @@ async def test_lenient_requests_are_warned(talker: Server) -> None:
 async def test_a_failing_model() -> None:
     async with running(models=[hum(fail_every=1)]) as server:
         stub = speech_stub(server)
-        failure = await failure_of(stub.Synthesize(pb.SynthesizeRequest(text=TEXT), timeout=20))
+        failure = await failure_of(stub.Synthesize(pb.SynthesizeRequest(text=TEXT), timeout=60))
         failure.is_("INTERNAL", "INTERNAL")
-        call = stub.SynthesizeChunked(pb.SynthesizeChunkedRequest(text=TEXT), timeout=20)
+        call = stub.SynthesizeChunked(pb.SynthesizeChunkedRequest(text=TEXT), timeout=60)
         with pytest.raises(aio.AioRpcError, match="internal error"):
             _ = [event async for event in call]
         await server.idle()

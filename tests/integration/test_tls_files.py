@@ -131,7 +131,7 @@ async def served(target: str, trusted: Path) -> bool:
     options = [("grpc.use_local_subchannel_pool", 1)]
     async with aio.secure_channel(target, credentials, options=options) as channel:
         try:
-            await channel.unary_unary("/no.Service/Method")(b"", timeout=20)
+            await channel.unary_unary("/no.Service/Method")(b"", timeout=60)
         except aio.AioRpcError as error:
             return error.code() is grpc.StatusCode.UNIMPLEMENTED
     raise AssertionError("there is no such method")

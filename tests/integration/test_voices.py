@@ -65,7 +65,7 @@ async def test_get(voiced: Server) -> None:
 @pytest.mark.parametrize("alias", OPENAI)
 async def test_aliases_speak(voiced: Server, alias: str) -> None:
     request = SPEAK(text="Hello.", config=config(voice_id=alias))
-    reply = await speech_stub(voiced).Synthesize(request, timeout=20)
+    reply = await speech_stub(voiced).Synthesize(request, timeout=60)
     assert reply.voice_id == "mid"
 
 
@@ -75,7 +75,7 @@ async def test_an_alias_by_configuration() -> None:
     ) as server:
         for alias, voice in (("alloy", "top"), ("narrator", "low")):
             request = SPEAK(text="Hello.", config=config(voice_id=alias))
-            reply = await speech_stub(server).Synthesize(request, timeout=20)
+            reply = await speech_stub(server).Synthesize(request, timeout=60)
             assert reply.voice_id == voice
 
 
@@ -121,10 +121,10 @@ BAD_PROMPTS: list[tuple[dict[str, Any], str, str]] = [
 @pytest.mark.parametrize(("made", "path", "reason"), BAD_PROMPTS, ids=range(len(BAD_PROMPTS)))
 async def test_bad_prompts(voiced: Server, made: dict[str, Any], path: str, reason: str) -> None:
     request = CREATE(voice_id="mine", prompt=made)
-    failure = await failure_of(voice_stub(voiced).CreateVoice(request, timeout=20))
+    failure = await failure_of(voice_stub(voiced).CreateVoice(request, timeout=60))
     failure.is_("INVALID_ARGUMENT", reason, "BadRequest").names(f"prompt.{path}")
     spoken = SPEAK(text="Hello.", config={"inline_prompt": made})
-    failure = await failure_of(speech_stub(voiced).Synthesize(spoken, timeout=20))
+    failure = await failure_of(speech_stub(voiced).Synthesize(spoken, timeout=60))
     failure.is_("INVALID_ARGUMENT", reason, "BadRequest").names(f"config.inline_prompt.{path}")
 
 
@@ -135,12 +135,12 @@ async def test_a_good_prompt_needs_a_model_that_clones(voiced: Server) -> None:
         {"design": {"description": "an old sailor"}},
     ):
         request = CREATE(voice_id="mine", **source)
-        failure = await failure_of(voice_stub(voiced).CreateVoice(request, timeout=20))
+        failure = await failure_of(voice_stub(voiced).CreateVoice(request, timeout=60))
         failure.is_("FAILED_PRECONDITION", "NO_MODEL_FOR_VOICE", "PreconditionFailure")
         assert "Qwen3-TTS" in failure.message
     for fields in ({"inline_prompt": prompt()}, {"design": {"description": "a child"}}):
         spoken = SPEAK(text="Hello.", config=fields)
-        failure = await failure_of(speech_stub(voiced).Synthesize(spoken, timeout=20))
+        failure = await failure_of(speech_stub(voiced).Synthesize(spoken, timeout=60))
         failure.is_("FAILED_PRECONDITION", "NO_MODEL_FOR_VOICE", "PreconditionFailure")
         assert "Qwen3-TTS" in failure.message
 

@@ -280,7 +280,7 @@ async def test_metrics() -> None:
     assert {"speech_batch_occupancy", "speech_queue_wait_seconds"} <= set(observer.observed)
 
 
-async def test_ten_thousand_random_cancels_leave_nothing() -> None:
+async def test_thousands_of_random_cancels_leave_nothing() -> None:
     random.seed(1)
     engines = [ScriptedEngine(max_batch=4, steps=3) for _ in range(2)]
     config = SchedulerConfig(max_queued=100_000)
@@ -307,7 +307,7 @@ async def test_ten_thousand_random_cancels_leave_nothing() -> None:
         gc.collect()
         tracemalloc.start()
         base_bytes = tracemalloc.get_traced_memory()[0]
-        for batch in range(20):
+        for batch in range(10):
             await burst(1000 * (batch + 1), 500)
         for engine in engines:  # what the double writes down is no leak
             engine.admitted, engine.aborted, engine.batches = [], [], []

@@ -53,7 +53,7 @@ def test_a_module_that_does_not_load_leaves_no_thread(tmp_path: Path, module: st
         lasting_import(module)
     on_threads(1, lambda: None)
     for left in set(threading.enumerate()) - before:
-        left.join(timeout=5)
+        left.join(timeout=60)
         assert not left.is_alive()
     (tmp_path / f"{module}.py").write_text(SOURCE + "x = 1\n", encoding="utf-8")
     assert lasting_import(module).imported_by.is_alive()

@@ -44,7 +44,7 @@ async def decoded(
             blocks.append(block)
     except SpeechError as caught:
         error = caught
-    await asyncio.wait([feeding], timeout=5)
+    await asyncio.wait([feeding], timeout=60)
     assert feeding.done()
     feeding.exception()
     await decoder.close()

@@ -54,7 +54,7 @@ def _get(port: int, path: str = "/metrics", accept: str = "") -> tuple[str, str]
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
     if accept:
         request.add_header("Accept", accept)
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         return response.headers["Content-Type"], response.read().decode()
 
 
@@ -97,7 +97,7 @@ async def test_only_reading_is_served() -> None:
     async with serving() as port:
         request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", b"x", method="POST")
         with pytest.raises(urllib.error.HTTPError) as caught:
-            await asyncio.to_thread(urllib.request.urlopen, request, timeout=10)
+            await asyncio.to_thread(urllib.request.urlopen, request, timeout=60)
     caught.value.close()
     assert caught.value.code == 501
 

@@ -225,6 +225,9 @@ CALLS: dict[str, Call] = {
     "number_words.plural": number_words.plural,
     "number_words.spelled": number_words.spelled,
     "aligners.form_readings": lambda text: spoken_forms.form_readings(text, spoken_forms.Around()),
+    "forms.with_signs": lambda text: spoken_forms.with_signs(
+        text, [("one",)], spoken_forms.Around(text, text)
+    ),
     "aligners.is_roman": spoken_forms.is_roman,
     "translators.is_short": short_text.is_short,
     "translators.likeness": lambda text: short_text.likeness(text, text),
@@ -242,6 +245,11 @@ NOT_OF_A_TEXT = {
     "sentence_rules.best_cut": "one piece; called by the splitter",
     "number_words.digits": "digits of one number: rules take 30 at most",
     "number_words.number": "as digits",
+    "number_words.cardinal_with_and": "one number",
+    "numbers.amounts": "digits of one written form, which has few characters",
+    "numbers.digit_readings": "as amounts",
+    "numbers.years": "as amounts",
+    "numbers.ordinal": "one reading",
     "number_words.fraction": "two numbers",
     "spoken_dates.say_year": "four digits",
     "units.unit_words": "a unit that is in the table",

@@ -26,7 +26,7 @@ from tests.unit.text.growing import ALL_PARTS, CALLS, NOT_OF_A_TEXT, WORST, Call
 SHORTEST, STEP = 500, 4
 """Characters of the first text, and how much longer the next one is."""
 LONGEST = 128_000
-ENOUGH_S = 0.02
+ENOUGH_S = 0.01
 """CPU time that can be told from noise; longer text is not tried."""
 SURELY_LINEAR = 6.0
 """Four is linear, sixteen the square. What grows by more than this is measured again, in pairs."""

@@ -35,8 +35,8 @@ from tests.unit.engines.qwen3.asr.engines import (
 )
 
 STRATEGIES = ("previous", "draft", "previous+draft")
-RANDOM_CASES = 170
-"""For each of three strategies: more than 500 in all."""
+RANDOM_CASES = 70
+"""For each of three strategies: more than 200 in all."""
 
 
 def damaged(rng: np.random.Generator, tokens: Sequence[int]) -> tuple[int, ...]:
@@ -222,7 +222,7 @@ def test_urgent_work_takes_the_place_of_the_least_urgent_and_nobody_loses_a_word
     assert order[-1] == background[1].work_id
 
 
-def test_a_thousand_random_cancels_and_preemptions_leave_nothing_behind(
+def test_hundreds_of_random_cancels_and_preemptions_leave_nothing_behind(
     target: Path, draft: Path
 ) -> None:
     engine = make_engine(
@@ -232,7 +232,7 @@ def test_a_thousand_random_cancels_and_preemptions_leave_nothing_behind(
     sounds = clips(20, seed=40, longest_s=1.0)
     alive: list[RecognizeWork] = []
     cancelled = 0
-    while cancelled < 1000:
+    while cancelled < 300:
         if len(alive) < 6:
             work = make_work(
                 sounds[int(rng.integers(len(sounds)))],

@@ -153,7 +153,7 @@ def test_a_poisoned_item_fails_alone(loaded: Loaded, monkeypatch: pytest.MonkeyP
     assert (error.reason, error.message) == ("INTERNAL", "internal error")
 
 
-def test_a_thousand_cancels_leave_nothing_behind(loaded: Loaded) -> None:
+def test_hundreds_of_cancels_leave_nothing_behind(loaded: Loaded) -> None:
     rig, chance = Rig(loaded(), slots=4, max_frames=30), random.Random(11)
     sizes = rig.generator.cache.nbytes, rig.codec.nbytes
     alive: list[str] = []
@@ -161,7 +161,7 @@ def test_a_thousand_cancels_leave_nothing_behind(loaded: Loaded) -> None:
     cancelled: set[str] = set()
     begun = 0
     objects = 0
-    while len(cancelled) < 1000:
+    while len(cancelled) < 400:
         while len(alive) < 6:
             alive.append(f"w{begun}")
             rig.engine.admit(work(alive[-1], text="hello", seed=begun))
