@@ -25,7 +25,7 @@ from speech_service.config.tree import Config, ConfigError
 from speech_service.dispatch.workers import RemoteSubmitter
 from speech_service.dispatch.workers.control import RemoteControl
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import ModelKind
 from speech_service.edge.services import PublicServices
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.servicer import AlignmentServicer
@@ -81,10 +81,7 @@ def compose(config: Config) -> Parts:
     Raises:
         ConfigError: a model, backend or option of the configuration does not exist or cannot be loaded.
     """
-    described = [
-        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
-    ]
-    catalog = _catalog(described, config)
+    catalog = _catalog(config)
     _check_defaults(config, catalog)
     _check_voices(config, catalog)
     observer = PrometheusObserver()
@@ -176,7 +173,10 @@ def _public(
     )
 
 
-def _catalog(described: Sequence[ModelCapabilities], config: Config) -> ModelCatalog:
+def _catalog(config: Config) -> ModelCatalog:
+    described = [
+        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
+    ]
     names = [model.name for model in described]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -41,20 +41,6 @@ def is_unspaced(tag: str) -> bool:
     return tag.partition("-")[0] in _UNSPACED
 
 
-def is_tag(tag: str) -> bool:
-    """True where :func:`normalize` would take it."""
-    return _normal(tag.strip()) is not None
-
-
-def language_of(tag: str) -> str:
-    """The language of the tag alone: ``pt`` of ``pt-BR``.
-
-    Raises:
-        InvalidOptionError: it is not a tag.
-    """
-    return normalize(tag).split("-")[0]
-
-
 def english_name(tag: str) -> str:
     """What the language is called in English, "" where that is not known: for prompts, which tags confuse.
 

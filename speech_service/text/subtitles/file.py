@@ -62,10 +62,6 @@ class SubtitleFile:
         """How many cues the file has, empty ones too."""
         return len(self.time_lines)
 
-    def time_texts(self) -> list[str]:
-        """The time lines as they are."""
-        return [self.raw[at] for at in self.time_lines]
-
     def render(self, words: Mapping[int, Sequence[str]]) -> str:
         """The file with other words in some blocks.
 
