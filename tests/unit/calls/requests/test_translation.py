@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.requests.synthesis import SynthesisRequests, WantedOutput, WantedSynthesis
 from speech_service.calls.requests.translation import (
