@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from speech_service.app.inline import build_inline
 from speech_service.calls.admission import Admission
-from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.language_guess import identifier_name
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.alignment import AlignmentRequests
+from speech_service.calls.requests.recognition import RecognitionRequests
 from speech_service.calls.requests.synthesis import SynthesisRequests
 from speech_service.calls.requests.translation import TranslationRequests
 from speech_service.calls.requests.voice_prompt import VoiceRecordings
@@ -23,13 +25,11 @@ from speech_service.config.tree import Config, ConfigError
 from speech_service.dispatch.workers import RemoteSubmitter
 from speech_service.dispatch.workers.control import RemoteControl
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.domain.models import ModelKind
 from speech_service.edge.services import PublicServices
 from speech_service.edge.serving import Serving
-from speech_service.edge.v1.alignment.config import AlignmentConverter
 from speech_service.edge.v1.alignment.servicer import AlignmentServicer
 from speech_service.edge.v1.models import ModelServicer
-from speech_service.edge.v1.recognition.config import RecognitionConverter
 from speech_service.edge.v1.recognition.servicer import RecognitionServicer
 from speech_service.edge.v1.synthesis.servicer import SynthesisServicer
 from speech_service.edge.v1.translation.config import SpeechTranslationTools
@@ -81,10 +81,7 @@ def compose(config: Config) -> Parts:
     Raises:
         ConfigError: a model, backend or option of the configuration does not exist or cannot be loaded.
     """
-    described = [
-        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
-    ]
-    catalog = _catalog(described, config)
+    catalog = _catalog(config)
     _check_defaults(config, catalog)
     _check_voices(config, catalog)
     observer = PrometheusObserver()
@@ -159,11 +156,11 @@ def _public(
     speaking = SynthesisRequests(catalog, voices, recordings)
     identifier = identifier_name(catalog, config.translation.default_identifier)
     speech = SpeechTools(config.synthesis, encoders, audio_cache, identifier, KnownLanguages())
-    listening = RecognitionConverter(catalog, config.recognition)
+    listening = RecognitionRequests(catalog, config.recognition)
     return PublicServices(
         recognition=RecognitionServicer(serving, listening, tools, audio),
         synthesis=SynthesisServicer(serving, speaking, tools, speech),
-        alignment=AlignmentServicer(serving, AlignmentConverter(catalog), tools, audio),
+        alignment=AlignmentServicer(serving, AlignmentRequests(catalog), tools, audio),
         translation=TranslationServicer(
             serving,
             TranslationRequests(catalog, config.translation, speaking),
@@ -176,7 +173,10 @@ def _public(
     )
 
 
-def _catalog(described: Sequence[ModelCapabilities], config: Config) -> ModelCatalog:
+def _catalog(config: Config) -> ModelCatalog:
+    described = [
+        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
+    ]
     names = [model.name for model in described]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -1,15 +1,15 @@
-"""What both recognition RPCs open: a session, its runner, and the audio source that feeds it."""
+"""What both recognition RPCs open: a session that is fed with audio."""
 
 import time
 
-from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.audio.fed_session import FedSession
+from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.driver import OnEvent
+from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
-from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call
 from speech_service.domain.work import WorkClass
-from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import (
@@ -18,55 +18,46 @@ from speech_service.sessions.recognition.session import (
     SessionLimits,
 )
 
+FedRecognition = FedSession[RecognitionSession, RecognitionEvent]
 
-class OpenedRecognition:
-    """A session with the audio source that feeds it.
 
-    ``runner.turn`` orders the source's blocks and the client's other messages.
-    """
+def identity_of(call: Call, natural_classes: tuple[WorkClass, WorkClass]) -> SessionIdentity:
+    """Whose work it is, and how urgent. ``natural_classes``: of what is final, and of what is not."""
+    final_class, partial_class = (
+        effective_class(call.priority, natural) for natural in natural_classes
+    )
+    return SessionIdentity(
+        call.session_id,
+        final_class,
+        partial_class,
+        call.traceparent,
+        call.deadline_s,
+        LONG_CALL_MS if final_class is WorkClass.UNARY else None,
+    )
 
-    def __init__(
-        self,
-        tools: SessionTools,
-        audio: AudioInput,
-        call: Call,
-        request: RecognitionRequest,
-        natural_classes: tuple[WorkClass, WorkClass],
-        limits: DecodeLimits,
-        session_limits: SessionLimits,
-        on_event: OnEvent[RecognitionEvent],
-    ) -> None:
-        call.opened(request.model.name)
-        final_class, partial_class = (
-            effective_class(call.priority, natural) for natural in natural_classes
-        )
-        identity = SessionIdentity(
-            call.session_id,
-            final_class,
-            partial_class,
-            call.traceparent,
-            call.deadline_s,
-            LONG_CALL_MS if final_class is WorkClass.UNARY else None,
-        )
-        session = RecognitionSession(identity, request.options, time.monotonic, session_limits)
-        self.runner = tools.runner(session, call, request.options.pacing, on_event)
-        self.source: AudioSource = make_source(
-            request.audio,
-            audio.decoders,
-            limits,
-            request.options.separate_channels,
-            self._block,
-            lambda error: self.runner.close(error),
-            lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
-            self._finish,
-        )
 
-    async def _block(self, samples: Samples) -> None:
-        async with self.runner.turn:
-            await self.runner.perform(self.runner.session.audio(samples))
-
-    async def _finish(self) -> None:
-        """No more of the audio can be read: what there is gets its results, and the session ends well."""
-        async with self.runner.turn:
-            await self.runner.catch_up()
-            await self.runner.perform(self.runner.session.end_of_audio())
+def open_recognition(
+    tools: SessionTools,
+    audio: AudioInput,
+    call: Call,
+    request: RecognitionRequest,
+    natural_classes: tuple[WorkClass, WorkClass],
+    limits: DecodeLimits,
+    session_limits: SessionLimits,
+    on_event: OnEvent[RecognitionEvent],
+) -> FedRecognition:
+    """Start the session, with what the client is to be warned of."""
+    call.opened(request.model.name)
+    identity, options = identity_of(call, natural_classes), request.options
+    session = RecognitionSession(identity, options, time.monotonic, session_limits)
+    runner = tools.runner(session, call, options.pacing, on_event)
+    for actions in (session.start(), *map(session.warn, request.warnings)):
+        runner.perform_now(actions)
+    return FedSession(
+        call,
+        runner,
+        audio,
+        request.audio,
+        limits,
+        separate_channels=options.separate_channels,
+    )

@@ -1,17 +1,18 @@
-"""What TranslateSpeech and StreamingTranslate open: a session, its runner, and the audio source, where there is one."""
+"""What TranslateSpeech and StreamingTranslate open: a session that is fed with audio, or with text."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from speech_service.calls.audio_source import AudioInput, AudioSource, make_source
+from speech_service.calls.audio.fed_session import FedSession
+from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.driver import OnEvent
+from speech_service.calls.recognition import identity_of
+from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.requests.translation import TranslationRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.speech.output import SpeechOutput, Track
-from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
-from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import (
@@ -22,12 +23,10 @@ from speech_service.domain.events import (
     StreamWarning,
 )
 from speech_service.domain.work import WorkClass
-from speech_service.edge.v1.recognition.config import RecognitionRequest
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.encode.encoder import EncoderPool
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
-    SessionIdentity,
     SessionLimits,
 )
 from speech_service.sessions.translation.events import EncodedTranslationEvent, TranslationEvent
@@ -35,8 +34,8 @@ from speech_service.sessions.translation.session import TranslationSession
 from speech_service.sessions.translation.work import TranslationOptions
 
 
-class OpenedTranslation:
-    """A session, with the source that feeds it audio; ``source`` is None for text. Implements ``Listener``."""
+class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
+    """A session, with its audio where it takes any, and with its speech where it makes any. Implements ``Listener``."""
 
     def __init__(
         self,
@@ -52,20 +51,10 @@ class OpenedTranslation:
         identifier: str,
         on_event: OnEvent[EncodedTranslationEvent],
     ) -> None:
-        """``identifier``: the model that tells the language of text."""
+        """``recognition``: how its audio is recognized; None: it takes text. ``identifier``: the model that tells the
+        language of text."""
         call.opened(request.model)
-        final_class, partial_class = (
-            effective_class(call.priority, natural) for natural in natural_classes
-        )
-        identity = SessionIdentity(
-            call.session_id,
-            final_class,
-            partial_class,
-            call.traceparent,
-            call.deadline_s,
-            LONG_CALL_MS if final_class is WorkClass.UNARY else None,
-        )
-        pacing = None if recognition is None else recognition.options.pacing
+        identity = identity_of(call, natural_classes)
         options = TranslationOptions(
             targets=request.targets,
             source_language=request.source,
@@ -74,35 +63,32 @@ class OpenedTranslation:
             sentence_pause_ms=request.sentence_pause_ms,
             voices={target: spoken.options for target, spoken in request.spoken.items()},
         )
+        heard = None if recognition is None else recognition.options
         listening = None
-        if recognition is not None:
-            listening = RecognitionSession(
-                identity, recognition.options, time.monotonic, session_limits
-            )
+        if heard is not None:
+            listening = RecognitionSession(identity, heard, time.monotonic, session_limits)
         session = TranslationSession(identity, options, request.route, time.monotonic, listening)
         self._on_event = on_event
         self._output: SpeechOutput[SegmentInLanguage] | None = None
         if request.spoken:
             self._output = SpeechOutput(encoders, self)
         self._audio_ms = 0
-        self.runner = tools.runner(session, call, pacing, self._tell)
-        self.source: AudioSource | None = None
-        if recognition is not None:
-            self.source = make_source(
-                recognition.audio,
-                audio.decoders,
-                limits,
-                recognition.options.separate_channels,
-                self._block,
-                lambda error: self.runner.close(error),
-                lambda loss, passed_ms: self.runner.session.lost(loss, passed_ms),
-                self._finish,
-            )
+        runner = tools.runner(session, call, heard.pacing if heard else None, self._tell)
+        super().__init__(
+            call,
+            runner,
+            audio,
+            None if recognition is None else recognition.audio,
+            limits,
+            separate_channels=heard is not None and heard.separate_channels,
+        )
+        warnings = (*request.warnings, *(recognition.warnings if recognition else ()))
+        for actions in (session.start(), *map(session.warn, warnings)):
+            runner.perform_now(actions)
 
     async def close(self) -> None:
-        """Free the decoder and the encoders."""
-        if self.source is not None:
-            await self.source.close()
+        """Free the decoder and the encoders; note what a call that failed had used."""
+        await super().close()
         if self._output is not None:
             await self._output.close()
 
@@ -143,13 +129,3 @@ class OpenedTranslation:
         await output.finish_all()
         self._on_event(replace(event, usage=replace(event.usage, audio_out_ms=self._audio_ms)))
         self.runner.perform_now(self.runner.session.delivered())
-
-    async def _block(self, samples: Samples) -> None:
-        async with self.runner.turn:
-            await self.runner.perform(self.runner.session.audio(samples))
-
-    async def _finish(self) -> None:
-        """No more of the audio can be read: what there is gets its results, and the session ends well."""
-        async with self.runner.turn:
-            await self.runner.catch_up()
-            await self.runner.perform(self.runner.session.end_of_input())

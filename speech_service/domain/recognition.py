@@ -13,6 +13,16 @@ class EndpointingMode(Enum):
     EXTERNAL = "external"
 
 
+class LanguageMode(Enum):
+    """What a list of languages means. HINT: they are likely; ALLOW: it is one of them; DENY: it is none of them;
+    FORCE: it is this one."""
+
+    HINT = "hint"
+    ALLOW = "allow"
+    DENY = "deny"
+    FORCE = "force"
+
+
 class Pacing(Enum):
     """REALTIME: audio comes as it is spoken, partials matter. FILE: audio comes as fast as it is read."""
 

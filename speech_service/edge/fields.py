@@ -73,18 +73,3 @@ def limit_exceeded(
     return InvalidFieldError(
         field, error.problem, error.allowed, reason=error.reason, metadata=error.metadata
     )
-
-
-def moved(error: SpeechError, inner: str, outer: str) -> SpeechError:
-    """The error of a message that lies at ``outer``, found by a converter that takes it to lie at ``inner``."""
-    match error:
-        case InvalidFieldError(field=path) | InvalidOptionError(option=path):
-            path = outer + path.removeprefix(inner) if path.startswith(inner) else path
-            return InvalidFieldError(
-                path, error.problem, error.allowed, reason=error.reason, metadata=error.metadata
-            )
-        case PreconditionError(subject=subject) if subject.startswith(inner):
-            path = outer + subject.removeprefix(inner)
-            return PreconditionError(path, error.message, reason=error.reason)
-        case _:
-            return error

@@ -6,7 +6,7 @@ the session's work, and only what the client says (``end_of_audio``, or half-clo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -57,8 +57,8 @@ class OpenedStream(Protocol[RequestIn, ResponseOut, Event_contra]):
         """Nothing more will come: flush, and let the session end."""
         ...
 
-    def response(self, event: Event_contra) -> ResponseOut:
-        """The wire form of an event."""
+    def responses(self, event: Event_contra) -> Sequence[ResponseOut]:
+        """What the client is told of an event: any number of messages, none included."""
         ...
 
     def sent(self, event: Event_contra) -> None:
@@ -115,7 +115,8 @@ class StreamPump(Generic[Request, Response, Event]):
                 await self._opening.wait()
                 if self._opened is None:
                     break
-                yield self._opened.response(event)
+                for response in self._opened.responses(event):
+                    yield response
                 self._opened.sent(event)
             error = self._given_up or await reader
             if error is not None:

@@ -40,7 +40,7 @@ def finals(
     while waiting or not ended:
         if not waiting:
             ended = True
-            waiting += session.end_of_audio()
+            waiting += session.end_of_input()
             continue
         action = waiting.pop(0)
         match action:

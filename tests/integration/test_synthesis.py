@@ -341,9 +341,13 @@ async def test_the_cache() -> None:
         assert label == "miss"
         # Both RPCs share it.
         call = speech_stub(server).SynthesizeChunked(
-            pb.SynthesizeChunkedRequest(text=TEXT, config=config(timing=2))
+            pb.SynthesizeChunkedRequest(text=TEXT, config=config(timing=2)),
+            metadata=(("x-request-id", "of-the-client"),),
         )
-        spoken = gather([e async for e in call])
+        told = [e async for e in call]
+        session_id = told[0].session_started.session_id
+        assert session_id not in ("", "of-the-client")
+        spoken = gather(told)
         assert spoken.data == first.audio
         assert spoken.timings == list(first.timings)
         assert pairs(await call.trailing_metadata())["x-speech-cache"] == "hit"

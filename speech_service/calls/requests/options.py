@@ -1,7 +1,8 @@
-"""Errors of options that lie inside other options."""
+"""What requests of every kind check alike."""
 
 from collections.abc import Mapping
 
+from speech_service.domain.audio import AudioFormat
 from speech_service.domain.errors import InvalidOptionError, PreconditionError, SpeechError
 
 
@@ -17,3 +18,15 @@ def inside(error: SpeechError, option: str, places: Mapping[str, str]) -> Speech
             return PreconditionError(f"{option}.{subject}", error.message, reason=error.reason)
         case _:
             return error
+
+
+def given_format(audio: AudioFormat | None) -> AudioFormat:
+    """The format of the audio, which a client must say.
+
+    Raises:
+        InvalidOptionError: it does not.
+    """
+    if audio is None:
+        allowed = "raw, container, opus_packets, auto_detect"
+        raise InvalidOptionError("audio_format", "says no format", allowed)
+    return audio

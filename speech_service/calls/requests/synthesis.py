@@ -140,7 +140,7 @@ class SynthesisRequests:
         model = self._model(wanted, made)
         is_new = wanted.recording is not None or wanted.design is not None
         voice = _new_voice(model) if is_new else self._voices.resolve(wanted.voice_id, model)
-        check = _Check(wanted, model, voice)
+        check = _OptionCheck(wanted, model, voice)
         output = _output(wanted.output, voice.sample_rate_hz)
         style = check.style()
         check.pitch()
@@ -167,7 +167,7 @@ class SynthesisRequests:
         options = self._with_word_timings(options, check)
         return SynthesisRequest(wanted, options, model, voice, tuple(check.warnings))
 
-    def _with_word_timings(self, options: SynthesisOptions, check: "_Check") -> SynthesisOptions:
+    def _with_word_timings(self, options: SynthesisOptions, check: "_OptionCheck") -> SynthesisOptions:
         """The model says them, or an aligner of the language finds them."""
         timing = check.wanted.timing
         if timing is None or not check.supported("timing", timing):
@@ -198,7 +198,7 @@ class SynthesisRequests:
         return self._catalog.find(wanted.model, ModelKind.SYNTHESIZER)
 
 
-class _Check:
+class _OptionCheck:
     """What one model makes of one request; collects warnings where the request is lenient."""
 
     def __init__(self, wanted: WantedSynthesis, model: ModelCapabilities, voice: Voice) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from speech_service.calls.audio_source import AudioInput, make_source, unary_limits
+from speech_service.calls.audio.source import AudioInput, make_source, unary_limits
 from speech_service.calls.speech.audio_cache import VoicePromptCache, prompt_key
 from speech_service.domain.audio import AudioFormat, AudioLoss, LossKind, Samples
 from speech_service.domain.errors import (

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 
 from speech.v1 import audio_pb2, common_pb2
 from speech_service.domain import events
@@ -19,7 +20,12 @@ from speech_service.domain.audio import (
     OpusPacketsFormat,
     RawFormat,
 )
-from speech_service.domain.errors import InvalidFieldError, PreconditionError, SpeechError
+from speech_service.domain.errors import (
+    InvalidFieldError,
+    PreconditionError,
+    ReplyTooLargeError,
+    SpeechError,
+)
 from speech_service.edge.fields import Fields
 from speech_service.edge.status import wire_error
 
@@ -131,6 +137,15 @@ def audio_format(message: audio_pb2.AudioFormat, field: str, *, packets: bool) -
             raise InvalidFieldError(field, "says no format", allowed)
 
 
+def given_format(
+    message: audio_pb2.AudioFormat, field: str, *, packets: bool
+) -> AudioFormat | None:
+    """As ``audio_format``; None: the client says none."""
+    if message.WhichOneof("format") is None:
+        return None
+    return audio_format(message, field, packets=packets)
+
+
 def _raw(raw: audio_pb2.RawAudio, field: str) -> RawFormat:
     encoding = _ENCODINGS.get(raw.encoding)
     if encoding is None:
@@ -176,6 +191,14 @@ def to_ms(message: Duration) -> float:
     return message.seconds * 1000 + message.nanos / 1e6
 
 
+def given_ms(message: Any, name: str) -> float | None:
+    """A duration of a message in milliseconds; None: it is not set."""
+    if not message.HasField(name):
+        return None
+    value: Duration = getattr(message, name)
+    return value.seconds * 1000 + value.nanos / 1e6
+
+
 def to_duration(value_ms: float) -> Duration:
     """Milliseconds as a protobuf duration."""
     message = Duration()
@@ -194,6 +217,34 @@ def control_id(value: str, field: str) -> str:
             field, f"has {len(value)} characters", f"at most {MAX_CONTROL_ID_CHARACTERS}"
         )
     return value
+
+
+def check_audio(audio: bytes) -> None:
+    """Refuse a unary request without audio.
+
+    Raises:
+        InvalidFieldError: it is one.
+    """
+    if not audio:
+        raise InvalidFieldError("audio", "is empty", "at least one frame", reason="EMPTY_AUDIO")
+
+
+def check_reply(reply: Message, limit: int, streaming: str) -> None:
+    """Refuse a reply that stock clients would not take; ``streaming`` is the RPC that has no such limit.
+
+    Raises:
+        ReplyTooLargeError: it is above ``limit`` bytes.
+    """
+    if reply.ByteSize() > limit:
+        raise ReplyTooLargeError(
+            f"the reply would exceed {limit} bytes; use {streaming}",
+            metadata={"max_unary_reply_bytes": str(limit), "use": streaming},
+        )
+
+
+def going_away(event: events.GoingAway) -> common_pb2.GoingAway:
+    """Domain to wire."""
+    return common_pb2.GoingAway(drain_ms=uint32(event.drain_ms))
 
 
 def control_ack(ack: events.ControlAck, fields: Fields) -> common_pb2.ControlAck:

@@ -7,6 +7,7 @@ from grpc import aio
 
 from speech.v1 import common_pb2, model_service_pb2, model_service_pb2_grpc
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.recognition import MAX_CONTEXT_CHARACTERS, match_language
 from speech_service.config.tree import ServerConfig
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.models import (
@@ -17,7 +18,6 @@ from speech_service.domain.models import (
     WorkerStatus,
 )
 from speech_service.edge.v1 import common as convert
-from speech_service.edge.v1.recognition.config import MAX_CONTEXT_CHARACTERS, match_language
 
 ServicerContext = aio.ServicerContext[Any, Any]
 Report = Callable[[], Awaitable[tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]]]

@@ -205,6 +205,10 @@ class AlignmentSession:
         self._received += len(samples)
         return self._advance()
 
+    def catch_up(self) -> list[AlignmentAction]:
+        """All audio is heard as it comes."""
+        return []
+
     def finalize(self, control_id: str) -> list[AlignmentAction]:
         """Align the audio that came so far to its end. Text without audio goes on waiting for it."""
         if self._state is _State.DONE:

@@ -274,7 +274,7 @@ class RecognitionSession:
             return []
         return self._acknowledge(control_id, kind, self._ready(kind.value), error)
 
-    def end_of_audio(self) -> list[RecognitionAction]:
+    def end_of_input(self) -> list[RecognitionAction]:
         """No more audio: transcribe what is buffered, then end. Saying it twice is harmless."""
         if self._state is not _State.RUNNING:
             return []

@@ -211,7 +211,7 @@ class TranslationSession:
         if self._done or self._ending:
             return []
         if self._recognition is not None:
-            return self._forward(self._recognition.end_of_audio())
+            return self._forward(self._recognition.end_of_input())
         actions = self._flush()
         self._ending = True
         return self._settle(actions)

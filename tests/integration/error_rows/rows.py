@@ -83,7 +83,8 @@ def wrong(config: Message, path: str = "") -> Iterator[tuple[str, Callable[[Any]
         for label, value in _values(field):
             yield f"{where}={label}", _setter(where, value, repeated=field.is_repeated)
         is_plain = field.message_type is not None and not field.is_repeated
-        if is_plain and field.message_type.name not in ("Duration", "AutoDetect"):
+        inner_name = field.message_type.name if is_plain else ""
+        if is_plain and inner_name not in ("Duration", "AutoDetect"):
             inner: Message = getattr(config, field.name)
             yield f"{where}={{}}", _emptier(where)
             if path.count(".") < 3:
@@ -244,6 +245,8 @@ def translation_rows() -> Iterator[Row]:
     for lenient in (False, True):
         plain = translation.TranslationConfig(target_languages=["pt"], source_language="en")
         for name, config in _changed(plain, lenient):
+            if name.startswith("recognition."):
+                continue  # without its audio format it is wrong already; ``spoken`` has one
             label = f"{name}{' leniently' if lenient else ''}"
             unary = translation.TranslateTextRequest(config=config, text="Hello.")
             yield Row(label, "TranslateText", [unary])

@@ -7,16 +7,19 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from speech.v1 import synthesis_service_pb2 as pb
+from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.requests.synthesis import (
     SynthesisRequest,
     SynthesisRequests,
     WantedSynthesis,
 )
+from speech_service.calls.requests.voice_prompt import VoiceRecordings
+from speech_service.calls.speech.audio_cache import VoicePromptCache
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.files import MadeVoice
 from speech_service.calls.voices.store import MadeVoices
-from speech_service.config.tree import SynthesisConfig
+from speech_service.config.tree import DecoderConfig, SynthesisConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
@@ -33,7 +36,14 @@ from speech_service.domain.synthesis import (
     VoiceGender,
 )
 from speech_service.edge.v1.synthesis import results as convert_speech
-from speech_service.edge.v1.synthesis.config import FIELDS, UPDATE_FIELDS, updated, wanted
+from speech_service.edge.v1.synthesis.config import (
+    FIELDS,
+    UPDATE_FIELDS,
+    recorded_voice,
+    updated,
+    wanted,
+)
+from speech_service.media.decode.pool import DecoderPool
 
 
 def voice(name: str, model: str, *languages: str) -> Voice:
@@ -256,7 +266,6 @@ UNKNOWN: list[tuple[dict[str, Any], str]] = [
         {"lexicon": [{"term": "a", "pronunciation": "b", "alphabet": 9}]},
         "config.lexicon[0].alphabet",
     ),
-    ({"inline_prompt": {"audio": b"x"}}, "config.inline_prompt.format"),
 ]
 
 
@@ -304,3 +313,11 @@ def test_word_timings_come_from_the_model_or_from_an_aligner_of_the_language() -
     lenient = asked(model="plain", language="ja", lenient=True)
     assert [warning.option for warning in lenient.warnings] == ["timing"]
     assert (lenient.options.word_timings, lenient.options.aligner) == (False, "")
+
+
+async def test_a_recording_without_a_format_is_refused_when_it_is_read() -> None:
+    recorded = recorded_voice(pb.VoicePrompt(audio=b"x"), "config.inline_prompt")
+    recordings = VoiceRecordings(AudioInput(DecoderPool(), DecoderConfig()), VoicePromptCache(0))
+    with pytest.raises(InvalidFieldError) as caught:
+        await recordings.read(recorded, "inline_prompt")
+    assert caught.value.field == "config.inline_prompt.format"

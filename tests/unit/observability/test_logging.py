@@ -197,7 +197,7 @@ async def _run_a_session(*, fail_finals: bool) -> list[RecognitionEvent]:
         await asyncio.sleep(0)
     await runner.catch_up()
     await runner.perform(session.finalize("f1"))
-    await runner.perform(session.end_of_audio())
+    await runner.perform(session.end_of_input())
     async with asyncio.timeout(60):
         error = await runner.finished
     runner.close(None)

@@ -81,7 +81,7 @@ class Drive(CheckedSession):
     def end(self) -> "Drive":
         """The end_of_audio message."""
         self.perform(self.session.catch_up())
-        self.perform(self.session.end_of_audio())
+        self.perform(self.session.end_of_input())
         return self
 
     def tick(self) -> "Drive":

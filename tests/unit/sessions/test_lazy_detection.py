@@ -62,7 +62,7 @@ class Client:
             case "silence":
                 self.perform(self.session.silence(700))
             case _:
-                self.perform(self.session.end_of_audio())
+                self.perform(self.session.end_of_input())
 
     def answer(self) -> None:
         """The device is done with everything."""

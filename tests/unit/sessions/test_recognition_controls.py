@@ -61,7 +61,7 @@ def test_nothing_comes_after_the_end() -> None:
     assert session.audio(np.zeros((1_600, 1), np.float32)) == []
     assert session.silence(100) == []
     assert session.finalize("f") == session.reset("r", True) == session.update(OPTIONS, "u") == []
-    assert session.end_of_audio() == session.tick() == session.going_away(1) == []
+    assert session.end_of_input() == session.tick() == session.going_away(1) == []
     assert session.warn(StreamWarning("R", "f", "m")) == []
     assert session.probabilities(np.zeros(3, np.float32)) == []
     drive.done(work, "late")

@@ -238,7 +238,7 @@ class RecognitionMachine(RuleBasedStateMachine):
     def speak_after_the_end(self) -> None:
         """A session that is done answers nothing."""
         session = self.it.session
-        assert session.fail(InternalError("again")) == session.end_of_audio() == []
+        assert session.fail(InternalError("again")) == session.end_of_input() == []
         assert session.tick() == session.finalize("late") == session.silence(100) == []
 
     # --- what holds between steps ---

@@ -192,7 +192,7 @@ def test_audio_that_a_driver_never_let_be_heard_is_not_lost(then: str) -> None:
         case "silence":
             actions = session.silence(1_000)
         case _:
-            actions = session.end_of_audio()
+            actions = session.end_of_input()
     submitted = [a.work for a in actions if isinstance(a, Submit)]
     assert all(isinstance(work, RecognizeWork) for work in submitted)
     assert max(len(work.samples) for work in submitted) >= 10_000  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,20 +1,33 @@
 """AlignmentService: one session type behind both RPCs."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from grpc import aio
 
 from speech.v1 import alignment_service_pb2, alignment_service_pb2_grpc
-from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.alignment import open_alignment
+from speech_service.calls.audio.source import AudioInput, stream_limits
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.requests.alignment import AlignmentRequests
 from speech_service.calls.session_tools import SessionTools
+from speech_service.dispatch.policy import stream_classes
+from speech_service.domain.call import Call
+from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
-from speech_service.edge.v1.alignment.config import STREAM_FIELDS, UNARY_FIELDS, AlignmentConverter
-from speech_service.edge.v1.alignment.stream import AlignStream
+from speech_service.edge.v1.alignment.config import STREAM_FIELDS, UNARY_FIELDS, wanted
+from speech_service.edge.v1.alignment.stream import AlignmentWire
 from speech_service.edge.v1.alignment.unary import UnaryAlignment
+from speech_service.sessions.alignment.events import AlignmentEvent
 
 ServicerContext = aio.ServicerContext[Any, Any]
+AlignStream = AudioFedStream[
+    alignment_service_pb2.StreamingAlignRequest,
+    alignment_service_pb2.StreamingAlignResponse,
+    AlignmentEvent,
+]
 
 
 class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
@@ -23,12 +36,12 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
     def __init__(
         self,
         serving: Serving,
-        converter: AlignmentConverter,
+        requests: AlignmentRequests,
         tools: SessionTools,
         audio: AudioInput,
     ) -> None:
         self._serving = serving
-        self._converter = converter
+        self._requests = requests
         self._tools = tools
         self._audio = audio
 
@@ -38,7 +51,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         """Align one whole piece of audio with its text."""
         with UNARY_FIELDS.named(), self._serving.admission.unary():
             return await UnaryAlignment(
-                self._serving, self._converter, self._tools, self._audio, call_of(context)
+                self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)
 
     async def StreamingAlign(  # noqa: N802 - the name on the wire
@@ -47,9 +60,26 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         context: ServicerContext,
     ) -> AsyncIterator[alignment_service_pb2.StreamingAlignResponse]:
         """Align while audio, text or both arrive."""
-        handler = AlignStream(
-            self._serving, self._converter, self._tools, self._audio, call_of(context)
-        )
+        opener = partial(self._open, call_of(context))
         with STREAM_FIELDS.named():
-            async for response in self._serving.run(handler.open, request_iterator, context):
+            async for response in self._serving.run(opener, request_iterator, context):
                 yield response
+
+    async def _open(
+        self,
+        call: Call,
+        first: alignment_service_pb2.StreamingAlignRequest,
+        outbox: Outbox[AlignmentEvent],
+    ) -> AlignStream:
+        request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
+        fed = open_alignment(
+            self._tools,
+            self._audio,
+            call,
+            request,
+            stream_classes(request.options.pacing),
+            stream_limits(self._audio.config),
+            outbox.put,
+        )
+        wire = AlignmentWire(self._serving, call, request, fed)
+        return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

@@ -1,5 +1,7 @@
 """Results, and the options in force, as the client sees them."""
 
+from dataclasses import replace
+
 from speech.v1 import common_pb2, recognition_service_pb2
 from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
@@ -77,3 +79,10 @@ def result(value: TranscriptResult) -> recognition_service_pb2.RecognitionResult
     if value.end_cause is not None:
         message.end_cause = _CAUSES[value.end_cause]
     return message
+
+
+def shown(
+    value: TranscriptResult, *, with_words: bool
+) -> recognition_service_pb2.RecognitionResult:
+    """The one result of a segment: with its words, where the client wants them and not only its subtitles."""
+    return result(value if with_words else replace(value, words=()))

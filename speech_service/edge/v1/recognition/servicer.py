@@ -1,24 +1,35 @@
 """RecognitionService: one session type behind both RPCs."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from grpc import aio
 
 from speech.v1 import recognition_service_pb2, recognition_service_pb2_grpc
-from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.audio.source import AudioInput, stream_limits
+from speech_service.calls.outbox import Outbox
+from speech_service.calls.recognition import open_recognition
+from speech_service.calls.requests.context import fitting
+from speech_service.calls.requests.recognition import RecognitionRequests
 from speech_service.calls.session_tools import SessionTools
+from speech_service.dispatch.policy import stream_classes
+from speech_service.domain.call import Call
+from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
-from speech_service.edge.v1.recognition.config import (
-    STREAM_FIELDS,
-    UNARY_FIELDS,
-    RecognitionConverter,
-)
-from speech_service.edge.v1.recognition.stream import RecognizeStream
+from speech_service.edge.v1.recognition.config import STREAM_FIELDS, UNARY_FIELDS, wanted
+from speech_service.edge.v1.recognition.stream import RecognitionWire
 from speech_service.edge.v1.recognition.unary import UnaryRecognition
+from speech_service.sessions.recognition.events import RecognitionEvent
+from speech_service.sessions.recognition.session import SessionLimits
 
 ServicerContext = aio.ServicerContext[Any, Any]
+RecognizeStream = AudioFedStream[
+    recognition_service_pb2.StreamingRecognizeRequest,
+    recognition_service_pb2.StreamingRecognizeResponse,
+    RecognitionEvent,
+]
 
 
 class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceServicer):
@@ -27,12 +38,12 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
     def __init__(
         self,
         serving: Serving,
-        converter: RecognitionConverter,
+        requests: RecognitionRequests,
         tools: SessionTools,
         audio: AudioInput,
     ) -> None:
         self._serving = serving
-        self._converter = converter
+        self._requests = requests
         self._tools = tools
         self._audio = audio
 
@@ -44,7 +55,7 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         """Recognize one whole piece of audio."""
         with UNARY_FIELDS.named(), self._serving.admission.unary():
             return await UnaryRecognition(
-                self._serving, self._converter, self._tools, self._audio, call_of(context)
+                self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)
 
     async def StreamingRecognize(  # noqa: N802 - the name on the wire
@@ -53,9 +64,30 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         context: ServicerContext,
     ) -> AsyncIterator[recognition_service_pb2.StreamingRecognizeResponse]:
         """Recognize a stream."""
-        handler = RecognizeStream(
-            self._serving, self._converter, self._tools, self._audio, call_of(context)
-        )
+        opener = partial(self._open, call_of(context))
         with STREAM_FIELDS.named():
-            async for response in self._serving.run(handler.open, request_iterator, context):
+            async for response in self._serving.run(opener, request_iterator, context):
                 yield response
+
+    async def _open(
+        self,
+        call: Call,
+        first: recognition_service_pb2.StreamingRecognizeRequest,
+        outbox: Outbox[RecognitionEvent],
+    ) -> RecognizeStream:
+        checked = self._requests.check(wanted(first.config, streaming=True), streaming=True)
+        request = await fitting(self._tools.submitter, checked)
+        fed = open_recognition(
+            self._tools,
+            self._audio,
+            call,
+            request,
+            stream_classes(request.options.pacing),
+            stream_limits(self._audio.config),
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
+            outbox.put,
+        )
+        wire = RecognitionWire(
+            self._serving, self._requests, self._tools.submitter, call, first.config, request, fed
+        )
+        return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

@@ -104,8 +104,11 @@ class SynthesizeStream:
         """Speak what is there, then end."""
         self._opened.end_of_text()
 
-    def response(self, event: EncodedSynthesisEvent) -> pb.StreamingSynthesizeResponse:
+    def responses(self, event: EncodedSynthesisEvent) -> Sequence[pb.StreamingSynthesizeResponse]:
         """Domain to wire."""
+        return (self._response(event),)
+
+    def _response(self, event: EncodedSynthesisEvent) -> pb.StreamingSynthesizeResponse:
         response = pb.StreamingSynthesizeResponse
         match event:
             case events.SpeechChunk():
@@ -233,7 +236,7 @@ class SynthesizeChunkedStream:
         await self._opened.text("", self._text)
         self._opened.end_of_text()
 
-    def response(self, event: ChunkedEvent) -> pb.SynthesizeChunkedResponse:
+    def responses(self, event: ChunkedEvent) -> Sequence[pb.SynthesizeChunkedResponse]:
         """Domain to wire."""
         if self._key is not None:
             self._keep(self._key, event)
@@ -241,7 +244,7 @@ class SynthesizeChunkedStream:
             self._call.trailers = (("x-speech-cache", "miss"),) if self._key is not None else ()
             self._call.finished(event.usage, event.latency)
         finish = self._collected.finish
-        return chunked_response(event, self._request, self._speech, self._limits, finish)
+        return (chunked_response(event, self._request, self._speech, self._limits, finish),)
 
     def sent(self, event: ChunkedEvent) -> None:
         """The client took it: more may be made."""

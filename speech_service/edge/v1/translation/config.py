@@ -1,7 +1,7 @@
 """TranslationConfig to what a client asks for, and back: decoding alone, but for enum values that nobody knows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speech.v1 import (
     common_pb2,
@@ -9,34 +9,39 @@ from speech.v1 import (
     synthesis_service_pb2,
     translation_service_pb2,
 )
-from speech_service.calls.audio_source import AudioInput
+from speech_service.calls.audio.source import AudioInput
+from speech_service.calls.requests.recognition import RecognitionRequests, WantedRecognition
 from speech_service.calls.requests.translation import TranslationRequest, WantedTranslation
-from speech_service.domain.errors import InvalidFieldError, InvalidOptionError
+from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.events import SegmentInLanguage, SpeechChunk, TranslatedSegment
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess
-from speech_service.edge.fields import Fields, moved
+from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
-from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition import config as recognition_config
 from speech_service.edge.v1.synthesis import config as synthesis_config
 from speech_service.edge.v1.synthesis import results as convert_speech
 from speech_service.media.encode.encoder import EncoderPool
 
 _CONFIG = translation_service_pb2.TranslationConfig.DESCRIPTOR
-_OF_RECOGNITION = {"word_times": "config.word_times"}
-_OF_SPEECH = {
+_INNER = {
     field.name: f"config.{field.name}"
-    for field in synthesis_service_pb2.SynthesisConfig.DESCRIPTOR.fields
-    if field.name not in _CONFIG.fields_by_name
+    for config in (
+        recognition_service_pb2.RecognitionConfig.DESCRIPTOR,
+        synthesis_service_pb2.SynthesisConfig.DESCRIPTOR,
+    )
+    for field in config.fields
+    if field.name not in (*_CONFIG.fields_by_name, "audio")
 }
-"""Of warnings: what a lenient client is told of how translations are spoken."""
+"""Of warnings: what a lenient client is told of how speech is recognized, and translations are spoken."""
 TEXT_FIELDS = Fields.of(_CONFIG, "config", subtitles="subtitles")
-UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", **_OF_RECOGNITION, **_OF_SPEECH)
-STREAM_FIELDS = Fields.of(
-    _CONFIG, "config", audio="audio.data", text="text.text", **_OF_RECOGNITION, **_OF_SPEECH
-)
+UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", **_INNER)
+STREAM_FIELDS = Fields.of(_CONFIG, "config", audio="audio.data", text="text.text", **_INNER)
 RECOGNITION_FIELDS = Fields.of(
-    recognition_service_pb2.RecognitionConfig.DESCRIPTOR, "config.recognition"
+    recognition_service_pb2.RecognitionConfig.DESCRIPTOR,
+    "config.recognition",
+    audio_format="config.recognition.audio",
+    subtitles="config.subtitles",
 )
 _KINDS = {
     ResultKind.PARTIAL: common_pb2.RESULT_KIND_PARTIAL,
@@ -50,7 +55,7 @@ class SpeechTranslationTools:
     """What a translation of speech, or into speech, needs beside those of text."""
 
     audio: AudioInput
-    listening: RecognitionConverter
+    listening: RecognitionRequests
     encoders: EncoderPool
 
 
@@ -99,33 +104,25 @@ def wanted(
     )
 
 
-def recognition_request(
-    converter: RecognitionConverter,
-    message: recognition_service_pb2.RecognitionConfig,
-    *,
-    streaming: bool,
-    subtitles: common_pb2.SubtitleConfig | None = None,
-) -> RecognitionRequest:
-    """Check ``config.recognition``; ``subtitles`` are those of the translation, which it serves too.
+def wanted_recognition(
+    message: translation_service_pb2.TranslationConfig, *, streaming: bool
+) -> WantedRecognition:
+    """How a client wants its speech recognized; the subtitles of the translation are those of what is recognized too.
 
     Raises:
-        SpeechError: as ``RecognitionConverter.request``, with the path of the outer message.
+        InvalidFieldError: a field has no place in a translation; or as in a recognition.
     """
-    path = "config.recognition"
+    path, inner = "config.recognition", message.recognition
     for name in ("resume", "subtitles"):
-        if message.HasField(name):
+        if inner.HasField(name):
             allowed = "config.subtitles" if name == "subtitles" and not streaming else "nothing"
             raise InvalidFieldError(f"{path}.{name}", "has no place in a translation", allowed)
-    wanted = recognition_service_pb2.RecognitionConfig()
-    wanted.CopyFrom(message)
-    if subtitles is not None:
-        wanted.subtitles.CopyFrom(subtitles)
-    try:
-        return converter.request(wanted, streaming=streaming)
-    except (InvalidFieldError, InvalidOptionError) as error:
-        if _name(error).startswith("config.subtitles"):
-            raise
-        raise moved(error, "config", path) from None
+    accurate = message.subtitles.mode == common_pb2.SUBTITLE_MODE_ACCURATE
+    return replace(
+        recognition_config.wanted(inner, path, streaming=streaming),
+        subtitles=message.HasField("subtitles"),
+        accurate_subtitles=accurate,
+    )
 
 
 def effective_config(
@@ -178,7 +175,3 @@ def audio(value: SpeechChunk[SegmentInLanguage]) -> translation_service_pb2.Tran
 def guess(value: LanguageGuess) -> common_pb2.LanguageGuess:
     """Domain to wire."""
     return common_pb2.LanguageGuess(code=value.code, probability=value.probability)
-
-
-def _name(error: InvalidFieldError | InvalidOptionError) -> str:
-    return error.field if isinstance(error, InvalidFieldError) else error.option

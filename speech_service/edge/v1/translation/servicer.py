@@ -7,11 +7,16 @@ from typing import Any
 from grpc import aio
 
 from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
-from speech_service.calls.context_check import check_context
+from speech_service.calls.audio.source import stream_limits
 from speech_service.calls.outbox import Outbox
+from speech_service.calls.requests.context import fitting
 from speech_service.calls.requests.translation import TranslationRequests
 from speech_service.calls.session_tools import SessionTools
+from speech_service.calls.translation import FedTranslation
+from speech_service.dispatch.policy import stream_classes
 from speech_service.domain.call import Call
+from speech_service.domain.recognition import Pacing
+from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.translation import config as convert_translation
@@ -23,12 +28,18 @@ from speech_service.edge.v1.translation.config import (
     SpeechTranslationTools,
 )
 from speech_service.edge.v1.translation.speech import SpeechTranslation
-from speech_service.edge.v1.translation.stream import TranslateStream
+from speech_service.edge.v1.translation.stream import TranslationWire
 from speech_service.edge.v1.translation.text import TextTranslation
+from speech_service.sessions.recognition.session import SessionLimits
 from speech_service.sessions.translation.events import EncodedTranslationEvent
 
 _REFUSED = (("subtitles", "TranslateSpeech"),)
 ServicerContext = aio.ServicerContext[Any, Any]
+TranslateStream = AudioFedStream[
+    translation_service_pb2.StreamingTranslateRequest,
+    translation_service_pb2.StreamingTranslateResponse,
+    EncodedTranslationEvent,
+]
 
 
 class TranslationServicer(translation_service_pb2_grpc.TranslationServiceServicer):
@@ -82,35 +93,40 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> AsyncIterator[translation_service_pb2.StreamingTranslateResponse]:
         """Translate a stream of text or speech."""
-        opener = partial(self._open_stream, call_of(context))
+        opener = partial(self._open, call_of(context))
         with STREAM_FIELDS.named():
             async for response in self._serving.run(opener, request_iterator, context):
                 yield response
 
-    async def _open_stream(
+    async def _open(
         self,
         call: Call,
         first: translation_service_pb2.StreamingTranslateRequest,
         outbox: Outbox[EncodedTranslationEvent],
     ) -> TranslateStream:
-        wanted = convert_translation.wanted(first.config, _REFUSED)
+        config, speech = first.config, self._speech
+        wanted = convert_translation.wanted(config, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
         recognition = None
-        if first.config.HasField("recognition"):
-            recognition = convert_translation.recognition_request(
-                self._speech.listening, first.config.recognition, streaming=True
-            )
+        if config.HasField("recognition"):
+            heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
-                await check_context(self._tools.submitter, recognition)
-        return TranslateStream(
-            self._serving,
-            self._requests.limits,
+                checked = speech.listening.check(heard, streaming=True)
+                recognition = await fitting(self._tools.submitter, checked)
+        pacing = recognition.options.pacing if recognition is not None else Pacing.REALTIME
+        fed = FedTranslation(
             self._tools,
-            self._speech,
-            self._identifier,
+            speech.audio,
+            speech.encoders,
             call,
-            first.config,
             request,
             recognition,
-            outbox,
+            stream_classes(pacing),
+            stream_limits(speech.audio.config),
+            SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
+            self._identifier,
+            outbox.put,
         )
+        limits = self._requests.limits
+        wire = TranslationWire(self._serving, limits, call, config, request, recognition, fed)
+        return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

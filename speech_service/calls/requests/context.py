@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from speech_service.calls.requests.recognition import RecognitionRequest, joined_context
 from speech_service.domain.call import new_id
 from speech_service.domain.errors import (
     InternalError,
@@ -28,21 +29,17 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
-from speech_service.edge.v1.recognition.config import RecognitionRequest, joined_context
 from speech_service.protocols import Submitter
 
 _NOTHING = np.zeros(512, np.float32)
 _NOTHING.setflags(write=False)
 
 
-async def check_context(submitter: Submitter, request: RecognitionRequest) -> None:
-    """Refuse a context that the model cannot read; of a lenient request leave out what is too much, with a warning.
+async def fitting(submitter: Submitter, request: RecognitionRequest) -> RecognitionRequest:
+    """The request with a context that the model can read: of a lenient one what is too much is left out, with a
+    warning.
 
     Terms go first, the last of them first; of the text, which came before, its end is kept.
-
-    Args:
-        submitter: takes the question to the model.
-        request: its options may be changed, and a warning be added.
 
     Raises:
         LimitExceededError: the context is too long, and the request is strict.
@@ -50,23 +47,24 @@ async def check_context(submitter: Submitter, request: RecognitionRequest) -> No
     """
     check = _Check(submitter, request)
     if await check.takes(request.options.context):
-        return
-    message, limit = request.message.context, request.model.max_context_tokens
-    text_first = len(message.text) > sum(map(len, message.terms))
+        return request
+    wanted, limit = request.wanted, request.model.max_context_tokens
+    text_first = len(wanted.context) > sum(map(len, wanted.terms))
     option = f"context.{'text' if text_first else 'terms'}"
-    if not request.lenient:
+    if not wanted.lenient:
         raise LimitExceededError(option, "max_context_tokens", limit, "has too many tokens")
-    text = request.taken.text
+    text = request.context
     terms = await check.most(
-        [joined_context(text, request.taken.terms[:n]) for n in _upto(request.taken.terms)]
+        [joined_context(text, request.terms[:n]) for n in _upto(request.terms)]
     )
-    kept = joined_context(text, request.taken.terms[: terms or 0])
+    kept = joined_context(text, request.terms[: terms or 0])
     if terms is None:
         ends = [text[len(text) - n :] for n in _upto(text)]
         kept = ends[await check.most(ends) or 0]
-    request.options = replace(request.options, context=kept)
     problem = f"has too many tokens for model {request.model.name!r}, at most {limit}; the rest was left out"
-    request.warnings.append(StreamWarning("CONTEXT_CUT", option, problem))
+    warning = StreamWarning("CONTEXT_CUT", option, problem)
+    options = replace(request.options, context=kept)
+    return replace(request, options=options, warnings=(*request.warnings, warning))
 
 
 def _upto(items: Sequence[str]) -> range:

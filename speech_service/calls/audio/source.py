@@ -22,7 +22,7 @@ from speech_service.domain.audio import (
     RawFormat,
     Samples,
 )
-from speech_service.domain.errors import InternalError, SpeechError
+from speech_service.domain.errors import InternalError, InvalidOptionError, SpeechError
 from speech_service.media.decode.limits import STREAM_LIMITS, DecodeLimits
 from speech_service.media.decode.pool import AudioBlock, DecoderPool
 from speech_service.media.pcm import RawDecoder
@@ -72,6 +72,29 @@ class AudioSource(Protocol):
     async def close(self) -> None:
         """Stop decoding."""
         ...
+
+
+class NoSource:
+    """Of a session that takes no audio."""
+
+    async def feed(self, data: bytes) -> None:
+        """Refuse it.
+
+        Raises:
+            InvalidOptionError: always.
+        """
+        del data
+        problem = "is missing, and the stream carries audio"
+        raise InvalidOptionError("recognition", problem, "a RecognitionConfig")
+
+    async def settle(self) -> None:
+        """Nothing waits."""
+
+    async def end(self) -> None:
+        """Nothing is held."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 class ChannelMixer:
