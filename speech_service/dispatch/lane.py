@@ -62,7 +62,6 @@ class Lane:
     ) -> None:
         self.name = name
         self.seat = Seat(model)
-        self._engine: Engine | None = engine
         self._max_batch = max(1, engine.capabilities.max_batch)
         self._pool = pool
         self._observer = observer
@@ -72,7 +71,8 @@ class Lane:
         """A guest was here, and BACKGROUND work has had no step since."""
         self._steps = 0
         self._outputs = 0
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # The engine is the thread's alone: its memory goes with the thread, not with the lane.
+        self._thread = threading.Thread(target=self._run, args=(engine,), name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -94,9 +94,7 @@ class Lane:
         """What the lane got done so far, and whether it has more to do."""
         return LanePulse(self._steps, self._outputs, bool(self._admitted))
 
-    def _run(self) -> None:
-        engine = self._engine
-        assert engine is not None
+    def _run(self, engine: Engine) -> None:
         while True:
             try:
                 if not self._admit(engine):
@@ -106,7 +104,6 @@ class Lane:
                 logger.exception("the lane of model %s failed", self.seat.model)
                 self._give_up(engine)
                 time.sleep(FAILURE_PAUSE_S)
-        self._engine = None  # its memory must not wait for the lane object
 
     def _give_up(self, engine: Engine) -> None:
         """End everything that is admitted: what became of it is not known."""
