@@ -122,8 +122,8 @@ async def test_only_new_audio_is_sent_and_a_segment_that_is_over_is_forgotten() 
 
 async def test_a_worker_is_told_how_to_log() -> None:
     async with played() as play:
-        play.link.change_log(ObservabilityConfig(log_level="debug"))
-        assert await play.frame() == [LogChanged(ObservabilityConfig(log_level="debug"))]
+        play.link.change_log(ObservabilityConfig(log_level="DEBUG"))
+        assert await play.frame() == [LogChanged(ObservabilityConfig(log_level="DEBUG"))]
 
 
 async def test_what_waits_together_travels_together() -> None:
