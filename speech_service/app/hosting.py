@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from speech_service.config.tree import Config, ObservabilityConfig
-from speech_service.dispatch.device import lane_count
+from speech_service.dispatch.device import LanePlan, plan_lanes
 from speech_service.dispatch.inline_control import InlineControl
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
@@ -79,7 +79,12 @@ class _InlineHosting:
         self._preload = config.worker.preload
         self._scheduler = Scheduler({}, config.scheduler, observer, asyncio.get_running_loop())
         self._loading: set[asyncio.Task[Any]] = set()
-        self.submitter = ModelHost(names, self._build, self._scheduler)
+        self.submitter = ModelHost(
+            names,
+            self._build,
+            self._scheduler,
+            shared_by=lambda name: self._plan(name).shared_by,
+        )
         self.control = InlineControl(self.submitter, self._scheduler)
 
     def start(self, on_health: Callable[[bool], None]) -> None:
@@ -101,5 +106,8 @@ class _InlineHosting:
 
     def _build(self, name: str) -> Sequence[Engine]:
         shared, model = SharedModels(), self._configured[name]
-        lanes = lane_count(registry.device_of(model), self._lanes)
-        return [registry.build_engine(model, shared) for _ in range(lanes)]
+        lanes = range(self._plan(name).count)
+        return [registry.build_engine(model, shared) for _ in lanes]
+
+    def _plan(self, name: str) -> LanePlan:
+        return plan_lanes(registry.device_of(self._configured[name]), self._lanes)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch import metrics
-from speech_service.dispatch.lane import Lane, LanePulse
+from speech_service.dispatch.lane import EngineRun, Lane, LanePulse
 from speech_service.dispatch.mailbox import Mailbox
 from speech_service.dispatch.pool import WorkPool
 from speech_service.dispatch.queue import ClassStats
@@ -61,7 +61,11 @@ class Scheduler:
         self._loop = loop
         self._mailbox = Mailbox(loop, self._deliver)
         self._pool = WorkPool(config, observer, self._mailbox.post)
-        self._lanes: dict[str, list[Lane]] = {}
+        self._lanes: dict[str, list[EngineRun]] = {}
+        """The places of each model on lanes."""
+        self._shared: dict[str, Lane] = {}
+        """By device."""
+        self._starvation_ms = config.starvation_ms
         self._outstanding: dict[str, tuple[Work, OnWorkEvent]] = {}
         self._refusal: SpeechError | None = None
         self._idle = asyncio.Event()
@@ -103,16 +107,27 @@ class Scheduler:
         caches.
         """
 
-    def add_lanes(self, model: str, engines: Sequence[Engine]) -> None:
-        """Make the model known and start a lane for each engine (not any more once closed)."""
+    def add_lanes(self, model: str, engines: Sequence[Engine], shared_by: str = "") -> None:
+        """Make the model known and have a lane for each engine (not any more once closed).
+
+        Args:
+            model: its name.
+            engines: are the lanes' alone from now on.
+            shared_by: the device whose models share one lane; "": a lane of its own for each engine.
+        """
         if self._closed:
             return
-        lanes = self._lanes.setdefault(model, [])
+        runs = self._lanes.setdefault(model, [])
         for engine in engines:
-            name = f"lane-{model}-{len(lanes)}"
-            lane = Lane(name, model, engine, self._pool, self._observer)
-            lanes.append(lane)
-            lane.start()
+            name = f"lane-{model}-{len(runs)}"
+            run = EngineRun(name, model, engine.capabilities, self._pool, self._observer)
+            runs.append(run)
+            shared = self._shared.get(shared_by)
+            if shared is None or not shared.host(run, engine):
+                lane = Lane(shared_by or name, self._pool, self._starvation_ms)
+                lane.host(run, engine)
+                if shared_by:
+                    self._shared[shared_by] = lane
 
     async def remove_lanes(self, model: str) -> None:
         """Stop the model's lanes after what they run. Its waiting work stays queued; the model
@@ -165,11 +180,11 @@ class Scheduler:
         lanes = {model: len(lanes) for model, lanes in self._lanes.items()}
         return SchedulerStats(queued, running, lanes, len(self._outstanding))
 
-    async def _stop_lanes(self, lanes: Sequence[Lane], discard: bool) -> None:
+    async def _stop_lanes(self, lanes: Sequence[EngineRun], discard: bool) -> None:
         for lane in lanes:
             lane.stop(discard)
         for lane in lanes:
-            await asyncio.to_thread(lane.join, JOIN_TIMEOUT_S if discard else None)
+            await asyncio.to_thread(lane.ended.wait, JOIN_TIMEOUT_S if discard else None)
 
     def _deliver(self, event: WorkEvent) -> None:
         entry = self._outstanding.get(event.work_id)

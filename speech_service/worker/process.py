@@ -23,7 +23,7 @@ from speech_service.config.tree import (
     SchedulerConfig,
 )
 from speech_service.dispatch import metrics
-from speech_service.dispatch.device import lane_count
+from speech_service.dispatch.device import LanePlan, plan_lanes
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.record import WorkerRecord
 from speech_service.dispatch.scheduler import Scheduler
@@ -100,7 +100,13 @@ class _Worker:
         observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
         loop = asyncio.get_running_loop()
         self._scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
-        self._host = ModelHost(self._models, self._build, self._scheduler, self._on_loading)
+        self._host = ModelHost(
+            self._models,
+            self._build,
+            self._scheduler,
+            self._on_loading,
+            lambda name: self._plan(name).shared_by,
+        )
         interval_s = config.worker.heartbeat_interval_s
         pulse = Pulse(self._host, self._scheduler, self._described, interval_s)
         answers = Answers(self._host, self._scheduler, pulse, observer)
@@ -129,10 +135,12 @@ class _Worker:
             await asyncio.gather(*loads, return_exceptions=True)  # the host logs what fails
 
     def _build(self, name: str) -> list[Engine]:
-        model = self._models[name]
-        lanes = lane_count(registry.device_of(model), self._config.scheduler.lanes)
         self._priority.keep_this_thread()
-        return build_lanes(model, lanes, self._record)
+        return build_lanes(self._models[name], self._plan(name).count, self._record)
+
+    def _plan(self, name: str) -> LanePlan:
+        device = registry.device_of(self._models[name])
+        return plan_lanes(device, self._config.scheduler.lanes)
 
     def _change_log(self, observability: ObservabilityConfig) -> None:
         self._log.change(observability)
