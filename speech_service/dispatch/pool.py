@@ -188,7 +188,7 @@ class WorkPool:
             running: dict[str, int] = {}
             for model in self._running.values():
                 running[model] = running.get(model, 0) + 1
-            return self._queue.stats(time.monotonic()), running
+            return self._queue.stats(), running
 
     def _choose(self, model: str, free_slots: int, now_s: float) -> list[Queued]:
         if free_slots <= 0 or not self._queue.has(model):

@@ -68,8 +68,6 @@ class Scheduler:
         self._starvation_ms = config.starvation_ms
         self._outstanding: dict[str, tuple[Work, OnWorkEvent]] = {}
         self._refusal: SpeechError | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         for model, engines in lanes.items():
@@ -82,7 +80,7 @@ class Scheduler:
         Raises:
             OverloadedError: the queue is full.
             ResourceNotFoundError: no such model.
-            UnavailableError: the scheduler drains or is closed.
+            UnavailableError: the scheduler is closed.
             ValueError: the work id is in use.
         """
         if self._refusal is not None:
@@ -94,7 +92,6 @@ class Scheduler:
             raise ValueError(f"work id {work.work_id} is in use")
         self._pool.put(work)
         self._outstanding[work.work_id] = (work, on_event)
-        self._idle.clear()
         if work.deadline_s is not None:
             self._arm(work.deadline_s)
 
@@ -149,17 +146,6 @@ class Scheduler:
         """What each lane of the model got done so far, by the lane's name."""
         return {lane.name: lane.pulse for lane in self._lanes.get(model, ())}
 
-    async def drain(self, timeout_s: float | None = None) -> bool:
-        """Refuse new work and wait until what was accepted has ended; False: the time ran out
-        first.
-        """
-        self._refusal = UnavailableError("the service is shutting down", reason="DRAINING")
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
-
     async def close(self) -> None:
         """Stop every lane after its current step and fail what is left with UnavailableError.
         Idempotent.
@@ -193,8 +179,6 @@ class Scheduler:
         work, on_event = entry
         if not isinstance(event, WorkAudio):
             del self._outstanding[event.work_id]
-            if not self._outstanding:
-                self._idle.set()
             metrics.record_outcome(self._observer, work, event)
         on_event(event)
 

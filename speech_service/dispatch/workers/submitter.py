@@ -82,8 +82,6 @@ class RemoteSubmitter:
         self._supervisor = Supervisor(config, models, command, self._outbox, self, observer)
         self._refusal: SpeechError | None = None
         self._outcomes: list[tuple[OutboxItem, WorkEvent]] = []
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -115,7 +113,7 @@ class RemoteSubmitter:
         Raises:
             OverloadedError: too much waits.
             ResourceNotFoundError: no such model.
-            UnavailableError: the service drains, or the worker crashed too often.
+            UnavailableError: it is closed, or the worker crashed too often.
             ValueError: the work id is in use.
         """
         if self._refusal is not None:
@@ -124,7 +122,6 @@ class RemoteSubmitter:
             raise self._supervisor.worker_lost()
         self._check(work.model)
         dropped = self._outbox.add(work, on_event, time.monotonic())
-        self._idle.clear()
         if dropped is not None:
             self.on_events((dropped,))
         if work.deadline_s is not None:
@@ -204,15 +201,6 @@ class RemoteSubmitter:
             self._supervisor.lifecycle.crashes,
         )
 
-    async def drain(self, timeout_s: float | None = None) -> bool:
-        """Refuse new work and wait until what was accepted has ended; False: the time ran out."""
-        self._refusal = UnavailableError("the service is shutting down", reason="DRAINING")
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
-
     async def close(self) -> None:
         """Stop the worker and fail what is left with UnavailableError. Idempotent."""
         error = UnavailableError("the service is shutting down", reason="SHUTTING_DOWN")
@@ -238,8 +226,6 @@ class RemoteSubmitter:
                 link.release(item.work.audio.key)
         if link is not None and self._outbox.waiting:
             link.wake()  # the window has room again
-        if not len(self._outbox):
-            self._idle.set()
 
     def on_failed(self) -> None:
         """The worker crashed too often: end everything."""
