@@ -73,7 +73,6 @@ fmt: $(LINT) ## format, and fix what can be fixed
 
 check-proto: $(DEV) ## lint the contract; compare it with the one before
 	$(BIN)/buf lint
-	$(BIN)/buf lint --config internal/buf.yaml
 	$(BIN)/python tools/check_breaking.py
 
 check-stubs: $(DEV) ## the committed stubs are what proto/ gives

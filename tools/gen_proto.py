@@ -1,4 +1,4 @@
-"""Regenerates the committed Python stubs under proto/gen/python from the .proto files of proto/ and internal/.
+"""Regenerates the committed Python stubs under proto/gen/python from the .proto files of proto/.
 
 python tools/gen_proto.py          writes the stubs
 python tools/gen_proto.py --check  compares with a temporary folder; exits 1 on any difference
@@ -20,7 +20,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
-INTERNAL = ROOT / "internal"
 GENERATED = PROTO / "gen" / "python"
 PACKAGE = "speech"
 PINS = {"grpcio-tools": "1.75.0", "mypy-protobuf": "5.1.0"}
@@ -44,13 +43,8 @@ def plugin(name: str) -> str:
 
 def generate(out: Path) -> None:
     """Writes stubs, type stubs, package markers and py.typed below `out`."""
-    sources = sorted(
-        str(path.relative_to(root))
-        for root in (PROTO, INTERNAL)
-        for path in (root / PACKAGE).rglob("*.proto")
-    )
-    roots = (PROTO, INTERNAL, files("grpc_tools") / "_proto")
-    includes = [f"--proto_path={folder}" for folder in roots]
+    sources = sorted(str(path.relative_to(PROTO)) for path in (PROTO / PACKAGE).rglob("*.proto"))
+    includes = [f"--proto_path={folder}" for folder in (PROTO, files("grpc_tools") / "_proto")]
     plugins = [plugin("protoc-gen-mypy"), plugin("protoc-gen-mypy_grpc")]
     outputs = [f"--{kind}_out={out}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
     command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *plugins, *outputs, *sources]

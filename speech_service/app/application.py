@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from loguru import logger
 
-from speech_service.app.compose import Parts, compose
+from speech_service.app.compose import FrontEnd, compose
 from speech_service.app.descriptors import make_room
 from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.edge.admin_v1.models import ModelAdminServicer
@@ -55,7 +56,9 @@ class Application:
             ConfigError: something of the configuration does not exist or cannot be loaded.
         """
         self._certificates = certificates(config.server)
-        self.parts: Parts = compose(config)
+        self._closers = AsyncExitStack()
+        """Of what was built and started, to be closed the other way round."""
+        self.parts: FrontEnd = compose(config, self._closers)
         self.ports = Ports(0, 0, 0)
         self.config = config
         self._stopping = asyncio.Event()
@@ -63,10 +66,13 @@ class Application:
         interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
         # The codec process and, for each file that is decoded or encoded, one socket.
         room = make_room(config.server, 4 + 2 * config.decoder.max_processes)
-        self._public = public_server(config.server, interceptor, room.connections)
-        self._admin = admin_server(config.server, interceptor)
         self._health = make_health()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closers.callback(self._cancel_tasks)
+        self._admin = admin_server(config.server, interceptor)
+        self._closers.push_async_callback(self._admin.stop, 0)
+        self._public = public_server(config.server, interceptor, room.connections)
+        self._closers.push_async_callback(self._public.stop, 0)
 
     async def start(self) -> None:
         """Bind and serve.
@@ -81,7 +87,7 @@ class Application:
             parts.admission,
             parts.audio_cache,
             parts.prompt_cache,
-            parts.control,
+            parts.models.control,
             self.stop,
             started_s=time.time(),
         )
@@ -93,7 +99,9 @@ class Application:
         await self._health.start()
         await self._public.start()
         await self._admin.start()
-        self._start_models()
+        if self.config.worker.preload:
+            parts.tools.vad.open()  # its network loads with the first stream, and that is this one
+        parts.models.start(self._models_healthy)
 
     def stop(self, grace_s: float | None = None) -> None:
         """Begin an orderly shutdown; ``wait`` returns once it is done. Callable from a signal handler."""
@@ -117,9 +125,8 @@ class Application:
             self._certificates.reload()
 
     def change_log(self, observability: ObservabilityConfig) -> None:
-        """Have the worker log as this process does."""
-        if self.parts.remote is not None:
-            self.parts.remote.change_log(observability)
+        """Have the models log as this process does, wherever they run."""
+        self.parts.models.change_log(observability)
 
     def log_state(self) -> None:
         """Log what is open."""
@@ -133,41 +140,14 @@ class Application:
 
     async def close(self) -> None:
         """Stop everything at once. Safe after ``wait`` and after a failed ``start``."""
-        await self._public.stop(0)
-        await self._admin.stop(0)
-        for task in self._tasks:
-            task.cancel()
-        parts = self.parts
-        if parts.remote is not None:
-            await parts.remote.close()
-        if parts.inline is not None:
-            await parts.inline[0].close()
-            await parts.inline[1].close()
-        await parts.decoders.close()
-        await parts.encoders.close()
-        await parts.codecs.close()
-        await parts.observer.close()
-        if parts.close_tracer is not None:
-            await asyncio.to_thread(parts.close_tracer)
-
-    # --- models ---
-
-    def _start_models(self) -> None:
-        if self.config.worker.preload:
-            self.parts.tools.vad.open()  # its network loads with the first stream, and that is this one
-        remote = self.parts.remote
-        if remote is not None:
-            remote.subscribe_health(self._models_healthy)
-            remote.start()
-        elif self.config.worker.preload:
-            for model in self.parts.catalog.models:
-                self._spawn(self._preload(model.name))
-
-    async def _preload(self, name: str) -> None:
-        await self.parts.control.load(name)
+        await self._closers.aclose()
 
     def _models_healthy(self, healthy: bool) -> None:
         self._spawn(self._health.set_models(healthy))
+
+    def _cancel_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -1,11 +1,11 @@
 """Builds the parts of the front end from the configuration. Every choice of a strategy is made here, once."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from speech_service.app.inline import build_inline
+from speech_service.app.hosting import Hosting, host_models
 from speech_service.calls.admission import Admission
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.language_guess import identifier_name
@@ -22,8 +22,6 @@ from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import Config, ConfigError
-from speech_service.dispatch.workers import RemoteSubmitter
-from speech_service.dispatch.workers.control import RemoteControl
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelKind
 from speech_service.edge.services import PublicServices
@@ -41,22 +39,12 @@ from speech_service.media.decode.pool import DecoderPool
 from speech_service.media.encode.encoder import EncoderPool
 from speech_service.observability.logging import AccessLog
 from speech_service.observability.prometheus import PrometheusObserver
-from speech_service.protocols import (
-    CallObserver,
-    ModelControl,
-    NullTracer,
-    Submitter,
-    Tracer,
-)
-
-if TYPE_CHECKING:
-    from speech_service.dispatch.models import ModelHost
-    from speech_service.dispatch.scheduler import Scheduler
+from speech_service.protocols import CallObserver, ModelControl, NullTracer, Tracer
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that the application starts and stops."""
+class FrontEnd:
+    """Everything that the application starts."""
 
     catalog: ModelCatalog
     admission: Admission
@@ -66,17 +54,13 @@ class Parts:
     audio_cache: AudioCache
     prompt_cache: VoicePromptCache
     public: PublicServices
-    control: ModelControl
-    codecs: CodecHost
+    models: Hosting
     observer: PrometheusObserver
     call_observers: Sequence[CallObserver]
-    close_tracer: Callable[[], None] | None
-    remote: RemoteSubmitter | None
-    inline: "tuple[ModelHost, Scheduler] | None"
 
 
-def compose(config: Config) -> Parts:
-    """Build the parts; must run on the event loop.
+def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
+    """Build the parts; must run on the event loop. Each leaves with ``closers`` what ends it.
 
     Raises:
         ConfigError: a model, backend or option of the configuration does not exist or cannot be loaded.
@@ -86,29 +70,24 @@ def compose(config: Config) -> Parts:
     _check_voices(config, catalog)
     observer = PrometheusObserver()
     observer.describe(config)
-    tracer, call_observers, close_tracer = _observers(config, observer)
-    names = [model.name for model in catalog.models]
-    remote, inline = None, None
-    if config.worker.mode == "process":
-        remote = RemoteSubmitter(config, names, observer, asyncio.get_running_loop())
-        submitter: Submitter = remote
-        control: ModelControl = RemoteControl(remote, names)
-    else:
-        host, scheduler, control = build_inline(config, names, observer)
-        submitter, inline = host, (host, scheduler)
-    observer.ask(control.report)
+    tracer, call_observers = _observers(config, observer, closers)
+    closers.push_async_callback(observer.close)
     codecs = CodecHost(config.decoder.idle_timeout_s)
-    limit = config.decoder.max_processes
-    tools = SessionTools(submitter, registry.build_vad(config.vad), observer, tracer)
-    decoders = DecoderPool(
-        config.decoder.idle_timeout_s, limit, codecs, strict=config.decoder.strict
-    )
+    closers.push_async_callback(codecs.close)
+    limit, idle_s = config.decoder.max_processes, config.decoder.idle_timeout_s
     encoders = EncoderPool(codecs, limit)
+    closers.push_async_callback(encoders.close)
+    decoders = DecoderPool(idle_s, limit, codecs, strict=config.decoder.strict)
+    closers.push_async_callback(decoders.close)
+    models = host_models(config, described, observer)
+    closers.push_async_callback(models.close)
+    observer.ask(models.control.report)
+    tools = SessionTools(models.submitter, registry.build_vad(config.vad), observer, tracer)
     admission = Admission(config.server, observer)
     synthesis = config.synthesis
     audio_cache = AudioCache(synthesis.cache_bytes, synthesis.cache_entries)
     prompt_cache = VoicePromptCache(synthesis.prompt_cache_bytes)
-    return Parts(
+    return FrontEnd(
         catalog=catalog,
         admission=admission,
         tools=tools,
@@ -125,15 +104,11 @@ def compose(config: Config) -> Parts:
             encoders,
             audio_cache,
             prompt_cache,
-            control,
+            models.control,
         ),
-        control=control,
-        codecs=codecs,
+        models=models,
         observer=observer,
         call_observers=call_observers,
-        close_tracer=close_tracer,
-        remote=remote,
-        inline=inline,
     )
 
 
@@ -220,13 +195,14 @@ def _check_defaults(config: Config, catalog: ModelCatalog) -> None:
 
 
 def _observers(
-    config: Config, observer: PrometheusObserver
-) -> tuple[Tracer, Sequence[CallObserver], Callable[[], None] | None]:
+    config: Config, observer: PrometheusObserver, closers: AsyncExitStack
+) -> tuple[Tracer, Sequence[CallObserver]]:
     log = AccessLog()
     if not config.observability.otlp_endpoint:
-        return NullTracer(), (observer, log), None
+        return NullTracer(), (observer, log)
     # The SDK costs memory and start-up time; only a configured endpoint pays for it.
     from speech_service.observability.tracing import otlp_tracer
 
     tracer = otlp_tracer(config.observability.otlp_endpoint, config.observability.service_name)
-    return tracer, (observer, tracer, log), tracer.close
+    closers.push_async_callback(asyncio.to_thread, tracer.close)
+    return tracer, (observer, tracer, log)

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 from speech_client import HealthStatus, RetryPolicy, SpeechApiError, SpeechClient
 from speech_service.cli.failure import CommandError, ExitCode
@@ -111,8 +111,7 @@ class DemoServer:
 
     async def _address(self) -> str:
         process = self._running()
-        assert process.stdout is not None
-        async for line in process.stdout:
+        async for line in cast(asyncio.StreamReader, process.stdout):  # it has a pipe
             if found := re.match(r"serving grpc=(\d+)", line.decode("utf-8", "replace")):
                 return f"127.0.0.1:{found[1]}"
         raise self._error(f"the server ended with exit code {await process.wait()}")

@@ -7,6 +7,7 @@ import difflib
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -49,9 +50,10 @@ class Tour:
             CommandError: a file cannot be written, or an answer is empty.
         """
         await self._show("Speak", "speak", self._speak)
-        if self._spoken is not None:
-            await self._show("Hear it back", "hear back", self._hear)
-            await self._show("Align: when each word is spoken", "align", self._align)
+        if (spoken := self._spoken) is not None:
+            await self._show("Hear it back", "hear back", partial(self._hear, spoken))
+            align = partial(self._align, spoken)
+            await self._show("Align: when each word is spoken", "align", align)
         await self._show(f"Translate: {SOURCE} to {TARGET}", "translate", self._translate)
         await self._show(f"Subtitles of {self._long.name}", "subtitles", self._subtitle)
         await self._show(
@@ -78,16 +80,14 @@ class Tour:
         self._say(f"{self._spoken}, voice {reply.voice} of {reply.model}", "dim")
         return f"{reply.duration_ms / 1000:.1f} s of audio in "
 
-    async def _hear(self) -> str:
-        assert self._spoken is not None
-        heard = (await self._client.recognize(self._spoken, language=SOURCE)).text
+    async def _hear(self, spoken: Path) -> str:
+        heard = (await self._client.recognize(spoken, language=SOURCE)).text
         self._say(heard)
         same, total = matching_words(SENTENCE, heard)
         return f"{same} of {total} words, "
 
-    async def _align(self) -> str:
-        assert self._spoken is not None
-        alignment = await self._client.align(SENTENCE, self._spoken, language=SOURCE)
+    async def _align(self, spoken: Path) -> str:
+        alignment = await self._client.align(SENTENCE, spoken, language=SOURCE)
         self._console.print(_word_table(alignment))
         for span in alignment.unaligned:
             self._say(f"not aligned: {SENTENCE[span.char_start : span.char_end]!r}", "yellow")

@@ -118,9 +118,10 @@ class SchedulerConfig(Settings, frozen=True):
     limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
     """Milliseconds. Work that waited this long gets every second place; streaming finals still go first. Background
-    work gets one place whenever none of it was begun for this long."""
+    work gets one place whenever none of it was begun for this long. Of models that share a GPU, one that had no step
+    for so long gets every second one, also before finals."""
     lanes: Count = 0
-    """Lanes of each model on the CPU; 0 means one per core. A model on a GPU has one."""
+    """Lanes of each model on the CPU; 0 means one per core. All models on a GPU share one and take turns."""
 
 
 class WorkerConfig(Settings, frozen=True):

@@ -1,12 +1,15 @@
-"""A lane: one thread that alone touches its engine.
+"""A lane: one thread that alone touches its engines.
 
-The loop is three verbs: admit what the policy gives -> step the engine once -> publish what ended.
+The loop is three verbs: admit what the policy gives -> step one engine once -> publish what ended.
 An item that arrives while others decode joins at the next step; a cancelled one leaves before it.
 
-A lane that is full of BACKGROUND work seats one live item more where its engine can pause: the engine
-then steps the most urgent work alone. After each such guest the others have a step at least. Before each step of
-BACKGROUND work alone the lane gives way to live work on its sister lanes, which has the same cores: for twice as long
-as its step before took, at most.
+A lane of the CPU has one engine. That of an accelerator has those of all models there, which take turns by the urgency
+of their work (``policy.next_turn``).
+
+An engine that is full of BACKGROUND work seats one live item more where it can pause: it then steps the most urgent
+work alone. After each such guest the others have a step at least. Before each step of BACKGROUND work alone the lane
+gives way to live work of the model on other lanes, which have the same cores: for twice as long as the step before
+took, at most.
 """
 
 import contextlib
@@ -14,13 +17,15 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from speech_service.dispatch import metrics
+from speech_service.dispatch.policy import Turn, next_turn, urgency_of
 from speech_service.dispatch.pool import Seat, WorkPool
 from speech_service.dispatch.queue import Queued
 from speech_service.domain.errors import InternalError, UnavailableError
+from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import (
     DropReason,
     WorkAudio,
@@ -54,67 +59,93 @@ def internal_failure(work_id: str) -> WorkFailed:
     return WorkFailed(work_id, InternalError("internal error"))
 
 
-class Lane:
-    """Runs one engine until stopped. Public methods may be called from any thread.
+class EngineRun:
+    """One engine on a lane, and what it has admitted. Only the lane's thread calls ``admit`` and ``step``.
 
-    An exception out of ``step`` fails every admitted item with InternalError and leaves the lane
-    alive, engine and all; an exception out of ``admit`` fails that item only.
+    An exception out of ``step`` fails every admitted item with InternalError and leaves the engine
+    where it is; an exception out of ``admit`` fails that item only.
     """
 
     def __init__(
-        self, name: str, model: str, engine: Engine, pool: WorkPool, observer: Observer
+        self,
+        name: str,
+        model: str,
+        capabilities: ModelCapabilities,
+        pool: WorkPool,
+        observer: Observer,
     ) -> None:
         self.name = name
         self.seat = Seat(model)
-        self._engine: Engine | None = engine
-        self._max_batch = max(1, engine.capabilities.max_batch)
+        self.ended = threading.Event()
+        """Set once the lane has let go of the engine."""
+        self._max_batch = max(1, capabilities.max_batch)
         self._pool = pool
         self._observer = observer
         self._admitted: dict[str, tuple[Queued, float]] = {}
-        self._pauses = engine.capabilities.pauses
+        self._pauses = capabilities.pauses
         self._owes_step = False
         """A guest was here, and BACKGROUND work has had no step since."""
         self._steps = 0
         self._step_s = 0.0
         """How long the last step took."""
         self._outputs = 0
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        self._moved_s = 0.0
+        """When it had its last step, or began to have work."""
+        self._heard_until_s: dict[str, float] = {}
+        """By work: when its listener has heard what was made of it."""
 
     def stop(self, discard: bool) -> None:
-        """Tell the lane to stop; does not wait. ``discard`` also gives up what it runs, after its
-        step.
+        """Tell the lane to let go of the engine; does not wait. Any thread. ``discard`` also gives up what it runs,
+        after its step.
         """
         self._pool.stop(self.seat, discard)
 
-    def join(self, timeout_s: float | None) -> bool:
-        """Wait for the thread's end (None: for ever); False: it is still inside a step."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+    @property
+    def busy(self) -> bool:
+        """Whether it has admitted work."""
+        return bool(self._admitted)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was told to stop, and has nothing left."""
+        return self.seat.stopping and not self._admitted
 
     @property
     def pulse(self) -> LanePulse:
-        """What the lane got done so far, and whether it has more to do."""
-        return LanePulse(self._steps, self._outputs, bool(self._admitted))
+        """What the engine got done so far, and whether it has more to do. Any thread."""
+        return LanePulse(self._steps, self._outputs, self.busy)
 
-    def _run(self) -> None:
-        engine = self._engine
-        assert engine is not None
-        while True:
-            try:
-                if not self._admit(engine):
-                    break
-                if self._gives_way():
-                    continue
-                self._publish(self._step(engine))
-            except Exception:  # a lane that ends by itself leaves its model without hands
-                logger.exception("the lane of model %s failed", self.seat.model)
-                self._give_up(engine)
-                time.sleep(FAILURE_PAUSE_S)
-        self._engine = None  # its memory must not wait for the lane object
+    def turn(self, now_s: float) -> Turn:
+        """How much its admitted work wants the next step of the lane."""
+        urgency = min(
+            urgency_of(item.work, self._ahead_s(work_id, now_s))
+            for work_id, (item, _) in self._admitted.items()
+        )
+        return Turn(urgency, (now_s - self._moved_s) * 1000)
+
+    def admit(self, engine: Engine) -> None:
+        """Take work in and let cancelled work go."""
+        with self._surviving(engine):
+            self._admit(engine)
+
+    def step(self, engine: Engine) -> None:
+        """Advance everything admitted by one device step, and publish what that gave."""
+        with self._surviving(engine):
+            self._publish(self._step(engine))
+
+    @contextlib.contextmanager
+    def _surviving(self, engine: Engine) -> Generator[None]:
+        """A lane that ends by itself would leave its models without hands."""
+        try:
+            yield
+        except Exception:
+            logger.exception("the lane of model %s failed", self.seat.model)
+            self._give_up(engine)
+            time.sleep(FAILURE_PAUSE_S)
+
+    def _ahead_s(self, work_id: str, now_s: float) -> float | None:
+        until_s = self._heard_until_s.get(work_id)
+        return None if until_s is None else until_s - now_s
 
     def _give_up(self, engine: Engine) -> None:
         """End everything that is admitted: what became of it is not known."""
@@ -122,19 +153,19 @@ class Lane:
         for work_id in self._admitted:
             self._abort(engine, work_id)
         self._admitted.clear()
+        self._heard_until_s.clear()
         with contextlib.suppress(Exception):  # the pool itself may be what failed
             self._pool.tell(ended)
 
-    def _admit(self, engine: Engine) -> bool:
-        """Take work in and let cancelled work go; False: the lane has to stop."""
+    def _admit(self, engine: Engine) -> None:
         free_slots = self._max_batch - len(self._admitted)
         if free_slots <= 0 and self._seats_guest():
             items = self._pool.take_live(self.seat)
             self._owes_step = bool(items)
         else:
-            items = self._pool.take(self.seat, free_slots, wait=not self._admitted)
-        if items is None:
-            return False
+            items = self._pool.take(self.seat, free_slots)
+        if items and not self._admitted:
+            self._moved_s = time.monotonic()
         failed: list[WorkEvent] = []
         for item in items:
             work_id = item.work.work_id
@@ -146,9 +177,8 @@ class Lane:
                 self._abort(engine, work_id)
                 failed.append(internal_failure(work_id))
         self._publish([*failed, *self._let_go(engine)])
-        return True
 
-    def _gives_way(self) -> bool:
+    def gives_way(self) -> bool:
         """Wait for live work elsewhere; True: live work came that is to be admitted first."""
         if not self._admitted or not self._is_background():
             return False
@@ -180,7 +210,7 @@ class Lane:
         """Advance everything admitted by one device step."""
         if not self._admitted:
             return ()
-        started_s = time.monotonic()
+        self._moved_s = started_s = time.monotonic()
         if self._is_background():
             self._owes_step = False
         try:
@@ -207,17 +237,86 @@ class Lane:
             entry = self._admitted.get(event.work_id)
             if entry is None:
                 continue
-            if not isinstance(event, WorkAudio):
+            if isinstance(event, WorkAudio):
+                self._count_audio(event)
+            else:
                 del self._admitted[event.work_id]
+                self._heard_until_s.pop(event.work_id, None)
             told.append(_with_queue_time(event, *entry))
         if told:
             self._pool.tell(told)
+
+    def _count_audio(self, audio: WorkAudio) -> None:
+        begins_s = max(self._heard_until_s.get(audio.work_id, 0.0), time.monotonic())
+        lasts_s = len(audio.samples) / audio.sample_rate_hz
+        self._heard_until_s[audio.work_id] = begins_s + lasts_s
 
     def _abort(self, engine: Engine, work_id: str) -> None:
         try:
             engine.abort(work_id)
         except Exception:
             logger.exception("engine of model %s failed to abort work", self.seat.model)
+
+
+class Lane:
+    """The thread, and the engines that it alone touches. Public methods may be called from any thread."""
+
+    def __init__(self, name: str, pool: WorkPool, starvation_ms: float) -> None:
+        """``starvation_ms``: how long an engine with work may be without a step because others are more urgent."""
+        self._pool = pool
+        self._starvation_ms = starvation_ms
+        self._hosted: list[tuple[EngineRun, Engine]] = []
+        self._coming: list[tuple[EngineRun, Engine]] = []
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._aged_turn = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def host(self, run: EngineRun, engine: Engine) -> bool:
+        """Have the lane run an engine, from its next step on; False: it has ended with its last engine."""
+        with self._lock:
+            if self._is_over:
+                return False
+            self._coming.append((run, engine))
+            seats = [each.seat for each, _ in self._hosted]
+        if self._thread.ident is None:
+            self._thread.start()
+        self._pool.nudge(seats)
+        return True
+
+    def _run(self) -> None:
+        while self._has_engines():
+            self._turn()
+
+    def _has_engines(self) -> bool:
+        """Let in who is new, and let go of who is over; an engine's memory is free before anybody hears of it."""
+        with self._lock:
+            over = [run for run, _ in self._hosted if run.is_over]
+            self._hosted = [each for each in self._hosted if not each[0].is_over] + self._coming
+            self._coming = []
+            self._is_over = not self._hosted
+        for run in over:
+            run.ended.set()
+        return not self._is_over
+
+    def _turn(self) -> None:
+        if not any(run.busy for run, _ in self._hosted):
+            self._pool.wait([run.seat for run, _ in self._hosted], lambda: bool(self._coming))
+        for run, engine in self._hosted:
+            run.admit(engine)
+        busy = [(run, engine) for run, engine in self._hosted if run.busy]
+        if busy:
+            run, engine = busy[self._next_of([run for run, _ in busy])]
+            if not run.gives_way():
+                run.step(engine)
+
+    def _next_of(self, runs: Sequence[EngineRun]) -> int:
+        if len(runs) == 1:
+            return 0
+        now_s = time.monotonic()
+        turns = [run.turn(now_s) for run in runs]
+        at, self._aged_turn = next_turn(turns, self._starvation_ms, self._aged_turn)
+        return at
 
 
 def _with_queue_time(event: WorkEvent, item: Queued, admitted_s: float) -> WorkEvent:

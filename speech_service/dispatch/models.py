@@ -36,6 +36,7 @@ class ModelHost:
         build: BuildEngines,
         scheduler: Scheduler,
         on_loading: Callable[[int], None] | None = None,
+        shared_by: Callable[[str], str] = lambda name: "",
     ) -> None:
         """Make the models known to the scheduler; nothing is loaded yet.
 
@@ -45,6 +46,7 @@ class ModelHost:
             scheduler: gets the lanes.
             on_loading: told how many models are being loaded, when a load begins, when it ends, and when it has its
                 lanes.
+            shared_by: the device whose models share one lane with this one (``device.LanePlan``); asked at each load.
         """
         self._build = build
         self._scheduler = scheduler
@@ -52,6 +54,7 @@ class ModelHost:
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, tuple[float, SpeechError]] = {}
         self._on_loading = on_loading
+        self._shared_by = shared_by
         for name in self._states:
             scheduler.add_lanes(name, ())
 
@@ -154,7 +157,7 @@ class ModelHost:
             self._tell_loading()  # before a lane runs: its first step may leave us no time
         self._failures.pop(name, None)
         self._states[name] = ModelState.READY
-        self._scheduler.add_lanes(name, engines)
+        self._scheduler.add_lanes(name, engines, self._shared_by(name))
         self._tell_loading()
 
 

@@ -4,10 +4,11 @@ queue.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.recognition import Pacing
-from speech_service.domain.work import WorkClass
+from speech_service.domain.work import SynthesizeWork, Work, WorkClass
 
 PRIORITY_FLOOR: dict[str, WorkClass] = {
     "": WorkClass.STREAM_FINAL,
@@ -35,6 +36,39 @@ class Waiting:
     work_id: str
     work_class: WorkClass
     age_ms: float
+
+
+class Urgency(IntEnum):
+    """What the models on one lane take turns by, most urgent first."""
+
+    FINAL = 0
+    FIRST_AUDIO = 1
+    """Speech of which nothing was made yet."""
+    PARTIAL = 2
+    LOW_AUDIO = 3
+    """Speech whose listener soon has no more to hear."""
+    UNARY = 4
+    AMPLE_AUDIO = 5
+    """Speech that is ahead of its listener."""
+    BACKGROUND = 6
+
+
+_OF_CLASS = {
+    WorkClass.STREAM_FINAL: Urgency.FINAL,
+    WorkClass.STREAM_PARTIAL: Urgency.PARTIAL,
+    WorkClass.UNARY: Urgency.UNARY,
+    WorkClass.BACKGROUND: Urgency.BACKGROUND,
+}
+LOW_AUDIO_S = 1.0
+"""A listener who has so little left to hear may be without soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A model that wants the next step of its lane, and how long it has been without one."""
+
+    urgency: Urgency
+    waited_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +104,36 @@ def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:
         allowed = ", ".join(name for name in PRIORITY_FLOOR if name)
         raise InvalidOptionError("priority", "unknown priority", allowed)
     return max(natural, floor)
+
+
+def urgency_of(work: Work, ahead_s: float | None) -> Urgency:
+    """How urgent the next step of work is. ``ahead_s``: speech that its listener has left; None: none was made yet."""
+    if work.work_class is not WorkClass.STREAM_FINAL or not isinstance(work, SynthesizeWork):
+        return _OF_CLASS[work.work_class]
+    if ahead_s is None:
+        return Urgency.FIRST_AUDIO
+    return Urgency.LOW_AUDIO if ahead_s < LOW_AUDIO_S else Urgency.AMPLE_AUDIO
+
+
+def next_turn(turns: Sequence[Turn], starvation_ms: float, aged_turn: bool) -> tuple[int, bool]:
+    """Decide which of the models on a lane has the next step.
+
+    The most urgent one, and of equals the one that has waited longest; but every second step goes to the one that has
+    waited longest of all, if that is ``starvation_ms``. So a model moves however urgent the others are.
+
+    Args:
+        turns: one for each model that has work.
+        starvation_ms: how long a model may be without a step.
+        aged_turn: what the call before returned.
+
+    Returns:
+        Which of ``turns``, and ``aged_turn`` for the next call.
+    """
+    places = range(len(turns))
+    oldest = max(places, key=lambda at: turns[at].waited_ms)
+    if aged_turn and turns[oldest].waited_ms >= starvation_ms:
+        return oldest, False
+    return min(places, key=lambda at: (turns[at].urgency, -turns[at].waited_ms)), True
 
 
 def choose(

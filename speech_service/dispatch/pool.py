@@ -29,9 +29,9 @@ Publish = Callable[[Sequence[WorkEvent]], None]
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """What a lane shows of itself: which model it serves, and whether it was told to stop.
+    """The place of a model on a lane, and whether the lane was told to stop it there.
 
-    A stopping lane takes no more work. With ``discard`` it also gives up what it runs, after the
+    A seat that is stopping takes no more work. With ``discard`` it also gives up what it runs, after the
     step it is in.
     """
 
@@ -141,27 +141,44 @@ class WorkPool:
                 self._live_changed.wait(left_s)
         return False
 
-    def take(self, seat: Seat, free_slots: int, wait: bool) -> list[Queued] | None:
-        """Items for the lane to admit now, most urgent first; None: the lane has to stop.
-
-        With ``wait`` the call blocks until there is something. Expired work is failed here and
-        never returned.
+    def take(self, seat: Seat, free_slots: int) -> list[Queued]:
+        """Items for the lane to admit now, most urgent first. Does not wait. Expired work is failed here and never
+        returned.
         """
         with self._lock:
-            while True:
-                if seat.stopping:
-                    return None if wait else []
-                now_s = time.monotonic()
-                expired = self._queue.expire(now_s)
-                items = self._choose(seat.model, free_slots, now_s)
-                if items or expired or not wait:
-                    break
-                self._wait(seat)
+            if seat.stopping:
+                return []
+            now_s = time.monotonic()
+            expired = self._queue.expire(now_s)
+            items = self._choose(seat.model, free_slots, now_s)
             if items or expired:
                 self._gauge(WorkClass)
         if expired:
             self._publish(expired)
         return items
+
+    def wait(self, seats: Sequence[Seat], is_changed: Callable[[], bool]) -> None:
+        """Wait until there may be something to do at one of a lane's ``seats``, or ``nudge`` is called.
+
+        Args:
+            seats: of models that have no work on the lane.
+            is_changed: whether these are not its seats any more; asked before it waits.
+        """
+        with self._lock:
+            if is_changed() or any(s.stopping or self._queue.has(s.model) for s in seats):
+                return
+            condition = threading.Condition(self._lock)
+            for seat in seats:
+                self._waiting.setdefault(seat.model, {})[seat] = condition
+            condition.wait()
+            for seat in seats:
+                self._waiting[seat.model].pop(seat, None)
+
+    def nudge(self, seats: Sequence[Seat]) -> None:
+        """Wake the lane of these seats if it waits."""
+        with self._lock:
+            for seat in seats:
+                self._wake_lane(seat)
 
     def aborted(self, work_ids: Iterable[str]) -> list[str]:
         """Those of the lane's ``work_ids`` that were cancelled meanwhile."""
@@ -185,9 +202,7 @@ class WorkPool:
             seat.stopping = True
             seat.discard = discard
             self._live_changed.notify_all()
-            waiting = self._waiting.get(seat.model, {}).pop(seat, None)
-            if waiting is not None:
-                waiting.notify()
+            self._wake_lane(seat)
 
     def waiting(self, model: str) -> int:
         """How many items wait for ``model``."""
@@ -200,7 +215,7 @@ class WorkPool:
             running: dict[str, int] = {}
             for model in self._running.values():
                 running[model] = running.get(model, 0) + 1
-            return self._queue.stats(time.monotonic()), running
+            return self._queue.stats(), running
 
     def _choose(self, model: str, free_slots: int, now_s: float) -> list[Queued]:
         if free_slots <= 0 or not self._queue.has(model):
@@ -231,11 +246,10 @@ class WorkPool:
             live.remove(work_id)
             self._live_changed.notify_all()
 
-    def _wait(self, seat: Seat) -> None:
-        """With the lock held; who wakes the lane has taken it from the table."""
-        condition = threading.Condition(self._lock)
-        self._waiting.setdefault(seat.model, {})[seat] = condition
-        condition.wait()
+    def _wake_lane(self, seat: Seat) -> None:
+        condition = self._waiting.get(seat.model, {}).pop(seat, None)
+        if condition is not None:
+            condition.notify()
 
     def _wake(self, model: str) -> None:
         waiting = self._waiting.get(model)

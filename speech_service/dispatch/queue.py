@@ -43,13 +43,10 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class ClassStats:
-    """What waits in one class: items, milliseconds of audio, and the age of the oldest place in
-    line.
-    """
+    """What waits in one class: items, and milliseconds of audio."""
 
     depth: int = 0
     audio_ms: int = 0
-    oldest_wait_ms: float = 0.0
 
 
 class WorkQueue:
@@ -177,16 +174,14 @@ class WorkQueue:
             for item in line.values()
         ]
 
-    def stats(self, now_s: float) -> dict[WorkClass, ClassStats]:
+    def stats(self) -> dict[WorkClass, ClassStats]:
         """What waits, for each class."""
         table: dict[WorkClass, ClassStats] = {}
         for work_class in WorkClass:
             lines = [line for (_, c), line in self._lines.items() if c is work_class and line]
-            oldest_s = min((next(iter(x.values())).waiting_since_s for x in lines), default=now_s)
             table[work_class] = ClassStats(
                 depth=sum(len(line) for line in lines),
                 audio_ms=sum(item.audio_ms for line in lines for item in line.values()),
-                oldest_wait_ms=(now_s - oldest_s) * 1000,
             )
         return table
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch import metrics
-from speech_service.dispatch.lane import Lane, LanePulse
+from speech_service.dispatch.lane import EngineRun, Lane, LanePulse
 from speech_service.dispatch.mailbox import Mailbox
 from speech_service.dispatch.pool import WorkPool
 from speech_service.dispatch.queue import ClassStats
@@ -61,11 +61,13 @@ class Scheduler:
         self._loop = loop
         self._mailbox = Mailbox(loop, self._deliver)
         self._pool = WorkPool(config, observer, self._mailbox.post)
-        self._lanes: dict[str, list[Lane]] = {}
+        self._lanes: dict[str, list[EngineRun]] = {}
+        """The places of each model on lanes."""
+        self._shared: dict[str, Lane] = {}
+        """By device."""
+        self._starvation_ms = config.starvation_ms
         self._outstanding: dict[str, tuple[Work, OnWorkEvent]] = {}
         self._refusal: SpeechError | None = None
-        self._idle = asyncio.Event()
-        self._idle.set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         for model, engines in lanes.items():
@@ -78,7 +80,7 @@ class Scheduler:
         Raises:
             OverloadedError: the queue is full.
             ResourceNotFoundError: no such model.
-            UnavailableError: the scheduler drains or is closed.
+            UnavailableError: the scheduler is closed.
             ValueError: the work id is in use.
         """
         if self._refusal is not None:
@@ -90,7 +92,6 @@ class Scheduler:
             raise ValueError(f"work id {work.work_id} is in use")
         self._pool.put(work)
         self._outstanding[work.work_id] = (work, on_event)
-        self._idle.clear()
         if work.deadline_s is not None:
             self._arm(work.deadline_s)
 
@@ -103,16 +104,27 @@ class Scheduler:
         caches.
         """
 
-    def add_lanes(self, model: str, engines: Sequence[Engine]) -> None:
-        """Make the model known and start a lane for each engine (not any more once closed)."""
+    def add_lanes(self, model: str, engines: Sequence[Engine], shared_by: str = "") -> None:
+        """Make the model known and have a lane for each engine (not any more once closed).
+
+        Args:
+            model: its name.
+            engines: are the lanes' alone from now on.
+            shared_by: the device whose models share one lane; "": a lane of its own for each engine.
+        """
         if self._closed:
             return
-        lanes = self._lanes.setdefault(model, [])
+        runs = self._lanes.setdefault(model, [])
         for engine in engines:
-            name = f"lane-{model}-{len(lanes)}"
-            lane = Lane(name, model, engine, self._pool, self._observer)
-            lanes.append(lane)
-            lane.start()
+            name = f"lane-{model}-{len(runs)}"
+            run = EngineRun(name, model, engine.capabilities, self._pool, self._observer)
+            runs.append(run)
+            shared = self._shared.get(shared_by)
+            if shared is None or not shared.host(run, engine):
+                lane = Lane(shared_by or name, self._pool, self._starvation_ms)
+                lane.host(run, engine)
+                if shared_by:
+                    self._shared[shared_by] = lane
 
     async def remove_lanes(self, model: str) -> None:
         """Stop the model's lanes after what they run. Its waiting work stays queued; the model
@@ -134,17 +146,6 @@ class Scheduler:
         """What each lane of the model got done so far, by the lane's name."""
         return {lane.name: lane.pulse for lane in self._lanes.get(model, ())}
 
-    async def drain(self, timeout_s: float | None = None) -> bool:
-        """Refuse new work and wait until what was accepted has ended; False: the time ran out
-        first.
-        """
-        self._refusal = UnavailableError("the service is shutting down", reason="DRAINING")
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
-
     async def close(self) -> None:
         """Stop every lane after its current step and fail what is left with UnavailableError.
         Idempotent.
@@ -165,11 +166,11 @@ class Scheduler:
         lanes = {model: len(lanes) for model, lanes in self._lanes.items()}
         return SchedulerStats(queued, running, lanes, len(self._outstanding))
 
-    async def _stop_lanes(self, lanes: Sequence[Lane], discard: bool) -> None:
+    async def _stop_lanes(self, lanes: Sequence[EngineRun], discard: bool) -> None:
         for lane in lanes:
             lane.stop(discard)
         for lane in lanes:
-            await asyncio.to_thread(lane.join, JOIN_TIMEOUT_S if discard else None)
+            await asyncio.to_thread(lane.ended.wait, JOIN_TIMEOUT_S if discard else None)
 
     def _deliver(self, event: WorkEvent) -> None:
         entry = self._outstanding.get(event.work_id)
@@ -178,8 +179,6 @@ class Scheduler:
         work, on_event = entry
         if not isinstance(event, WorkAudio):
             del self._outstanding[event.work_id]
-            if not self._outstanding:
-                self._idle.set()
             metrics.record_outcome(self._observer, work, event)
         on_event(event)
 

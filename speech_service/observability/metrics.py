@@ -22,7 +22,7 @@ class MetricKind(Enum):
     HISTOGRAM = "histogram"
 
 
-class Unit(Enum):
+class MetricUnit(Enum):
     """What the values are counted in; the name of a metric with a unit ends in it."""
 
     NONE = ""
@@ -47,7 +47,7 @@ class Metric:
     kind: MetricKind
     help: str
     labels: tuple[Label, ...] = ()
-    unit: Unit = Unit.NONE
+    unit: MetricUnit = MetricUnit.NONE
     buckets: tuple[float, ...] = ()
     is_asked: bool = False
 
@@ -58,23 +58,31 @@ class Metric:
 
 
 def _counter(
-    name: str, help_: str, *labels: Label, unit: Unit = Unit.NONE, is_asked: bool = False
+    name: str,
+    help_: str,
+    *labels: Label,
+    unit: MetricUnit = MetricUnit.NONE,
+    is_asked: bool = False,
 ) -> Metric:
     return Metric(name, MetricKind.COUNTER, help_, labels, unit, is_asked=is_asked)
 
 
 def _gauge(
-    name: str, help_: str, *labels: Label, unit: Unit = Unit.NONE, is_asked: bool = False
+    name: str,
+    help_: str,
+    *labels: Label,
+    unit: MetricUnit = MetricUnit.NONE,
+    is_asked: bool = False,
 ) -> Metric:
     return Metric(name, MetricKind.GAUGE, help_, labels, unit, is_asked=is_asked)
 
 
 def _seconds(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Metric:
-    return Metric(name, MetricKind.HISTOGRAM, help_, labels, Unit.SECONDS, buckets)
+    return Metric(name, MetricKind.HISTOGRAM, help_, labels, MetricUnit.SECONDS, buckets)
 
 
 def _distribution(name: str, help_: str, buckets: tuple[float, ...], *labels: Label) -> Metric:
-    return Metric(name, MetricKind.HISTOGRAM, help_, labels, Unit.NONE, buckets)
+    return Metric(name, MetricKind.HISTOGRAM, help_, labels, MetricUnit.NONE, buckets)
 
 
 # --- buckets ---
@@ -147,7 +155,7 @@ METRICS: tuple[Metric, ...] = (
         "Processes that may decode, and as many that may encode, at once (decoder.max_processes).",
     ),
     # Recognition.
-    _counter("speech_audio_received_seconds_total", "Audio received.", unit=Unit.SECONDS),
+    _counter("speech_audio_received_seconds_total", "Audio received.", unit=MetricUnit.SECONDS),
     _counter(
         "speech_results_total",
         "Results sent, by kind.",
@@ -179,7 +187,7 @@ METRICS: tuple[Metric, ...] = (
         "speech_unary_rtf", "Handling time over audio time of unary calls with audio.", _RTF
     ),
     # Synthesis.
-    _counter("speech_audio_sent_seconds_total", "Speech sent, as audio.", unit=Unit.SECONDS),
+    _counter("speech_audio_sent_seconds_total", "Speech sent, as audio.", unit=MetricUnit.SECONDS),
     _seconds("speech_first_audio_seconds", "First text to first audio.", _LATENCY_S, _RPC_TYPE),
     _distribution("speech_synthesis_rtf", "Device time over audio time of synthesis.", _RTF),
     _seconds(
@@ -236,7 +244,7 @@ METRICS: tuple[Metric, ...] = (
     _gauge(
         "speech_worker_resident_memory_bytes",
         "Resident memory of the worker; 0 while there is no worker process.",
-        unit=Unit.BYTES,
+        unit=MetricUnit.BYTES,
         is_asked=True,
     ),
     _gauge("speech_worker_up", "1 while a worker runs and answers; 0 also while none is needed."),

@@ -32,7 +32,7 @@ class MetricsServer:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._listener: _Listener | None = None
+        self._listener: _MetricsListener | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port.
@@ -41,7 +41,7 @@ class MetricsServer:
             OSError: there is no such host, or the address is in use or not ours.
         """
         found = await asyncio.to_thread(_resolved, host, port)
-        self._serve(_Listener(*found, self._registry))
+        self._serve(_MetricsListener(*found, self._registry))
         assert self._listener is not None
         return self._listener.server_port
 
@@ -52,9 +52,9 @@ class MetricsServer:
             OSError: it cannot be made.
         """
         _remove_socket(path)
-        self._serve(_Listener(socket.AF_UNIX, path, self._registry))
+        self._serve(_MetricsListener(socket.AF_UNIX, path, self._registry))
 
-    def _serve(self, listener: "_Listener") -> None:
+    def _serve(self, listener: "_MetricsListener") -> None:
         thread = threading.Thread(
             target=listener.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
         )
@@ -68,7 +68,7 @@ class MetricsServer:
             self._listener = None
 
 
-class _Listener(ThreadingHTTPServer):
+class _MetricsListener(ThreadingHTTPServer):
     """Accepts. Threads: its own, and one for each connection."""
 
     request_queue_size = 64

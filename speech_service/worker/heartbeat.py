@@ -15,6 +15,7 @@ from speech_service.dispatch.effort import Effort
 from speech_service.dispatch.lane import LanePulse
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
+from speech_service.dispatch.workers.messages import Beat
 from speech_service.domain.audio import MODEL_RATE_HZ, Samples
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind, ModelState
@@ -47,20 +48,6 @@ SILENT_SHARE = 0.02
 """A model whose steps return but bring nothing gets this share of the patience: a long text takes many steps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """How one model answered. ``latency_ms`` is 0 when real work answered for it.
-
-    ``stalled_s``: how long it got nothing done although it had work and the chance, as ``effort.py`` counts.
-    """
-
-    model: str
-    ok: bool
-    latency_ms: float = 0.0
-    message: str = ""
-    stalled_s: float = 0.0
-
-
 @dataclass(slots=True)
 class _Probe:
     """A heartbeat's work that is under way."""
@@ -71,7 +58,7 @@ class _Probe:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _LaneSeen:
     """What a lane had done when we last looked, and the chance that it had since its last step and its last event."""
 
     pulse: LanePulse
@@ -101,7 +88,7 @@ class Pulse:
         self._numbers = itertools.count(1)
         self._clip = _noise()
         self._probes: dict[str, _Probe] = {}
-        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._seen: dict[tuple[str, str], _LaneSeen] = {}
         # Whoever looks is busy looking: the loop's own thread is no sign of life of a model.
         self._effort = Effort(os.getpid(), without=threading.get_native_id())
 
@@ -175,12 +162,12 @@ class Pulse:
         """How long each model's slowest lane has got nothing done."""
         chance_s = self._effort.chance_s()
         stalls: dict[str, float] = {}
-        seen: dict[tuple[str, str], _Seen] = {}
+        seen: dict[tuple[str, str], _LaneSeen] = {}
         for model in models:
             stalls[model] = 0.0
             pulses = self._scheduler.pulses(model)
             for lane, pulse in {**pulses, "": self._whole(model, pulses.values())}.items():
-                now = _Seen(pulse)
+                now = _LaneSeen(pulse)
                 last = self._seen.get((model, lane))
                 if last is not None and pulse.busy and last.pulse.busy:
                     if pulse.outputs == last.pulse.outputs and self._models[model].probe:

@@ -16,8 +16,7 @@ from speech_service.protocols import Engine
 
 def wire_id(work_id: str) -> int:
     """The number that the front end gave the work; 0 for work of the worker's own."""
-    tail = work_id.rpartition("/")[2]
-    return int(tail) if tail.isdigit() else 0
+    return int(work_id) if work_id.isdigit() else 0
 
 
 class JournaledEngine:

@@ -5,33 +5,38 @@ import asyncio
 import contextlib
 import ctypes
 import gc
-import json
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
-from typing import TextIO
 
 from msgspec import structs
 
 from speech_service.config.load import from_mapping
-from speech_service.config.tree import Config, ConfigError, ModelConfig, SchedulerConfig
+from speech_service.config.tree import (
+    Config,
+    ConfigError,
+    ModelConfig,
+    ObservabilityConfig,
+    SchedulerConfig,
+)
 from speech_service.dispatch import metrics
-from speech_service.dispatch.device import lane_count
+from speech_service.dispatch.device import LanePlan, plan_lanes
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.record import WorkerRecord
 from speech_service.dispatch.scheduler import Scheduler
-from speech_service.dispatch.workers.frames import Frames
+from speech_service.dispatch.workers import messages
+from speech_service.dispatch.workers.codec import BrokenFrameError
+from speech_service.dispatch.workers.frames import FrameSocket
 from speech_service.domain.models import ModelState
 from speech_service.engines import registry
 from speech_service.engines.shared import SharedModels
 from speech_service.observability.process_log import ProcessLog
 from speech_service.protocols import Engine
 from speech_service.signals import leave_the_end_to_the_parent
-from speech_service.tasks import log_failure
-from speech_service.worker.calls import Calls
+from speech_service.worker.answers import Answers
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.journal import JournaledEngine
 from speech_service.worker.priority import Priority
@@ -41,84 +46,115 @@ from speech_service.worker.telemetry import BufferingObserver
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-_MAX_LINE_BYTES = 1 << 24
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a worker until its stdin ends. Configuration: a line of JSON on stdin."""
+    """Run a worker until its front end closes the connection."""
     parser = argparse.ArgumentParser(prog="speech_service.worker")
     parser.add_argument("--socket", type=int, required=True, help="descriptor of the connection")
     parser.add_argument("--record", type=int, required=True, help="descriptor of the record")
     handed = parser.parse_args(arguments)
     _die_with_parent()
-    ready = _claim_stdout()
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print
     try:
-        config = from_mapping(json.loads(_first_line()))
-    except (ConfigError, json.JSONDecodeError) as error:
+        asyncio.run(_serve(socket.socket(fileno=handed.socket), WorkerRecord(handed.record)))
+    except (ConfigError, BrokenFrameError, messages.MisfitError) as error:
         logger.error("worker cannot start: %s", error)
         return 2
-    log = ProcessLog(config.observability, capture=False)
-    try:
-        asyncio.run(_serve(config, handed.socket, WorkerRecord(handed.record), ready, log))
-    except ConfigError as error:
-        logger.error("worker cannot start: %s", error)
-        return 2
-    finally:
-        log.close()
     return 0
 
 
-async def _serve(
-    config: Config, connection: int, record: WorkerRecord, ready: TextIO, log: ProcessLog
-) -> None:
-    loop = asyncio.get_running_loop()
-    described = {(told := registry.describe(model)).name: told for model in config.models}
-    if len(described) < len(config.models):
-        raise ConfigError("models: two of them have the same name")
-    models = dict(zip(described, config.models, strict=True))
-    observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
-    scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
-    priority = Priority(config.worker.nice)
+async def _serve(connection: socket.socket, record: WorkerRecord) -> None:
+    """Meet the front end, then serve it.
 
-    def build(name: str) -> list[Engine]:
-        lanes = lane_count(registry.device_of(models[name]), config.scheduler.lanes)
-        priority.keep_this_thread()
-        return build_lanes(models[name], lanes, record)
+    Raises:
+        ConfigError: there is no serving under its configuration.
+        BrokenFrameError: it sends what is no frame.
+        MisfitError: it is of another release.
+    """
+    frames = await FrameSocket.over(connection)
+    greeting = await frames.read()
+    if greeting is None:
+        return  # it is gone, or wants no worker any more
+    config = from_mapping(messages.read_hello(greeting).config)
+    log = ProcessLog(config.observability, capture=False)
+    try:
+        await _Worker(config, record, log).run(frames)
+    finally:
+        log.close()
 
-    def on_loading(count: int) -> None:
-        record.set_loading(count)
+
+class _Worker:
+    """The parts of the process."""
+
+    def __init__(self, config: Config, record: WorkerRecord, log: ProcessLog) -> None:
+        """Raises ConfigError."""
+        self._config = config
+        self._record = record
+        self._log = log
+        self._priority = Priority(config.worker.nice)
+        self._described = {(told := registry.describe(model)).name: told for model in config.models}
+        if len(self._described) < len(config.models):
+            raise ConfigError("models: two of them have the same name")
+        self._models = dict(zip(self._described, config.models, strict=True))
+        observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
+        loop = asyncio.get_running_loop()
+        self._scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
+        self._host = ModelHost(
+            self._models,
+            self._build,
+            self._scheduler,
+            self._on_loading,
+            lambda name: self._plan(name).shared_by,
+        )
+        interval_s = config.worker.heartbeat_interval_s
+        pulse = Pulse(self._host, self._scheduler, self._described, interval_s)
+        answers = Answers(self._host, self._scheduler, pulse, observer)
+        self._service = WorkerService(
+            pulse, answers, config.worker.max_audio_bytes, self._change_log
+        )
+
+    async def run(self, frames: FrameSocket) -> None:
+        """Say what is served, and serve it until the front end is gone."""
+        gc.freeze()  # what start-up made lives as long as the process
+        gc.set_threshold(20_000, 20, 20)
+        preload = asyncio.create_task(self._preload())
+        try:
+            with contextlib.suppress(ConnectionError):  # it is gone; the service sees that too
+                await frames.write(messages.encode_hello(tuple(self._described.values())))
+            await self._service.run(frames)
+        finally:
+            preload.cancel()
+            await self._scheduler.close()
+            if ModelState.LOADING in self._host.states.values():
+                os._exit(0)  # a load cannot be stopped, and nobody waits for it any more
+
+    async def _preload(self) -> None:
+        if self._config.worker.preload:
+            loads = [self._host.load(name) for name in self._host.states]
+            await asyncio.gather(*loads, return_exceptions=True)  # the host logs what fails
+
+    def _build(self, name: str) -> list[Engine]:
+        self._priority.keep_this_thread()
+        return build_lanes(self._models[name], self._plan(name).count, self._record)
+
+    def _plan(self, name: str) -> LanePlan:
+        device = registry.device_of(self._models[name])
+        return plan_lanes(device, self._config.scheduler.lanes)
+
+    def _change_log(self, observability: ObservabilityConfig) -> None:
+        self._log.change(observability)
+        logger.info("the worker logs from level %s", observability.log_level)
+
+    def _on_loading(self, count: int) -> None:
+        self._record.set_loading(count)
         if not count:
-            priority.lower()
-
-    host = ModelHost(models, build, scheduler, on_loading)
-    pulse = Pulse(host, scheduler, described, config.worker.heartbeat_interval_s)
-    calls = Calls(host, scheduler, pulse, observer)
-    service = WorkerService(pulse, calls, config.worker.max_audio_bytes)
-    frames = await Frames.over(socket.socket(fileno=connection))
-    serving = asyncio.create_task(service.run(frames), name="worker-service")
-    serving.add_done_callback(log_failure)
-    gc.freeze()  # what start-up made lives as long as the process
-    gc.set_threshold(20_000, 20, 20)
-    preload = asyncio.create_task(_preload(host, config.worker.preload))
-    ready.write(json.dumps({"ready": True, "pid": os.getpid()}) + "\n")
-    ready.flush()
-    await _stdin_end(log)
-    preload.cancel()
-    serving.cancel()
-    await scheduler.close()
-    if ModelState.LOADING in host.states.values():
-        os._exit(0)  # a load cannot be stopped, and nobody waits for it any more
+            self._priority.lower()
 
 
 def _unlimited(config: SchedulerConfig) -> SchedulerConfig:
     """The front end admitted the work already, and bounds what it sends: refusing it here would lose it."""
     return structs.replace(config, max_queued=sys.maxsize, max_queued_ms=sys.maxsize)
-
-
-async def _preload(host: ModelHost, wanted: bool) -> None:
-    if wanted:
-        loads = [host.load(name) for name in host.states]
-        await asyncio.gather(*loads, return_exceptions=True)  # the host logs what fails
 
 
 def build_lanes(model: ModelConfig, lanes: int, record: WorkerRecord) -> list[Engine]:
@@ -140,27 +176,3 @@ def _die_with_parent() -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _claim_stdout() -> TextIO:
-    """Keep stdout for the line to the parent; what libraries print goes to stderr."""
-    ready = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return ready
-
-
-def _first_line() -> bytes:
-    """Read no more than it: what follows is for the event loop."""
-    with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as unbuffered:
-        return unbuffered.readline()
-
-
-async def _stdin_end(log: ProcessLog) -> None:
-    """Wait until the parent closes our stdin, or dies. Until then each line is the configuration as it is now."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(_MAX_LINE_BYTES)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        observability = from_mapping(json.loads(line)).observability
-        log.change(observability)
-        logger.info("the worker logs from level %s", observability.log_level)

@@ -1,15 +1,24 @@
-"""One Run stream: audio and submissions in, outcomes out. Does no I/O of its own."""
+"""The work of a front end: audio and work in, outcomes out. Does no I/O of its own."""
 
 import logging
 from collections.abc import Callable
 
-from speech.internal.v1 import work_pb2
-from speech.internal.v1 import worker_pb2 as pb
-from speech_service.dispatch.workers import wire, wire_tasks
+from speech_service.dispatch.workers import codec, messages
+from speech_service.dispatch.workers.codec import BrokenFrameError
+from speech_service.dispatch.workers.messages import (
+    AudioWanted,
+    CancelledWork,
+    NewAudio,
+    NewWork,
+    SegmentOver,
+)
 from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.work import (
+    AlignWork,
     DropReason,
+    RecognizeWork,
     SegmentKey,
+    Work,
     WorkAudio,
     WorkDropped,
     WorkEvent,
@@ -22,98 +31,100 @@ logger = logging.getLogger(__name__)
 
 
 class RunStream:
-    """Turns requests into work for ``submitter`` and its events into responses for ``send``.
+    """Turns messages into work for ``submitter`` and its events into messages for ``send``, encoded.
 
     Work whose audio is not here (it was evicted, or never came) asks for it and waits until it
-    comes.
+    comes. Ids of work are the numbers that the front end gave it.
     """
 
     def __init__(
-        self,
-        name: str,
-        submitter: Submitter,
-        audio: AudioStore,
-        send: Callable[[pb.RunEvent], None],
+        self, submitter: Submitter, audio: AudioStore, send: Callable[[bytes], None]
     ) -> None:
-        """``name`` is unique in the process: work ids are ``name/<number on the wire>``."""
-        self._name = name
         self._submitter = submitter
         self._audio = audio
         self._send = send
         self._running: set[int] = set()
-        self._waiting: dict[SegmentKey, dict[int, work_pb2.SubmitWork]] = {}
+        self._waiting: dict[SegmentKey, dict[int, tuple[Work, int]]] = {}
+        """Work, and how many samples of the segment it reads."""
 
-    def handle(self, request: pb.RunCommand) -> None:
-        """Take one message of the front end. One that cannot be taken costs its own work, not the connection."""
-        try:
-            self._take(request)
-        except Exception:
-            logger.exception("a message of the front end cannot be taken")
-            if request.HasField("submit"):
-                number = request.submit.work_id
-                failure = InternalError("internal error")
-                self._on_event(WorkFailed(self._work_id(number), failure), number)
-
-    def _take(self, request: pb.RunCommand) -> None:
-        match request.WhichOneof("payload"):
-            case "audio":
-                self._append(request.audio)
-            case "submit":
-                self._submit(request.submit)
-            case "cancel":
-                self._cancel(request.cancel.work_id)
-            case "release_segment":
-                self._audio.release(wire_tasks.segment_key(request.release_segment))
-            case "call" | None:
-                pass  # the service answers calls
+    def handle(self, message: NewWork | NewAudio | CancelledWork | SegmentOver) -> None:
+        """Take one message of the front end."""
+        match message:
+            case NewAudio():
+                self._append(message)
+            case NewWork():
+                self._take(message)
+            case CancelledWork(number=number):
+                self._cancel(number)
+            case SegmentOver(key=key):
+                self._audio.release(key)
 
     def close(self) -> None:
-        """The stream is over: give up its work and forget its audio."""
+        """The front end is gone: give up its work and forget its audio."""
         for number in list(self._running):
-            self._submitter.cancel(self._work_id(number))
+            self._submitter.cancel(str(number))
         self._waiting.clear()
         self._audio.clear()
 
-    def _append(self, message: work_pb2.SegmentAudio) -> None:
-        key = wire_tasks.segment_key(message)
-        self._audio.append(key, message.offset_samples, wire.decode_samples(message))
-        for number, submission in list(self._waiting.get(key, {}).items()):
-            if self._start(submission):
+    def _append(self, message: NewAudio) -> None:
+        key = message.key
+        self._audio.append(key, message.offset_samples, message.samples)
+        for number, (work, count) in list(self._waiting.get(key, {}).items()):
+            if self._start(work, number, count):
                 self._forget_waiting(key, number)
 
-    def _submit(self, message: work_pb2.SubmitWork) -> None:
-        if not self._start(message):
-            waiting = self._waiting.setdefault(wire_tasks.segment_key(message), {})
-            waiting[message.work_id] = message
-            self._send(pb.RunEvent(need_audio=work_pb2.NeedAudio(work_id=message.work_id)))
+    def _take(self, message: NewWork) -> None:
+        """Work that makes no sense costs itself, not the connection."""
+        number = message.number
+        try:
+            work = messages.take_work(message)
+        except BrokenFrameError:
+            logger.exception("work of the front end cannot be taken")
+            self._fail(number, InternalError("internal error"))
+            return
+        if not self._start(work, number, message.sample_count) and work.audio is not None:
+            self._waiting.setdefault(work.audio.key, {})[number] = work, message.sample_count
+            self._send(codec.encode(AudioWanted(number)))
 
-    def _start(self, message: work_pb2.SubmitWork) -> bool:
+    def _start(self, work: Work, number: int, sample_count: int) -> bool:
         """Submit the work; False: its audio is not here."""
-        number = message.work_id
-        wanted, samples = wire_tasks.sample_count(message), None
-        if wanted is not None:
-            samples = self._audio.get(wire_tasks.segment_key(message), wanted)
+        if isinstance(work, RecognizeWork | AlignWork):
+            samples = self._audio.get(work.segment, sample_count)
             if samples is None:
                 return False
-        work = wire_tasks.take_task(message, self._work_id(number), samples)
+            work = messages.with_audio(work, samples)
         self._running.add(number)
         try:
             self._submitter.submit(work, lambda event: self._on_event(event, number))
         except SpeechError as error:
-            self._on_event(WorkFailed(work.work_id, error), number)
+            self._fail(number, error)
+        except Exception:
+            logger.exception("work of the front end cannot be submitted")
+            self._fail(number, InternalError("internal error"))
         return True
+
+    def _fail(self, number: int, error: SpeechError) -> None:
+        self._on_event(WorkFailed(str(number), error), number)
 
     def _on_event(self, event: WorkEvent, number: int) -> None:
         if not isinstance(event, WorkAudio):
             self._running.discard(number)
-        self._send(wire.encode_event(event, number))
+        try:
+            encoded = [codec.encode(each) for each in messages.event_messages(event, number)]
+        except (TypeError, ValueError, OverflowError):  # what the codec says of wrong values
+            logger.exception("an outcome cannot be sent")
+            self._fail(number, InternalError("internal error"))
+            self._submitter.cancel(str(number))  # more of it may be to come
+            return
+        for message in encoded:
+            self._send(message)
 
     def _cancel(self, number: int) -> None:
-        self._submitter.cancel(self._work_id(number))
+        self._submitter.cancel(str(number))
         for key, waiting in list(self._waiting.items()):
             if number in waiting:
                 self._forget_waiting(key, number)
-                event = WorkDropped(self._work_id(number), DropReason.CANCELLED)
+                event = WorkDropped(str(number), DropReason.CANCELLED)
                 self._on_event(event, number)
 
     def _forget_waiting(self, key: SegmentKey, number: int) -> None:
@@ -121,6 +132,3 @@ class RunStream:
         waiting.pop(number, None)
         if not waiting:
             self._waiting.pop(key, None)
-
-    def _work_id(self, number: int) -> str:
-        return f"{self._name}/{number}"

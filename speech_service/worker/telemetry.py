@@ -3,12 +3,10 @@
 import threading
 from collections.abc import Collection
 
-from speech.internal.v1 import worker_pb2 as pb
+from speech_service.dispatch.workers.messages import MetricKey, WorkerMetrics
 
 MAX_OBSERVATIONS = 4096
 """Per metric and heartbeat; more are left out, which a histogram survives."""
-
-Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 class BufferingObserver:
@@ -17,9 +15,9 @@ class BufferingObserver:
     def __init__(self, skip: Collection[str] = ()) -> None:
         self._skip = frozenset(skip)
         self._lock = threading.Lock()
-        self._counts: dict[Key, float] = {}
-        self._gauges: dict[Key, float] = {}
-        self._observations: dict[Key, list[float]] = {}
+        self._counts: dict[MetricKey, float] = {}
+        self._gauges: dict[MetricKey, float] = {}
+        self._observations: dict[MetricKey, list[float]] = {}
 
     def count(self, name: str, value: float = 1.0, **labels: str) -> None:
         """Add to a counter."""
@@ -42,36 +40,13 @@ class BufferingObserver:
             with self._lock:
                 self._gauges[_key(name, labels)] = value
 
-    def span(
-        self, name: str, start_s: float, end_s: float, parent: str, **attributes: str | int | float
-    ) -> str:
-        """Ignore: the front end makes the spans of work from its timing."""
-        del name, start_s, end_s, parent, attributes
-        return ""
-
-    def drain(self) -> list[pb.MetricReport]:
+    def drain(self) -> WorkerMetrics:
         """Everything since the call before."""
         with self._lock:
-            counts, self._counts = self._counts, {}
-            gauges, self._gauges = self._gauges, {}
-            observations, self._observations = self._observations, {}
-        return [
-            *(
-                pb.MetricReport(name=name, labels=dict(labels), count=value)
-                for (name, labels), value in counts.items()
-            ),
-            *(
-                pb.MetricReport(name=name, labels=dict(labels), gauge=value)
-                for (name, labels), value in gauges.items()
-            ),
-            *(
-                pb.MetricReport(
-                    name=name, labels=dict(labels), observations=pb.Observations(values=values)
-                )
-                for (name, labels), values in observations.items()
-            ),
-        ]
+            drained = WorkerMetrics(self._counts, self._gauges, self._observations)
+            self._counts, self._gauges, self._observations = {}, {}, {}
+        return drained
 
 
-def _key(name: str, labels: dict[str, str]) -> Key:
+def _key(name: str, labels: dict[str, str]) -> MetricKey:
     return name, tuple(sorted(labels.items()))

@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -105,17 +105,23 @@ class Server:
 
     async def idle(self) -> None:
         """Wait until nothing is left of any call."""
-        admission, inline = self.app.parts.admission, self.app.parts.inline
-        assert inline is not None
+        admission = self.app.parts.admission
 
-        def quiet() -> bool:
-            stats = inline[1].stats()
-            queued = sum(entry.depth for entry in stats.queued.values())
-            return not (
-                admission.open_streams or admission.open_unary or queued or stats.outstanding
-            )
+        async def quiet() -> bool:
+            open_calls = admission.open_streams + admission.open_unary
+            return not open_calls and await self.work() == (0, 0)
 
         await until(quiet)
+
+    async def work(self) -> tuple[int, int]:
+        """Work that waits for models, and work that they do."""
+        models, _ = await self.app.parts.models.control.report()
+        return max(model.queued for model in models), sum(model.active for model in models)
+
+    async def worker_pid(self) -> int:
+        """0 while there is none."""
+        _, workers = await self.app.parts.models.control.report()
+        return workers[0].pid
 
 
 def recognition_stub(
@@ -143,10 +149,12 @@ async def running(
         await app.close()
 
 
-async def until(done: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
+async def until(done: Callable[[], bool | Awaitable[bool]], timeout_s: float = WAIT_S) -> None:
     """Wait for a condition that no event announces."""
     async with asyncio.timeout(timeout_s):
-        while not done():  # noqa: ASYNC110 - nothing sets an event
+        while not (  # noqa: ASYNC110 - nothing sets an event
+            is_done if isinstance(is_done := done(), bool) else await is_done
+        ):
             await asyncio.sleep(0.005)
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from speech_service.dispatch.workers import WorkerState
-from speech_service.dispatch.workers.frames import Frames
+from speech_service.dispatch.workers.frames import FrameSocket
 from speech_service.dispatch.workers.lifecycle import Lifecycle
 from speech_service.dispatch.workers.link import WorkerLink
-from speech_service.dispatch.workers.outbox import Outbox
+from speech_service.dispatch.workers.outbox import WorkOutbox
 from speech_service.dispatch.workers.process import WorkerProcess
 from speech_service.domain.errors import InternalError
 from tests.integration.starving import busy_machine, slowed
@@ -127,11 +127,12 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> Callab
 
 
 PLACES = [
-    (WorkerProcess, "start"),
+    (WorkerProcess, "spawn"),
+    (WorkerProcess, "meet"),
     (WorkerProcess, "stop"),
-    (WorkerLink, "open"),
-    (Frames, "close"),
-    (Outbox, "lost"),
+    (FrameSocket, "over"),
+    (FrameSocket, "close"),
+    (WorkOutbox, "lost"),
     (Lifecycle, "crashed"),
     (Lifecycle, "enter"),
 ]

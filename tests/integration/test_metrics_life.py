@@ -283,7 +283,7 @@ async def test_every_metric_over_a_life() -> None:
         await each_rpc(server)
         page = await settled(server, all_reported)
         check_rpcs(page)
-        check_work(page, psutil.Process(worker_pid(server)).memory_info().rss)
+        check_work(page, psutil.Process(await server.worker_pid()).memory_info().rss)
         at_start = {"speech_build_info", "speech_shed_total"}
         asked = {name.removesuffix("_count") for name in page.asked}
         missing = {m.name for m in METRICS if not m.name.endswith("_limit")} - asked - at_start
@@ -295,12 +295,6 @@ async def test_every_metric_over_a_life() -> None:
         await hostile_calls(server)
         await what_is_refused_is_counted(server)
         check_labels(await Page.of(server))
-
-
-def worker_pid(server: Server) -> int:
-    """0 while there is none."""
-    assert server.app.parts.remote is not None
-    return server.app.parts.remote.stats().pid
 
 
 async def open_streams_are_counted(server: Server) -> None:
@@ -321,9 +315,13 @@ async def a_model_is_unloaded(server: Server) -> None:
 
 async def the_worker_is_killed(server: Server, before: Page) -> None:
     """And comes back: what was counted is not lost, and what is shown is the new one's."""
-    killed = worker_pid(server)
+    killed = await server.worker_pid()
     psutil.Process(killed).kill()
-    await until(lambda: worker_pid(server) not in (0, killed))
+
+    async def is_replaced() -> bool:
+        return await server.worker_pid() not in (0, killed)
+
+    await until(is_replaced)
     await server.works()
     page = await Page.of(server)
     assert page.value("speech_worker_restarts_total") == 1
@@ -361,7 +359,11 @@ async def test_a_worker_that_idles_is_not_there_and_nothing_is_lost() -> None:
     async with running(*settings, models=MODELS) as server:
         await server.works()
         before = await Page.of(server)
-        await until(lambda: worker_pid(server) == 0)
+
+        async def is_gone() -> bool:
+            return await server.worker_pid() == 0
+
+        await until(is_gone)
         page = await settled(server, lambda page: "ready" not in page.states().values())
         assert page.states() == dict.fromkeys(NAMES, "unloaded")
         assert page.value("speech_worker_resident_memory_bytes") == 0

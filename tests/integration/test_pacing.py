@@ -67,10 +67,10 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
     held.open()
 
 
-def queued(server: Server, work_class: WorkClass) -> int:
-    """Work of a class that waits for the model."""
-    assert server.app.parts.inline is not None
-    return server.app.parts.inline[1].stats().queued[work_class].depth
+async def is_queued(server: Server, work_class: WorkClass, least: int) -> bool:
+    """Whether so much work of a class waits for the model."""
+    label = f'speech_queue_depth{{class="{work_class.name.lower()}"}}'
+    return (await server.metrics()).get(label, 0) >= least
 
 
 async def send_file(talk: Talk) -> None:
@@ -87,12 +87,12 @@ async def test_a_live_final_waits_for_one_step_of_bulk_whatever_waits(device: De
             for _ in range(FILES)
         ]
         await asyncio.gather(*map(send_file, files))
-        await until(lambda: queued(server, WorkClass.BACKGROUND) >= 3 * FILES - 1)
+        await until(lambda: is_queued(server, WorkClass.BACKGROUND, 3 * FILES - 1))
         began = len(device.admitted)
         live = await stack.enter_async_context(server.talk(pacing=REALTIME))
         await live.audio(speech(600))
         await live.send(finalize={"control_id": "now"})
-        await until(lambda: queued(server, WorkClass.STREAM_FINAL) == 1)
+        await until(lambda: is_queued(server, WorkClass.STREAM_FINAL, 1))
         device.permits.release(2)  # what runs, and what is most urgent
         assert (await live.until("result", kind=2)).text == "zero"
         assert device.admitted[began].work_class is WorkClass.STREAM_FINAL
@@ -112,10 +112,10 @@ async def test_bulk_moves_beside_a_device_full_of_live_work(device: Device) -> N
     async with running(*settings, models=(model,)) as server, AsyncExitStack() as stack:
         file = await stack.enter_async_context(server.talk(pacing=FILE))
         await send_file(file)
-        await until(lambda: queued(server, WorkClass.BACKGROUND) == 2)
+        await until(lambda: is_queued(server, WorkClass.BACKGROUND, 2))
         request = pb.RecognizeRequest(config=raw_config(), audio=speech(600))
         calls = [server.recognition.Recognize(request, timeout=WAIT_S) for _ in range(6)]
-        await until(lambda: queued(server, WorkClass.UNARY) == 6)
+        await until(lambda: is_queued(server, WorkClass.UNARY, 6))
         device.open()
         await file.rest()
         await asyncio.gather(*calls)

@@ -143,8 +143,6 @@ async def test_cancel_of_audio_that_was_made_already(talker: Server) -> None:
 
 async def test_a_slow_reader_pauses_synthesis() -> None:
     async with running("synthesis.ahead_ms=3000", models=[HUM]) as server:
-        inline = server.app.parts.inline
-        assert inline is not None
         made: list[Any] = []
         submitter = server.app.parts.tools.submitter
         submit = submitter.submit
@@ -190,15 +188,16 @@ async def test_a_full_queue_holds_batch_work_back_and_refuses_none() -> None:
         SpeechTalk(server, metadata=batch) as second,
         SpeechTalk(server) as urgent,
     ):
-        inline = server.app.parts.inline
-        assert inline is not None
-        stats = inline[1].stats
+
+        async def work_is(queued: int, active: int) -> bool:
+            return await server.work() == (queued, active)
+
         await first.text("One sentence here. ", "a")
         await first.flush("a")
-        await until(lambda: sum(stats().running.values()) == 1)
+        await until(lambda: work_is(0, 1))
         await waiting.text("This one waits. ", "w")
         await waiting.flush("w")
-        await until(lambda: sum(each.depth for each in stats().queued.values()) == 1)
+        await until(lambda: work_is(1, 1))
         await second.text("This waits too. ", "b")
         await second.flush("b")
         await urgent.text("This is heard.", "u")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +13,10 @@ from unittest.mock import patch
 import psutil
 import pytest
 
-from speech_service.dispatch.workers import WorkerState
+from speech_service.dispatch.record import Record
+from speech_service.dispatch.workers import WorkerState, codec, messages
+from speech_service.dispatch.workers.frames import FrameSocket
+from speech_service.dispatch.workers.process import WORKER_COMMAND
 from speech_service.domain.errors import (
     InternalError,
     UnavailableError,
@@ -20,6 +24,7 @@ from speech_service.domain.errors import (
 from tests.integration.workers import (
     BACKGROUND,
     FINAL,
+    FOREIGN_COMMAND,
     HOSTILE_COMMAND,
     UNARY,
     Metrics,
@@ -107,15 +112,59 @@ async def test_crashing_for_ever_fails_what_waits_and_says_so() -> None:
             outcomes.submit(work("b"))
 
 
+@pytest.mark.parametrize(
+    ("foreign", "problem"),
+    [
+        ("protocol", "it speaks protocol 99"),
+        ("schema", "its messages have the shape 0123456789abcdef"),
+        ("model", "it has no model fake"),
+        ("words", "its first words are no greeting"),
+        ("noise", "a frame of"),
+    ],
+)
+async def test_a_worker_that_does_not_fit_is_refused_and_the_log_says_why(
+    foreign: str, problem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with remote(config(max_restarts=1), (*FOREIGN_COMMAND, foreign)) as (submitter, outcomes):
+        outcomes.submit(work("a"))
+        error = await failure(outcomes, "a")
+        assert isinstance(error, UnavailableError)
+        assert error.reason == "WORKER_LOST"
+        assert submitter.state is WorkerState.FAILED
+    lost = [each.getMessage() for each in caplog.records if "worker lost" in each.getMessage()]
+    assert problem in lost[0]
+
+
+async def test_a_front_end_that_does_not_fit_is_refused_and_the_log_says_why() -> None:
+    ours, theirs = socket.socketpair()
+    record = Record()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *(*WORKER_COMMAND, "--socket", str(theirs.fileno()), "--record", str(record.fileno())),
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(theirs.fileno(), record.fileno()),
+        )
+    frames = await FrameSocket.over(ours)
+    greeting = messages.Hello(messages.PROTOCOL, "of another release", ())
+    await frames.write(codec.encode(greeting))
+    _, said = await process.communicate()
+    assert process.returncode == 2
+    assert b"its messages have the shape of another rele" in said
+    assert await frames.read() is None, "it says nothing to one that it does not know"
+    await frames.close()
+    record.close()
+
+
 ORPHAN = """
 import asyncio, os, signal, sys, tempfile
 sys.path[:0] = {path!r}
 tempfile.tempdir = {folder!r}
-from tests.integration.workers import Outcomes, RemoteSubmitter, config, work
+from tests.integration.workers import Outcomes, RemoteSubmitter, config, described, work
 from speech_service.protocols import NullObserver
 
 async def main():
-    submitter = RemoteSubmitter(config(), ["fake"], NullObserver(), asyncio.get_running_loop())
+    settings, loop = config(), asyncio.get_running_loop()
+    submitter = RemoteSubmitter(settings, described(settings), NullObserver(), loop)
     outcomes = Outcomes(submitter)
     outcomes.submit(work("a"))
     await outcomes.wait("a")

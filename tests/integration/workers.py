@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 import numpy as np
 import psutil
-import pytest
 from msgspec import structs
 
 from speech_service.config.tree import Config, ModelConfig, SchedulerConfig, WorkerConfig
@@ -20,6 +19,7 @@ from speech_service.dispatch.workers.process import WORKER_COMMAND
 from speech_service.domain.errors import (
     SpeechError,
 )
+from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import (
     RecognizeKind,
     RecognizeWork,
@@ -28,6 +28,7 @@ from speech_service.domain.work import (
     WorkDone,
     WorkFailed,
 )
+from speech_service.engines import registry
 from speech_service.protocols import NullObserver
 from tests.unit.dispatch.builders import Outcomes
 
@@ -35,6 +36,8 @@ FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 
 
 HOSTILE_COMMAND = (sys.executable, str(Path(__file__).with_name("hostile_worker.py")))
+FOREIGN_COMMAND = (sys.executable, str(Path(__file__).with_name("foreign_worker.py")))
+"""Another word says what is foreign about it."""
 
 
 class Metrics(NullObserver):
@@ -100,6 +103,11 @@ def config(options: dict[str, object] | None = None, **worker: object) -> Config
     )
 
 
+def described(settings: Config) -> list[ModelCapabilities]:
+    """What the models of a configuration say that they can do."""
+    return [registry.describe(model) for model in settings.models]
+
+
 @asynccontextmanager
 async def remote(
     settings: Config, command: Sequence[str] = WORKER_COMMAND, metrics: Metrics | None = None
@@ -108,7 +116,8 @@ async def remote(
     loop = asyncio.get_running_loop()
     # A folder of this test alone, with a short name, as the path of a socket must be short.
     with TemporaryDirectory(prefix="w") as sockets, patch.object(tempfile, "tempdir", sockets):
-        submitter = RemoteSubmitter(settings, ["fake"], metrics or NullObserver(), loop, command)
+        observer = metrics or NullObserver()
+        submitter = RemoteSubmitter(settings, described(settings), observer, loop, command)
         try:
             yield submitter, Outcomes(submitter)
         finally:
@@ -128,17 +137,3 @@ async def failure(outcomes: Outcomes, work_id: str) -> SpeechError:
     (event,) = await outcomes.wait(work_id)
     assert isinstance(event, WorkFailed), event
     return event.error
-
-
-def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> list[tuple]:
-    """Record the arguments of every call of ``target``."""
-    module, _, name = target.rpartition(".")
-    plain = getattr(sys.modules[module], name)
-    calls: list[tuple] = []
-
-    def recording(*args: object) -> object:
-        calls.append(args)
-        return plain(*args)
-
-    monkeypatch.setattr(target, recording)
-    return calls

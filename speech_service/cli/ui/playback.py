@@ -7,7 +7,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from speech_client.sources import parse_wav
 from speech_service.cli.failure import CommandError, ExitCode
@@ -120,6 +120,7 @@ class _ProgramPlayer:
     def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
         self._name = name
         self._process = process
+        self._pipe = cast(asyncio.StreamWriter, process.stdin)  # ``start`` made one
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "_ProgramPlayer":
@@ -132,10 +133,9 @@ class _ProgramPlayer:
         return cls(command[0], process)
 
     async def feed(self, data: bytes) -> None:
-        assert self._process.stdin is not None
         try:
-            self._process.stdin.write(data)
-            await self._process.stdin.drain()
+            self._pipe.write(data)
+            await self._pipe.drain()
         except (BrokenPipeError, ConnectionResetError):
             await self.drain()  # It says why.
 

@@ -1,4 +1,4 @@
-"""A scheduler in another process, behind the same protocol: protobuf over a unix socket."""
+"""A scheduler in another process, behind the same protocol: frames over a socket pair."""
 
 from speech_service.dispatch.workers.submitter import RemoteStats, RemoteSubmitter
 from speech_service.domain.models import WorkerState

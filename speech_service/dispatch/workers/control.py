@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from speech.v1 import model_service_pb2
 from speech_service.dispatch.workers.submitter import RemoteSubmitter
 from speech_service.domain.models import ModelState, ModelStatus, WorkerState, WorkerStatus
 
@@ -16,13 +15,6 @@ _BY_WORKER: Mapping[WorkerState, ModelState] = {
     WorkerState.RESTARTING: ModelState.LOADING,
     WorkerState.FAILED: ModelState.FAILED,
 }
-_BY_WIRE: Mapping[int, ModelState] = {
-    model_service_pb2.MODEL_STATE_UNLOADED: ModelState.UNLOADED,
-    model_service_pb2.MODEL_STATE_LOADING: ModelState.LOADING,
-    model_service_pb2.MODEL_STATE_READY: ModelState.READY,
-    model_service_pb2.MODEL_STATE_UNLOADING: ModelState.UNLOADING,
-    model_service_pb2.MODEL_STATE_FAILED: ModelState.FAILED,
-}
 
 
 class RemoteControl:
@@ -35,12 +27,12 @@ class RemoteControl:
     async def report(self) -> tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]:
         """Ask the worker, if it runs."""
         answer = await self._submitter.status()
-        loaded = {} if answer is None else {m.model.name: m for m in answer.models}
-        queued = 0 if answer is None else sum(queue.depth for queue in answer.queues)
+        loaded = {} if answer is None else {status.model: status for status in answer.models}
+        queued = 0 if answer is None else answer.queued
         statuses: list[ModelStatus] = []
         for name in self._models:
             entry = loaded.get(name)
-            state = ModelState.UNLOADED if entry is None else _BY_WIRE[entry.model.state]
+            state = ModelState.UNLOADED if entry is None else entry.state
             if answer is None:
                 state = _BY_WORKER[self._submitter.state]
             active = 0 if entry is None else entry.active
@@ -50,7 +42,6 @@ class RemoteControl:
             self._submitter.state.value,
             pid=self._submitter.stats().pid,
             rss_bytes=0 if answer is None else answer.rss_bytes,
-            device_memory_bytes=0 if answer is None else answer.device_memory_bytes,
             restarts=self._submitter.stats().restarts,
         )
         return statuses, (worker,)

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
 from typing import Protocol
 
-from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config.tree import WorkerConfig
 from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.workers.lifecycle import Lifecycle
 from speech_service.dispatch.workers.link import WorkerLink
+from speech_service.dispatch.workers.messages import Beat, Beats, WorkerMetrics
 from speech_service.protocols import Observer
 
 logger = logging.getLogger(__name__)
@@ -105,7 +104,7 @@ class HealthMonitor:
         if chance_s >= MISSES_UNTIL_BAD * self._config.heartbeat_timeout_s:
             self._lifecycle.set_health(self._process.loading)
 
-    def _judge(self, response: pb.HeartbeatResponse) -> str:
+    def _judge(self, response: Beats) -> str:
         self._failures = {
             beat.model: 0 if beat.ok else self._failures.get(beat.model, 0) + 1
             for beat in response.models
@@ -118,23 +117,18 @@ class HealthMonitor:
         self._lifecycle.set_health(misses < MISSES_UNTIL_BAD)
         return "a model is stuck" if misses >= MISSES_UNTIL_STUCK else ""
 
-    def _misses(self, beat: pb.ModelHeartbeat) -> float:
+    def _misses(self, beat: Beat) -> float:
         """How many heartbeats a model missed: those that failed, or that it had the time of and finished nothing."""
         stalled = beat.stalled_s / max(self._config.heartbeat_interval_s, 1e-3)
         return max(stalled, self._failures[beat.model])
 
 
-def record_metrics(observer: Observer, reports: Iterable[pb.MetricReport]) -> None:
+def record_metrics(observer: Observer, metrics: WorkerMetrics) -> None:
     """Pass on what the worker measured."""
-    for report in reports:
-        labels = dict(report.labels)
-        match report.WhichOneof("value"):
-            case "count":
-                observer.count(report.name, report.count, **labels)
-            case "gauge":
-                observer.gauge(report.name, report.gauge, **labels)
-            case "observations":
-                for value in report.observations.values:
-                    observer.observe(report.name, value, **labels)
-            case None:
-                pass
+    for (name, labels), value in metrics.counts.items():
+        observer.count(name, value, **dict(labels))
+    for (name, labels), value in metrics.gauges.items():
+        observer.gauge(name, value, **dict(labels))
+    for (name, labels), values in metrics.observations.items():
+        for value in values:
+            observer.observe(name, value, **dict(labels))

@@ -36,7 +36,7 @@ half of it, so that it never fills the way of what others wait for."""
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class OutboxItem:
     """One accepted work item. ``wire_id`` is its number on the wire, also its order of arrival."""
 
     work: Work
@@ -78,13 +78,13 @@ class _Load:
     items: int = 0
     size_bytes: int = 0
 
-    def change(self, item: Item, by: int) -> None:
+    def change(self, item: OutboxItem, by: int) -> None:
         if item.work.work_class is WorkClass.BACKGROUND:
             self.items += by
             self.size_bytes += by * item.size_bytes
 
 
-class Outbox:
+class WorkOutbox:
     """Accepted work in the order to send it, under a window.
 
     An item that ran when a worker died is a suspect: it is sent again with nothing else in flight,
@@ -103,9 +103,9 @@ class Outbox:
         self._config = config
         self._max_in_flight_bytes = max_in_flight_bytes
         self._queue = WorkQueue(config)
-        self._items: dict[str, Item] = {}
+        self._items: dict[str, OutboxItem] = {}
         self._of_stream: dict[str, set[str]] = {}
-        self._in_flight: dict[int, Item] = {}
+        self._in_flight: dict[int, OutboxItem] = {}
         self._in_flight_bytes = 0
         self._bulk = _Load()
         self._next_wire_id = 1
@@ -135,13 +135,13 @@ class Outbox:
         if work.work_id in self._items:
             raise ValueError(f"work id {work.work_id} is in use")
         dropped = self._queue.put(work, now_s)
-        self._items[work.work_id] = Item(work, on_event, self._next_wire_id, now_s)
+        self._items[work.work_id] = OutboxItem(work, on_event, self._next_wire_id, now_s)
         self._of_stream.setdefault(work.stream_id, set()).add(work.work_id)
         self._next_wire_id += 1
         self._tell()
         return dropped
 
-    def next(self, now_s: float) -> Item | None:
+    def next(self, now_s: float) -> OutboxItem | None:
         """The item to send now, marked as in flight; None: nothing waits, or the window is full."""
         if self._exclusive or not len(self._queue):
             return None
@@ -177,7 +177,7 @@ class Outbox:
         """The earliest deadline of an item that waits here."""
         return self._queue.next_deadline_s()
 
-    def cancel(self, work_id: str) -> Item | None:
+    def cancel(self, work_id: str) -> OutboxItem | None:
         """Mark the item as given up and take it out of line; None: no such item.
 
         One that is in flight (``sent_s`` is set) ends when the worker says so, the others at once.
@@ -194,15 +194,15 @@ class Outbox:
         for work_id in self._of_stream.get(stream_id, ()):
             self._items[work_id].released = True
 
-    def get(self, work_id: str) -> Item | None:
+    def get(self, work_id: str) -> OutboxItem | None:
         """The item, whether it waits or is in flight."""
         return self._items.get(work_id)
 
-    def find(self, wire_id: int) -> Item | None:
+    def find(self, wire_id: int) -> OutboxItem | None:
         """The item in flight with this number."""
         return self._in_flight.get(wire_id)
 
-    def end(self, work_id: str) -> Item | None:
+    def end(self, work_id: str) -> OutboxItem | None:
         """Forget the item; its terminal event is the caller's to deliver."""
         item = self._items.pop(work_id, None)
         if item is not None:
@@ -259,7 +259,7 @@ class Outbox:
             self._bulk.items > 0 and 2 * self._bulk.size_bytes >= self._max_in_flight_bytes
         )
 
-    def _has_room(self, item: Item) -> bool:
+    def _has_room(self, item: OutboxItem) -> bool:
         if not self._in_flight:
             return True
         if item.crashes:

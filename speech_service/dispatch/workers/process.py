@@ -1,14 +1,13 @@
-"""One worker process: spawn it, wait until it serves, stop it. Knows nothing of what it serves.
+"""One worker process: spawn it, meet it, stop it. Knows nothing of what it serves.
 
-The process inherits one end of a socket pair, which its work travels over, and the record that it keeps of itself
-(``record.py``): nothing of it has a name in the file system, so nothing is left of it, however it or we end. It gets
-its configuration as one line of JSON on stdin, which then stays open: a further line tells it what changed, its end
-that the front end is gone. It answers one line of JSON on stdout when it serves.
+The process inherits one end of a socket pair, which everything that is said travels over, and the record that it keeps
+of itself (``record.py``): nothing of it has a name in the file system, so nothing is left of it, however it or we end.
+We speak first, with its configuration; it answers when it serves. The end of the connection tells it that the front
+end is gone, or wants it no more.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import socket
 import sys
@@ -19,7 +18,11 @@ from speech_service.config.load import to_mapping
 from speech_service.config.tree import Config
 from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.record import Record
+from speech_service.dispatch.workers import messages
+from speech_service.dispatch.workers.codec import BrokenFrameError
+from speech_service.dispatch.workers.frames import FrameSocket
 from speech_service.domain.errors import UnavailableError
+from speech_service.domain.models import ModelCapabilities
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +47,36 @@ class WorkerStartError(UnavailableError):
 
 
 class WorkerProcess:
-    """A worker process, the socket to it and its record. Event loop only."""
+    """A worker process that runs, the connection to it, and its record. Event loop only. ``stop`` it in the end."""
 
-    def __init__(self, config: Config, command: Sequence[str] = WORKER_COMMAND) -> None:
-        self._config = config
-        self._command = tuple(command)
-        self._process: asyncio.subprocess.Process | None = None
-        self._socket: socket.socket | None = None
-        self._record: Record | None = None
+    def __init__(
+        self, process: asyncio.subprocess.Process, frames: FrameSocket, record: Record
+    ) -> None:
+        self.frames = frames
+        self._process = process
+        self._record = record
         self._ran_ids: list[int] = []
+
+    @staticmethod
+    async def spawn(command: Sequence[str] = WORKER_COMMAND) -> "WorkerProcess":
+        """Start a process.
+
+        Raises:
+            WorkerStartError: the system refused.
+        """
+        async with contextlib.AsyncExitStack() as undo:
+            try:
+                record = undo.enter_context(contextlib.closing(Record()))
+                ours, theirs = socket.socketpair()
+                with theirs:
+                    undo.callback(ours.close)
+                    frames = await FrameSocket.over(ours)
+                    undo.push_async_callback(frames.close)
+                    process = await _run(command, theirs, record)
+            except OSError as error:
+                raise WorkerStartError(error.strerror or "the system refused") from error
+            undo.pop_all()
+            return WorkerProcess(process, frames, record)
 
     @property
     def ran_ids(self) -> list[int]:
@@ -61,107 +85,84 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Process id; 0 before ``start``."""
-        return self._process.pid if self._process is not None else 0
+        """Process id."""
+        return self._process.pid
 
     @property
     def loading(self) -> bool:
         """Whether it is loading a model."""
-        return self._record is not None and self._record.loading
+        return self._record.loading
 
-    def take_socket(self) -> socket.socket:
-        """Our end of the connection, for the caller to keep and close. Once, after ``start``."""
-        end, self._socket = self._socket, None
-        assert end is not None, "start() comes first, and there is one end"
-        return end
-
-    async def start(self) -> None:
-        """Spawn the process and wait until it serves.
+    async def meet(self, config: Config, models: Sequence[ModelCapabilities]) -> None:
+        """Tell the process what to serve, and wait until it does.
 
         Raises:
-            WorkerStartError: it ended, or said nothing in ``worker.start_timeout_s`` of a machine that is free.
+            WorkerStartError: it ended, is of another release, does not serve ``models``, or said nothing in
+                ``worker.start_timeout_s`` of a machine that is free.
         """
-        try:
-            await self._spawn()
-        except OSError as error:
-            raise WorkerStartError(error.strerror or "the system refused") from error
-        assert self._process is not None
-        limit_s = self._config.worker.start_timeout_s
-        introduction = asyncio.ensure_future(self._introduce(self._process))
+        limit_s = config.worker.start_timeout_s
+        meeting = asyncio.ensure_future(self._exchange(config, models))
         try:
             if not await wait_fairly(
-                introduction, Effort(self.pid), lambda: limit_s, limit_s / _LOOKS_AT_A_START
+                meeting, Effort(self.pid), lambda: limit_s, limit_s / _LOOKS_AT_A_START
             ):
                 raise WorkerStartError("it did not serve in time")
-            await introduction
-        except OSError as error:
-            raise WorkerStartError(error.strerror or "its pipes are broken") from error
+            await meeting
         finally:
-            introduction.cancel()
-            await asyncio.gather(introduction, return_exceptions=True)
+            meeting.cancel()
+            await asyncio.gather(meeting, return_exceptions=True)
 
     async def wait(self) -> int:
         """Wait for the process to end; returns its exit status (negative: the signal)."""
-        assert self._process is not None, "start() comes first"
         return await self._process.wait()
-
-    def change_log(self, config: Config) -> None:
-        """Have it log as the configuration says now."""
-        self._config = config
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.write(_line(config))  # one that is just being started may get two
 
     def kill(self) -> None:
         """End the process at once; it may be stopped or hang."""
-        if self._process is not None and self._process.returncode is None:
+        if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
     async def stop(self, grace_s: float) -> None:
-        """End the process: close its stdin, kill it after ``grace_s``; let go of all that it had. Raises nothing."""
-        process = self._process
+        """End the connection, and the process with it, which is killed after ``grace_s``. Raises nothing."""
         try:
-            if process is not None:
-                if process.stdin is not None:
-                    process.stdin.close()
-                try:
-                    await asyncio.wait_for(process.wait(), grace_s)
-                except TimeoutError:
-                    self.kill()
-                    await process.wait()
-            if self._record is not None:
-                self._ran_ids = self._record.ran_ids()
+            try:
+                await self.frames.close()
+            finally:
+                await self._wait_or_kill(grace_s)
+            self._ran_ids = self._record.ran_ids()
         except OSError:
             logger.exception("a worker that ended cannot be cleared up")
         finally:
-            if self._record is not None:
-                self._record.close()
-            if self._socket is not None:
-                self._socket.close()
+            self._record.close()
 
-    async def _spawn(self) -> None:
-        self._record = Record()
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            handed = (theirs.fileno(), self._record.fileno())
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                *("--socket", str(handed[0]), "--record", str(handed[1])),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                env=child_environment(HEAP_ENVIRONMENT | SAFE_PATH),
-                pass_fds=handed,
-            )
+    async def _wait_or_kill(self, grace_s: float) -> None:
+        try:
+            await asyncio.wait_for(self._process.wait(), grace_s)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
 
-    async def _introduce(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    async def _exchange(self, config: Config, models: Sequence[ModelCapabilities]) -> None:
         with contextlib.suppress(ConnectionError):  # it ended already; the next line tells
-            process.stdin.write(_line(self._config))
-            await process.stdin.drain()
-        if not await process.stdout.readline():
-            raise WorkerStartError(f"it ended with status {await process.wait()}")
+            await self.frames.write(messages.encode_hello(models, to_mapping(config)))
+        try:
+            greeting = await self.frames.read()
+            if greeting is None:
+                raise WorkerStartError(f"it ended with status {await self._process.wait()}")
+            messages.check_serves(messages.read_hello(greeting), models)
+        except (BrokenFrameError, messages.MisfitError) as error:
+            raise WorkerStartError(str(error)) from error
 
 
-def _line(config: Config) -> bytes:
-    return json.dumps(to_mapping(config)).encode() + b"\n"
+async def _run(
+    command: Sequence[str], end: socket.socket, record: Record
+) -> asyncio.subprocess.Process:
+    handed = (end.fileno(), record.fileno())
+    return await asyncio.create_subprocess_exec(
+        *command,
+        *("--socket", str(handed[0]), "--record", str(handed[1])),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        env=child_environment(HEAP_ENVIRONMENT | SAFE_PATH),
+        pass_fds=handed,
+    )

@@ -8,17 +8,17 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from speech.internal.v1 import worker_pb2 as pb
 from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.dispatch import metrics
-from speech_service.dispatch.workers.outbox import Item, Outbox
+from speech_service.dispatch.workers.messages import ProcessStatus
+from speech_service.dispatch.workers.outbox import OutboxItem, WorkOutbox
 from speech_service.dispatch.workers.process import WORKER_COMMAND
 from speech_service.dispatch.workers.supervisor import Supervisor
 from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
-from speech_service.domain.models import WorkerState
+from speech_service.domain.models import ModelCapabilities, WorkerState
 from speech_service.domain.work import (
     DropReason,
     Work,
@@ -57,7 +57,7 @@ class RemoteSubmitter:
     def __init__(
         self,
         config: Config,
-        models: Collection[str],
+        models: Sequence[ModelCapabilities],
         observer: Observer,
         loop: asyncio.AbstractEventLoop,
         command: Sequence[str] = WORKER_COMMAND,
@@ -66,24 +66,22 @@ class RemoteSubmitter:
 
         Args:
             config: goes to the worker whole.
-            models: names that work may ask for.
+            models: what work may ask for, and a worker must serve.
             observer: where metrics go, those of the worker included.
             loop: the running loop, which callbacks run on.
             command: what to spawn.
         """
-        self._models = frozenset(models)
+        self._models = frozenset(model.name for model in models)
         self._observer = observer
         self._loop = loop
         self._preload = config.worker.preload
         self._status_timeout_s = config.worker.heartbeat_timeout_s
-        self._outbox = Outbox(
+        self._outbox = WorkOutbox(
             config.scheduler, config.worker.max_audio_bytes // 2, self._show_waiting
         )
-        self._supervisor = Supervisor(config, command, self._outbox, self, observer)
+        self._supervisor = Supervisor(config, models, command, self._outbox, self, observer)
         self._refusal: SpeechError | None = None
-        self._outcomes: list[tuple[Item, WorkEvent]] = []
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._outcomes: list[tuple[OutboxItem, WorkEvent]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -115,7 +113,7 @@ class RemoteSubmitter:
         Raises:
             OverloadedError: too much waits.
             ResourceNotFoundError: no such model.
-            UnavailableError: the service drains, or the worker crashed too often.
+            UnavailableError: it is closed, or the worker crashed too often.
             ValueError: the work id is in use.
         """
         if self._refusal is not None:
@@ -124,7 +122,6 @@ class RemoteSubmitter:
             raise self._supervisor.worker_lost()
         self._check(work.model)
         dropped = self._outbox.add(work, on_event, time.monotonic())
-        self._idle.clear()
         if dropped is not None:
             self.on_events((dropped,))
         if work.deadline_s is not None:
@@ -160,7 +157,7 @@ class RemoteSubmitter:
         self._check_open()
         async with self._supervisor.ready_link() as link:
             try:
-                return (await link.load(model)).load_ms
+                return await link.load(model)
             except ConnectionError as error:
                 raise self._supervisor.worker_lost() from error
 
@@ -177,11 +174,11 @@ class RemoteSubmitter:
             return False
         async with self._supervisor.ready_link() as link:
             try:
-                return (await link.unload(model)).unloaded
+                return await link.unload(model)
             except ConnectionError as error:
                 raise self._supervisor.worker_lost() from error
 
-    async def status(self) -> pb.GetStatusResponse | None:
+    async def status(self) -> ProcessStatus | None:
         """What the worker says of itself; None while it does not run. Starts nothing."""
         link = self._supervisor.link
         if link is not None:
@@ -203,15 +200,6 @@ class RemoteSubmitter:
             self._outbox.in_flight,
             self._supervisor.lifecycle.crashes,
         )
-
-    async def drain(self, timeout_s: float | None = None) -> bool:
-        """Refuse new work and wait until what was accepted has ended; False: the time ran out."""
-        self._refusal = UnavailableError("the service is shutting down", reason="DRAINING")
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            return False
-        return True
 
     async def close(self) -> None:
         """Stop the worker and fail what is left with UnavailableError. Idempotent."""
@@ -238,8 +226,6 @@ class RemoteSubmitter:
                 link.release(item.work.audio.key)
         if link is not None and self._outbox.waiting:
             link.wake()  # the window has room again
-        if not len(self._outbox):
-            self._idle.set()
 
     def on_failed(self) -> None:
         """The worker crashed too often: end everything."""

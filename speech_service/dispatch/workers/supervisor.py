@@ -14,10 +14,10 @@ from speech_service.dispatch import metrics
 from speech_service.dispatch.workers.health import HealthMonitor
 from speech_service.dispatch.workers.lifecycle import Lifecycle
 from speech_service.dispatch.workers.link import WorkerLink
-from speech_service.dispatch.workers.outbox import Outbox
+from speech_service.dispatch.workers.outbox import WorkOutbox
 from speech_service.dispatch.workers.process import WorkerProcess, WorkerStartError
 from speech_service.domain.errors import UnavailableError
-from speech_service.domain.models import WorkerState
+from speech_service.domain.models import ModelCapabilities, WorkerState
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.protocols import Observer
 from speech_service.tasks import keep
@@ -51,13 +51,16 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
+        models: Sequence[ModelCapabilities],
         command: Sequence[str],
-        outbox: Outbox,
+        outbox: WorkOutbox,
         owner: Owner,
         observer: Observer,
     ) -> None:
+        """``models`` are what a worker must serve."""
         self.lifecycle = Lifecycle(config.worker.max_restarts)
         self._config = config
+        self._models = models
         self._command = command
         self._outbox = outbox
         self._owner = owner
@@ -93,8 +96,8 @@ class Supervisor:
     def change_log(self, observability: ObservabilityConfig) -> None:
         """Have this worker, and those after it, log so."""
         self._config = structs.replace(self._config, observability=observability)
-        if self._process is not None:
-            self._process.change_log(self._config)
+        if self._link is not None:
+            self._link.change_log(observability)
 
     async def close(self) -> None:
         """Stop the worker for good."""
@@ -168,43 +171,54 @@ class Supervisor:
 
     async def _run_process(self) -> str:
         """The life of one process; returns what ended it, "" for an idle stop."""
-        process = self._process = WorkerProcess(self._config, self._command)
         started_s = time.monotonic()
         problem = ""
         try:
-            await process.start()
+            process = self._process = await WorkerProcess.spawn(self._command)
+            config = self._config
+            await process.meet(config, self._models)
             self._observer.observe(WORKER_START_SECONDS, time.monotonic() - started_s)
-            problem = await self._serve(process)
+            problem = await self._serve(process, config.observability)
         except WorkerStartError as error:
             problem = error.message
         except Exception:
             logger.exception("the supervisor of the worker failed")
             problem = "internal error"
         finally:
-            if problem:
-                process.kill()
-            await process.stop(STOP_GRACE_S)
-            self._process = None
+            ran_ids = await self._end_process(bool(problem))
             # Also after an idle stop: work may have slipped in while the process was being stopped.
-            blamed = process.ran_ids if problem else ()
+            blamed = ran_ids if problem else ()
             self._owner.on_events(self._outbox.lost(blamed, time.monotonic()))
         return problem
 
-    async def _serve(self, process: WorkerProcess) -> str:
-        link = WorkerLink(process.take_socket(), self._outbox, self._on_event)
-        monitor = HealthMonitor(link, process, self._config.worker, self.lifecycle, self._observer)
+    async def _end_process(self, at_once: bool) -> Sequence[int]:
+        """Stop the process, if there is one; returns what its lanes had admitted."""
+        process = self._process
+        if process is None:
+            return ()
+        if at_once:
+            process.kill()
         try:
-            try:
-                await link.open()
-            except OSError as error:
-                return f"no connection: {error.strerror}"
-            self._link = link
+            await process.stop(STOP_GRACE_S)
+        finally:
+            self._process = None
+        return process.ran_ids
+
+    async def _serve(self, process: WorkerProcess, logs: ObservabilityConfig) -> str:
+        """Have the worker, which logs as ``logs`` say, do the work; returns what ended that."""
+        link = self._link = WorkerLink(process.frames, self._outbox, self._on_event)
+        try:
+            if self._config.observability is not logs:  # it changed while the worker started
+                link.change_log(self._config.observability)
+            monitor = HealthMonitor(
+                link, process, self._config.worker, self.lifecycle, self._observer
+            )
             self._used_s = time.monotonic()
             self.lifecycle.enter(WorkerState.READY)
             self.lifecycle.set_health(True)
             problem = await _first(
                 _then(process.wait(), "the process ended"),
-                _then(link.wait_closed(), "the stream ended"),
+                _then(link.wait_closed(), "the connection ended"),
                 monitor.run(),
                 _then(self._wait_idle(), ""),
             )

@@ -1,4 +1,4 @@
-"""Messages over a stream socket arrive whole and in order, or not at all."""
+"""Frames over a stream socket arrive whole and in order, or not at all."""
 
 import asyncio
 import os
@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from speech_service.dispatch.workers.frames import Frames
+from speech_service.dispatch.workers.codec import MAX_FRAME_BYTES, BrokenFrameError
+from speech_service.dispatch.workers.frames import FrameSocket
 
 
 @asynccontextmanager
-async def pair() -> AsyncIterator[tuple[Frames, Frames]]:
+async def pair() -> AsyncIterator[tuple[FrameSocket, FrameSocket]]:
     """Both ends of a connection."""
     ends = socket.socketpair()
-    ours, theirs = await Frames.over(ends[0]), await Frames.over(ends[1])
+    ours, theirs = await FrameSocket.over(ends[0]), await FrameSocket.over(ends[1])
     try:
         yield ours, theirs
     finally:
@@ -52,7 +53,7 @@ async def test_both_sides_may_speak_at_once() -> None:
 @pytest.mark.parametrize("sent", [b"\x05", b"\x05\0\0\0", b"\x05\0\0\0abc"])
 async def test_a_message_that_breaks_off_is_none(sent: bytes) -> None:
     ours, ends = socket.socketpair()
-    theirs = await Frames.over(ends)
+    theirs = await FrameSocket.over(ends)
     with ours:
         ours.sendall(sent)
     assert await theirs.read() is None
@@ -81,4 +82,14 @@ async def test_a_closed_end_is_refused() -> None:
     theirs.close()
     ours.close()
     with pytest.raises(OSError, match="descriptor"):
-        await Frames.over(ours)
+        await FrameSocket.over(ours)
+
+
+async def test_a_frame_that_nobody_may_send_is_refused_before_it_is_read() -> None:
+    ours, ends = socket.socketpair()
+    theirs = await FrameSocket.over(ends)
+    with ours:
+        ours.sendall((MAX_FRAME_BYTES + 1).to_bytes(4, "little"))
+        with pytest.raises(BrokenFrameError, match="at most"):
+            await theirs.read()
+    await theirs.close()

@@ -96,7 +96,7 @@ def test_the_journal_of_a_worker_has_a_line_for_the_guest() -> None:
         ScriptedEngine(max_batch=2, pauses=True), WorkerRecord(record.fileno())
     )
     for number, work_class in ((1, BACKGROUND), (2, BACKGROUND), (3, FINAL)):
-        engine.admit(make_work(f"run/{number}", work_class))
+        engine.admit(make_work(str(number), work_class))
     assert sorted(record.ran_ids()) == [1, 2, 3]
     engine.step()
     assert sorted(record.ran_ids()) == [1, 2]

@@ -4,7 +4,7 @@ import pytest
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.workers.lifecycle import MAX_BACKOFF_S, Lifecycle
-from speech_service.dispatch.workers.outbox import MAX_IN_FLIGHT, Item, Outbox
+from speech_service.dispatch.workers.outbox import MAX_IN_FLIGHT, OutboxItem, WorkOutbox
 from speech_service.domain.errors import DeadlineError, InternalError, OverloadedError
 from speech_service.domain.models import WorkerState
 from speech_service.domain.work import (
@@ -23,28 +23,28 @@ MIB = 1024 * 1024
 
 def make_outbox(
     *works: Work, config: SchedulerConfig | None = None, size: int = 100 * MIB
-) -> Outbox:
+) -> WorkOutbox:
     """An outbox that holds the works."""
-    outbox = Outbox(config or SchedulerConfig(), size)
+    outbox = WorkOutbox(config or SchedulerConfig(), size)
     for work in works:
         outbox.add(work, lambda event: None, 0.0)
     return outbox
 
 
-def send_all(outbox: Outbox, now_s: float = 1.0) -> list[Item]:
+def send_all(outbox: WorkOutbox, now_s: float = 1.0) -> list[OutboxItem]:
     """Everything that the window lets out."""
-    items: list[Item] = []
+    items: list[OutboxItem] = []
     while (item := outbox.next(now_s)) is not None:
         items.append(item)
     return items
 
 
-def names(items: list[Item]) -> list[str]:
+def names(items: list[OutboxItem]) -> list[str]:
     """Work ids."""
     return [item.work.work_id for item in items]
 
 
-def end_all(outbox: Outbox, events: list[WorkEvent]) -> None:
+def end_all(outbox: WorkOutbox, events: list[WorkEvent]) -> None:
     """What a submitter does with events."""
     for event in events:
         assert outbox.end(event.work_id) is not None

@@ -1,19 +1,27 @@
 """The policy: order, ageing, and a priority header that only lowers."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.dispatch.policy import (
+    LOW_AUDIO_S,
     PRIORITY_FLOOR,
+    Turn,
+    Urgency,
     Waiting,
     choose,
     effective_class,
+    next_turn,
     stream_classes,
+    urgency_of,
 )
 from speech_service.domain.errors import InvalidOptionError
 from speech_service.domain.recognition import Pacing
-from speech_service.domain.work import WorkClass
+from speech_service.domain.work import SynthesizeWork, WorkClass
+from tests.unit.dispatch.builders import make_work
 
 STARVATION_MS = 1000.0
 CLASSES = st.sampled_from(WorkClass)
@@ -116,3 +124,56 @@ def test_old_background_work_takes_one_place_of_a_plan_while_others_wait(
     plan = choose(waiting, free, STARVATION_MS, aged_turn)
     taken = [work_id for work_id in plan.work_ids if work_id.startswith("b")]
     assert taken == (["b0"] if aged_turn or free > 1 else [])
+
+
+# --- turns of models on one lane ---
+
+
+def test_urgency_is_that_of_the_class_and_of_what_a_listener_has_left() -> None:
+    heard = make_work("w", WorkClass.STREAM_FINAL)
+    said = SynthesizeWork(
+        work_id="s",
+        stream_id="s",
+        work_class=WorkClass.STREAM_FINAL,
+        model="m",
+        text="a",
+        voice="v",
+    )
+    order = [
+        urgency_of(heard, None),
+        urgency_of(said, None),
+        urgency_of(make_work("w", WorkClass.STREAM_PARTIAL), None),
+        urgency_of(said, LOW_AUDIO_S / 2),
+        urgency_of(replace(said, work_class=WorkClass.UNARY), None),
+        urgency_of(said, LOW_AUDIO_S * 2),
+        urgency_of(replace(said, work_class=WorkClass.BACKGROUND), -1.0),
+    ]
+    assert order == list(Urgency)
+
+
+@given(
+    st.lists(st.builds(Turn, st.sampled_from(Urgency), st.floats(0, 5_000)), min_size=1, max_size=6)
+)
+def test_the_most_urgent_has_the_turn_and_every_second_one_is_for_who_starves(
+    turns: list[Turn],
+) -> None:
+    at, aged_turn = next_turn(turns, 2_000, aged_turn=False)
+    assert turns[at].urgency == min(turn.urgency for turn in turns)
+    assert aged_turn
+    at, aged_turn = next_turn(turns, 2_000, aged_turn=True)
+    longest_ms = max(turn.waited_ms for turn in turns)
+    if longest_ms >= 2_000:
+        assert turns[at].waited_ms == longest_ms
+        assert not aged_turn
+    else:
+        assert turns[at].urgency == min(turn.urgency for turn in turns)
+
+
+def test_equals_take_turns() -> None:
+    waited = [0.0, 0.0, 0.0]
+    order: list[int] = []
+    for _ in range(6):
+        at, _ = next_turn([Turn(Urgency.PARTIAL, ms) for ms in waited], 10_000, aged_turn=False)
+        order.append(at)
+        waited = [0.0 if other == at else ms + 1 for other, ms in enumerate(waited)]
+    assert sorted(order[:3]) == sorted(order[3:]) == [0, 1, 2]

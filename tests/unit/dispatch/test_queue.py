@@ -180,7 +180,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def same_as_model(self) -> None:
         """Order, counts and sums agree."""
-        stats = self.queue.stats(self.now_s)
+        stats = self.queue.stats()
         assert self.queue.work_ids() == [e[0] for e in self.everything()]
         assert len(self.queue) == len(self.everything())
         for work_class, line in self.lines.items():
