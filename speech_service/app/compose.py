@@ -65,7 +65,10 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     Raises:
         ConfigError: a model, backend or option of the configuration does not exist or cannot be loaded.
     """
-    catalog = _catalog(config)
+    described = [
+        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
+    ]
+    catalog = _catalog(described, config)
     _check_defaults(config, catalog)
     _check_voices(config, catalog)
     observer = PrometheusObserver()
@@ -148,10 +151,7 @@ def _public(
     )
 
 
-def _catalog(config: Config) -> ModelCatalog:
-    described = [
-        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
-    ]
+def _catalog(described: Sequence[ModelCapabilities], config: Config) -> ModelCatalog:
     names = [model.name for model in described]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -39,7 +39,7 @@ def pool() -> WorkPool:
 
 def run(pool: WorkPool, name: str, work_class: WorkClass) -> None:
     pool.put(make_work(name, work_class))
-    assert pool.take(Seat(MODEL), 1, wait=False)
+    assert pool.take(Seat(MODEL), 1)
 
 
 @pytest.mark.parametrize("live", [WorkClass.STREAM_FINAL, WorkClass.STREAM_PARTIAL])
