@@ -167,7 +167,9 @@ class SynthesisRequests:
         options = self._with_word_timings(options, check)
         return SynthesisRequest(wanted, options, model, voice, tuple(check.warnings))
 
-    def _with_word_timings(self, options: SynthesisOptions, check: "_OptionCheck") -> SynthesisOptions:
+    def _with_word_timings(
+        self, options: SynthesisOptions, check: "_OptionCheck"
+    ) -> SynthesisOptions:
         """The model says them, or an aligner of the language finds them."""
         timing = check.wanted.timing
         if timing is None or not check.supported("timing", timing):
