@@ -23,7 +23,7 @@ from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import Config, ConfigError
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelKind
+from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.edge.services import PublicServices
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.servicer import AlignmentServicer
@@ -65,7 +65,10 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     Raises:
         ConfigError: a model, backend or option of the configuration does not exist or cannot be loaded.
     """
-    catalog = _catalog(config)
+    described = [
+        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
+    ]
+    catalog = _catalog(described, config)
     _check_defaults(config, catalog)
     _check_voices(config, catalog)
     observer = PrometheusObserver()
@@ -148,10 +151,7 @@ def _public(
     )
 
 
-def _catalog(config: Config) -> ModelCatalog:
-    described = [
-        registry.describe(model, f"models[{index}]") for index, model in enumerate(config.models)
-    ]
+def _catalog(described: Sequence[ModelCapabilities], config: Config) -> ModelCatalog:
     names = [model.name for model in described]
     for index, name in enumerate(names):
         if name in names[:index]:
