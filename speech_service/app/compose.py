@@ -23,7 +23,7 @@ from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import Config, ConfigError
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelKind
+from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.edge.services import PublicServices
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.servicer import AlignmentServicer

@@ -22,6 +22,7 @@ from speech_service.domain.events import (
     Detect,
     Emit,
     Finish,
+    Step,
     Submit,
 )
 from speech_service.domain.work import (
@@ -64,7 +65,7 @@ class Session(Protocol[Event_co]):
         """When ``wake`` is to be called, by ``time.monotonic()``, if nothing happens before; None: never."""
         ...
 
-    def wake(self) -> Sequence[Action[Event_co]]:
+    def wake(self) -> Sequence[Step[Event_co]]:
         """It is as late as ``wake_at_s`` said."""
         ...
 
@@ -88,7 +89,7 @@ class ListeningSession(Session[Event_co], Protocol):
         """The answer to the oldest open ``Detect``."""
         ...
 
-    def catch_up(self) -> Sequence[Action[Event_co]]:
+    def catch_up(self) -> Sequence[Step[Event_co]]:
         """Detect in the audio that waits because nothing could happen in it."""
         ...
 
@@ -132,7 +133,7 @@ class SessionRunner(Generic[AnySession, Event]):
         self._alarm_s = 0.0
         self._waking: asyncio.Task[None] | None = None
 
-    async def perform(self, actions: Sequence[Action[Event]]) -> None:
+    async def perform(self, actions: Sequence[Step[Event]]) -> None:
         """Carry out ``actions`` in order; a ``Detect`` is answered, and its consequences carried out, in place."""
         for action in actions:
             if isinstance(action, Detect):
@@ -148,7 +149,7 @@ class SessionRunner(Generic[AnySession, Event]):
         await self.perform(cast("ListeningSession[Event]", self.session).catch_up())
 
     def perform_now(self, actions: Sequence[Action[Event]]) -> None:
-        """Carry out actions that hold no ``Detect``."""
+        """Carry out actions that wait for nothing."""
         for action in actions:
             self._one(action)
         self._set_alarm()
@@ -234,8 +235,6 @@ class SessionRunner(Generic[AnySession, Event]):
             case Finish(error):
                 if not self.finished.done():
                     self.finished.set_result(error)
-            case Detect():
-                raise TypeError("a Detect is answered by perform(), not here")
 
     def _submit(self, work: Work) -> None:
         work = replace(work, traceparent=self._trace.submitted(work))

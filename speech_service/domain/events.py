@@ -294,4 +294,6 @@ class Finish:
     error: SpeechError | None = None
 
 
-Action = Detect | Submit | Cancel | Emit[Event_co] | Finish
+Action = Submit | Cancel | Emit[Event_co] | Finish
+Step = Detect | Action[Event_co]
+"""Taking audio, and waking up, may ask for detection; nothing else does."""

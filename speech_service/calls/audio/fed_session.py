@@ -10,7 +10,7 @@ from speech_service.calls.driver import Event, OnEvent, Session, SessionRunner
 from speech_service.domain.audio import AudioFormat, AudioLoss, Samples
 from speech_service.domain.call import Call
 from speech_service.domain.errors import CancelledWorkError
-from speech_service.domain.events import Action, SessionEnded
+from speech_service.domain.events import Action, SessionEnded, Step
 from speech_service.media.decode.limits import DecodeLimits
 
 Event_co = TypeVar("Event_co", covariant=True)
@@ -19,11 +19,11 @@ Event_co = TypeVar("Event_co", covariant=True)
 class AudioSession(Session[Event_co], Protocol):
     """A session that takes audio."""
 
-    def catch_up(self) -> Sequence[Action[Event_co]]:
+    def catch_up(self) -> Sequence[Step[Event_co]]:
         """Hear all audio that waits: before anything but more audio is given to it."""
         ...
 
-    def audio(self, samples: Samples) -> Sequence[Action[Event_co]]:
+    def audio(self, samples: Samples) -> Sequence[Step[Event_co]]:
         """Take float32 [n, channels] at 16 kHz."""
         ...
 

@@ -9,7 +9,7 @@ States: RUNNING --end_of_audio--> ENDING --last final sent--> DONE; any --failur
 import itertools
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -47,7 +47,11 @@ from speech_service.media.framing import FrameBuffer
 from speech_service.sessions.latency import LatencyMeter, WorkTimes
 from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition.channel import ChannelContext, RecognitionChannel
-from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
+from speech_service.sessions.recognition.events import (
+    RecognitionAction,
+    RecognitionEvent,
+    RecognitionStep,
+)
 from speech_service.sessions.recognition.live_line import LiveLine
 from speech_service.sessions.recognition.refinement import Refinement
 from speech_service.sessions.recognition.silence import VAD_FRAME_SAMPLES, hear_silence
@@ -184,7 +188,7 @@ class RecognitionSession:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def audio(self, samples: Samples) -> list[RecognitionAction]:
+    def audio(self, samples: Samples) -> Sequence[RecognitionStep]:
         """Take audio: float32 [n, channels] at 16 kHz.
 
         Raises:
@@ -192,7 +196,7 @@ class RecognitionSession:
         """
         if self._state is _State.DONE:
             return []
-        actions = self._ready("audio")
+        steps: list[RecognitionStep] = [*self._ready("audio")]
         self._open_channels(samples.shape[1])
         if samples.shape[1] != len(self._channels):
             raise InvalidOptionError(
@@ -204,10 +208,10 @@ class RecognitionSession:
         for number, (channel, buffer) in enumerate(self._heard()):
             buffer.hold(samples[:, number])
             if 0 < buffer.whole_samples >= channel.uneventful_samples:
-                actions.append(self._detect(number))
-        return actions
+                steps.append(self._detect(number))
+        return steps
 
-    def catch_up(self) -> list[RecognitionAction]:
+    def catch_up(self) -> Sequence[RecognitionStep]:
         """Detect in the audio that waits. To be carried out before anything but audio is given to the session."""
         if self._state is not _State.RUNNING:
             return []
@@ -303,7 +307,7 @@ class RecognitionSession:
         failed = next((a for a in actions if isinstance(a, Finish)), None)
         return self.fail(failed.error) if failed and failed.error else self._settle(actions)
 
-    def wake(self) -> list[RecognitionAction]:
+    def wake(self) -> Sequence[RecognitionStep]:
         """It is as late as was asked for. What waits is heard first; then the session asks again at once."""
         at_s = self.wake_at_s
         if at_s is None or at_s > self._clock():
@@ -410,7 +414,7 @@ class RecognitionSession:
         """Channels on which somebody speaks."""
         return [heard for heard in self._heard() if not heard[0].idle]
 
-    def _detect(self, channel: int) -> RecognitionAction:
+    def _detect(self, channel: int) -> Detect:
         frames = self._buffers[channel].frames()
         self._detecting.append((channel, frames))
         return Detect(channel, louder(frames, self._options.endpointing.gain_db))

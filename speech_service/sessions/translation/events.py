@@ -6,6 +6,7 @@ from speech_service.domain.events import (
     SegmentInLanguage,
     SpeechChunk,
     SpeechSamples,
+    Step,
     TranslatedSegment,
 )
 from speech_service.sessions.recognition.events import RecognitionEvent
@@ -13,3 +14,4 @@ from speech_service.sessions.recognition.events import RecognitionEvent
 TranslationEvent = RecognitionEvent | TranslatedSegment | SpeechSamples[SegmentInLanguage]
 EncodedTranslationEvent = RecognitionEvent | TranslatedSegment | SpeechChunk[SegmentInLanguage]
 TranslationAction = Action[TranslationEvent]
+TranslationStep = Step[TranslationEvent]

@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from speech_service.domain.audio import AudioLoss, Samples
 from speech_service.domain.errors import InvalidOptionError, SpeechError, UnexpectedInputError
@@ -34,7 +35,7 @@ from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
 from speech_service.sessions.latency import LatencyMeter
 from speech_service.sessions.lost_audio import LostAudio
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
-from speech_service.sessions.translation.events import TranslationAction
+from speech_service.sessions.translation.events import TranslationAction, TranslationStep
 from speech_service.sessions.translation.order import TranslationOrder
 from speech_service.sessions.translation.partials import GrowingTranslations
 from speech_service.sessions.translation.segment import SegmentInTargets
@@ -140,13 +141,13 @@ class TranslationSession:
         """Open the session."""
         return [Emit(SessionStarted(self._identity.session_id))]
 
-    def audio(self, samples: Samples) -> list[TranslationAction]:
+    def audio(self, samples: Samples) -> Sequence[TranslationStep]:
         """Take audio: float32 [n, channels] at 16 kHz."""
         return self._forward(self.recognition.audio(samples))
 
-    def catch_up(self) -> list[TranslationAction]:
+    def catch_up(self) -> Sequence[TranslationStep]:
         """Detect in the audio that waits, as the session that recognizes asks for it."""
-        return [*self._recognition.catch_up()] if self._recognition and not self._done else []
+        return self._recognition.catch_up() if self._recognition and not self._done else []
 
     def text(self, text: str) -> list[TranslationAction]:
         """Take text, joined to what came before.
@@ -246,7 +247,7 @@ class TranslationSession:
         """The end of a session that speaks went out, behind all that was spoken."""
         return [Finish()] if self._done else []
 
-    def wake(self) -> list[TranslationAction]:
+    def wake(self) -> Sequence[TranslationStep]:
         """It is as late as was asked for: text that has paused is translated as far as it is finished."""
         if self._recognition is not None:
             return self._forward(self._recognition.wake())
@@ -309,11 +310,17 @@ class TranslationSession:
 
     # --- the source ---
 
-    def _forward(self, actions: Sequence[TranslationAction]) -> list[TranslationAction]:
+    @overload
+    def _forward(self, actions: Sequence[TranslationAction]) -> list[TranslationAction]: ...
+
+    @overload
+    def _forward(self, actions: Sequence[TranslationStep]) -> Sequence[TranslationStep]: ...
+
+    def _forward(self, actions: Sequence[TranslationStep]) -> Sequence[TranslationStep]:
         """Actions of the recognition session, with what they mean for the translation."""
         if self._done:
             return []
-        kept: list[TranslationAction] = []
+        kept: list[TranslationStep] = []
         for action in actions:
             match action:
                 case Emit(ControlAck() as ack):
@@ -328,7 +335,7 @@ class TranslationSession:
                     return [*kept, *self.fail(error)]
                 case _:
                     kept.append(action)
-        return self._settle(kept)
+        return [*kept, *self._settle([])]
 
     def _heard(self, result: TranscriptResult) -> list[TranslationAction]:
         source = self._options.source_language or result.language

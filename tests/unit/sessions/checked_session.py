@@ -26,7 +26,7 @@ from speech_service.domain.work import (
     RecognizeWork,
     WorkClass,
 )
-from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
+from speech_service.sessions.recognition.events import RecognitionEvent, RecognitionStep
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
     SessionIdentity,
@@ -169,7 +169,7 @@ class CheckedSession:
 
     # --- carrying out ---
 
-    def perform(self, actions: Sequence[RecognitionAction]) -> None:
+    def perform(self, actions: Sequence[RecognitionStep]) -> None:
         """Carry out and check ``actions``, answering each Detect in place."""
         for action in actions:
             assert self.finish is None, f"{action} after Finish"
@@ -189,7 +189,7 @@ class CheckedSession:
                     self._finished(action)
 
     def _control(
-        self, control_id: str, kind: ControlKind, send: Callable[[str], list[RecognitionAction]]
+        self, control_id: str, kind: ControlKind, send: Callable[[str], Sequence[RecognitionStep]]
     ) -> None:
         self.perform(self.session.catch_up())
         name = f"{control_id}{len(self.needed)}" if control_id in self.needed else control_id
@@ -210,7 +210,7 @@ class CheckedSession:
         for runs in self.voiced:
             runs.append((-1, -1))  # a run does not go on past a control message
 
-    def _note_reset(self, before: set[int], actions: Sequence[RecognitionAction]) -> None:
+    def _note_reset(self, before: set[int], actions: Sequence[RecognitionStep]) -> None:
         """The open segments are gone; the FINALs of closed ones are still due."""
         gone = {action.work_id for action in actions if isinstance(action, Cancel)}
         due = {

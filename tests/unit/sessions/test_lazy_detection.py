@@ -10,7 +10,7 @@ from speech_service.domain.events import Cancel, Detect, Emit, Finish, Submit
 from speech_service.domain.recognition import Endpointing, EndpointingMode, RecognitionOptions
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import RecognizeWork, WorkDone, WorkTiming
-from speech_service.sessions.recognition.events import RecognitionAction
+from speech_service.sessions.recognition.events import RecognitionStep
 from speech_service.sessions.recognition.segmenter import Segmenter
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
 
@@ -72,7 +72,7 @@ class Client:
             done = WorkDone(work.work_id, Hypothesis(text), WorkTiming())
             self.perform(self.session.work_event(done))
 
-    def perform(self, actions: Sequence[RecognitionAction]) -> None:
+    def perform(self, actions: Sequence[RecognitionStep]) -> None:
         for action in actions:
             match action:
                 case Detect(channel, frames):

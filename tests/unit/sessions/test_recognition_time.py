@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from speech_service.domain.events import (
 from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, Hypothesis
 from speech_service.domain.work import RecognizeKind, RecognizeWork, WorkDone, WorkTiming
-from speech_service.sessions.recognition.events import RecognitionAction
+from speech_service.sessions.recognition.events import RecognitionStep
 from speech_service.sessions.recognition.segmenter import Segmenter, SegmentEvent
 from speech_service.sessions.recognition.session import (
     RecognitionSession,
@@ -257,7 +258,7 @@ def _feed(session: RecognitionSession, block: Samples) -> None:
         _carry_out(session, session.probabilities(scores))
 
 
-def _carry_out(session: RecognitionSession, actions: list[RecognitionAction]) -> None:
+def _carry_out(session: RecognitionSession, actions: Sequence[RecognitionStep]) -> None:
     for action in actions:
         match action:
             case Submit(work):

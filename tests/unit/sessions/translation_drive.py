@@ -34,7 +34,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.sessions.recognition.session import RecognitionSession, SessionIdentity
-from speech_service.sessions.translation.events import TranslationAction, TranslationEvent
+from speech_service.sessions.translation.events import TranslationEvent, TranslationStep
 from speech_service.sessions.translation.session import TranslationSession
 from speech_service.sessions.translation.work import TranslationOptions
 
@@ -74,7 +74,7 @@ class Drive:
         self.finished: list[SpeechError | None] = []
         self.loud = False
 
-    def do(self, actions: Sequence[TranslationAction]) -> "Drive":
+    def do(self, actions: Sequence[TranslationStep]) -> "Drive":
         """Carry out what the session asks for."""
         for action in actions:
             assert not self.finished or isinstance(action, Cancel), "nothing follows the end"
