@@ -40,7 +40,7 @@ class MessageSize:
         """Refuse a message that is too large, or of too many parts.
 
         Raises:
-            LimitExceededError: the limit is in it.
+            InvalidFieldError: the limit is in it.
             InvalidFieldError: it is no message at all.
         """
         if len(data) > self.most_bytes:

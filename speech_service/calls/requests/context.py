@@ -45,7 +45,7 @@ async def fitting(submitter: Submitter, request: RecognitionRequest) -> Recognit
         LimitExceededError: the context is too long, and the request is strict.
         SpeechError: the model cannot be asked.
     """
-    check = _Check(submitter, request)
+    check = _ContextCheck(submitter, request)
     if await check.takes(request.options.context):
         return request
     wanted, limit = request.wanted, request.model.max_context_tokens
@@ -71,7 +71,7 @@ def _upto(items: Sequence[str]) -> range:
     return range(len(items) + 1)
 
 
-class _Check:
+class _ContextCheck:
     """Asks the model of one request."""
 
     def __init__(self, submitter: Submitter, request: RecognitionRequest) -> None:

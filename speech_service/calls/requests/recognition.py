@@ -104,7 +104,7 @@ class RecognitionRequests:
         """
         model = self._catalog.find(wanted.model, ModelKind.RECOGNIZER)
         audio = given_format(wanted.audio)
-        check = _Check(wanted, model, self._catalog)
+        check = _RecognitionCheck(wanted, model, self._catalog)
         check.abilities()
         pacing = wanted.pacing if streaming else Pacing.FILE
         language = check.language()
@@ -176,7 +176,7 @@ class RecognitionRequests:
         return round(checked_ms("partial_interval", wanted.partial_interval_ms, 100, 10_000))
 
 
-class _Check:
+class _RecognitionCheck:
     """What one model makes of one request; collects warnings where the request is lenient."""
 
     def __init__(

@@ -62,7 +62,7 @@ def check_context_id(value: str, field: str) -> str:
     """The id, unless it is too long.
 
     Raises:
-        LimitExceededError: it is.
+        InvalidFieldError: it is.
     """
     if len(value) > MAX_CONTEXT_ID_CHARACTERS:
         raise limit_exceeded(field, "max_context_id_characters", MAX_CONTEXT_ID_CHARACTERS)

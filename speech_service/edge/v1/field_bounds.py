@@ -145,7 +145,7 @@ def check_fields(message: Message) -> None:
     """Refuse a message with a field that holds more than its bound.
 
     Raises:
-        LimitExceededError: names the field by its path.
+        InvalidFieldError: names the field by its path.
     """
     plan = _plan(message.DESCRIPTOR)
     if plan is not None:

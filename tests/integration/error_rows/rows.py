@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from grpc import aio
 
@@ -82,10 +83,8 @@ def wrong(config: Message, path: str = "") -> Iterator[tuple[str, Callable[[Any]
         where = f"{path}.{field.name}" if path else field.name
         for label, value in _values(field):
             yield f"{where}={label}", _setter(where, value, repeated=field.is_repeated)
-        is_plain = field.message_type is not None and not field.is_repeated
-        inner_name = field.message_type.name if is_plain else ""
-        if is_plain and inner_name not in ("Duration", "AutoDetect"):
-            inner: Message = getattr(config, field.name)
+        inner: Any = getattr(config, field.name)
+        if isinstance(inner, Message) and not isinstance(inner, Duration | audio_pb2.AutoDetect):
             yield f"{where}={{}}", _emptier(where)
             if path.count(".") < 3:
                 yield from wrong(inner, where)
@@ -238,7 +237,7 @@ def alignment_rows() -> Iterator[Row]:
 
 
 def translation_rows() -> Iterator[Row]:
-    """TranslateText, TranslateSpeech and StreamingTranslate."""
+    """Configurations of TranslateText, TranslateSpeech and StreamingTranslate."""
     request = translation.StreamingTranslateRequest
     ended = request(end_of_input={})
     text, heard = request(text={"text": "Hello."}), request(audio={"data": AUDIO})
@@ -280,6 +279,10 @@ def translation_rows() -> Iterator[Row]:
         ],
     }.items():
         yield Row(name, "StreamingTranslate", messages)
+
+
+def text_rows() -> Iterator[Row]:
+    """Contents of TranslateText and TranslateSpeech."""
     bare = translation.TranslateTextRequest
     config = {"target_languages": ["pt"], "source_language": "en"}
     for name, message in {
@@ -348,7 +351,13 @@ def synthesis_rows() -> Iterator[Row]:
 
 def rows() -> list[Row]:
     """All of them."""
-    found = [*recognition_rows(), *alignment_rows(), *translation_rows(), *synthesis_rows()]
+    found = [
+        *recognition_rows(),
+        *alignment_rows(),
+        *translation_rows(),
+        *text_rows(),
+        *synthesis_rows(),
+    ]
     return list({f"{row.method}: {row.name}": row for row in found}.values())
 
 

@@ -14,7 +14,7 @@ from speech_service.domain.audio import (
     OpusPacketsFormat,
     RawFormat,
 )
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidFieldError, UnsupportedOptionError
 from speech_service.edge.fields import Fields
 from speech_service.edge.metadata import make_call, trailers_of
 from speech_service.edge.v1 import common as convert
@@ -129,3 +129,10 @@ def test_the_summary() -> None:
         "server-timing": "queue;dur=0.1, encode;dur=2.0, decode;dur=3.4, total;dur=99.0",
         "x-speech-audio-ms": "1",
     }
+
+
+def test_a_warning_quotes_its_cause_in_terms_of_the_wire() -> None:
+    cause = UnsupportedOptionError("x", "is unknown", ["a"])
+    told = events.StreamWarning("REASON", "", f"no text: {cause.message} (WHY)", cause=cause)
+    warning = convert.warning(told, FIELDS)
+    assert warning.message == "no text: config.x: is unknown. Allowed: a. (WHY)"

@@ -8,9 +8,15 @@ from google.protobuf.duration_pb2 import Duration
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import audio_pb2, common_pb2
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.alignment import (
+    MAX_TEXT_CHARACTERS,
+    AlignmentRequest,
+    AlignmentRequests,
+    checked_text,
+)
 from speech_service.domain.alignment import AlignedUnit, Granularity, UnalignedReason, UnalignedSpan
 from speech_service.domain.errors import (
-    InvalidFieldError,
+    InvalidOptionError,
     PreconditionError,
     UnsupportedOptionError,
 )
@@ -19,7 +25,6 @@ from speech_service.domain.recognition import Pacing
 from speech_service.domain.transcript import ResultKind, TranscriptResult, Word
 from speech_service.edge.v1 import subtitles as convert_subtitles
 from speech_service.edge.v1.alignment import config as convert_alignment
-from speech_service.edge.v1.alignment.config import AlignmentConverter, AlignmentRequest
 from speech_service.text.subtitles.rules import SubtitleRules
 
 
@@ -36,7 +41,8 @@ CATALOG = ModelCatalog([aligner("poor", "en", rich=False), aligner("rich", "en",
 def convert(text: str = "", *, streaming: bool = False, **fields: Any) -> AlignmentRequest:
     raw = audio_pb2.RawAudio(encoding=1, sample_rate_hz=16_000)  # pyright: ignore[reportArgumentType] - a number is fine on the wire
     message = pb.AlignmentConfig(audio=audio_pb2.AudioFormat(raw=raw), **fields)
-    return AlignmentConverter(CATALOG).request(message, streaming=streaming, text=text)
+    asked = convert_alignment.wanted(message, streaming=streaming)
+    return AlignmentRequests(CATALOG).check(asked, streaming=streaming, text=text)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +74,11 @@ def test_what_the_model_lacks_is_refused_or_left_out() -> None:
     phones: dict[str, Any] = {"granularity": pb.ALIGNMENT_GRANULARITY_PHONE}
     with pytest.raises(UnsupportedOptionError) as caught:
         convert(**phones)
-    assert caught.value.option == "config.granularity"
+    assert caught.value.option == "granularity"
     assert caught.value.metadata["supported"] == "rich"
     request = convert(**phones, option_handling=common_pb2.OPTION_HANDLING_LENIENT)
     assert request.options.granularity is Granularity.WORD
-    assert [w.option for w in request.warnings] == ["config.granularity"]
+    assert [w.option for w in request.warnings] == ["granularity"]
     assert convert(model="rich", **phones).options.granularity is Granularity.PHONE
 
 
@@ -85,17 +91,18 @@ def test_a_language_that_nobody_has() -> None:
     for fields in wrong:
         with pytest.raises(UnsupportedOptionError) as caught:
             convert(**fields)
-        assert caught.value.option == "config.language"
+        assert caught.value.option == "language"
+    asked = convert_alignment.wanted(pb.AlignmentConfig(), streaming=False)
     with pytest.raises(PreconditionError):
-        AlignmentConverter(ModelCatalog([])).request(pb.AlignmentConfig(), streaming=False)
+        AlignmentRequests(ModelCatalog([])).check(asked, streaming=False)
 
 
 def test_text_has_limits() -> None:
-    assert convert_alignment.checked_text(" a ") == " a "
-    with pytest.raises(InvalidFieldError):
-        convert_alignment.checked_text("\u3000\n")
-    with pytest.raises(InvalidFieldError):
-        convert_alignment.checked_text("x" * (convert_alignment.MAX_TEXT_CHARACTERS + 1))
+    assert checked_text(" a ") == " a "
+    with pytest.raises(InvalidOptionError):
+        checked_text("\u3000\n")
+    with pytest.raises(InvalidOptionError):
+        checked_text("x" * (MAX_TEXT_CHARACTERS + 1))
 
 
 def test_subtitle_rules_have_the_documented_defaults() -> None:

@@ -9,9 +9,11 @@ from google.protobuf.duration_pb2 import Duration
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.recognition import RecognitionRequest, RecognitionRequests
 from speech_service.config.tree import RecognitionConfig
 from speech_service.domain.errors import (
     InvalidFieldError,
+    InvalidOptionError,
     PreconditionError,
     ResourceNotFoundError,
     UnsupportedOptionError,
@@ -20,7 +22,7 @@ from speech_service.domain.models import Capability, ModelCapabilities, ModelKin
 from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
 from speech_service.edge.v1.recognition import results as convert_result
-from speech_service.edge.v1.recognition.config import RecognitionConverter, RecognitionRequest
+from speech_service.edge.v1.recognition.config import updated, wanted
 from tests.integration.harness import raw_config
 
 POOR = ModelCapabilities(
@@ -40,7 +42,7 @@ RICH = ModelCapabilities(
     frozenset(Capability),
     vad_gain_db=6.0,
 )
-CONVERTER = RecognitionConverter(ModelCatalog([POOR, RICH]), RecognitionConfig())
+REQUESTS = RecognitionRequests(ModelCatalog([POOR, RICH]), RecognitionConfig())
 
 
 def ms(value: int) -> Duration:
@@ -48,7 +50,8 @@ def ms(value: int) -> Duration:
 
 
 def convert(*, streaming: bool = True, **fields: Any) -> RecognitionRequest:
-    return CONVERTER.request(raw_config(**fields), streaming=streaming)
+    asked = wanted(raw_config(**fields), streaming=streaming)
+    return REQUESTS.check(asked, streaming=streaming)
 
 
 def options(**fields: Any) -> RecognitionOptions:
@@ -73,11 +76,12 @@ def test_defaults_come_from_the_configuration() -> None:
 
 def test_a_model_without_partials_sends_none_and_refuses_to_be_asked() -> None:
     mute = replace(POOR, name="mute", capabilities=frozenset[Capability]())
-    converter = RecognitionConverter(ModelCatalog([mute]), RecognitionConfig())
-    assert not converter.request(raw_config(), streaming=True).options.partial_results
+    requests = RecognitionRequests(ModelCatalog([mute]), RecognitionConfig())
+    plain = wanted(raw_config(), streaming=True)
+    assert not requests.check(plain, streaming=True).options.partial_results
     with pytest.raises(UnsupportedOptionError) as refused:
-        converter.request(raw_config(partial_results=True), streaming=True)
-    assert refused.value.option == "config.partial_results"
+        requests.check(replace(plain, partial_results=True), streaming=True)
+    assert refused.value.option == "partial_results"
 
 
 def test_every_field_is_taken() -> None:
@@ -139,7 +143,7 @@ def test_languages(mode: int, codes: list[str], language: str) -> None:
 def test_strict_refuses_and_names_who_could() -> None:
     with pytest.raises(UnsupportedOptionError) as caught:
         convert(word_times=True)
-    assert caught.value.option == "config.word_times"
+    assert caught.value.option == "word_times"
     assert caught.value.metadata["supported"] == "rich"
 
 
@@ -151,9 +155,9 @@ def test_lenient_warns_and_leaves_out() -> None:
         context={"text": "before"},
     )
     assert {w.option for w in request.warnings} == {
-        "config.word_times",
-        "config.profanity_filter",
-        "config.context.text",
+        "word_times",
+        "profanity_filter",
+        "context.text",
     }
     assert request.options.context == ""
 
@@ -163,16 +167,19 @@ def test_resume_is_refused_as_long_as_sessions_are_not_kept() -> None:
         convert(resume={"token": "t"})
 
 
-def update(request: RecognitionRequest, paths: list[str], **fields: Any) -> RecognitionOptions:
+def update(
+    config: pb.RecognitionConfig, paths: list[str], **fields: Any
+) -> tuple[pb.RecognitionConfig, RecognitionOptions]:
     message = pb.UpdateRecognitionConfig(config=pb.RecognitionConfig(**fields))
     message.update_mask.paths.extend(paths)
-    return CONVERTER.update(request, message)
+    config = updated(config, message)
+    return config, REQUESTS.check(wanted(config, streaming=True), streaming=True).options
 
 
 def test_update_takes_what_the_mask_names() -> None:
-    request = convert(model="rich", endpointing={"padding": ms(50)}, context={"text": "a"})
-    request.options = update(
-        request,
+    config = raw_config(model="rich", endpointing={"padding": ms(50)}, context={"text": "a"})
+    config, found = update(
+        config,
         ["endpointing.threshold", "context.terms", "partial_interval"],
         endpointing={"threshold": 0.75, "padding": ms(999)},
         context={"text": "ignored", "terms": ["T"]},
@@ -180,39 +187,41 @@ def test_update_takes_what_the_mask_names() -> None:
         language={"codes": ["ja"]},
         separate_channels=True,
     )
-    found = request.options
     assert (found.endpointing.threshold, found.endpointing.padding_ms) == (0.75, 50)
     assert found.context == "a\nT"
     assert found.partial_interval_ms == 1000
     assert found.language == ""
     assert not found.separate_channels
-    request.options = update(request, ["endpointing"])
-    assert request.options.endpointing.threshold == 0.5
-    assert request.options.context == "a\nT"
-    request.forget_context()
-    request.options = update(request, ["context.terms"], context={"terms": ["U"]})
-    assert request.options.context == "U"
+    config, found = update(config, ["endpointing"])
+    assert found.endpointing.threshold == 0.5
+    assert found.context == "a\nT"
+
+
+def test_a_request_forgets_its_context() -> None:
+    request = convert(model="rich", context={"text": "a", "terms": ["T"]}).without_context()
+    assert (request.options.context, request.wanted.context, request.wanted.terms) == ("", "", ())
 
 
 def test_a_failed_update_changes_nothing() -> None:
-    request = convert()
-    before = request.message.SerializeToString()
+    config = raw_config()
+    before = config.SerializeToString()
     for paths, fields, error in (
         ([], {}, InvalidFieldError),
         (["model"], {"model": "rich"}, PreconditionError),
-        (["partial_interval"], {"partial_interval": ms(1)}, InvalidFieldError),
-        (["language"], {"language": {"codes": ["xx"]}}, InvalidFieldError),
+        (["partial_interval"], {"partial_interval": ms(1)}, InvalidOptionError),
+        (["language"], {"language": {"codes": ["xx"]}}, UnsupportedOptionError),
     ):
         with pytest.raises(error):
-            update(request, paths, **fields)
-    assert request.message.SerializeToString() == before
+            update(config, paths, **fields)
+    assert config.SerializeToString() == before
 
 
 def test_the_effective_config_gives_the_same_options_again() -> None:
     found = options(endpointing={"threshold": 0.25}, partial_interval=ms(700))
     shown = convert_result.effective_config(found)
     shown.audio.CopyFrom(raw_config().audio)
-    assert CONVERTER.request(shown, streaming=True).options == found
+    asked = wanted(shown, streaming=True)
+    assert REQUESTS.check(asked, streaming=True).options == found
 
 
 @pytest.mark.parametrize("cause", list(EndCause))
