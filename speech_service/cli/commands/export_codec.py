@@ -5,17 +5,11 @@ Options ``codec = "onnx"`` and ``"tensorrt"`` of ``synthesizer/qwen3`` read it.
 
 import argparse
 
-from speech_service.cli.exporting import Export, add_arguments, write
+from speech_service.cli.exporting import add_arguments, write
 
 __all__ = ["add_arguments", "run"]
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the file; raises what :func:`write` does."""
-    return write(given, _export)
-
-
-def _export() -> Export:
-    from speech_service.engines.qwen3.tts.tools import export_codec
-
-    return export_codec
+    return write(given, "codec")

@@ -5,17 +5,11 @@ Options ``encoder = "onnx"`` and ``"tensorrt"`` of ``recognizer/qwen3`` read it.
 
 import argparse
 
-from speech_service.cli.exporting import Export, add_arguments, write
+from speech_service.cli.exporting import add_arguments, write
 
 __all__ = ["add_arguments", "run"]
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the file; raises what :func:`write` does."""
-    return write(given, _export)
-
-
-def _export() -> Export:
-    from speech_service.engines.qwen3.asr.tools import export_encoder
-
-    return export_encoder
+    return write(given, "encoder")

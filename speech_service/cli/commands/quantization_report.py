@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     """
     try:
         from speech_service.engines.qwen3.asr.build import AsrNumerics
-        from speech_service.engines.qwen3.asr.tools import report_quantization
+        from speech_service.engines.qwen3.asr.quantization_report import report_quantization
     except ModuleNotFoundError as error:
         raise missing_extra("server,qwen", str(error.name)) from error
     numbers = AsrNumerics(given.dtype, given.device, given.method)

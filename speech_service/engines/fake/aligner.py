@@ -7,8 +7,6 @@ It steps, fails and aborts as the others do.
 import time
 from collections.abc import Iterator
 
-import numpy as np
-
 from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.alignment import (
     AlignedUnit,
@@ -18,9 +16,10 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.audio import Samples, samples_to_ms
-from speech_service.domain.errors import InternalError, InvalidAudioError
+from speech_service.domain.errors import InternalError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
+from speech_service.engines.audio_checks import checked
 from speech_service.engines.character_units import character_units
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.stepping import SteppingEngine
@@ -83,10 +82,7 @@ def _pieces(options: FakeAlignerOptions, work: AlignWork, fails: bool) -> Iterat
     time.sleep(options.step_ms / 1000)
     if fails:
         raise InternalError("the fake aligner was told to fail")
-    if not len(work.samples):
-        raise InvalidAudioError("audio", "is empty")
-    if not np.isfinite(work.samples).all():
-        raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+    checked(work.samples)
     yield align(options, work.samples, work.text, work.granularity)
 
 

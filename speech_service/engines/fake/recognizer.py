@@ -8,11 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.audio import ms_to_samples, samples_to_ms
-from speech_service.domain.errors import InternalError, InvalidAudioError, LimitExceededError
+from speech_service.domain.errors import InternalError, LimitExceededError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import (
@@ -24,6 +22,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.engines.audio_checks import audio_problem
 from speech_service.engines.decoding import accepted_count
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
@@ -137,11 +136,9 @@ class FakeRecognizer:
             return WorkFailed(work.work_id, error)
         if work.kind is RecognizeKind.CHECK:
             return WorkDone(work.work_id, Hypothesis("", (), ""), WorkTiming())
-        if not len(work.samples):
-            return WorkFailed(work.work_id, InvalidAudioError("audio", "is empty"))
-        if not np.isfinite(work.samples).all():
-            problem = "holds samples that are not finite numbers"
-            return WorkFailed(work.work_id, InvalidAudioError("audio", problem))
+        problem = audio_problem(work.samples)
+        if problem is not None:
+            return WorkFailed(work.work_id, problem)
         word_samples = ms_to_samples(self._options.word_ms)
         count = (len(work.samples) + word_samples // 2) // word_samples
         words, tokens = self._options.words, tuple(range(1, count + 1))

@@ -12,6 +12,24 @@ from torch import Tensor, nn
 
 from speech_service.engines.formats.onnx import GraphBuilder
 
+_MOST_BYTES = 2**31 - 1
+"""A protobuf message cannot be longer."""
+
+
+class GraphTooLargeError(Exception):
+    """The weights do not fit into one ONNX file."""
+
+
+def check_size(module: nn.Module) -> None:
+    """Refuse a module whose weights are 2 GB or more in float32.
+
+    Raises:
+        GraphTooLargeError: it is one.
+    """
+    size = sum(4 * each.numel() for each in module.parameters())
+    if size > _MOST_BYTES:
+        raise GraphTooLargeError(f"{size} bytes of weights; an ONNX file holds {_MOST_BYTES}")
+
 
 class ModuleGraph:
     """Names what it adds."""

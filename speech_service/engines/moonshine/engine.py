@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from speech_service.domain.audio import Samples, ms_to_samples, samples_to_ms
-from speech_service.domain.errors import InvalidAudioError, LimitExceededError, SpeechError
+from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import (
@@ -20,6 +20,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.engines.audio_checks import checked
 from speech_service.engines.decoding import (
     DecodingStrategy,
     StrategyFactory,
@@ -142,12 +143,9 @@ class MoonshineEngine:
         return decoder
 
     def _check(self, samples: Samples) -> None:
-        if not len(samples):
-            raise InvalidAudioError("audio", "is empty")
         if samples_to_ms(len(samples)) > self._options.max_audio_ms:
             raise LimitExceededError("audio", "max_audio_ms", self._options.max_audio_ms)
-        if not np.isfinite(samples).all():
-            raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+        checked(samples)
 
     def _done(self, item: _MoonshineItem) -> WorkDone:
         hypothesis = Hypothesis(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from speech_service.domain.alignment import Alignment, Granularity, UnalignedReason
 from speech_service.domain.audio import SAMPLES_PER_MS, Samples
-from speech_service.domain.errors import InvalidAudioError
+from speech_service.engines.audio_checks import checked
 from speech_service.engines.pocketsphinx import PocketsphinxOptions
 from speech_service.engines.pocketsphinx.decoder import Decoder
 from speech_service.engines.pocketsphinx.parts import TimedPart, phone_times
@@ -86,10 +86,7 @@ class PocketSphinxAligner:
         Raises:
             InvalidAudioError: the audio is empty or holds samples that are not finite numbers.
         """
-        if not len(samples):
-            raise InvalidAudioError("audio", "is empty")
-        if not np.isfinite(samples).all():
-            raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+        checked(samples)
         units = spoken_units(text)
         candidates, silent = self._candidates(units)
         timed: list[TimedPart] = []

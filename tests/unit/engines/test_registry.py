@@ -68,7 +68,8 @@ def test_the_configured_name_replaces_the_backends_own() -> None:
 
 def test_a_missing_package_names_it_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for name in [n for n in sys.modules if n.startswith(_MOONSHINE + ".")]:
+    importers = (_MOONSHINE + ".", "speech_service.engines.runtimes.")
+    for name in [n for n in sys.modules if n.startswith(importers)]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(ConfigError, match=r"models.*onnxruntime.*pip install"):
         registry.build_engine(ModelConfig(kind="recognizer/moonshine"))

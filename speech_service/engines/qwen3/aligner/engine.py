@@ -10,14 +10,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from speech_service.domain.alignment import Alignment, Granularity
 from speech_service.domain.audio import samples_to_ms
 from speech_service.domain.errors import (
     InternalError,
-    InvalidAudioError,
     SpeechError,
     UnsupportedOptionError,
 )
@@ -30,6 +28,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
+from speech_service.engines.audio_checks import checked
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, Passage
 from speech_service.engines.qwen3.aligner.passages import PassageMaker, read
 from speech_service.engines.qwen3.aligner.pieces import Pieces, TimedWord, in_pieces
@@ -164,10 +163,7 @@ class AlignerEngine:
 
 
 def _check(work: AlignWork) -> None:
-    if not len(work.samples):
-        raise InvalidAudioError("audio", "is empty")
-    if not np.isfinite(work.samples).all():
-        raise InvalidAudioError("audio", "holds samples that are not finite numbers")
+    checked(work.samples)
     if work.granularity is Granularity.PHONE:
         supported = [Granularity.WORD.value, Granularity.CHARACTER.value]
         raise UnsupportedOptionError("granularity", "the model has no phones", supported)

@@ -5,11 +5,10 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from speech_service.domain.audio import MODEL_RATE_HZ, samples_to_ms
-from speech_service.domain.errors import InvalidAudioError, LimitExceededError, SpeechError
+from speech_service.domain.errors import LimitExceededError, SpeechError
 from speech_service.domain.work import RecognizeWork, WorkTiming
+from speech_service.engines.audio_checks import audio_problem
 from speech_service.engines.decoding import accepted_count, is_looping
 from speech_service.engines.qwen3.asr.reading import SegmentReading
 
@@ -67,13 +66,9 @@ class AsrLimits:
         """Why the work, whose prompt has so many tokens before the audio, is not begun; None: it is fine."""
         if head > self.max_context_tokens:
             return LimitExceededError("context", "max_context_tokens", self.max_context_tokens)
-        if not len(work.samples):
-            return InvalidAudioError("audio", "is empty")
         if samples_to_ms(len(work.samples)) > self.max_audio_ms:
             return LimitExceededError("audio", "max_audio_ms", self.max_audio_ms)
-        if not np.isfinite(work.samples).all():
-            return InvalidAudioError("audio", "holds samples that are not finite numbers")
-        return None
+        return audio_problem(work.samples)
 
 
 @dataclass(slots=True, eq=False)

@@ -12,7 +12,7 @@ from typing import cast
 from torch import nn
 
 from speech_service.engines.formats.onnx import FLOAT, INT64, Exported, GraphBuilder
-from speech_service.engines.formats.torch_to_onnx import ModuleGraph
+from speech_service.engines.formats.torch_to_onnx import ModuleGraph, check_size
 from speech_service.engines.qwen3.encoder.network import AudioEncoder, EncoderLayer
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
@@ -21,12 +21,6 @@ OUTPUT = "states"
 EXPORTED = Exported("encoder", INPUTS, (OUTPUT,))
 _UNSEEN = -30_000.0
 """Added to the scores of padding; float16 holds it."""
-_MOST_BYTES = 2**31 - 1
-"""A protobuf message cannot be longer."""
-
-
-class EncoderTooLargeError(Exception):
-    """The weights do not fit into one ONNX file."""
 
 
 def encoder_graph(module: AudioEncoder) -> bytes:
@@ -35,11 +29,9 @@ def encoder_graph(module: AudioEncoder) -> bytes:
     Windows and chunks may be any number in each run.
 
     Raises:
-        EncoderTooLargeError: the weights are 2 GB or more in float32.
+        GraphTooLargeError: the weights are 2 GB or more in float32.
     """
-    size = sum(4 * each.numel() for each in module.parameters())
-    if size > _MOST_BYTES:
-        raise EncoderTooLargeError(f"{size} bytes of weights; an ONNX file holds {_MOST_BYTES}")
+    check_size(module)
     shape = module.shape
     build = GraphBuilder({})
     build.input("mel", FLOAT, ("windows", shape.mel_bins, "frames"))

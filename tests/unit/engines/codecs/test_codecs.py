@@ -19,7 +19,7 @@ from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_ses
 from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streams import CodecStreams
-from speech_service.engines.qwen3.tts.tools import export_codec
+from speech_service.engines.qwen3.export import export_codec
 from tests.qwen_tiny.codec import codec_config, codec_tensors
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.tts.speaking import cloned, run, sound, work

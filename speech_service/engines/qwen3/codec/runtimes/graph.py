@@ -11,7 +11,7 @@ from typing import cast
 from torch import Tensor
 
 from speech_service.engines.formats.onnx import FLOAT, INT64, Exported, GraphBuilder
-from speech_service.engines.formats.torch_to_onnx import ModuleGraph
+from speech_service.engines.formats.torch_to_onnx import ModuleGraph, check_size
 from speech_service.engines.qwen3.codec.attention import WindowedLayer, WindowedTransformer
 from speech_service.engines.qwen3.codec.codebooks import SEMANTIC_CODEBOOKS, SummedCodebooks
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
@@ -31,12 +31,6 @@ EXPORTED = Exported("codec", INPUTS, OUTPUTS)
 _UNSEEN = -30_000.0
 """Added to the scores of frames that are not attended to; float16 holds it."""
 _NORM_EPS = 1e-6
-_MOST_BYTES = 2**31 - 1
-"""A protobuf message cannot be longer."""
-
-
-class CodecTooLargeError(Exception):
-    """The weights do not fit into one ONNX file."""
 
 
 def codec_graph(module: CodecDecoder) -> bytes:
@@ -45,11 +39,9 @@ def codec_graph(module: CodecDecoder) -> bytes:
     Streams and frames may be any number in each run.
 
     Raises:
-        CodecTooLargeError: the weights are 2 GB or more in float32.
+        GraphTooLargeError: the weights are 2 GB or more in float32.
     """
-    size = sum(4 * each.numel() for each in module.parameters())
-    if size > _MOST_BYTES:
-        raise CodecTooLargeError(f"{size} bytes of weights; an ONNX file holds {_MOST_BYTES}")
+    check_size(module)
     shape = module.shape
     build = GraphBuilder({})
     build.input("codes", INT64, ("streams", "frames", shape.codebooks))

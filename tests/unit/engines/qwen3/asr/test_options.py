@@ -15,7 +15,8 @@ from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr import options as qwen3
 from speech_service.engines.qwen3.asr.build import AsrNumerics
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
-from speech_service.engines.qwen3.asr.tools import export_encoder, report_quantization
+from speech_service.engines.qwen3.asr.quantization_report import report_quantization
+from speech_service.engines.qwen3.export import export_encoder
 from speech_service.engines.qwen3.nn.quantize import Int8Linear, linears
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine

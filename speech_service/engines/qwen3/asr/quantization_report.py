@@ -1,4 +1,4 @@
-"""What the command line does with a recognizer's checkpoint, without a server."""
+"""Measures what eight bits change in a recognizer's decoder, without a server."""
 
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -8,15 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.asr.build import (
-    AsrNumerics,
-    load,
-    open_recognizer,
-    read_encoder,
-    record,
-)
+from speech_service.engines.qwen3.asr.build import AsrNumerics, load, record
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES
-from speech_service.engines.qwen3.encoder.graph import EncoderTooLargeError, encoder_graph
 from speech_service.engines.qwen3.nn.quantize import layer_errors, quantiser
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.torch import open_device
@@ -34,23 +27,6 @@ class LayerReport:
     error: float
     smoothed_error: float | None
     """With smoothing fitted to the same recordings; None: the method has none."""
-
-
-def export_encoder(source: str, revision: str, out: Path) -> int:
-    """Write the audio encoder of a checkpoint as an ONNX file; returns its bytes.
-
-    Raises:
-        ConfigError: the checkpoint cannot be used, or the file cannot be written.
-    """
-    try:
-        checkpoint, config = open_recognizer(source, revision)
-        graph = encoder_graph(read_encoder(checkpoint, config))
-    except (CheckpointError, EncoderTooLargeError) as error:
-        raise ConfigError(f"--model: {error}") from error
-    try:
-        return out.write_bytes(graph)
-    except OSError as error:
-        raise ConfigError(f"--out: {str(out)!r} cannot be written: {error.strerror}") from error
 
 
 def report_quantization(
