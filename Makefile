@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 SERVER := $(VENV)/.installed-server
 DEV := $(VENV)/.installed-dev
 LINT := $(VENV)/.installed-lint
+DEPLOY := $(VENV)/.installed-deploy
 INPUTS := pyproject.toml constraints.txt tools/install.py
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
@@ -23,7 +24,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs test-under-load check-proto check-stubs check-docs check-wheel test-node
+.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,11 +50,13 @@ bench: $(DEV) ## run the benchmarks
 bench-gpu: $(DEV) ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
 	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
-gen: $(DEV) ## write the Python stubs from proto/
+gen: $(DEV) ## write the Python stubs, and Envoy's descriptors, from proto/
 	$(BIN)/python tools/gen_proto.py
+	$(BIN)/python tools/descriptor_set.py
 
 docs: $(DEV) ## write the reference pages from the sources
 	$(BIN)/python -m tools.docs
+	$(BIN)/python tools/grafana_board.py
 
 test-under-load: $(DEV) ## the tests beside four busy loops; nothing in a test may depend on speed
 	$(BIN)/python tools/busy.py 4 -- $(BIN)/python -m pytest -m "not gpu" -n auto --dist loadfile $(ARGS)
@@ -77,12 +80,17 @@ check-proto: $(DEV) ## lint the contract; compare it with the one before
 
 check-stubs: $(DEV) ## the committed stubs are what proto/ gives
 	$(BIN)/python tools/gen_proto.py --check
+	$(BIN)/python tools/descriptor_set.py --check
 
 check-docs: $(DEV) ## the committed reference pages are what the sources give
 	$(BIN)/python -m tools.docs --check
+	$(BIN)/python tools/grafana_board.py --check
 
 check-wheel: $(DEV) ## build the wheel and import from it
 	$(BIN)/python tools/check_wheel.py
+
+check-deploy: $(DEPLOY) ## deploy/: Envoy before real servers, the chart by helm and Kubernetes' schemas; needs npm
+	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
 test-node: $(DEV) ## test the Node.js example; needs node and npm
 	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test
@@ -113,5 +121,10 @@ $(LINT): $(INPUTS) | $(BIN)/python
 	@echo "Installing the service, its tools and those of the gates in $(VENV), half a minute or so the first time ..."
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
 	@touch $(SERVER) $(DEV) $@
+
+$(DEPLOY): $(DEV) tools/fetch_helm.sh
+	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy)
+	tools/fetch_helm.sh $(BIN)
+	@touch $@
 
 comma := ,
