@@ -68,6 +68,12 @@ def test_wide_rows_share_lines_and_narrow_ones_do_not(monkeypatch: pytest.Monkey
     ]
 
 
+class OfAFile(streams.JsonLine):
+    """A line that names a file."""
+
+    file: str
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii", "cp437", "shift_jis"])
 @pytest.mark.parametrize(
     "text", ["plain", "日本語.wav", "a\u0301", "😀", "bad\udcff.wav", "lone \ud800", "\x85", "é"]
@@ -78,7 +84,7 @@ def test_any_text_can_be_written(encoding: str, text: str, monkeypatch: pytest.M
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO(), encoding))
     streams.prepare()
     print(text)
-    print(streams.json_line({"file": text}))
+    print(streams.json_line(OfAFile(text)))
     sys.stdout.flush()
     written = raw.getvalue()
     assert json.loads(written.splitlines()[-1]) == {"file": text}
