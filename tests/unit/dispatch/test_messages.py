@@ -287,7 +287,16 @@ def test_an_array_that_does_not_fit_its_bytes_is_refused(array: Any) -> None:
         {},
         1,
     ],
-    ids=str,
+    ids=[
+        "a negative place",
+        "one value more",
+        "audio at a negative place",
+        "a member of the union alone",
+        "an unknown message",
+        "a value of another type",
+        "no array",
+        "a number",
+    ],
 )
 def test_a_message_of_another_shape_is_refused(command: Any) -> None:
     with pytest.raises(BrokenFrameError):
