@@ -334,7 +334,7 @@ EARS = ModelCapabilities(
     ("en",),
     16_000,
     20_000,
-    capabilities=frozenset({Capability.WORD_TIMES, Capability.CONFIDENCE}),
+    capabilities=frozenset({Capability.WORD_TIMES, Capability.PARTIAL_RESULTS}),
 )
 
 
@@ -374,7 +374,7 @@ def test_a_worker_must_serve_what_clients_were_told() -> None:
     mouth = dataclasses.replace(EARS, kind=ModelKind.SYNTHESIZER)
     with pytest.raises(MisfitError, match="ears is a synthesizer"):
         messages.check_serves(serving(mouth), [EARS])
-    poorer = dataclasses.replace(EARS, capabilities=frozenset({Capability.CONFIDENCE}))
+    poorer = dataclasses.replace(EARS, capabilities=frozenset({Capability.PARTIAL_RESULTS}))
     with pytest.raises(MisfitError, match="ears lacks WORD_TIMES"):
         messages.check_serves(serving(poorer), [EARS])
 
