@@ -306,68 +306,14 @@ _CARDINAL = (
     ),
 )
 _ORDINAL = (
-    *(
-        "Pope",
-        "King",
-        "Queen",
-        "Henry",
-        "Louis",
-        "Edward",
-        "George",
-        "William",
-        "Charles",
-        "James",
-        "Richard",
-    ),
-    *(
-        "Elizabeth",
-        "Napoleon",
-        "Pius",
-        "Benedict",
-        "Leo",
-        "Paul",
-        "Ramses",
-        "Frederick",
-        "Philip",
-        "Alexander",
-    ),
-    *(
-        "Nicholas",
-        "Peter",
-        "Catherine",
-        "Ivan",
-        "Umberto",
-        "Emmanuel",
-        "Gustav",
-        "Christian",
-        "Ferdinand",
-    ),
-    *(
-        "Ptolemy",
-        "Gregory",
-        "Innocent",
-        "Clement",
-        "Urban",
-        "Felipe",
-        "Carlos",
-        "Juan Carlos",
-        "Mary",
-        "Albert",
-    ),
-    *(
-        "Leopold",
-        "Otto",
-        "Haakon",
-        "Harald",
-        "Olaf",
-        "Margrethe",
-        "Rama",
-        "Sixtus",
-        "Boniface",
-        "Selim",
-        "Mehmed",
-    ),
-)
+    "Pope", "King", "Queen", "Henry", "Louis", "Edward", "George", "William", "Charles", "James", "Richard",
+    "Elizabeth", "Napoleon", "Pius", "Benedict", "Leo", "Paul", "Ramses", "Frederick", "Philip", "Alexander",
+    "Nicholas", "Peter", "Catherine", "Ivan", "Umberto", "Emmanuel", "Gustav", "Christian", "Ferdinand",
+    "Ptolemy", "Gregory", "Innocent", "Clement", "Urban", "Felipe", "Carlos", "Juan Carlos", "Mary", "Albert",
+    "Leopold", "Otto", "Haakon", "Harald", "Olaf", "Margrethe", "Rama", "Sixtus", "Boniface", "Selim",
+    "Mehmed",
+)  # fmt: skip
+_RULERS = r"Pope|King|Queen|Emperor|Empress|Tsar|Czar|Prince|Sultan|Duke|Kaiser|Shah|Pharaoh|Patriarch|St|Saint"
 _ROMAN = r"((?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _NO_NAMES = r"The|A|An|In|On|At|By|For|And|Or|But|My|His|Her|Our|Your|Their|This|That|With|From|To|Of|As|If|It|I"
@@ -492,7 +438,10 @@ NUMERALS: tuple[Rule, ...] = (
         rf"\b({any_of((*_CARDINAL, *(word.lower() for word in _CARDINAL)))}) {_ROMAN}\b(?![.'’]\w)",
         _say_cardinal,
     ),
-    rule(rf"\b({any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)", _say_ordinal),
+    rule(
+        rf"\b((?:{_RULERS}) [A-Z][a-z]{{2,20}}|{any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)",
+        _say_ordinal,
+    ),
     rule(
         rf"\b(?!(?:{_NO_NAMES}) )([A-Z][a-z]{{2,20}}) (?=[IVX]{{2,6}}\b)(?!IV [a-z]){_ROMAN}\b(?![.'’]\w)",
         _say_cardinal,

@@ -208,7 +208,7 @@ def _is_adjective(match: re.Match[str]) -> bool:
         return True
     return (
         re.search(r"(?:^|\W)(?:an?|A) $", before) is not None
-        and re.match(r"[ -][a-z]", rest) is not None
+        and re.match(r"[ -](?!I\b)[A-Za-z]", rest) is not None
     )
 
 
@@ -246,4 +246,5 @@ CURRENCY: tuple[Rule, ...] = (
         _say_behind,
     ),
     rule(rf"(?<![\w.])({NUMBER})\s?¢", _say_cents),
+    rule(rf"(?<=\d)/({any_of(_CODES)})(?!\w)", lambda match: f" per {_CODES[match[1]].one}"),
 )

@@ -16,7 +16,7 @@ from speech_service.text.english.number_words import (
     year,
 )
 from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, rule
-from speech_service.text.english.units import UNITS, singular, unit_words
+from speech_service.text.english.units import UNITS, compound_words, singular, unit_words
 
 _VULGAR = {char: unicodedata.normalize("NFKC", char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _SUPER = {
@@ -57,14 +57,17 @@ _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
 _INCH_MARK = r"(?:[\"″”]|''|’’|′′)"
 _COUNTED = r"(?:[€$£¥%]|(?:km|kg|people|euros?|dollars?|pounds?)\b)"
-_PART = r"(?:half|thirds?|quarters?|fifths?|eighths?)"
+_PART = r"(?:half|thirds?|quarters?|fifths?|sixths?|eighths?|tenths?|sixteenths?)"
+_COMPOUND = (
+    r"(?:[A-Za-zµμΩ°]{1,7}[²³]?[·⋅/]){1,2}(?:[A-Za-zµμΩ°]{1,7}[²³]?|\([A-Za-zµμΩ°²³·⋅]{1,12}\))"
+)
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _ARTICLE = re.compile(
     r"(?:^|\W)(?:an?|the|this|that|each|every|my|your|his|her|its|our|their) $", re.IGNORECASE
 )
 _NOUN = re.compile(
     r" (?!(?:of|or|and|to|in|at|on|per|from|by|for|as|if|is|was|are|were|has|have|had|will|can|may|that|which|we|you|"
-    r"they|he|she|it|away|more|less|long|wide|tall|high)\b)[a-z]"
+    r"they|he|she|it|away|more|less|long|wide|tall|high|I)\b)[A-Za-z]"
 )
 _BOOKS = (
     r"Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Psalms?|Proverbs|Isaiah|Jeremiah|"
@@ -92,6 +95,8 @@ _SPANS = (
 """What something is counted by: "beats/min"."""
 _FULL_MARKS, _MARKS_FROM = 100, 10
 """What is had of a hundred is said "out of": "98/100"."""
+_RUNS_FROM, _WICKETS = 90, 9
+"""So many runs for so many wickets: "287/6"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
@@ -184,6 +189,8 @@ def _say_fraction(match: re.Match[str]) -> str | None:
         return _SAID[over, under]
     if under in (0, 1) or len(match[1]) > 3:
         return f"{number(match[1])} over {number(match[2])}"
+    if over >= _RUNS_FROM and under <= _WICKETS:
+        return f"{cardinal(over)} for {cardinal(under)}"
     if over == under or (under == _FULL_MARKS and over >= _MARKS_FROM):
         return f"{cardinal(over)} out of {cardinal(under)}"
     if under in _UNDERS:
@@ -203,6 +210,14 @@ def _say_unit(match: re.Match[str]) -> str:
     one = first in ("1", "-1", "−1") and not second
     one = one or _is_adjective(match)
     return f"{said} {unit_words(unit, one=one)}{_stop(match) if dot else ''}"
+
+
+def _say_compound(match: re.Match[str]) -> str | None:
+    first, second, unit = match.groups()
+    one = (first == "1" and not second) or _is_adjective(match)
+    words = compound_words(unit, one=one)
+    said = _signed(first) + (f" to {_signed(second)}" if second else "")
+    return f"{said} {words}" if words else None
 
 
 def _say_unit_adjective(match: re.Match[str]) -> str:
@@ -362,7 +377,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(?<![\w./,])(\d{1,3}\.\d)/(\d{1,3})(?![\w/]|[.,]\d)", _say_out_of),
     rule(r"(?<![\w./,])(\d{1,4})[/⁄](\d{1,4})(?![\w/]|[.,]\d)", _say_fraction),
     rule(
-        rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) ({_UNIT})(?![\w/²³'’-])",
+        rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) {{1,2}}({_UNIT})(?![\w/²³'’-])",
         _say_fraction_unit,
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
@@ -376,8 +391,17 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?<![\w.])({NUMBER}(?: ?[x×] ?{NUMBER}){{1,2}})\s?({_UNIT})(?![\w/²³'’-])", _say_by_unit
     ),
     rule(
-        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w/²³'’-]|°)",
+        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_COMPOUND})(?![\w/²³'’-]|°)",
+        _say_compound,
+    ),
+    rule(r"(?<=[a-z] )mmHg(?!\w)", "millimeters of mercury"),
+    rule(
+        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w²³'’-]|/(?!\d)|°)",
         _say_unit,
+    ),
+    rule(
+        r"(?:(?<=[a-z] )|(?<![\w.])(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’.-])",
+        lambda m: f"{number(m[1])} {'amp' if m[1] == '1' else 'amps'}",
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
     rule(
@@ -403,6 +427,7 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_ordinal,
     ),
     rule(rf"(?<![\w.]){NUMBER}(?: ?x ?{NUMBER}){{1,2}}(?!\w)", _say_by),
+    rule(r"(?<![\w.,])\d{3,5} ?× ?\d{3,5}(?![\w%]|[.,]\d| ?=)", _say_by),
     rule(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])", _say_verse),
     rule(r"(?<![\w.:])\d{1,6}(?:\.\d{1,3})?:\d{1,6}(?![\w:]|\.\d)", _say_ratio),
     rule(r"(?<![\w.])(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus),
