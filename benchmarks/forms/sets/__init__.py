@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from itertools import product
 
-NAMES = ("first", "second")
+NAMES = ("first", "second", "third")
 
 
 def sentences(name: str) -> Iterator[tuple[str, str, list[str]]]:

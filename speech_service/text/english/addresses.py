@@ -321,7 +321,7 @@ ADDRESSES: tuple[Rule, ...] = (
         rf"(?<![\w.@/-])[A-Za-z0-9_][\w-]{{0,63}}(?:\.[\w-]{{1,32}}){{0,3}}\.(?:{any_of(_FILE_ENDS)})(?![\w@(]|\.\w)",
         _say_address,
     ),
-    rule(rf"(?<![\w.])\.({any_of(_FILE_ENDS)})(?!\w)", lambda m: f"dot {_piece(m[1])}"),
+    rule(rf"(?<![\w.])\.({any_of(_FILE_ENDS)})(?!\w)", lambda m: f"dot {_characters(m[1])}"),
     rule(r"(?<![\w.])Node\.js\b", "Node dot J.S"),
     rule(
         r"(?<![\w&#/])#(?=[0-9A-Fa-f]{0,5}\d)([0-9A-Fa-f]{6})(?!\w)",

@@ -224,7 +224,8 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?![\w-])", _say_phone),
     rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]{0,60}\d)", _say_phone),
     rule(
-        r"\b((?:call|text|phone|dial|ring|fax|tel)(?: [a-z]{1,9}){0,4}[.:]? )(\d{3}\.\d{4}|0\d{1,4}[/.]\d{4,9})(?![\w.]{0,60}\d)",
+        r"\b((?:call|text|phone|dial|ring|fax|tel)(?: [a-z]{1,9}){0,4}[.:]? )"
+        r"(\d{3}\.\d{4}|0\d{1,4}[/.]\d{4,9})(?![\w.]{0,60}\d)",
         lambda match: match[1] + _grouped(match[2]),
         any_case=True,
     ),

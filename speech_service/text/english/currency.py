@@ -183,7 +183,8 @@ def _said(
     money = _ALL[unit]
     minus = "minus " if sign and sign != "(" else ""
     behind = f" per {_PER[per]}" if per else ""
-    if unit in _THOUSANDS_BY_DOT and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", amount):
+    is_price = per in ("l", "L", "gal", "kWh")
+    if unit in _THOUSANDS_BY_DOT and not is_price and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", amount):
         amount = amount.replace(".", "")
     if scale:
         big = _SCALES.get(scale.lower(), scale)

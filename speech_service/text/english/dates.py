@@ -302,7 +302,7 @@ DATES: tuple[Rule, ...] = (
         lambda m: f"{m[1]}{_date(int(m[3]), int(m[2]), None)}",
     ),
     rule(
-        rf"(?<![\w./])(0?[1-9]|1[0-2])/({_YEAR})(?![\w/])",
+        r"(?<![\w./])(0?[1-9]|1[0-2])/((?:19|20)\d{2})(?![\w/])",
         lambda m: f"{MONTHS[int(m[1]) - 1]} {say_year(m[2])}",
     ),
     # Times.
@@ -319,7 +319,7 @@ DATES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.:])(\d{1,2}):([0-5]\d\.\d{1,3})(?![\w:])", _say_lap),
     rule(
-        rf"(?<!\bat )(?<!\bby )(?<![\w.:])(\d):([0-5]\d):([0-5]\d)(?![\w:]| ?[AaPp]\.?[Mm]|\.\d)",
+        r"(?<!\bat )(?<!\bby )(?<![\w.:])(\d):([0-5]\d):([0-5]\d)(?![\w:]| ?[AaPp]\.?[Mm]|\.\d)",
         _say_length,
     ),
     rule(

@@ -12,6 +12,7 @@ from speech_service.text.english.number_words import (
     fraction,
     number,
     ordinal,
+    plural,
     spelled,
     year,
 )
@@ -95,6 +96,8 @@ _SPANS = (
 """What something is counted by: "beats/min"."""
 _FULL_MARKS, _MARKS_FROM = 100, 10
 """What is had of a hundred is said "out of": "98/100"."""
+_POURED = frozenset(["L", "l", "ml", "mL", "cl", "oz"])
+"""Units of what has no sides: "2 x 1 L" are two pieces."""
 _RUNS_FROM, _WICKETS = 90, 9
 """So many runs for so many wickets: "287/6"."""
 _QUOTED = 300
@@ -249,8 +252,11 @@ def _say_by(match: re.Match[str]) -> str:
 
 
 def _say_by_unit(match: re.Match[str]) -> str:
-    said = " by ".join(number(part) for part in re.findall(NUMBER, match[1]))
-    return f"{said} {unit_words(match[2], one=_is_adjective(match))}"
+    parts = re.findall(NUMBER, match[1])
+    is_pieces = len(parts) == 2 and match[2] in _POURED
+    one = _is_adjective(match) or (is_pieces and parts[1] == "1")
+    said = (" times " if is_pieces else " by ").join(map(number, parts))
+    return f"{said} {unit_words(match[2], one=one)}"
 
 
 def _say_out_of(match: re.Match[str]) -> str:
@@ -356,7 +362,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?x ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
-        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’] ?(?:(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))? ?([NSEW]\b)?",
+        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
         _say_place,
     ),
     rule(
@@ -366,7 +372,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])(\d{{1,3}}) ?ft\.? ?{_INCHES} ?(?:{_INCH_MARK}|in\b\.?)", _say_feet),
     rule(rf"(?<![\w./'])({NUMBER})(?:''|″|\")(?!\w)", _say_inches),
     rule(r"(?<![\w.])(\d{1,2})ft(\d{1,2})(?!\w)", r"\1 foot \2"),
-    rule(r"(?<![\w.'‘])(\d{1,3})['′](?![\w'])(?=[ ,.;)]|$)", _say_only_feet),
+    rule(r"(?<![\w.,'‘])(\d{1,3}(?:,\d{3})?)['′](?![\w'])(?=[ ,.;)]|$)", _say_only_feet),
     rule(
         rf"(?<![\w.])({MINUS}{NUMBER})°?(?:{_TO}([-−]?{NUMBER}))?\s?°(?:\s?([CFKNSEW])(?!\w))?",
         _say_degrees,
@@ -410,6 +416,10 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
+    rule(
+        r"(?<![\w.])(\d{1,4})([a-z])([²³⁴ⁿ])",
+        lambda m: f"{number(m[1])} {m[2]}{m[3]}",
+    ),
     rule(rf"(?<![\w.])({NUMBER}|[A-Za-z]{{1,3}})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
     rule(
         rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
@@ -427,11 +437,20 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_ordinal,
     ),
     rule(rf"(?<![\w.]){NUMBER}(?: ?x ?{NUMBER}){{1,2}}(?!\w)", _say_by),
+    rule(
+        r"(?<![\w.,])(\d{1,2})x(\d{1,2})s(?!\w)",
+        lambda m: f"{number(m[1])} by {plural(number(m[2]))}",
+    ),
     rule(r"(?<![\w.,])\d{3,5} ?× ?\d{3,5}(?![\w%]|[.,]\d| ?=)", _say_by),
     rule(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])", _say_verse),
     rule(r"(?<![\w.:])\d{1,6}(?:\.\d{1,3})?:\d{1,6}(?![\w:]|\.\d)", _say_ratio),
     rule(r"(?<![\w.])(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus),
     rule(r"(?<![\w.,-])50[-–]50(?![\w-]|[.,]\d|%)", "fifty fifty"),
+    rule(r"(?<![\w.,-])20[-–]20(?![\w-]|[.,]\d|%)", "twenty twenty"),
+    rule(
+        r"(?<![\w.,/-])(\d{1,3})-(0\d{1,3})(?![\w/-]|[.,]\d|%)",
+        lambda m: f"{number(m[1])} {number(m[2])}",
+    ),
     rule(rf"(?<![\w.,)\]-])([-−]?{NUMBER}){_TO}([-−]?{NUMBER})(?![\w%-]|\.\d)", _say_range),
     rule(
         r"(?<![\w.])(\d{1,2})p(?!\w)",

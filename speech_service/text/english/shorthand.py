@@ -3,7 +3,9 @@
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
 import re
+import unicodedata
 
+from speech_service.text.english.number_words import digits, number, spelled
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _WORDS = {
@@ -23,6 +25,19 @@ _COUNTED = {
     **{"pkts": "packets", "sqft": "square feet", "sqm": "square meters", "nts": "nights"},
 }
 """What is said so behind a number."""
+_NUMBERED = (
+    r"account|acct|serial|reg|registration|order|part|invoice|ref|policy|flight|licen[cs]e|ID|tax|company|item|model|"
+    r"passport|phone|tel|[A-Z]{2,5}"
+)
+"""What has a number: "VAT no.", where a number or capitals follow."""
+_STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Pkwy": "Parkway"}
+_MILLIONS = (
+    r"people|users|doses|homes|customers|viewers|jobs|workers|tons|tonnes|barrels|visitors|households|subscribers|"
+    r"views|passengers|downloads|copies|children|voters|residents|euros|dollars|pounds|members|units|shares|adults|"
+    r"patients|pupils|students|tourists|listeners|followers|cars|vehicles|refugees|migrants|years|records|accounts"
+)
+"""What millions are counted of."""
+_ELEMENTS = r"(?:Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Ag|Au|Pb|Br|Li|Ba|Hg|H|C|N|O|F|P|S|K|I|B)"
 _MINUTES_AFTER = r"every|for|in|within|after|about|takes|took|another|last"
 
 
@@ -30,9 +45,55 @@ def _say_factorial(match: re.Match[str]) -> str:
     return f"{match[1]} factorial"
 
 
+def _say_compound(match: re.Match[str]) -> str | None:
+    """Say a formula of which one symbol has two letters, sign by sign: "NaCl", "CaCO3"."""
+    formula = match.group()
+    if formula.isupper() or formula == "NaN":
+        return None
+    parts = re.findall(r"[A-Za-z]|\d{1,2}", formula)
+    return " ".join(number(part) if part.isdecimal() else part.upper() for part in parts)
+
+
+def _say_service(match: re.Match[str]) -> str:
+    """Say what is keyed on a telephone: "*100#"."""
+    ends = {"*": "star ", "#": "hash "}
+    return f"{ends[match[1]]}{digits(match[2])}{' hash' if match[3] else ''}"
+
+
 SHORTHAND: tuple[Rule, ...] = (
     rule(rf"(?<![\w.&/-])({any_of(_WORDS)})(?![\w&/-])", lambda match: _WORDS[match[1]]),
     rule(rf"(?<=\d) ?({any_of(_COUNTED)})\b\.?(?![\w/-])", lambda match: f" {_COUNTED[match[1]]}"),
+    rule(rf"\b((?:{_NUMBERED}) )[Nn]o\.:? (?=[A-Z\d])", r"\1number "),
+    rule(rf"(?<=[a-z\d] )({any_of(_STREETS)})\b(?!\.)", lambda match: _STREETS[match[1]]),
+    rule(r"\b(Rt|Rte)\.? (?=\d)", "Route "),
+    rule(
+        r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",
+        lambda match: "each" if match[1] == "ea" else "persons",
+    ),
+    rule(r"(?<![\w.])(?<!\d )c\. ?(?=\d)", "circa "),
+    rule(rf"(?<!\w)(?:{_ELEMENTS}\d{{0,2}}){{2,6}}(?!\w)", _say_compound),
+    rule(
+        r"(?<![\w-])([A-Z][a-z]?)([²³⁴]?)([⁺⁻])(?!\w)",
+        lambda match: (
+            f"{spelled(match[1])} {unicodedata.normalize('NFKC', match[2])} "
+            f"{'plus' if match[3] == '⁺' else 'minus'}"
+        ),
+    ),
+    rule(r"(?<![\w*#])([*#])(\d{2,6})(#)(?!\w)", _say_service),
+    rule(r"(?<![\w*])(\*)(\d{2,6})()(?![\w*])", _say_service),
+    rule(r"(?<![\w.*])([1-7])\*(?= [a-z]{3})", r"\1 star"),
+    rule(r"\b(UTC|GMT) ?[-−–](?=\d)", r"\1 minus "),
+    rule(r"(?<=\d)pc(?!\w)", "%"),
+    rule(r"(?<=\d)(?:pp| pp(?!\.))(?!\w)", " percentage points"),
+    rule(rf"(?<=\d)m(?= (?:{_MILLIONS})\b)", " million"),
+    rule(r"(?<=\d)bn(?= [a-z])", " billion"),
+    rule(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?) ?t(?![\w'’-])", r"\1 tons"),
+    rule(r"(?<![\w.])(\d{1,3}\.\d)([CF])(?![\w#+-])", r"\1°\2"),
+    rule(
+        r"\b((?:hit|hits|reach|reached|below|above|around|near|nearly|over|under|exceed|exceeded|minus) )"
+        r"([-−]?\d{1,3})([CF])(?![\w#+-])",
+        r"\1\2°\3",
+    ),
     rule(r"(?<=\d )c\.(?= (?:of )?[a-z])", "cups"),
     rule(r"(?<=\d(?:st|nd|rd|th)[ -])c\.(?= [A-Za-z])", "century"),
     rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?=[ ,.;)]|$)", r"\1 minutes"),
