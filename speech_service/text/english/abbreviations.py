@@ -433,6 +433,11 @@ ABBREVIATIONS: tuple[Rule, ...] = (
 )
 
 NUMERALS: tuple[Rule, ...] = (
+    rule(
+        r"\b([Ss]cene|[Aa]ct|[Pp]art|[Cc]hapter|[Bb]ook|[Ss]ection|[Vv]olume|[Pp]ages?|[Ii]tem|[Tt]ype|[Pp]hase) "
+        r"(i{2,3}|i?v|vi{1,3}|i?x|xi{1,3}|xi?v)(?![\w'’])",
+        lambda m: f"{m[1]} {cardinal(_roman(m[2].upper()))}",
+    ),
     rule(rf"\b{_ROMAN}(?:th)? (century|centuries|Century)\b", _say_century),
     rule(
         rf"\b({any_of((*_CARDINAL, *(word.lower() for word in _CARDINAL)))}) {_ROMAN}\b(?![.'’]\w)",

@@ -85,6 +85,23 @@ _CODES = {
     "KRW": _Money("won", "won"),
     "TRY": _Money("Turkish lira", "Turkish lira"),
     "BTC": _Money("bitcoin", "bitcoins"),
+    "ETH": _Money("ether", "ether"),
+    "USDT": _Money("tether", "tether"),
+    "LTC": _Money("litecoin", "litecoins"),
+    "DOGE": _Money("dogecoin", "dogecoins"),
+    "HUF": _Money("forint", "forints"),
+    "THB": _Money("baht", "baht"),
+    "RUB": _SIGNS["₽"],
+    "ILS": _SIGNS["₪"],
+    "IDR": _Money("rupiah", "rupiah"),
+    "MYR": _Money("ringgit", "ringgit"),
+    "AED": _Money("dirham", "dirhams"),
+    "SAR": _Money("riyal", "riyals"),
+    "NGN": _SIGNS["₦"],
+    "VND": _SIGNS["₫"],
+    "UAH": _SIGNS["₴"],
+    "RON": _Money("leu", "lei"),
+    "TWD": _of("New Taiwan", _DOLLAR),
 }
 _SUFFIXES = {"kr": _Money("krone", "kroner"), "zł": _CODES["PLN"], "Kč": _CODES["CZK"]}
 _ALL = {**_SIGNS, **_PREFIXES, **_CODES, **_SUFFIXES}
@@ -147,6 +164,8 @@ _NOUNS = r"bill|bills|note|notes|coin|gift|fine|fee|discount|deposit|budget|loan
 _THOUSANDS_BY_DOT = (
     "€",
     "CHF",
+    "IDR",
+    "VND",
     "EUR",
     "DKK",
     "SEK",

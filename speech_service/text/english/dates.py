@@ -53,7 +53,7 @@ _CENTURY = 100
 _FIRST_OF_PAST = 31
 """Years of two digits from here on belong to the last century."""
 _YEARS_AFTER = (
-    r"in|since|by|until|till|before|after|during|circa|around|from|of|year|early|late|mid|copyright|class|to|and|for|"
+    r"in|since|by|until|till|before|after|during|circa|around|from|of|year|[Ff]iscal|early|late|mid|copyright|class|to|and|for|"
     r"between|Summer|Winter|Spring|Autumn|Fall|summer|winter|spring|autumn|fall|"
 ) + "|".join(MONTHS)
 
@@ -258,6 +258,11 @@ DATES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
     rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    rule(
+        rf"\b((?:{_DAY}(?:st|nd|rd|th)? {_MONTH}|{_MONTH}\.? {_DAY}(?:st|nd|rd|th)?)\b\.?(?:,? {_YEAR})?)\s?[-–—]\s?"
+        rf"(?={_DAY}(?:st|nd|rd|th)? {_MONTH}\b|{_MONTH}\.? {_DAY}(?!\d))",
+        r"\1 to ",
+    ),
     # Days of the week, where no word is meant: beside a date or a time, in a list, or after a word that days follow.
     rule(
         rf"\b({_SHORT_DAY})\b\.?(?=,? (?:the )?(?:{_DAY}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\b|"

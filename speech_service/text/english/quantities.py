@@ -17,7 +17,7 @@ from speech_service.text.english.number_words import (
     year,
 )
 from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, rule
-from speech_service.text.english.units import UNITS, compound_words, singular, unit_words
+from speech_service.text.english.units import UNITS, compound_words, one_of, singular, unit_words
 
 _VULGAR = {char: unicodedata.normalize("NFKC", char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _SUPER = {
@@ -72,7 +72,7 @@ _NOUN = re.compile(
 )
 _BOOKS = (
     r"Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Psalms?|Proverbs|Isaiah|Jeremiah|"
-    r"Ezekiel|Daniel|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
+    r"Ezekiel|Daniel|Ecclesiastes|Job|Ruth|Philippians|Colossians|Thessalonians|Timothy|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
 _SPANS = (
@@ -102,6 +102,8 @@ _RUNS_FROM, _WICKETS = 90, 9
 """So many runs for so many wickets: "287/6"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
+_VERBS = r"(?:is|was|has|does|starts|begins|ends|sees|marks|brings|looks|proves|remains|seems|comes|becomes|opens|shows)\b"
+"""What a year does; no plural."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
 
 
@@ -406,13 +408,13 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_unit,
     ),
     rule(
-        r"(?:(?<=[a-z] )|(?<![\w.])(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’.-])",
+        r"(?:(?<=[a-z] )|(?<![\w.])(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’-]|\.\w)",
         lambda m: f"{number(m[1])} {'amp' if m[1] == '1' else 'amps'}",
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
     rule(
         rf"(?<=[a-z]s)/({any_of(_SPANS)})(?![\w/²³])",
-        lambda m: f" per {unit_words(m[1], one=True)}",
+        lambda m: f" per {one_of(m[1])}",
     ),
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
@@ -466,7 +468,7 @@ QUANTITIES: tuple[Rule, ...] = (
 NUMBERS: tuple[Rule, ...] = (
     rule(
         rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|\.\d{{1,20}})(?!\d)"
-        r"(?= ([a-z]{2,20}s|people|men|women|children)\b)?",
+        rf"(?= (?!{_VERBS})([a-z]{{2,20}}s|people|men|women|children)\b)?",
         _say_number,
     ),
 )

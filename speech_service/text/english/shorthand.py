@@ -37,6 +37,16 @@ _MILLIONS = (
     r"patients|pupils|students|tourists|listeners|followers|cars|vehicles|refugees|migrants|years|records|accounts"
 )
 """What millions are counted of."""
+_BOOKS = {
+    **{"Gen": "Genesis", "Ex": "Exodus", "Exod": "Exodus", "Lev": "Leviticus", "Num": "Numbers"},
+    **{"Deut": "Deuteronomy", "Josh": "Joshua", "Ps": "Psalm", "Pss": "Psalms", "Prov": "Proverbs"},
+    **{"Isa": "Isaiah", "Jer": "Jeremiah", "Ezek": "Ezekiel", "Dan": "Daniel", "Matt": "Matthew"},
+    **{"Mt": "Matthew", "Mk": "Mark", "Lk": "Luke", "Jn": "John", "Rom": "Romans"},
+    **{"Cor": "Corinthians", "Gal": "Galatians", "Eph": "Ephesians", "Phil": "Philippians"},
+    **{"Col": "Colossians", "Thess": "Thessalonians", "Tim": "Timothy", "Heb": "Hebrews"},
+    **{"Jas": "James", "Pet": "Peter", "Rev": "Revelation", "Eccl": "Ecclesiastes"},
+}
+"""Books of the Bible, before chapter and verse."""
 _ELEMENTS = r"(?:Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Ag|Au|Pb|Br|Li|Ba|Hg|H|C|N|O|F|P|S|K|I|B)"
 _MINUTES_AFTER = r"every|for|in|within|after|about|takes|took|another|last"
 
@@ -60,11 +70,22 @@ def _say_service(match: re.Match[str]) -> str:
     return f"{ends[match[1]]}{digits(match[2])}{' hash' if match[3] else ''}"
 
 
+def _say_standard(match: re.Match[str]) -> str:
+    """ "802.11ac": the first part like a road, then a number and letters."""
+    letters = f" {spelled(match[2])}" if match[2] else ""
+    return f"eight oh two point {number(match[1])}{letters}"
+
+
 SHORTHAND: tuple[Rule, ...] = (
     rule(rf"(?<![\w.&/-])({any_of(_WORDS)})(?![\w&/-])", lambda match: _WORDS[match[1]]),
     rule(rf"(?<=\d) ?({any_of(_COUNTED)})\b\.?(?![\w/-])", lambda match: f" {_COUNTED[match[1]]}"),
     rule(rf"\b((?:{_NUMBERED}) )[Nn]o\.:? (?=[A-Z\d])", r"\1number "),
     rule(rf"(?<=[a-z\d] )({any_of(_STREETS)})\b(?!\.)", lambda match: _STREETS[match[1]]),
+    rule(r"(?<![\w&#/])#(?=[A-Z]{1,4}-?\d)", "number "),
+    rule(r"\b[Nn]o\. (?=0\d)", "number "),
+    rule(r"(?<![\w.,])802\.(\d{1,2})([a-z]{0,2})(?![\w.]{0,60}\d)(?!\w)", _say_standard),
+    rule(rf"\b({any_of(_BOOKS)})\.? (?=\d{{1,3}}:\d)", lambda match: f"{_BOOKS[match[1]]} "),
+    rule(r"([πΔθλσω])(?=[A-Za-z])", r"\1 "),
     rule(r"\b(Rt|Rte)\.? (?=\d)", "Route "),
     rule(
         r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",

@@ -304,6 +304,7 @@ _OF_COMPOUNDS = {
     **{"sqft": "square foot", "sqm": "square meter", "dL": "deciliter", "B": "byte", "b": "bit"},
     **{"person": "person", "user": "user", "night": "night", "week": "week", "year": "year"},
     **{"day": "day", "month": "month", "hour": "hour", "inch": "inch", "serving": "serving"},
+    **{"acre": "acre", "game": "game", "match": "match", "dose": "dose"},
 }
 """Units that are too short, or words, to be read as units alone."""
 
@@ -312,7 +313,7 @@ def compound_words(unit: str, *, one: bool) -> str | None:
     """Say units that are multiplied and divided: "N·m", "kJ/mol"; None where a part is no unit."""
     over, *under = re.sub(r"([²³])(?=[A-Za-z])", r"\1·", unit.replace("⋅", "·")).split("/")
     factors = over.split("·")
-    names = [*map(_one_of, factors), *map(_product, under)]
+    names = [*map(one_of, factors), *map(_product, under)]
     if None in names:
         return None
     several = factors[-1] in UNITS and not one
@@ -324,11 +325,12 @@ def compound_words(unit: str, *, one: bool) -> str | None:
 
 
 def _product(part: str) -> str | None:
-    names = [_one_of(factor) for factor in part.strip("()").split("·")]
+    names = [one_of(factor) for factor in part.strip("()").split("·")]
     return None if None in names else " ".join(map(str, names))
 
 
-def _one_of(unit: str) -> str | None:
+def one_of(unit: str) -> str | None:
+    """Say one of a unit, or of what things are counted by."""
     return UNITS[unit][0] if unit in UNITS else _OF_COMPOUNDS.get(unit)
 
 
