@@ -17,13 +17,14 @@ from speech_service.text.english.rules import Rule, any_of, rule
 _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
     r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext|"
-    r"last (?:two|three|four|five|six|\d) digits"
+    r"SKU|UPC|EAN|VIN|IMEI|last (?:two|three|four|five|six|\d) digits"
 )
 """Names that stand before a code with nothing between."""
 _THINGS = (
     r"card|serial|tracking|confirmation|reference|booking|reservation|invoice|order|ticket|case|employee|student|"
     r"member(?:ship)?|customer|security|verification|access|area|country|entry|door|gate|unlock|activation|licen[cs]e|"
-    r"registration|badge|flight|model|part|policy|room|bus"
+    r"registration|badge|flight|model|part|policy|room|bus|PO|"
+    r"purchase order|batch|lot|product|item|job|claim|file|receipt"
 )
 """Things that stand before a code with "number" or the like between."""
 _NUMBER = r" (?:number|code|no\.?|num\.?|ID)"
@@ -247,6 +248,7 @@ CODES: tuple[Rule, ...] = (
         r"(?<![\w.,/$£€¥-])(?:\d{2,6}(?: \d{2,6}){2,7}(?![\w/])|\d{4} \d{4}(?![\w/ ]))(?![.,:-]\d|%)",
         _say_groups,
     ),
+    rule(r"(?<![\w.,/$£€¥-])0\d{2,5}-\d{2,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),

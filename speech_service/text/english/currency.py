@@ -266,5 +266,9 @@ CURRENCY: tuple[Rule, ...] = (
         _say_behind,
     ),
     rule(rf"(?<![\w.])({NUMBER})\s?¢", _say_cents),
-    rule(rf"(?<=\d)/({any_of(_CODES)})(?!\w)", lambda match: f" per {_CODES[match[1]].one}"),
+    rule(
+        rf"(?<=\d)/({any_of((*_CODES, *_SIGNS))})(?!\w|\.\w)",
+        lambda match: f" per {_ALL[match[1]].one}",
+    ),
+    rule(r"\b(dollars?|cents?|euros?|pounds|pence|yen)/(?=\d)", r"\1 per "),
 )

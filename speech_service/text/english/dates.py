@@ -257,7 +257,12 @@ DATES: tuple[Rule, ...] = (
         r"(?<![\w./])(\d{4})/(\d{2})/(\d{2})(?![\w/])", lambda m: _date(int(m[2]), int(m[3]), m[1])
     ),
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
+    rule(r"(?<![\w./-])(\d{1,2})-(\d{1,2})-(\d{4})(?![\w/-])", _say_slashed),
     rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    rule(
+        rf"(?<![\w.])({_DAY})\.(0?[1-9]|1[0-2])\.\s?[-–]\s?({_DAY})\.(0?[1-9]|1[0-2])\.(?:(\d{{4}}))?(?!\w)",
+        lambda m: f"{_date(int(m[2]), int(m[1]), None)} to {_date(int(m[4]), int(m[3]), m[5])}",
+    ),
     rule(
         rf"\b((?:{_DAY}(?:st|nd|rd|th)? {_MONTH}|{_MONTH}\.? {_DAY}(?:st|nd|rd|th)?)\b\.?(?:,? {_YEAR})?)\s?[-–—]\s?"
         rf"(?={_DAY}(?:st|nd|rd|th)? {_MONTH}\b|{_MONTH}\.? {_DAY}(?!\d))",
@@ -281,7 +286,7 @@ DATES: tuple[Rule, ...] = (
         _say_month_day,
     ),
     rule(
-        rf"(?<![\w.,])(?:the )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
+        rf"(?<![\w.,])(?:[Tt]he )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
         _say_day_month,
     ),
     rule(

@@ -76,6 +76,10 @@ _BOOKS = (
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
 _SPANS = (
+    "week",
+    "month",
+    "year",
+    "hour",
     "min",
     "sec",
     "hr",
@@ -102,7 +106,7 @@ _RUNS_FROM, _WICKETS = 90, 9
 """So many runs for so many wickets: "287/6"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
-_VERBS = r"(?:is|was|has|does|starts|begins|ends|sees|marks|brings|looks|proves|remains|seems|comes|becomes|opens|shows)\b"
+_VERBS = r"(?:is|was|has|does|starts|begins|ends|sees|marks|brings|looks|proves|remains|seems|comes|becomes|shows)\b"
 """What a year does; no plural."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
 
@@ -382,6 +386,10 @@ QUANTITIES: tuple[Rule, ...] = (
     # Fractions.
     rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
     rule(rf"(?:(?<![\w.])(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
+    rule(
+        r"(?<![\w./,])(\d{1,2})/(\d{1,3})(?:st|nd|rd|th)s?(?!\w)",
+        lambda m: fraction(int(m[1]), int(m[2])) if int(m[2]) > 1 else None,
+    ),
     rule(r"(?<![\w./,])(\d{1,3}\.\d)/(\d{1,3})(?![\w/]|[.,]\d)", _say_out_of),
     rule(r"(?<![\w./,])(\d{1,4})[/⁄](\d{1,4})(?![\w/]|[.,]\d)", _say_fraction),
     rule(
@@ -460,6 +468,14 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.])(\d{3,4})p(?!\w)", lambda m: f"{year(int(m[1]))} p"),
     rule(r"(?<![\w.,])911(?![\w,.]\d|\w)", "nine one one"),
+    rule(
+        rf"(?<![\w.])({NUMBER})[x×] ?/ ?({any_of(_SPANS)})(?!\w)",
+        lambda m: f"{number(m[1])} times per {one_of(m[2])}",
+    ),
+    rule(
+        rf"(?<![\w.,])({NUMBER})[-–]({NUMBER})([kKMB])(?!\w)",
+        lambda m: f"{number(m[1])} to {number(m[2])} {_SCALES[m[3]]}",
+    ),
     rule(rf"(?<![\w.])({NUMBER})[x×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
     rule(rf"(?<![\w.])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
     rule(r"(?<![\w.])(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),

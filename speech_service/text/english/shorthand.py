@@ -5,7 +5,7 @@
 import re
 import unicodedata
 
-from speech_service.text.english.number_words import digits, number, spelled
+from speech_service.text.english.number_words import digits, number, plural, spelled
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _WORDS = {
@@ -15,7 +15,7 @@ _WORDS = {
     **{"IPv6": "I.P V six", "w.r.t.": "with respect to", "s.t.": "such that", "o/w": "otherwise"},
     **{"P/E": "P.E", "TBC": "T.B.C", "thx": "thanks", "pls": "please", "2nite": "tonight"},
     **{"2day": "today", "gr8": "great", "b4": "before", "l8r": "later", "m8": "mate"},
-    **{"FAQs": "F.A.Qs", "EOD": "end of day"},
+    **{"FAQs": "F.A.Qs", "Rx": "R.X", "PO": "P.O", "EOD": "end of day"},
 }
 """What is said so wherever it stands."""
 _COUNTED = {
@@ -91,7 +91,7 @@ SHORTHAND: tuple[Rule, ...] = (
         r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",
         lambda match: "each" if match[1] == "ea" else "persons",
     ),
-    rule(r"(?<![\w.])(?<!\d )c\. ?(?=\d)", "circa "),
+    rule(r"(?<![\w.])(?<!\d )ca?\. ?(?=\d)", "circa "),
     rule(rf"(?<!\w)(?:{_ELEMENTS}\d{{0,2}}){{2,6}}(?!\w)", _say_compound),
     rule(
         r"(?<![\w-])([A-Z][a-z]?)([²³⁴]?)([⁺⁻])(?!\w)",
@@ -117,6 +117,20 @@ SHORTHAND: tuple[Rule, ...] = (
     ),
     rule(r"(?<=\d )c\.(?= (?:of )?[a-z])", "cups"),
     rule(r"(?<=\d(?:st|nd|rd|th)[ -])c\.(?= [A-Za-z])", "century"),
+    rule(
+        r"(?<=\d )(lg|med|sm)\.(?= [a-z])",
+        lambda match: {"lg": "large", "med": "medium", "sm": "small"}[match[1]],
+    ),
+    rule(
+        r"(?<!in )\b([Uu]nder|[Oo]ver)([ -])(\d{1,2})['’]?s(?!\w)",
+        lambda match: f"{match[1]} {plural(number(match[3]))}",
+    ),
+    rule(
+        r"(?<![\w.])(\d{1,2})['′’] ?(1[2-9]|[2-5]\d)[\"″”](?!\w)",
+        lambda match: (
+            f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} {number(match[2])} seconds"
+        ),
+    ),
     rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?=[ ,.;)]|$)", r"\1 minutes"),
     rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),
 )
