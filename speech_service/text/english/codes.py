@@ -23,7 +23,7 @@ _NAMES = (
 _THINGS = (
     r"card|serial|tracking|confirmation|reference|booking|reservation|invoice|order|ticket|case|employee|student|"
     r"member(?:ship)?|customer|security|verification|access|area|country|entry|door|gate|unlock|activation|licen[cs]e|"
-    r"registration|badge|flight|model|part|policy|room|bus|PO|"
+    r"registration|badge|flight|model|part|policy|room|bus|P\.?O|"
     r"purchase order|batch|lot|product|item|job|claim|file|receipt"
 )
 """Things that stand before a code with "number" or the like between."""
