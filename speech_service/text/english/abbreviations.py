@@ -306,68 +306,14 @@ _CARDINAL = (
     ),
 )
 _ORDINAL = (
-    *(
-        "Pope",
-        "King",
-        "Queen",
-        "Henry",
-        "Louis",
-        "Edward",
-        "George",
-        "William",
-        "Charles",
-        "James",
-        "Richard",
-    ),
-    *(
-        "Elizabeth",
-        "Napoleon",
-        "Pius",
-        "Benedict",
-        "Leo",
-        "Paul",
-        "Ramses",
-        "Frederick",
-        "Philip",
-        "Alexander",
-    ),
-    *(
-        "Nicholas",
-        "Peter",
-        "Catherine",
-        "Ivan",
-        "Umberto",
-        "Emmanuel",
-        "Gustav",
-        "Christian",
-        "Ferdinand",
-    ),
-    *(
-        "Ptolemy",
-        "Gregory",
-        "Innocent",
-        "Clement",
-        "Urban",
-        "Felipe",
-        "Carlos",
-        "Juan Carlos",
-        "Mary",
-        "Albert",
-    ),
-    *(
-        "Leopold",
-        "Otto",
-        "Haakon",
-        "Harald",
-        "Olaf",
-        "Margrethe",
-        "Rama",
-        "Sixtus",
-        "Boniface",
-        "Selim",
-        "Mehmed",
-    ),
-)
+    "Pope", "King", "Queen", "Henry", "Louis", "Edward", "George", "William", "Charles", "James", "Richard",
+    "Elizabeth", "Napoleon", "Pius", "Benedict", "Leo", "Paul", "Ramses", "Frederick", "Philip", "Alexander",
+    "Nicholas", "Peter", "Catherine", "Ivan", "Umberto", "Emmanuel", "Gustav", "Christian", "Ferdinand",
+    "Ptolemy", "Gregory", "Innocent", "Clement", "Urban", "Felipe", "Carlos", "Juan Carlos", "Mary", "Albert",
+    "Leopold", "Otto", "Haakon", "Harald", "Olaf", "Margrethe", "Rama", "Sixtus", "Boniface", "Selim",
+    "Mehmed",
+)  # fmt: skip
+_RULERS = r"Pope|King|Queen|Emperor|Empress|Tsar|Czar|Prince|Sultan|Duke|Kaiser|Shah|Pharaoh|Patriarch|St|Saint"
 _ROMAN = r"((?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
 _VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
 _NO_NAMES = r"The|A|An|In|On|At|By|For|And|Or|But|My|His|Her|Our|Your|Their|This|That|With|From|To|Of|As|If|It|I"
@@ -487,12 +433,20 @@ ABBREVIATIONS: tuple[Rule, ...] = (
 )
 
 NUMERALS: tuple[Rule, ...] = (
+    rule(
+        r"\b([Ss]cene|[Aa]ct|[Pp]art|[Cc]hapter|[Bb]ook|[Ss]ection|[Vv]olume|[Pp]ages?|[Ii]tem|[Tt]ype|[Pp]hase) "
+        r"(i{2,3}|i?v|vi{1,3}|i?x|xi{1,3}|xi?v)(?![\w'’])",
+        lambda m: f"{m[1]} {cardinal(_roman(m[2].upper()))}",
+    ),
     rule(rf"\b{_ROMAN}(?:th)? (century|centuries|Century)\b", _say_century),
     rule(
         rf"\b({any_of((*_CARDINAL, *(word.lower() for word in _CARDINAL)))}) {_ROMAN}\b(?![.'’]\w)",
         _say_cardinal,
     ),
-    rule(rf"\b({any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)", _say_ordinal),
+    rule(
+        rf"\b((?:{_RULERS}) [A-Z][a-z]{{2,20}}|{any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)",
+        _say_ordinal,
+    ),
     rule(
         rf"\b(?!(?:{_NO_NAMES}) )([A-Z][a-z]{{2,20}}) (?=[IVX]{{2,6}}\b)(?!IV [a-z]){_ROMAN}\b(?![.'’]\w)",
         _say_cardinal,

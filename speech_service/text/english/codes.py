@@ -17,13 +17,14 @@ from speech_service.text.english.rules import Rule, any_of, rule
 _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
     r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext|"
-    r"last (?:two|three|four|five|six|\d) digits"
+    r"SKU|UPC|EAN|VIN|IMEI|last (?:two|three|four|five|six|\d) digits"
 )
 """Names that stand before a code with nothing between."""
 _THINGS = (
     r"card|serial|tracking|confirmation|reference|booking|reservation|invoice|order|ticket|case|employee|student|"
     r"member(?:ship)?|customer|security|verification|access|area|country|entry|door|gate|unlock|activation|licen[cs]e|"
-    r"registration|badge|flight|model|part|policy|room|bus"
+    r"registration|badge|flight|model|part|policy|room|bus|P\.?O|"
+    r"purchase order|batch|lot|product|item|job|claim|file|receipt"
 )
 """Things that stand before a code with "number" or the like between."""
 _NUMBER = r" (?:number|code|no\.?|num\.?|ID)"
@@ -98,11 +99,38 @@ def _say_zip(match: re.Match[str]) -> str:
 
 def _say_model(match: re.Match[str]) -> str:
     """ "Boeing 747", "Route 101": the hundreds, then the rest."""
-    hundreds, rest = match[2][0], match[2][1:]
+    return match[1] + " ".join(_hundreds(run) for run in match[2].split("-"))
+
+
+def _hundreds(run: str) -> str:
+    """ "747" as "seven forty-seven", "800" as "eight hundred"."""
+    if len(run) != _EMERGENCY or run[0] == "0":
+        return number(run)
+    hundreds, rest = run[0], run[1:]
     if rest == "00":
-        return f"{match[1]}{cardinal(int(match[2]))}"
+        return cardinal(int(run))
     said = f"oh {cardinal(int(rest))}" if rest[0] == "0" else cardinal(int(rest))
-    return f"{match[1]}{DIGITS[int(hundreds)]} {said}"
+    return f"{DIGITS[int(hundreds)]} {said}"
+
+
+def _say_serial(match: re.Match[str]) -> str | None:
+    """Say parts of capitals and digits, each on its own: "XR-500-22"."""
+    parts = match.group().split("-")
+    if not (any(part.isalpha() for part in parts) or any(not part.isdecimal() for part in parts)):
+        return None
+    if not any(char.isdecimal() for char in match.group()):
+        return None
+    return ", ".join(
+        " ".join(
+            _letters(run, many=True) if run.isalpha() and len(run) < _WORDY else _run(run)
+            for run in _RUN.findall(part)
+        )
+        for part in parts
+    )
+
+
+def _run(run: str) -> str:
+    return _digits_beside_letters(run) if run.isdecimal() else run
 
 
 def _say_named(match: re.Match[str]) -> str | None:
@@ -187,7 +215,7 @@ CODES: tuple[Rule, ...] = (
         _say_zip,
     ),
     rule(rf"\b((?:{_SPACES}|Apt\.?|Ste\.?|Rm\.?) )(\d{{1,4}})([A-Z])(?!\w)", r"\1\2 \3"),
-    rule(rf"\b((?:{_MAKERS}) )([1-9]\d{{2}})(?!\w|[.,-]\d)", _say_model),
+    rule(rf"\b((?:{_MAKERS}) )([1-9]\d{{2}}(?:-[1-9]\d{{1,3}})?)(?!\w|[.,-]\d)", _say_model),
     rule(r"(?<!\w)(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?!\w)", _say_hex),
     rule(r"(?<!\w)0x[0-9A-Fa-f]{1,16}(?!\w)", _say_hex),
     rule(
@@ -196,6 +224,17 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?![\w-])", _say_phone),
     rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]{0,60}\d)", _say_phone),
+    rule(
+        r"\b((?:call|text|phone|dial|ring|fax|tel)(?: [a-z]{1,9}){0,4}[.:]? )"
+        r"(\d{3}\.\d{4}|0\d{1,4}[/.]\d{4,9})(?![\w.]{0,60}\d)",
+        lambda match: match[1] + _grouped(match[2]),
+        any_case=True,
+    ),
+    rule(
+        r"\b((?:call|text|dial|ring)(?: [^\s.;]{1,12}){1,6} or )(\d{3})(?![\w-]|[.,]\d|%| [a-z]{1,20}s\b)",
+        lambda match: match[1] + digits(match[2]),
+        any_case=True,
+    ),
     rule(
         rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?![\w,]|[./:-]\d|%)",
         _say_named,
@@ -209,6 +248,7 @@ CODES: tuple[Rule, ...] = (
         r"(?<![\w.,/$£€¥-])(?:\d{2,6}(?: \d{2,6}){2,7}(?![\w/])|\d{4} \d{4}(?![\w/ ]))(?![.,:-]\d|%)",
         _say_groups,
     ),
+    rule(r"(?<![\w.,/$£€¥-])0\d{2,5}-\d{2,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
@@ -219,6 +259,7 @@ CODES: tuple[Rule, ...] = (
 """Rules that come before dates are read, for what looks like no date."""
 
 MIXED: tuple[Rule, ...] = (
+    rule(r"(?<![\w-])[A-Z0-9]{1,8}(?:-[A-Z0-9]{1,8}){2,6}(?![\w-])", _say_serial),
     rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]{0,60}\d)(?!\w)", _say_hyphened),
     rule(
         r"(?<![^\W_])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])", _say_mixed

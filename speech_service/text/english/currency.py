@@ -85,6 +85,23 @@ _CODES = {
     "KRW": _Money("won", "won"),
     "TRY": _Money("Turkish lira", "Turkish lira"),
     "BTC": _Money("bitcoin", "bitcoins"),
+    "ETH": _Money("ether", "ether"),
+    "USDT": _Money("tether", "tether"),
+    "LTC": _Money("litecoin", "litecoins"),
+    "DOGE": _Money("dogecoin", "dogecoins"),
+    "HUF": _Money("forint", "forints"),
+    "THB": _Money("baht", "baht"),
+    "RUB": _SIGNS["₽"],
+    "ILS": _SIGNS["₪"],
+    "IDR": _Money("rupiah", "rupiah"),
+    "MYR": _Money("ringgit", "ringgit"),
+    "AED": _Money("dirham", "dirhams"),
+    "SAR": _Money("riyal", "riyals"),
+    "NGN": _SIGNS["₦"],
+    "VND": _SIGNS["₫"],
+    "UAH": _SIGNS["₴"],
+    "RON": _Money("leu", "lei"),
+    "TWD": _of("New Taiwan", _DOLLAR),
 }
 _SUFFIXES = {"kr": _Money("krone", "kroner"), "zł": _CODES["PLN"], "Kč": _CODES["CZK"]}
 _ALL = {**_SIGNS, **_PREFIXES, **_CODES, **_SUFFIXES}
@@ -147,6 +164,8 @@ _NOUNS = r"bill|bills|note|notes|coin|gift|fine|fee|discount|deposit|budget|loan
 _THOUSANDS_BY_DOT = (
     "€",
     "CHF",
+    "IDR",
+    "VND",
     "EUR",
     "DKK",
     "SEK",
@@ -183,7 +202,8 @@ def _said(
     money = _ALL[unit]
     minus = "minus " if sign and sign != "(" else ""
     behind = f" per {_PER[per]}" if per else ""
-    if unit in _THOUSANDS_BY_DOT and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", amount):
+    is_price = per in ("l", "L", "gal", "kWh")
+    if unit in _THOUSANDS_BY_DOT and not is_price and re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", amount):
         amount = amount.replace(".", "")
     if scale:
         big = _SCALES.get(scale.lower(), scale)
@@ -208,7 +228,7 @@ def _is_adjective(match: re.Match[str]) -> bool:
         return True
     return (
         re.search(r"(?:^|\W)(?:an?|A) $", before) is not None
-        and re.match(r"[ -][a-z]", rest) is not None
+        and re.match(r"[ -](?!I\b)[A-Za-z]", rest) is not None
     )
 
 
@@ -246,4 +266,9 @@ CURRENCY: tuple[Rule, ...] = (
         _say_behind,
     ),
     rule(rf"(?<![\w.])({NUMBER})\s?¢", _say_cents),
+    rule(
+        rf"(?<=\d)/({any_of((*_CODES, *_SIGNS))})(?!\w|\.\w)",
+        lambda match: f" per {_ALL[match[1]].one}",
+    ),
+    rule(r"\b(dollars?|cents?|euros?|pounds|pence|yen)/(?=\d)", r"\1 per "),
 )

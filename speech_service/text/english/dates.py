@@ -38,13 +38,22 @@ _RATIOS = (
     r"(?:scale|ratio|odds|mix(?:ed|ture)?|dilut(?:ed|ion)|proportion)s?"
     r"(?: (?:is|was|are|were|of|at|to|in|model))?"
 )
-_CUES = r"on|by|until|till|since|before|after|from|due|dated|born|through|for"
+_CUES = (
+    r"on|by|until|till|since|before|after|from|due|dated|born|through|for|"
+    r"(?:birthday|b-day|bday|anniversary|deadline|date|wedding|exam)(?: is| was|:)"
+)
 _HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
+_AT = r"at|from|until|till|by|before|after|to|around|the"
+_STARTS = (
+    r"boards?|departs?|departing|leaves?|leaving|arrives?|arriving|opens?|closes?|starts?|starting|begins?|"
+    r"kick-?off|meets?|served|scheduled|sharp"
+)
+"""What happens at a time of day, whose minutes may stand behind a dot."""
 _CENTURY = 100
 _FIRST_OF_PAST = 31
 """Years of two digits from here on belong to the last century."""
 _YEARS_AFTER = (
-    r"in|since|by|until|till|before|after|during|circa|around|from|of|year|early|late|mid|copyright|class|to|and|for|"
+    r"in|since|by|until|till|before|after|during|circa|around|from|of|year|[Ff]iscal|early|late|mid|copyright|class|to|and|for|"
     r"between|Summer|Winter|Spring|Autumn|Fall|summer|winter|spring|autumn|fall|"
 ) + "|".join(MONTHS)
 
@@ -137,6 +146,31 @@ def _clock(hour: int, minute: str, second: str | None, half: str | None = None) 
     return f"{said} {half.upper()}.M" if half else said
 
 
+def _say_lap(match: re.Match[str]) -> str:
+    """Say the time of a race: "4:12.3"."""
+    minutes, seconds = (
+        int(match[1]),
+        number(match[2].lstrip("0").replace(".", "0.", match[2][:3] == "00.")),
+    )
+    return f"{cardinal(minutes)} {'minute' if minutes == 1 else 'minutes'} {seconds} seconds"
+
+
+def _say_length(match: re.Match[str]) -> str:
+    """Say hours, minutes and seconds that something takes: "1:05:20"."""
+    return _named(match[1], match[2], match[3])
+
+
+def _say_four_digits(match: re.Match[str]) -> str:
+    """ "0430 hours", "at 0915": the hour with its zero, then the minutes."""
+    hour, minute, behind = match.groups()
+    said = f"oh {cardinal(int(hour[1]))}" if hour[0] == "0" else cardinal(int(hour))
+    if minute == "00":
+        said += " hundred"
+    else:
+        said += f" {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
+    return said + (" hours" if behind and behind.strip() in ("h", "hrs", "hours") else behind or "")
+
+
 def _say_hour(match: re.Match[str]) -> str | None:
     hour, half = match.groups()
     if int(hour) > 12:
@@ -146,12 +180,17 @@ def _say_hour(match: re.Match[str]) -> str | None:
 
 def _say_duration(match: re.Match[str]) -> str:
     """Say a duration such as "2h30" or "1h 30m 5s"."""
-    names = (("hour", match[1]), ("minute", match[2]), ("second", match[3]))
-    return " ".join(
+    return _named(match[1], match[2], match[3])
+
+
+def _named(*parts: str | None) -> str:
+    """Hours, minutes and seconds by their names, those alone that are not zero."""
+    named = [
         f"{cardinal(int(text))} {name}{'' if int(text) == 1 else 's'}"
-        for name, text in names
-        if text
-    )
+        for name, text in zip(("hour", "minute", "second"), parts, strict=True)
+        if text and int(text)
+    ]
+    return " ".join(named) or "zero seconds"
 
 
 def _say_hours(match: re.Match[str]) -> str:
@@ -199,6 +238,15 @@ def _say_era(match: re.Match[str]) -> str:
     return f"{year(value) if value >= _CENTURY else cardinal(value)} {'.'.join(era)}"
 
 
+FOUR_DIGITS: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w.,:$£€-])([01]\d|2[0-4])([0-5]\d)( ?(?:h|hrs|hours)(?!\w)| (?=(?:UTC|GMT)\b))",
+        _say_four_digits,
+    ),
+    rule(r"(?<=\bat )(0\d)([0-5]\d)()(?![\w:/-]|[.,]\d)", _say_four_digits),
+)
+"""Times of four digits, which would be codes."""
+
 DATES: tuple[Rule, ...] = (
     rule(
         r"(?<![\w.-])(\d{4})-(\d{2})-(\d{2})"
@@ -209,7 +257,17 @@ DATES: tuple[Rule, ...] = (
         r"(?<![\w./])(\d{4})/(\d{2})/(\d{2})(?![\w/])", lambda m: _date(int(m[2]), int(m[3]), m[1])
     ),
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
+    rule(r"(?<![\w./-])(\d{1,2})-(\d{1,2})-(\d{4})(?![\w/-])", _say_slashed),
     rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    rule(
+        rf"(?<![\w.])({_DAY})\.(0?[1-9]|1[0-2])\.\s?[-–]\s?({_DAY})\.(0?[1-9]|1[0-2])\.(?:(\d{{4}}))?(?!\w)",
+        lambda m: f"{_date(int(m[2]), int(m[1]), None)} to {_date(int(m[4]), int(m[3]), m[5])}",
+    ),
+    rule(
+        rf"\b((?:{_DAY}(?:st|nd|rd|th)? {_MONTH}|{_MONTH}\.? {_DAY}(?:st|nd|rd|th)?)\b\.?(?:,? {_YEAR})?)\s?[-–—]\s?"
+        rf"(?={_DAY}(?:st|nd|rd|th)? {_MONTH}\b|{_MONTH}\.? {_DAY}(?!\d))",
+        r"\1 to ",
+    ),
     # Days of the week, where no word is meant: beside a date or a time, in a list, or after a word that days follow.
     rule(
         rf"\b({_SHORT_DAY})\b\.?(?=,? (?:the )?(?:{_DAY}(?:st|nd|rd|th)?\.? (?:of )?{_MONTH}\b|"
@@ -228,8 +286,12 @@ DATES: tuple[Rule, ...] = (
         _say_month_day,
     ),
     rule(
-        rf"(?<![\w.,])(?:the )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
+        rf"(?<![\w.,])(?:[Tt]he )?{_DAYS_OF} (?:of )?({_MONTH})(?!\w)\.?(?:,? ({_YEAR}))?(?!\w)",
         _say_day_month,
+    ),
+    rule(
+        rf"\b({any_of(_SHORT_MONTHS)})\.?\s?[-–]\s?({any_of(_SHORT_MONTHS)})\b(?:\.(?=[ ,)]))?",
+        lambda m: f"{_month(m[1])} to {_month(m[2])}",
     ),
     rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
     rule(rf"\b((?:{_CUES}) )(\d{{1,2}})/(\d{{1,2}})(?![\w/])", _say_short, any_case=True),
@@ -238,18 +300,38 @@ DATES: tuple[Rule, ...] = (
         _say_day_range,
     ),
     rule(
-        rf"\b({any_of(_SHORT_MONTHS)})\.?\s?[-–]\s?({any_of(_SHORT_MONTHS)})\b(?:\.(?=[ ,)]))?",
-        lambda m: f"{_month(m[1])} to {_month(m[2])}",
-    ),
-    rule(
         r"(?<![\w./])(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])(?![\w/])",
         lambda m: _date(int(m[1]), int(m[2]), None) if "0" in (m[1][0], m[2][0]) else None,
     ),
     rule(
-        rf"(?<![\w./])(0?[1-9]|1[0-2])/({_YEAR})(?![\w/])",
+        r"(?<![\w./])([12]\d|3[01]|0[1-9])/(0[1-9])(?![\w/])",
+        lambda m: _date(int(m[2]), int(m[1]), None),
+    ),
+    rule(
+        rf"\b((?:from|on|by|until|till|to|the|since|before|after) )({_DAY})\.(0?[1-9]|1[0-2])\.(?= [a-z]|[,;)–-])",
+        lambda m: f"{m[1]}{_date(int(m[3]), int(m[2]), None)}",
+    ),
+    rule(
+        r"(?<![\w./])(0?[1-9]|1[0-2])/((?:19|20)\d{2})(?![\w/])",
         lambda m: f"{MONTHS[int(m[1]) - 1]} {say_year(m[2])}",
     ),
     # Times.
+    rule(
+        rf"\b((?:{_AT}) )(\d{{1,2}})h([0-5]\d)(?!\w)",
+        lambda m: m[1] + _clock(int(m[2]), m[3], None),
+        any_case=True,
+    ),
+    rule(r"(?<![\w.:])(\d{1,2})\.([0-5]\d)(?=\s?[AaPp](?:\.\s?[Mm]|[Mm]\b))", r"\1:\2"),
+    rule(
+        rf"\b((?:{_STARTS}) (?:at )?(?:[01]?\d|2[0-3]))\.([0-5]\d)(?![\w%]|[.,]\d)",
+        r"\1:\2",
+        any_case=True,
+    ),
+    rule(r"(?<![\w.:])(\d{1,2}):([0-5]\d\.\d{1,3})(?![\w:])", _say_lap),
+    rule(
+        r"(?<!\bat )(?<!\bby )(?<![\w.:])(\d):([0-5]\d):([0-5]\d)(?![\w:]| ?[AaPp]\.?[Mm]|\.\d)",
+        _say_length,
+    ),
     rule(
         r"(?<![\w.])(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2})(?: ?m(?:ins?)?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
         _say_duration,

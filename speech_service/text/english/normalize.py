@@ -22,10 +22,11 @@ from speech_service.text.english.abbreviations import ABBREVIATIONS, NUMERALS
 from speech_service.text.english.addresses import ADDRESSES, VERSIONS
 from speech_service.text.english.codes import CODES, MIXED
 from speech_service.text.english.currency import CURRENCY
-from speech_service.text.english.dates import DATES
+from speech_service.text.english.dates import DATES, FOUR_DIGITS
 from speech_service.text.english.number_words import number, spelled
 from speech_service.text.english.quantities import GROUPED, NUMBERS, QUANTITIES
 from speech_service.text.english.rules import Rule, rule
+from speech_service.text.english.shorthand import SHORTHAND
 from speech_service.text.traced import Traced
 
 
@@ -250,6 +251,8 @@ _RULES: tuple[Rule, ...] = (
     *_SPACES,
     *_PLAIN,
     *ADDRESSES,
+    *SHORTHAND,
+    *FOUR_DIGITS,
     *CODES,
     *DATES,
     *ABBREVIATIONS,

@@ -12,11 +12,12 @@ from speech_service.text.english.number_words import (
     fraction,
     number,
     ordinal,
+    plural,
     spelled,
     year,
 )
 from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, rule
-from speech_service.text.english.units import UNITS, singular, unit_words
+from speech_service.text.english.units import UNITS, compound_words, one_of, singular, unit_words
 
 _VULGAR = {char: unicodedata.normalize("NFKC", char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _SUPER = {
@@ -57,21 +58,28 @@ _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
 _INCH_MARK = r"(?:[\"″”]|''|’’|′′)"
 _COUNTED = r"(?:[€$£¥%]|(?:km|kg|people|euros?|dollars?|pounds?)\b)"
-_PART = r"(?:half|thirds?|quarters?|fifths?|eighths?)"
+_PART = r"(?:half|thirds?|quarters?|fifths?|sixths?|eighths?|tenths?|sixteenths?)"
+_COMPOUND = (
+    r"(?:[A-Za-zµμΩ°]{1,7}[²³]?[·⋅/]){1,2}(?:[A-Za-zµμΩ°]{1,7}[²³]?|\([A-Za-zµμΩ°²³·⋅]{1,12}\))"
+)
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _ARTICLE = re.compile(
     r"(?:^|\W)(?:an?|the|this|that|each|every|my|your|his|her|its|our|their) $", re.IGNORECASE
 )
 _NOUN = re.compile(
     r" (?!(?:of|or|and|to|in|at|on|per|from|by|for|as|if|is|was|are|were|has|have|had|will|can|may|that|which|we|you|"
-    r"they|he|she|it|away|more|less|long|wide|tall|high)\b)[a-z]"
+    r"they|he|she|it|away|more|less|long|wide|tall|high|I)\b)[A-Za-z]"
 )
 _BOOKS = (
     r"Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Psalms?|Proverbs|Isaiah|Jeremiah|"
-    r"Ezekiel|Daniel|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
+    r"Ezekiel|Daniel|Ecclesiastes|Job|Ruth|Philippians|Colossians|Thessalonians|Timothy|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
 _SPANS = (
+    "week",
+    "month",
+    "year",
+    "hour",
     "min",
     "sec",
     "hr",
@@ -92,8 +100,14 @@ _SPANS = (
 """What something is counted by: "beats/min"."""
 _FULL_MARKS, _MARKS_FROM = 100, 10
 """What is had of a hundred is said "out of": "98/100"."""
+_POURED = frozenset(["L", "l", "ml", "mL", "cl", "oz"])
+"""Units of what has no sides: "2 x 1 L" are two pieces."""
+_RUNS_FROM, _WICKETS = 90, 9
+"""So many runs for so many wickets: "287/6"."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
+_VERBS = r"(?:is|was|has|does|starts|begins|ends|sees|marks|brings|looks|proves|remains|seems|comes|becomes|shows)\b"
+"""What a year does; no plural."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
 
 
@@ -184,6 +198,8 @@ def _say_fraction(match: re.Match[str]) -> str | None:
         return _SAID[over, under]
     if under in (0, 1) or len(match[1]) > 3:
         return f"{number(match[1])} over {number(match[2])}"
+    if over >= _RUNS_FROM and under <= _WICKETS:
+        return f"{cardinal(over)} for {cardinal(under)}"
     if over == under or (under == _FULL_MARKS and over >= _MARKS_FROM):
         return f"{cardinal(over)} out of {cardinal(under)}"
     if under in _UNDERS:
@@ -203,6 +219,14 @@ def _say_unit(match: re.Match[str]) -> str:
     one = first in ("1", "-1", "−1") and not second
     one = one or _is_adjective(match)
     return f"{said} {unit_words(unit, one=one)}{_stop(match) if dot else ''}"
+
+
+def _say_compound(match: re.Match[str]) -> str | None:
+    first, second, unit = match.groups()
+    one = (first == "1" and not second) or _is_adjective(match)
+    words = compound_words(unit, one=one)
+    said = _signed(first) + (f" to {_signed(second)}" if second else "")
+    return f"{said} {words}" if words else None
 
 
 def _say_unit_adjective(match: re.Match[str]) -> str:
@@ -234,8 +258,11 @@ def _say_by(match: re.Match[str]) -> str:
 
 
 def _say_by_unit(match: re.Match[str]) -> str:
-    said = " by ".join(number(part) for part in re.findall(NUMBER, match[1]))
-    return f"{said} {unit_words(match[2], one=_is_adjective(match))}"
+    parts = re.findall(NUMBER, match[1])
+    is_pieces = len(parts) == 2 and match[2] in _POURED
+    one = _is_adjective(match) or (is_pieces and parts[1] == "1")
+    said = (" times " if is_pieces else " by ").join(map(number, parts))
+    return f"{said} {unit_words(match[2], one=one)}"
 
 
 def _say_out_of(match: re.Match[str]) -> str:
@@ -341,7 +368,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?x ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
-        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’] ?(?:(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))? ?([NSEW]\b)?",
+        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
         _say_place,
     ),
     rule(
@@ -351,7 +378,7 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])(\d{{1,3}}) ?ft\.? ?{_INCHES} ?(?:{_INCH_MARK}|in\b\.?)", _say_feet),
     rule(rf"(?<![\w./'])({NUMBER})(?:''|″|\")(?!\w)", _say_inches),
     rule(r"(?<![\w.])(\d{1,2})ft(\d{1,2})(?!\w)", r"\1 foot \2"),
-    rule(r"(?<![\w.'‘])(\d{1,3})['′](?![\w'])(?=[ ,.;)]|$)", _say_only_feet),
+    rule(r"(?<![\w.,'‘])(\d{1,3}(?:,\d{3})?)['′](?![\w'])(?=[ ,.;)]|$)", _say_only_feet),
     rule(
         rf"(?<![\w.])({MINUS}{NUMBER})°?(?:{_TO}([-−]?{NUMBER}))?\s?°(?:\s?([CFKNSEW])(?!\w))?",
         _say_degrees,
@@ -359,10 +386,14 @@ QUANTITIES: tuple[Rule, ...] = (
     # Fractions.
     rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
     rule(rf"(?:(?<![\w.])(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
+    rule(
+        r"(?<![\w./,])(\d{1,2})/(\d{1,3})(?:st|nd|rd|th)s?(?!\w)",
+        lambda m: fraction(int(m[1]), int(m[2])) if int(m[2]) > 1 else None,
+    ),
     rule(r"(?<![\w./,])(\d{1,3}\.\d)/(\d{1,3})(?![\w/]|[.,]\d)", _say_out_of),
     rule(r"(?<![\w./,])(\d{1,4})[/⁄](\d{1,4})(?![\w/]|[.,]\d)", _say_fraction),
     rule(
-        rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) ({_UNIT})(?![\w/²³'’-])",
+        rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) {{1,2}}({_UNIT})(?![\w/²³'’-])",
         _say_fraction_unit,
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
@@ -376,16 +407,29 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?<![\w.])({NUMBER}(?: ?[x×] ?{NUMBER}){{1,2}})\s?({_UNIT})(?![\w/²³'’-])", _say_by_unit
     ),
     rule(
-        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w/²³'’-]|°)",
+        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_COMPOUND})(?![\w/²³'’-]|°)",
+        _say_compound,
+    ),
+    rule(r"(?<=[a-z] )mmHg(?!\w)", "millimeters of mercury"),
+    rule(
+        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w²³'’-]|/(?!\d)|°)",
         _say_unit,
+    ),
+    rule(
+        r"(?:(?<=[a-z] )|(?<![\w.])(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’-]|\.\w)",
+        lambda m: f"{number(m[1])} {'amp' if m[1] == '1' else 'amps'}",
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
     rule(
         rf"(?<=[a-z]s)/({any_of(_SPANS)})(?![\w/²³])",
-        lambda m: f" per {unit_words(m[1], one=True)}",
+        lambda m: f" per {one_of(m[1])}",
     ),
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
+    rule(
+        r"(?<![\w.])(\d{1,4})([a-z])([²³⁴ⁿ])",
+        lambda m: f"{number(m[1])} {m[2]}{m[3]}",
+    ),
     rule(rf"(?<![\w.])({NUMBER}|[A-Za-z]{{1,3}})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
     rule(
         rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
@@ -403,10 +447,20 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_ordinal,
     ),
     rule(rf"(?<![\w.]){NUMBER}(?: ?x ?{NUMBER}){{1,2}}(?!\w)", _say_by),
+    rule(
+        r"(?<![\w.,])(\d{1,2})x(\d{1,2})s(?!\w)",
+        lambda m: f"{number(m[1])} by {plural(number(m[2]))}",
+    ),
+    rule(r"(?<![\w.,])\d{3,5} ?× ?\d{3,5}(?![\w%]|[.,]\d| ?=)", _say_by),
     rule(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])", _say_verse),
     rule(r"(?<![\w.:])\d{1,6}(?:\.\d{1,3})?:\d{1,6}(?![\w:]|\.\d)", _say_ratio),
     rule(r"(?<![\w.])(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus),
     rule(r"(?<![\w.,-])50[-–]50(?![\w-]|[.,]\d|%)", "fifty fifty"),
+    rule(r"(?<![\w.,-])20[-–]20(?![\w-]|[.,]\d|%)", "twenty twenty"),
+    rule(
+        r"(?<![\w.,/-])(\d{1,3})-(0\d{1,3})(?![\w/-]|[.,]\d|%)",
+        lambda m: f"{number(m[1])} {number(m[2])}",
+    ),
     rule(rf"(?<![\w.,)\]-])([-−]?{NUMBER}){_TO}([-−]?{NUMBER})(?![\w%-]|\.\d)", _say_range),
     rule(
         r"(?<![\w.])(\d{1,2})p(?!\w)",
@@ -414,6 +468,14 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.])(\d{3,4})p(?!\w)", lambda m: f"{year(int(m[1]))} p"),
     rule(r"(?<![\w.,])911(?![\w,.]\d|\w)", "nine one one"),
+    rule(
+        rf"(?<![\w.])({NUMBER})[x×] ?/ ?({any_of(_SPANS)})(?!\w)",
+        lambda m: f"{number(m[1])} times per {one_of(m[2])}",
+    ),
+    rule(
+        rf"(?<![\w.,])({NUMBER})[-–]({NUMBER})([kKMB])(?!\w)",
+        lambda m: f"{number(m[1])} to {number(m[2])} {_SCALES[m[3]]}",
+    ),
     rule(rf"(?<![\w.])({NUMBER})[x×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
     rule(rf"(?<![\w.])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
     rule(r"(?<![\w.])(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),
@@ -422,7 +484,7 @@ QUANTITIES: tuple[Rule, ...] = (
 NUMBERS: tuple[Rule, ...] = (
     rule(
         rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|\.\d{{1,20}})(?!\d)"
-        r"(?= ([a-z]{2,20}s|people|men|women|children)\b)?",
+        rf"(?= (?!{_VERBS})([a-z]{{2,20}}s|people|men|women|children)\b)?",
         _say_number,
     ),
 )

@@ -1,5 +1,7 @@
 """Names of units: what stands behind a number, and how it is said of one and of many."""
 
+import re
+
 _REGULAR = {
     **{"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "µm": "micrometer"},
     **{"μm": "micrometer", "nm": "nanometer", "mi": "mile", "yd": "yard", "yds": "yard"},
@@ -92,6 +94,7 @@ _REGULAR = {
         "cal": "calorie",
         "kcal": "kilocalorie",
         "N": "newton",
+        "Nm": "newton meter",
     },
     **{
         "Pa": "pascal",
@@ -159,6 +162,8 @@ _IRREGULAR = {
         "THz": ("terahertz", "terahertz"),
     },
     **{"hp": ("horsepower", "horsepower"), "pct": ("percent", "percent")},
+    "mmHg": ("millimeter of mercury", "millimeters of mercury"),
+    "IU": ("international unit", "international units"),
     **{"lx": ("lux", "lux"), "ppm": ("part per million", "parts per million")},
     **{
         "rpm": ("revolution per minute", "revolutions per minute"),
@@ -246,9 +251,37 @@ _OVER = (
 )
 
 
+_PREFIXES = {
+    **{"p": "pico", "n": "nano", "µ": "micro", "μ": "micro", "m": "milli", "k": "kilo"},
+    **{"M": "mega", "G": "giga", "T": "tera"},
+}
+_ANY_PREFIX = {
+    **{"W": "watt", "J": "joule", "Pa": "pascal", "Ω": "ohm", "eV": "electronvolt"},
+    **{"Bq": "becquerel", "Wh": "watt hour", "g": "gram", "bit": "bit"},
+}
+_SMALL_PREFIX = {
+    **{"F": "farad", "A": "amp", "V": "volt", "N": "newton", "T": "tesla", "Sv": "sievert"},
+    **{"Gy": "gray", "mol": "mole", "L": "liter", "l": "liter", "Ah": "amp hour", "H": "henry"},
+}
+"""Units whose large multiples would be names of something else: "TV", "MA"."""
+_NO_UNITS = frozenset(["pH", "pT", "pl", "pL", "nl", "kT", "Mg", "Tg"])
+
+
+def _multiples() -> dict[str, str]:
+    """Give the units with a prefix, as they are written, and the name of one."""
+    return {
+        prefix + unit: (much + name).replace("oohm", "ohm").replace("aohm", "ohm")
+        for prefix, much in _PREFIXES.items()
+        for unit, name in (_ANY_PREFIX | ({} if prefix in "MGT" else _SMALL_PREFIX)).items()
+        if prefix + unit not in _NO_UNITS
+    }
+
+
 def _table() -> dict[str, tuple[str, str]]:
     table = {unit: (name, f"{name}s") for unit, name in _REGULAR.items()}
-    table |= {"mmol": ("millimole", "millimoles")} | _IRREGULAR
+    table |= _IRREGULAR
+    for unit, name in _multiples().items():
+        table.setdefault(unit, (name, f"{name}s"))
     for over in _OVER:
         for under, name in _PER.items():
             one, many = table[over]
@@ -263,6 +296,42 @@ UNITS = _table()
 def unit_words(unit: str, *, one: bool) -> str:
     """Say a unit: "km" of one is "kilometer"."""
     return UNITS[unit][0 if one else 1]
+
+
+_OF_COMPOUNDS = {
+    **{"s": "second", "A": "amp", "K": "kelvin", "T": "tesla", "d": "day"},
+    **{"°C": "degree Celsius", "in": "inch", "in²": "square inch", "t": "ton", "F": "farad"},
+    **{"sqft": "square foot", "sqm": "square meter", "dL": "deciliter", "B": "byte", "b": "bit"},
+    **{"person": "person", "user": "user", "night": "night", "week": "week", "year": "year"},
+    **{"day": "day", "month": "month", "hour": "hour", "inch": "inch", "serving": "serving"},
+    **{"acre": "acre", "game": "game", "match": "match", "dose": "dose"},
+}
+"""Units that are too short, or words, to be read as units alone."""
+
+
+def compound_words(unit: str, *, one: bool) -> str | None:
+    """Say units that are multiplied and divided: "N·m", "kJ/mol"; None where a part is no unit."""
+    over, *under = re.sub(r"([²³])(?=[A-Za-z])", r"\1·", unit.replace("⋅", "·")).split("/")
+    factors = over.split("·")
+    names = [*map(one_of, factors), *map(_product, under)]
+    if None in names:
+        return None
+    several = factors[-1] in UNITS and not one
+    last = unit_words(factors[-1], one=False) if several else f"{names[len(factors) - 1]}"
+    if not one and not several and not last.endswith(("s", "z")):
+        last += "s"
+    said = " ".join([*map(str, names[: len(factors) - 1]), last])
+    return " per ".join([said, *map(str, names[len(factors) :])])
+
+
+def _product(part: str) -> str | None:
+    names = [one_of(factor) for factor in part.strip("()").split("·")]
+    return None if None in names else " ".join(map(str, names))
+
+
+def one_of(unit: str) -> str | None:
+    """Say one of a unit, or of what things are counted by."""
+    return UNITS[unit][0] if unit in UNITS else _OF_COMPOUNDS.get(unit)
 
 
 def singular(unit: str) -> str:
