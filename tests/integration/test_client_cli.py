@@ -201,7 +201,7 @@ async def test_nobody_answers(tmp_path: Path) -> None:
         (("serve", "--set", "server.port=1"), "server.port: unknown key"),
         (("serve", "--config", "absent.toml"), "cannot read configuration file absent.toml"),
         (("models", "--token-file", "absent"), "absent: cannot be read"),
-        (("dance",), "there is no command 'dance'. See `speech-service --help`"),
+        (("juggle",), "there is no command 'juggle'. See `speech-service --help`"),
     ],
 )
 async def test_wrong_usage(words: tuple[str, ...], hint: str) -> None:

@@ -257,6 +257,8 @@ def _piece(piece: str) -> str:
         return number(piece)
     if piece.lower() in _SPELLED:
         return spelled(piece)
+    if piece == "a":
+        return "A"  # the letter, not the article
     return _SIGNS.get(piece, piece if piece.isalpha() else "")
 
 

@@ -240,6 +240,9 @@ _MARK: tuple[Rule, ...] = (
     rule(r"\d{1,30}", lambda match: f" {number(match.group())} "),
     rule(f"[{re.escape(''.join(_MARKS))}]", lambda match: f" {_MARKS[match.group()]} "),
     rule(r"_", " "),
+    # Quotes are not heard, and hibari's dictionary does not find some words between them ("yes").
+    rule(r"(?<=\w)[\"“”„](?=\w)", " "),
+    rule(r"[\"“”„]", ""),
     *_SPACES,
     rule(r" (?=[,.;:!?])", ""),
     rule(r"(?<=[,;:]),+", ""),
