@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from itertools import product
 
-NAMES = ("first", "second", "third")
+NAMES = ("first", "second", "third", "fourth", "fifth", "sixth", "held_out")
 
 
 def sentences(name: str) -> Iterator[tuple[str, str, list[str]]]:
@@ -15,6 +15,11 @@ def sentences(name: str) -> Iterator[tuple[str, str, list[str]]]:
             kind = line[2:]
         elif line:
             yield kind, *_parsed(line)
+
+
+def label(name: str) -> str:
+    """Say which set it is."""
+    return "held out" if name == "held_out" else f"of the {name} set"
 
 
 def _parsed(line: str) -> tuple[str, list[str]]:

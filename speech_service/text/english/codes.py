@@ -16,7 +16,7 @@ from speech_service.text.english.rules import Rule, any_of, rule
 
 _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
-    r"tel|cell|mobile|fax|dial|call|hotline|account|acct|routing|code|extension|ext|"
+    r"tel|cell|mobile|fax|dial|call|ring|hotline|account|acct|routing|code|extension|ext|"
     r"SKU|UPC|EAN|VIN|IMEI|last (?:two|three|four|five|six|\d) digits"
 )
 """Names that stand before a code with nothing between."""
@@ -137,7 +137,7 @@ def _say_named(match: re.Match[str]) -> str | None:
     """Say what follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
     before, code = match.groups()
     count = sum(char.isdigit() for char in code)
-    least = _EMERGENCY if before.lower().startswith(("call", "dial")) else _EMERGENCY + 1
+    least = _EMERGENCY if before.lower().startswith(("call", "dial", "ring")) else _EMERGENCY + 1
     if count < least and not code.startswith("0"):
         return None
     return before + _grouped(code)
@@ -236,7 +236,7 @@ CODES: tuple[Rule, ...] = (
         any_case=True,
     ),
     rule(
-        rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?![\w,]|[./:-]\d|%)",
+        rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?!\w|[.,/:-]\d|%)",
         _say_named,
         any_case=True,
     ),

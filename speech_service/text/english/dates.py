@@ -275,6 +275,7 @@ DATES: tuple[Rule, ...] = (
         r"(?:at |from )?\d{1,2}(?::\d{2}|\s?[AaPp]\.?[Mm]\b)|[01]?\d/\d{1,2}(?!\d)))",
         lambda m: _day(m[1]),
     ),
+    rule(rf"\b{_SHORT_DAY} (?:to|thru|through|till|until) {_SHORT_DAY}\b", _say_days),
     rule(rf"\b{_SHORT_DAY}(?:{_AND}{_SHORT_DAY}\b){{1,6}}", _say_days),
     rule(
         rf"\b((?:on|every|next|last|this|until|till|by|since) )({_SHORT_DAY})\b(?![.'’-])",
@@ -322,6 +323,10 @@ DATES: tuple[Rule, ...] = (
         any_case=True,
     ),
     rule(r"(?<![\w.:])(\d{1,2})\.([0-5]\d)(?=\s?[AaPp](?:\.\s?[Mm]|[Mm]\b))", r"\1:\2"),
+    rule(
+        r"\b(at (?:1[0-2]|[1-9]))\.(00|15|30|45)(?=[?!]|[.,]?$|,? (?:tomorrow|today|tonight|sharp|in the)\b)",
+        r"\1:\2",
+    ),
     rule(
         rf"\b((?:{_STARTS}) (?:at )?(?:[01]?\d|2[0-3]))\.([0-5]\d)(?![\w%]|[.,]\d)",
         r"\1:\2",

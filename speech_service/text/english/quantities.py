@@ -421,7 +421,7 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
     rule(
-        rf"(?<=[a-z]s)/({any_of(_SPANS)})(?![\w/²³])",
+        rf"(?:(?<=[a-z]s)|(?<=\d req)|(?<=\d msg)|(?<=\d\d[kK])|(?<=\dM))/({any_of(_SPANS)})(?![\w/²³])",
         lambda m: f" per {one_of(m[1])}",
     ),
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),

@@ -26,7 +26,8 @@ _COUNTED = {
 }
 """What is said so behind a number."""
 _NUMBERED = (
-    r"account|acct|serial|reg|registration|order|part|invoice|ref|policy|flight|licen[cs]e|ID|tax|company|item|model|"
+    r"account|acct|claim|case|file|batch|lot|contract|customer|member|ticket|booking|receipt|permit|tracking|"
+    r"serial|reg|registration|order|part|invoice|ref|policy|flight|licen[cs]e|ID|tax|company|item|model|"
     r"passport|phone|tel|[A-Z]{2,5}"
 )
 """What has a number: "VAT no.", where a number or capitals follow."""
@@ -62,6 +63,16 @@ def _say_compound(match: re.Match[str]) -> str | None:
         return None
     parts = re.findall(r"[A-Za-z]|\d{1,2}", formula)
     return " ".join(number(part) if part.isdecimal() else part.upper() for part in parts)
+
+
+def _say_lineage(match: re.Match[str]) -> str:
+    """ "B.1.1.7": letters, then numbers with points between."""
+    return " point ".join([spelled(match[1]).rstrip("."), *map(number, match[2].split("."))])
+
+
+def _say_paragraph(match: re.Match[str]) -> str:
+    """ "401(k)": three digits like a road, then the letter."""
+    return f"{number(match[1])} oh {number(match[2])} {match[3].upper()}"
 
 
 def _say_service(match: re.Match[str]) -> str:
@@ -105,13 +116,26 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<![\w.*])([1-7])\*(?= [a-z]{3})", r"\1 star"),
     rule(r"\b(UTC|GMT) ?[-−–](?=\d)", r"\1 minus "),
     rule(r"(?<=\d)pc(?!\w)", "%"),
+    rule(r"([$£€]\d{1,6}(?:\.\d\d)?) ?pp(?!\w)", r"\1 per person"),
     rule(r"(?<=\d)(?:pp| pp(?!\.))(?!\w)", " percentage points"),
     rule(rf"(?<=\d)m(?= (?:{_MILLIONS})\b)", " million"),
-    rule(r"(?<=\d)bn(?= [a-z])", " billion"),
+    rule(r"(?<=\d) ?(?:bn)(?= [a-z])", " billion"),
+    rule(r"\b([A-Z]{1,3})\.(\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|\.\d)", _say_lineage),
+    rule(r"(?<=\d)#(?!\w)", " hash"),
+    rule(r"(?<=\d) ?[x×] ?(?=[$£€¥₹]\d)", " times "),
+    rule(r"((?<![\d.,/])1|[½¼¾⅓⅔⅛]) (tsp|tbsp|pkg|oz|lb|qt)\.(?= [a-z])", r"\1 \2"),
+    rule(
+        r"(?<![\w.])(\d{1,4}(?:\.\d{1,2})?) ?V ?[/,@] ?(\d{1,4}(?:\.\d{1,2})?) ?A(?!\w)",
+        lambda match: f"{number(match[1])} volts {number(match[2])} amps",
+    ),
+    rule(r"(?<![\w.,$£€])([1-9])0(\d)\(([a-z])\)", _say_paragraph),
+    rule(r"\b([Ee]q)s?\. ?(?=\()", lambda match: "equation " if match[1] == "eq" else "Equation "),
+    rule(r"(?<=\d )st(?=[.,;]|$| \d{1,2} ?lbs?\b)", "stone"),
+    rule(r"(?<![\w-])([A-F])-(?=[.,;!?)]|$| (?:in|on|for)\b)", r"\1 minus"),
     rule(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?) ?t(?![\w'’-])", r"\1 tons"),
     rule(r"(?<![\w.])(\d{1,3}\.\d)([CF])(?![\w#+-])", r"\1°\2"),
     rule(
-        r"\b((?:hit|hits|reach|reached|below|above|around|near|nearly|over|under|exceed|exceeded|minus) )"
+        r"\b((?:from|to|like|it's|feels|was|hits?|reach|reached|below|above|around|near|over|under|exceed|minus) )"
         r"([-−]?\d{1,3})([CF])(?![\w#+-])",
         r"\1\2°\3",
     ),

@@ -253,6 +253,8 @@ NOT_OF_A_TEXT = {
     "number_words.fraction": "two numbers",
     "spoken_dates.say_year": "four digits",
     "units.unit_words": "a unit that is in the table",
+    "units.one_of": "a unit that is in the table, or none",
+    "units.compound_words": "a unit of 36 characters at most",
     "units.singular": "a unit that is in the table",
 }
 """Public functions that are given no text of any length, and why."""
