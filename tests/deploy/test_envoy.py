@@ -113,6 +113,7 @@ async def test_a_server_that_drains_gets_nothing_new(
     gate, servers = house
     async with aio.insecure_channel(gate.target) as channel:
         servers[0].signal(signal.SIGTERM)
+        await gate.until_healthy(1)
         results = await asyncio.gather(*(spoken(channel) for _ in range(STREAMS)))
         assert len(set(results)) == 1
         assert await servers[0].exit_code(60) == 0
