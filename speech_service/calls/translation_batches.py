@@ -25,7 +25,7 @@ MAX_OPEN_BATCHES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _TextPiece:
     text_index: int
     before: str
     core: str
@@ -89,7 +89,7 @@ class TextBatches:
     async def _batch(
         self,
         route: TranslationRoute,
-        pieces: Sequence[_Piece],
+        pieces: Sequence[_TextPiece],
         places: Sequence[int],
         source: str,
         target: str,
@@ -103,7 +103,7 @@ class TextBatches:
 
 
 def _take(
-    pieces: Sequence[_Piece],
+    pieces: Sequence[_TextPiece],
     places: Sequence[int],
     answer: Translation | SpeechError,
     target: str,
@@ -157,15 +157,15 @@ def failed_warning(what: str, target: str, error: SpeechError) -> StreamWarning:
     return StreamWarning("TRANSLATION_FAILED", "", message, cause=error)
 
 
-def _all_pieces(texts: Sequence[str]) -> list[_Piece]:
+def _all_pieces(texts: Sequence[str]) -> list[_TextPiece]:
     return [piece for index, text in enumerate(texts) for piece in _pieces(index, text)]
 
 
-def _pieces(index: int, text: str) -> list[_Piece]:
+def _pieces(index: int, text: str) -> list[_TextPiece]:
     if len(text) <= MAX_PIECE_CHARACTERS:
         return [_piece(index, text)]
     splitter = SentenceSplitter(max_piece=MAX_PIECE_CHARACTERS)
-    pieces: list[_Piece] = []
+    pieces: list[_TextPiece] = []
     held = ""
     for sentence in splitter.push(text) + splitter.flush():
         if held and len(held) + len(sentence.text) > MAX_PIECE_CHARACTERS:
@@ -175,13 +175,13 @@ def _pieces(index: int, text: str) -> list[_Piece]:
     return [*pieces, _piece(index, held)] if held else pieces
 
 
-def _piece(index: int, text: str) -> _Piece:
+def _piece(index: int, text: str) -> _TextPiece:
     core = text.strip()
     at = text.find(core)
-    return _Piece(index, text[:at], core, text[at + len(core) :])
+    return _TextPiece(index, text[:at], core, text[at + len(core) :])
 
 
-def _batches(pieces: Sequence[_Piece], places: Sequence[int]) -> list[list[int]]:
+def _batches(pieces: Sequence[_TextPiece], places: Sequence[int]) -> list[list[int]]:
     batches: list[list[int]] = []
     characters = 0
     for place in places:

@@ -86,7 +86,7 @@ WHOLE = AlignmentPace(step_ms=600_000, window_ms=600_000)
 """Of unary calls: the engine sees ten minutes at once."""
 
 
-class _State(Enum):
+class _AlignmentState(Enum):
     RUNNING = "running"
     ENDING = "ending"
     DONE = "done"
@@ -129,7 +129,7 @@ class AlignmentSession:
         self._options = options
         self._clock = clock
         self._pace = pace or PACES[options.pacing]
-        self._state = _State.RUNNING
+        self._state = _AlignmentState.RUNNING
         self._latency = LatencyMeter(clock)
         self._work_ids = itertools.count(1)
         self._text, self._text_base, self._text_complete = "", 0, False
@@ -177,7 +177,7 @@ class AlignmentSession:
             InvalidOptionError: after ``end_of_text`` or ``end_of_input``.
             LimitExceededError: too much text waits for its audio.
         """
-        if self._state is _State.DONE:
+        if self._state is _AlignmentState.DONE:
             return []
         self._ready("text")
         if self._text_complete and piece:
@@ -197,7 +197,7 @@ class AlignmentSession:
         Raises:
             InvalidOptionError: after ``end_of_input``.
         """
-        if self._state is _State.DONE:
+        if self._state is _AlignmentState.DONE:
             return []
         self._ready("audio")
         self._blocks.append(np.ascontiguousarray(samples[:, 0]))
@@ -211,7 +211,7 @@ class AlignmentSession:
 
     def finalize(self, control_id: str) -> list[AlignmentAction]:
         """Align the audio that came so far to its end. Text without audio goes on waiting for it."""
-        if self._state is _State.DONE:
+        if self._state is _AlignmentState.DONE:
             return []
         self._ready("finalize")
         return self._acknowledge(_Flush(control_id, self._received, self._clock()))
@@ -222,16 +222,20 @@ class AlignmentSession:
         """Acknowledge, in its turn, a control message that is not carried out."""
         del context_id
         assert kind is ControlKind.FINALIZE, "alignment has no other control message"
-        if self._state is _State.DONE:
+        if self._state is _AlignmentState.DONE:
             return []
         self._ready("finalize")
         return self._acknowledge(_Flush(control_id, self._base, self._clock(), error))
 
     def end_of_input(self) -> list[AlignmentAction]:
         """Nothing more comes: align the rest, then end. Saying it twice is harmless."""
-        if self._state is not _State.RUNNING:
+        if self._state is not _AlignmentState.RUNNING:
             return []
-        self._state, self._text_complete, self._ended_s = _State.ENDING, True, self._clock()
+        self._state, self._text_complete, self._ended_s = (
+            _AlignmentState.ENDING,
+            True,
+            self._clock(),
+        )
         return self._advance()
 
     # --- from the driver ---
@@ -239,7 +243,7 @@ class AlignmentSession:
     def work_event(self, event: WorkEvent) -> list[AlignmentAction]:
         """The outcome of the window on the device."""
         window = self._window
-        if self._state is _State.DONE or window is None or event.work_id != window.work_id:
+        if self._state is _AlignmentState.DONE or window is None or event.work_id != window.work_id:
             return []
         self._window = None
         if not isinstance(event, WorkDone):
@@ -276,9 +280,9 @@ class AlignmentSession:
 
     def fail(self, error: SpeechError) -> list[AlignmentAction]:
         """End with an error; the work is given up."""
-        if self._state is _State.DONE:
+        if self._state is _AlignmentState.DONE:
             return []
-        self._state = _State.DONE
+        self._state = _AlignmentState.DONE
         self._flushes.clear()
         cancel = [Cancel(self._window.work_id)] if self._window else []
         return [*cancel, Finish(error)]
@@ -319,14 +323,14 @@ class AlignmentSession:
             self._window, self._asked_to = window, window.end
             self._asked_text = window.text_base + len(window.text)
             return [*actions, Submit(self._work(window))]
-        if self._state is _State.ENDING:
+        if self._state is _AlignmentState.ENDING:
             return [*actions, *self._end()]
         return actions
 
     def _next_window(self) -> Window | None:
         """The window that is due, if one is."""
         target = self._flushes[0].sample if self._flushes else self._received
-        wanted = bool(self._flushes) or self._state is _State.ENDING
+        wanted = bool(self._flushes) or self._state is _AlignmentState.ENDING
         held = target - self._base
         if not held or not (wanted or self._is_due()):
             return None
@@ -411,7 +415,7 @@ class AlignmentSession:
 
     def _end(self) -> list[AlignmentAction]:
         """Everything is settled but text that was never spoken."""
-        self._state = _State.DONE
+        self._state = _AlignmentState.DONE
         at_ms = samples_to_ms(self._received)
         rest = rest_of_text(self._text, self._text_base, min(self._sent_ms, at_ms), at_ms)
         self._latency.final_sent((self._clock() - self._ended_s) * 1000)
@@ -421,12 +425,12 @@ class AlignmentSession:
     # --- order ---
 
     def _ready(self, kind: str) -> None:
-        if self._state is not _State.RUNNING:
+        if self._state is not _AlignmentState.RUNNING:
             problem, allowed = "came after end_of_input", "nothing after end_of_input"
             raise UnexpectedInputError(kind, problem, allowed)
 
     def _tell(self, event: AlignmentEvent) -> list[AlignmentAction]:
-        return [] if self._state is _State.DONE else [Emit(event)]
+        return [] if self._state is _AlignmentState.DONE else [Emit(event)]
 
 
 def _lost() -> SpeechError:

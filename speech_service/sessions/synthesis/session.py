@@ -64,7 +64,7 @@ from speech_service.text.sentences.cutter import SentenceSplitter
 MAX_ON_DEVICE = 2
 
 
-class _State(Enum):
+class _SynthesisState(Enum):
     RUNNING = "running"
     ENDING = "ending"
     FLUSHING = "flushing"
@@ -86,7 +86,7 @@ class SynthesisSession:
         self._options = options
         self._clock = clock
         self._limits = limits or SynthesisLimits()
-        self._state = _State.RUNNING
+        self._state = _SynthesisState.RUNNING
         self._latency = LatencyMeter(clock)
         self._contexts: dict[int, SpeechContext] = {}
         self._line: deque[SpokenPiece] = deque()
@@ -106,7 +106,7 @@ class SynthesisSession:
     @property
     def done(self) -> bool:
         """The session has finished."""
-        return self._state is _State.DONE
+        return self._state is _SynthesisState.DONE
 
     @property
     def wake_at_s(self) -> float | None:
@@ -142,7 +142,7 @@ class SynthesisSession:
             InvalidOptionError: text after ``end_of_text``.
             LimitExceededError: too much text, or too many contexts.
         """
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._ready("text")
         if not text:
@@ -158,7 +158,7 @@ class SynthesisSession:
         self, context_id: str, control_id: str, *, keep_open: bool = False
     ) -> list[SynthesisAction]:
         """Speak all text of a context, and end it unless it is kept open."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._ready("flush")
         actions: list[SynthesisAction] = [
@@ -171,7 +171,7 @@ class SynthesisSession:
 
     def cancel(self, context_id: str, control_id: str) -> list[SynthesisAction]:
         """Stop a context, or all with an empty id, at once."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._ready("cancel")
         ack = ControlAck(control_id, ControlKind.CANCEL, context_id=context_id)
@@ -184,7 +184,7 @@ class SynthesisSession:
 
     def update(self, options: SynthesisOptions, control_id: str) -> list[SynthesisAction]:
         """Options of the contexts that open later; validation is the caller's."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._ready("update_config")
         self._options = options
@@ -194,16 +194,16 @@ class SynthesisSession:
         self, kind: ControlKind, control_id: str, error: SpeechError, context_id: str = ""
     ) -> list[SynthesisAction]:
         """Acknowledge a control message that is not carried out."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._ready(kind.value)
         return [Emit(ControlAck(control_id, kind, context_id=context_id, error=error))]
 
     def end_of_text(self) -> list[SynthesisAction]:
         """No more text: speak everything, then end. Saying it twice is harmless."""
-        if self._state is not _State.RUNNING:
+        if self._state is not _SynthesisState.RUNNING:
             return []
-        self._state = _State.ENDING
+        self._state = _SynthesisState.ENDING
         for context in self._contexts.values():
             if not context.flushed and not context.ended:
                 context.flush()
@@ -216,7 +216,7 @@ class SynthesisSession:
         if self._words.owns(event):
             return self._settle(self._words.work_event(event))
         spoken = next((s for s in self._line if s.work.work_id == event.work_id), None)
-        if self._state is _State.DONE or spoken is None:
+        if self._state is _SynthesisState.DONE or spoken is None:
             return []
         if isinstance(event, WorkAudio):
             spoken.take(event)
@@ -227,7 +227,7 @@ class SynthesisSession:
     def sent(self, turn: int, audio_ms: float) -> list[SynthesisAction]:
         """The client took that much of a context's audio, in milliseconds as the model made it."""
         context = self._contexts.get(turn)
-        if context is None or self._state is _State.DONE:
+        if context is None or self._state is _SynthesisState.DONE:
             return []
         context.unsent_ms = max(0.0, context.unsent_ms - audio_ms)
         return self._settle([])
@@ -235,20 +235,20 @@ class SynthesisSession:
     def end_sent(self, turn: int) -> list[SynthesisAction]:
         """The client was told that the context ended: it is forgotten."""
         self._contexts.pop(turn, None)
-        return [] if self._state is _State.DONE else self._settle([])
+        return [] if self._state is _SynthesisState.DONE else self._settle([])
 
     def output_failed(self, turn: int, error: SpeechError) -> list[SynthesisAction]:
         """A context's audio could not be encoded."""
         context = self._contexts.get(turn)
-        if context is None or not context.may_stop or self._state is _State.DONE:
+        if context is None or not context.may_stop or self._state is _SynthesisState.DONE:
             return []
         return self._settle(self._fail_context(context, error))
 
     def delivered(self) -> list[SynthesisAction]:
         """Everything up to ``SessionEnded`` is on its way to the client."""
-        if self._state is not _State.FLUSHING:
+        if self._state is not _SynthesisState.FLUSHING:
             return []
-        self._state = _State.DONE
+        self._state = _SynthesisState.DONE
         return [Finish()]
 
     def wake(self) -> list[SynthesisAction]:
@@ -273,7 +273,7 @@ class SynthesisSession:
 
     def notice(self, warning: StreamWarning | None) -> list[SynthesisAction]:
         """What was found out; None: nothing."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
         self._notices -= 1
         return self._settle([Emit(warning)] if warning is not None else [])
@@ -284,13 +284,13 @@ class SynthesisSession:
 
     def last_words(self) -> list[SynthesisAction]:
         """Word times that wait for those before them. ``fail`` comes next."""
-        return [] if self._state is _State.DONE else self._words.last_words()
+        return [] if self._state is _SynthesisState.DONE else self._words.last_words()
 
     def fail(self, error: SpeechError) -> list[SynthesisAction]:
         """End with an error; all work is given up."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return []
-        self._state = _State.DONE
+        self._state = _SynthesisState.DONE
         cancels: list[SynthesisAction] = [
             Cancel(s.work.work_id) for s in self._line if s.end is None
         ]
@@ -307,7 +307,7 @@ class SynthesisSession:
     # --- contexts ---
 
     def _ready(self, field: str) -> None:
-        if self._state is not _State.RUNNING:
+        if self._state is not _SynthesisState.RUNNING:
             raise InvalidOptionError(
                 field, "came after end_of_text", "nothing after end_of_text", reason="OUT_OF_ORDER"
             )
@@ -353,7 +353,7 @@ class SynthesisSession:
     def _advance(self) -> list[SynthesisAction]:
         """Emit what is next in line."""
         actions: list[SynthesisAction] = []
-        while self._line and self._state is not _State.DONE:
+        while self._line and self._state is not _SynthesisState.DONE:
             spoken = self._line[0]
             if again := self._again(spoken):
                 return [*actions, *again]
@@ -392,7 +392,7 @@ class SynthesisSession:
                 return self._fail_context(context, CancelledWorkError("the work was given up"))
 
     def _end_if_over(self, context: SpeechContext) -> list[SynthesisAction]:
-        if not context.over or self._state is _State.DONE:
+        if not context.over or self._state is _SynthesisState.DONE:
             return []
         if context.silent_error is not None and not context.samples:
             return self._fail_context(context, context.silent_error)
@@ -410,14 +410,14 @@ class SynthesisSession:
 
     def _settle(self, actions: list[SynthesisAction]) -> list[SynthesisAction]:
         """Add what has become due: new work, ends of contexts, the end of the session."""
-        if self._state is _State.DONE:
+        if self._state is _SynthesisState.DONE:
             return actions
         settled = [*actions, *self._submit()]
         for context in list(self._contexts.values()):
             settled += self._end_if_over(context)
         all_ended = all(c.ended for c in self._contexts.values())
-        if self._state is _State.ENDING and all_ended and not self._notices:
-            self._state = _State.FLUSHING
+        if self._state is _SynthesisState.ENDING and all_ended and not self._notices:
+            self._state = _SynthesisState.FLUSHING
             settled.append(Emit(self.ended()))
         return settled
 
@@ -444,4 +444,6 @@ class SynthesisSession:
         return f"{self._identity.session_id}:{next(self._work_ids)}"
 
     def _tell(self, event: SynthesisEvent) -> list[SynthesisAction]:
-        return [] if self._state in (_State.FLUSHING, _State.DONE) else [Emit(event)]
+        return (
+            [] if self._state in (_SynthesisState.FLUSHING, _SynthesisState.DONE) else [Emit(event)]
+        )

@@ -32,7 +32,7 @@ MAX_AHEAD = 2
 
 
 @dataclass(slots=True, eq=False)
-class _Piece:
+class _SpokenPiece:
     work: SynthesizeWork
     segment_id: int
     language: str
@@ -50,8 +50,8 @@ class SpokenTranslations:
         self._identity = identity
         self._voices = voices
         self._numbers = itertools.count(1)
-        self._queues: dict[str, deque[_Piece]] = {language: deque() for language in voices}
-        self._pieces: dict[str, _Piece] = {}
+        self._queues: dict[str, deque[_SpokenPiece]] = {language: deque() for language in voices}
+        self._pieces: dict[str, _SpokenPiece] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -72,7 +72,7 @@ class SpokenTranslations:
         for piece in splitter.push(text) + splitter.flush():
             if is_speakable(piece.text):
                 work = self._work(self._voices[language], piece.text)
-                self._queues[language].append(_Piece(work, segment_id, language))
+                self._queues[language].append(_SpokenPiece(work, segment_id, language))
         return self._advance(language)
 
     def follow(self, due: Sequence[TranslationAction]) -> list[TranslationAction]:
@@ -127,7 +127,9 @@ class SpokenTranslations:
                 actions.append(Submit(piece.work))
         return actions
 
-    def _spoken(self, piece: _Piece, samples: Samples, sample_rate_hz: int) -> TranslationAction:
+    def _spoken(
+        self, piece: _SpokenPiece, samples: Samples, sample_rate_hz: int
+    ) -> TranslationAction:
         options = self._voices[piece.language]
         owner = SegmentInLanguage(piece.segment_id, piece.language)
         return Emit(SpeechSamples(owner, samples, sample_rate_hz, options))
@@ -150,7 +152,7 @@ class SpokenTranslations:
         )
 
 
-def _failed(piece: _Piece, error: SpeechError) -> TranslationAction:
+def _failed(piece: _SpokenPiece, error: SpeechError) -> TranslationAction:
     what = f"segment {piece.segment_id} is not spoken whole in {piece.language}"
     message = f"{what}: {error.message} ({error.reason})"
     return Emit(StreamWarning("SPEECH_FAILED", "", message, cause=error))
