@@ -155,6 +155,6 @@ SHORTHAND: tuple[Rule, ...] = (
             f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} {number(match[2])} seconds"
         ),
     ),
-    rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?=[ ,.;)]|$)", r"\1 minutes"),
+    rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?! ?\d)(?=[ ,.;)]|$)", r"\1 minutes"),
     rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),
 )
