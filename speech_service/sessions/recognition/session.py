@@ -61,7 +61,7 @@ MAX_OPEN_CONTROLS = 1024
 """Control messages that may wait for their ack."""
 
 
-class _RecognitionState(Enum):
+class _Phase(Enum):
     RUNNING = "running"
     ENDING = "ending"
     DONE = "done"
@@ -114,7 +114,7 @@ class RecognitionSession:
         self._options = options
         self._clock = clock
         self._limits = limits or SessionLimits()
-        self._state = _RecognitionState.RUNNING
+        self._state = _Phase.RUNNING
         self._latency = LatencyMeter(clock)
         work_ids, segment_ids = itertools.count(1), itertools.count(1)
         stream_id = identity.session_id
@@ -160,7 +160,7 @@ class RecognitionSession:
     @property
     def done(self) -> bool:
         """The session has finished."""
-        return self._state is _RecognitionState.DONE
+        return self._state is _Phase.DONE
 
     @property
     def work_times(self) -> WorkTimes:
@@ -175,10 +175,7 @@ class RecognitionSession:
     @property
     def wake_at_s(self) -> float | None:
         """When to be woken, unless something comes before: a live client may have stopped sending. None: never."""
-        if (
-            self._state is not _RecognitionState.RUNNING
-            or self._options.pacing is not Pacing.REALTIME
-        ):
+        if self._state is not _Phase.RUNNING or self._options.pacing is not Pacing.REALTIME:
             return None
         due = [_quiet_s(self._line, channel) for channel, _ in self._listening()]
         if due and not self._line.held:
@@ -197,7 +194,7 @@ class RecognitionSession:
         Raises:
             InvalidOptionError: audio after ``end_of_audio``, or with another number of channels.
         """
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         steps: list[RecognitionStep] = [*self._ready("audio")]
         self._open_channels(samples.shape[1])
@@ -216,7 +213,7 @@ class RecognitionSession:
 
     def catch_up(self) -> Sequence[RecognitionStep]:
         """Detect in the audio that waits. To be carried out before anything but audio is given to the session."""
-        if self._state is not _RecognitionState.RUNNING:
+        if self._state is not _Phase.RUNNING:
             return []
         waiting = enumerate(buffer.whole_samples for buffer in self._buffers)
         return [self._detect(number) for number, samples in waiting if samples]
@@ -227,7 +224,7 @@ class RecognitionSession:
         Raises:
             InvalidOptionError: not within 0 to 10 minutes.
         """
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         actions = self._ready("silence")
         if not 0 < duration_ms <= MAX_SILENCE_MS:
@@ -243,7 +240,7 @@ class RecognitionSession:
 
     def finalize(self, control_id: str) -> list[RecognitionAction]:
         """End the open segments now; the ack follows their FINALs."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         actions = self._ready("finalize")
         for channel, buffer in self._heard():
@@ -252,7 +249,7 @@ class RecognitionSession:
 
     def reset(self, control_id: str, keep_context: bool) -> list[RecognitionAction]:
         """Forget the open segments without a FINAL; without ``keep_context`` the context text as well."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         actions = self._ready("reset")
         if not keep_context:
@@ -264,7 +261,7 @@ class RecognitionSession:
 
     def update(self, options: RecognitionOptions, control_id: str) -> list[RecognitionAction]:
         """Go on with other options from the next segment on; validation is the caller's."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         actions = self._ready("update_config")
         self._options = options
@@ -277,16 +274,16 @@ class RecognitionSession:
     ) -> list[RecognitionAction]:
         """Acknowledge, in its turn, a control message that is not carried out."""
         del context_id
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         return self._acknowledge(control_id, kind, self._ready(kind.value), error)
 
     def end_of_input(self) -> list[RecognitionAction]:
         """No more audio: transcribe what is buffered, then end. Saying it twice is harmless."""
-        if self._state is not _RecognitionState.RUNNING:
+        if self._state is not _Phase.RUNNING:
             return []
         actions = self._ready("end_of_audio")
-        self._state = _RecognitionState.ENDING
+        self._state = _Phase.ENDING
         for channel, buffer in self._heard():
             actions += channel.finish(buffer.take())
         return self._settle(actions)
@@ -295,14 +292,14 @@ class RecognitionSession:
 
     def probabilities(self, probabilities: Samples) -> list[RecognitionAction]:
         """The answer to the oldest open ``Detect``: float32 [k]."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         channel, frames = self._detecting.popleft()
         return self._settle(self._channels[channel].frames(frames, probabilities.tolist()))
 
     def work_event(self, event: WorkEvent) -> list[RecognitionAction]:
         """The outcome of submitted work."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
         if self._refinement.owns(event):
             return self._settle(self._refinement.work_event(event))
@@ -341,9 +338,7 @@ class RecognitionSession:
                     retry_after_ms=5000,
                 )
             )
-        late = (
-            [] if self._state is _RecognitionState.DONE else self._settle(self._refinement.tick())
-        )
+        late = [] if self._state is _Phase.DONE else self._settle(self._refinement.tick())
         return [*late, *self._tell(self.progress())]
 
     def warn(self, warning: StreamWarning) -> list[RecognitionAction]:
@@ -371,9 +366,9 @@ class RecognitionSession:
 
     def fail(self, error: SpeechError) -> list[RecognitionAction]:
         """End with an error; all work is given up."""
-        if self._state is _RecognitionState.DONE:
+        if self._state is _Phase.DONE:
             return []
-        self._state = _RecognitionState.DONE
+        self._state = _Phase.DONE
         self._detecting.clear()
         self._acks.clear()
         cancels = [action for channel in self._channels for action in channel.cancel()]
@@ -430,7 +425,7 @@ class RecognitionSession:
         A driver that was stopped while it awaited voice activity (the server drains) leaves frames without an
         answer: they are taken as the frame before them was, so that none is lost.
         """
-        if self._state is not _RecognitionState.RUNNING:
+        if self._state is not _Phase.RUNNING:
             problem, allowed = "came after end_of_audio", "nothing after end_of_audio"
             raise UnexpectedInputError(kind, problem, allowed)
         actions: list[RecognitionAction] = []
@@ -440,7 +435,7 @@ class RecognitionSession:
         return actions
 
     def _tell(self, event: RecognitionEvent) -> list[RecognitionAction]:
-        return [] if self._state is _RecognitionState.DONE else [Emit(event)]
+        return [] if self._state is _Phase.DONE else [Emit(event)]
 
     def _acknowledge(
         self,
@@ -459,8 +454,8 @@ class RecognitionSession:
         """Add the acks and the end that have become due."""
         settled = [*actions, *self._due_acks()]
         waiting = self._refinement or any(channel.pending_finals for channel in self._channels)
-        if self._state is _RecognitionState.ENDING and not waiting:
-            self._state = _RecognitionState.DONE
+        if self._state is _Phase.ENDING and not waiting:
+            self._state = _Phase.DONE
             settled += [*self._lost.warnings(), Emit(self.ended()), Finish()]
         return settled
 
