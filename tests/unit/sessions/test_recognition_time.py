@@ -247,7 +247,7 @@ def test_an_endless_stream_holds_no_more_than_a_short_one() -> None:
         after = run(50)
     finally:
         tracemalloc.stop()
-    assert after - before < 30_000
+    assert after - before < 60_000
     assert session.progress().lag_ms <= 32
 
 
