@@ -60,6 +60,20 @@ async def test_killed_under_load_loses_nothing() -> None:
         assert submitter.healthy
 
 
+async def test_work_that_is_killed_with_its_worker_again_and_again_ends_well() -> None:
+    settings = config({"step_ms": 100.0, "steps": 20}, heartbeat_interval_s=30.0)
+    async with remote(settings) as (submitter, outcomes):
+        outcomes.submit(work("a"))
+        pids = {0}
+        for _ in range(4):
+            await until(lambda: submitter.stats().pid not in pids)
+            await until(lambda: submitter.state is WorkerState.READY)
+            await asyncio.sleep(0.5)  # it most likely runs now; where it does not, less is proved
+            pids.add(submitter.stats().pid)
+            os.kill(submitter.stats().pid, signal.SIGKILL)
+        assert texts(await outcomes.wait("a")) == [2]
+
+
 @pytest.mark.parametrize("waiting_ms", [1_000, 60_000], ids=["little waits", "more than a socket"])
 async def test_stopped_worker_is_detected_and_replaced(waiting_ms: int) -> None:
     settings = config(heartbeat_interval_s=0.2, heartbeat_timeout_s=0.3)

@@ -5,7 +5,7 @@ No I/O and no clock, so that crashes, blame and windows are tested without a pro
 An item's life::
 
     add -> waiting -> in flight -> ended
-              ^            | +-- lost() --+   the worker died; an item that it died of twice ends
+              ^            | +-- lost() --+   the worker died; an item that it died of ends
               with InternalError
 """
 
@@ -28,7 +28,11 @@ from speech_service.domain.work import (
 from speech_service.protocols import OnWorkEvent
 
 MAX_CRASHES = 2
-"""A worker that died this often while it ran an item died of the item."""
+"""A worker that crashed this often while it ran an item died of the item."""
+MAX_KILLS = 6
+"""As many deaths for a worker that another process killed: an operator, mostly, or the system for want of memory, which
+the item may have taken."""
+_KILLS_OF_A_SUSPECT = 2
 MAX_IN_FLIGHT = 256
 """Items in the worker at once, finals aside. Enough to fill its batches, few enough that a crash
 resends little, and that superseding mostly happens on this side of the socket. BACKGROUND work has
@@ -45,6 +49,9 @@ class OutboxItem:
     enqueued_s: float
     sent_s: float | None = None
     crashes: int = 0
+    """Deaths of the worker while it ran the item, by its own doing."""
+    kills: int = 0
+    """The same by another process."""
     cancelled: bool = False
     released: bool = False
     heard_samples: int = 0
@@ -56,6 +63,16 @@ class OutboxItem:
     def is_last(self) -> bool:
         """Whether the segment's audio is of no use after this work."""
         return self.released or self.work.is_last
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the worker may have died of it, so that it is to run alone."""
+        return self.crashes > 0 or self.kills >= _KILLS_OF_A_SUSPECT
+
+    @property
+    def is_deadly(self) -> bool:
+        """Whether it is taken for what the worker died of."""
+        return self.crashes >= MAX_CRASHES or self.kills >= MAX_KILLS
 
     @property
     def size_bytes(self) -> int:
@@ -87,7 +104,7 @@ class _Load:
 class WorkOutbox:
     """Accepted work in the order to send it, under a window.
 
-    An item that ran when a worker died is a suspect: it is sent again with nothing else in flight,
+    An item that ran when a worker crashed is a suspect: it is sent again with nothing else in flight,
     so that a second crash blames it alone.
     """
 
@@ -159,7 +176,7 @@ class WorkOutbox:
             return None
         self._aged_turn = plan.aged_turn
         self._queue.take(item.work.work_id, now_s)
-        self._exclusive = item.crashes > 0
+        self._exclusive = item.is_suspect
         item.sent_s = now_s
         self._in_flight[item.wire_id] = item
         self._in_flight_bytes += item.size_bytes
@@ -216,20 +233,26 @@ class WorkOutbox:
             self._exclusive = False
         return item
 
-    def lost(self, ran_wire_ids: Collection[int], now_s: float) -> list[WorkEvent]:
+    def lost(
+        self, ran_wire_ids: Collection[int], now_s: float, *, killed: bool = False
+    ) -> list[WorkEvent]:
         """The worker died while it ran ``ran_wire_ids``: put what was in flight back in line.
+
+        ``killed``: by another process, so that the work is hardly to blame.
 
         Returns events of items that end here: cancelled ones, superseded ones, and those the worker
         died of. ``end`` follows for each.
         """
         events: list[WorkEvent] = []
         for item in self._in_flight.values():
-            item.crashes += item.wire_id in ran_wire_ids
+            if item.wire_id in ran_wire_ids:
+                item.crashes += not killed
+                item.kills += killed
             item.sent_s = None
             item.heard_samples = 0
             if item.cancelled:
                 events.append(WorkDropped(item.work.work_id, DropReason.CANCELLED))
-            elif item.crashes >= MAX_CRASHES:
+            elif item.is_deadly:
                 events.append(WorkFailed(item.work.work_id, InternalError("internal error")))
         self._in_flight.clear()
         self._in_flight_bytes = 0
@@ -262,7 +285,7 @@ class WorkOutbox:
     def _has_room(self, item: OutboxItem) -> bool:
         if not self._in_flight:
             return True
-        if item.crashes:
+        if item.is_suspect:
             return False
         if item.work.work_class is WorkClass.STREAM_FINAL:
             return True

@@ -9,6 +9,7 @@ end is gone, or wants it no more.
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 WORKER_COMMAND = (sys.executable, "-P", "-m", "speech_service.worker")
 """``-P``: the folder that we run in is not searched for modules; anybody may have put one there."""
 _LOOKS_AT_A_START = 6
+LAST_MOMENT_S = 0.3
+"""From the end of the connection, which a dying process closes first, to its end."""
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 """``-P`` for the processes that a worker's libraries start."""
 HEAP_ENVIRONMENT = {
@@ -56,6 +59,7 @@ class WorkerProcess:
         self._process = process
         self._record = record
         self._ran_ids: list[int] = []
+        self._ended_by_us = False
 
     @staticmethod
     async def spawn(command: Sequence[str] = WORKER_COMMAND) -> "WorkerProcess":
@@ -116,9 +120,23 @@ class WorkerProcess:
         """Wait for the process to end; returns its exit status (negative: the signal)."""
         return await self._process.wait()
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether another process ended it; known after ``stop``."""
+        return self._process.returncode == -signal.SIGKILL and not self._ended_by_us
+
+    async def end(self) -> None:
+        """End the process at once; it may be stopped or hang. One that is about to end has a moment for it, so that
+        its status says of what.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), LAST_MOMENT_S)
+        self.kill()
+
     def kill(self) -> None:
-        """End the process at once; it may be stopped or hang."""
+        """End the process at once, without a moment."""
         if self._process.returncode is None:
+            self._ended_by_us = True
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 

@@ -185,24 +185,24 @@ class Supervisor:
             logger.exception("the supervisor of the worker failed")
             problem = "internal error"
         finally:
-            ran_ids = await self._end_process(bool(problem))
+            ran_ids, killed = await self._end_process(bool(problem))
             # Also after an idle stop: work may have slipped in while the process was being stopped.
             blamed = ran_ids if problem else ()
-            self._owner.on_events(self._outbox.lost(blamed, time.monotonic()))
+            self._owner.on_events(self._outbox.lost(blamed, time.monotonic(), killed=killed))
         return problem
 
-    async def _end_process(self, at_once: bool) -> Sequence[int]:
-        """Stop the process, if there is one; returns what its lanes had admitted."""
+    async def _end_process(self, at_once: bool) -> tuple[Sequence[int], bool]:
+        """Stop the process, if there is one; returns what its lanes had admitted, and whether somebody killed it."""
         process = self._process
         if process is None:
-            return ()
+            return (), False
         if at_once:
-            process.kill()
+            await process.end()
         try:
             await process.stop(STOP_GRACE_S)
         finally:
             self._process = None
-        return process.ran_ids
+        return process.ran_ids, process.was_killed
 
     async def _serve(self, process: WorkerProcess, logs: ObservabilityConfig) -> str:
         """Have the worker, which logs as ``logs`` say, do the work; returns what ended that."""

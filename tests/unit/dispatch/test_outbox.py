@@ -4,7 +4,7 @@ import pytest
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.workers.lifecycle import MAX_BACKOFF_S, Lifecycle
-from speech_service.dispatch.workers.outbox import MAX_IN_FLIGHT, OutboxItem, WorkOutbox
+from speech_service.dispatch.workers.outbox import MAX_IN_FLIGHT, MAX_KILLS, OutboxItem, WorkOutbox
 from speech_service.domain.errors import DeadlineError, InternalError, OverloadedError
 from speech_service.domain.models import WorkerState
 from speech_service.domain.work import (
@@ -159,6 +159,20 @@ def test_the_poison_is_found_and_nobody_else_is_blamed() -> None:
             outbox.end(work_id)
     assert blamed == ["w2"]
     assert len(outbox) == outbox.in_flight == outbox.waiting == 0
+
+
+def test_what_others_kill_blames_no_work_until_it_happens_too_often() -> None:
+    outbox = make_outbox(make_work("w0"), make_work("w1"))
+    for kill in range(1, MAX_KILLS):
+        flight = {item.work.work_id: item for item in send_all(outbox)}
+        assert sorted(flight) == (["w0", "w1"] if kill <= 2 else ["w0"]), "a suspect runs alone"
+        assert outbox.lost([flight["w0"].wire_id], 1.0, killed=True) == []
+    (item,) = send_all(outbox)
+    (event,) = outbox.lost([item.wire_id], 1.0, killed=True)
+    assert isinstance(event, WorkFailed)
+    assert event.work_id == "w0"
+    end_all(outbox, [event])
+    assert names(send_all(outbox)) == ["w1"]
 
 
 def test_lifecycle_counts_crashes_in_a_row() -> None:
