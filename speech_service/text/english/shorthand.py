@@ -61,8 +61,8 @@ def _say_compound(match: re.Match[str]) -> str | None:
     formula = match.group()
     if formula.isupper() or formula == "NaN":
         return None
-    parts = re.findall(r"[A-Za-z]|\d{1,2}", formula)
-    return " ".join(number(part) if part.isdecimal() else part.upper() for part in parts)
+    parts = re.findall(r"[A-Za-z]+|\d{1,2}", formula)
+    return " ".join(number(part) if part.isdecimal() else spelled(part) for part in parts)
 
 
 def _say_lineage(match: re.Match[str]) -> str:
