@@ -68,9 +68,11 @@ class ZygoteLink:
         self._exits[order.job_id] = exited
         try:
             await self._send(Op.OPEN, order, [job.fileno()])
-        except OSError as error:
+        except BaseException as error:
             self._exits.pop(order.job_id, None)
-            raise ConnectionError from error
+            if isinstance(error, OSError):
+                raise ConnectionError from error
+            raise
         return exited
 
     async def kill(self, order: Order) -> None:

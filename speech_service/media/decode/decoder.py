@@ -246,6 +246,7 @@ class ContainerDecoder:
         except BaseException:
             theirs.close()
             self._socket.close()
+            await link.kill(order)
             raise
 
     # -- input -----------------------------------------------------------------------------

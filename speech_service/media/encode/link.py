@@ -38,7 +38,7 @@ class FileEncoder:
         self._broken = False
 
     async def attach(self, link: ZygoteLink, order: Order) -> None:
-        """Start the child and wait until it runs.
+        """Start the child and wait until it runs. Where that fails, ``close`` ends what was begun.
 
         Raises:
             ConnectionError: it did not come up.
@@ -49,16 +49,15 @@ class FileEncoder:
         ours, theirs = job_sockets()
         try:
             self._exited = await link.open(order, theirs)
-            self._socket = ours
-            answer, _ = await asyncio.wait_for(self._receive(), _READY_S)
-            if answer != EncoderReply.READY:
-                raise ConnectionError
         except BaseException:
-            self._socket = None
             ours.close()
             raise
         finally:
             theirs.close()
+        self._socket = ours
+        answer, _ = await asyncio.wait_for(self._receive(), _READY_S)
+        if answer != EncoderReply.READY:
+            raise ConnectionError
 
     async def start(self, kind: EncodedKind, sample_rate_hz: int, bit_rate_bps: int) -> None:
         """Open the file.

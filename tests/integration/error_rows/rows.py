@@ -32,7 +32,7 @@ from speech.v1 import (
     voice_service_pb2_grpc,
 )
 from speech_service.config.tree import ModelConfig
-from tests.integration.failures import WAIT_S, Failure
+from tests.integration.failures import WAIT_S, Failure, half_close, send
 from tests.integration.harness import Server, running
 
 # Untyped: their constructors take dictionaries for messages.
@@ -388,14 +388,23 @@ async def told(server: Server, row: Row) -> Told:
 
 async def _answers(method: Any, row: Row) -> AsyncIterator[Any]:
     if row.method.startswith("Streaming"):
-        call = method(iter(row.messages), timeout=WAIT_S)
-    else:
-        call = method(row.messages[0], timeout=WAIT_S)
-    if row.method.startswith("Streaming") or row.method == "SynthesizeChunked":
+        call = method(timeout=WAIT_S)
+        sending = asyncio.create_task(_send_all(call, row.messages))
         async for answer in call:
             yield answer
+        await sending
+    elif row.method == "SynthesizeChunked":
+        async for answer in method(row.messages[0], timeout=WAIT_S):
+            yield answer
     else:
-        yield await call
+        yield await method(row.messages[0], timeout=WAIT_S)
+
+
+async def _send_all(call: Any, messages: Sequence[Message]) -> None:
+    for message in messages:
+        if not await send(call, message.SerializeToString()):
+            return
+    await half_close(call)
 
 
 def _said(answer: Any) -> list[list[str]]:

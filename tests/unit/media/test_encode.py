@@ -27,6 +27,8 @@ from speech_service.media.encode.encoder import (
 from speech_service.media.encode.length import whole_file
 from speech_service.media.encode.pcm import to_s16
 from speech_service.media.resample import StreamResampler
+from tests.unit.dispatch.builders import until
+from tests.unit.media.conftest import children_of
 from tests.unit.media.encode import encoded, speechlike
 
 pytestmark = pytest.mark.integration
@@ -206,11 +208,7 @@ async def test_a_cancelled_open_leaves_no_child(encoders: EncoderPool, host: Cod
             await asyncio.wait([opening])
         if not opening.cancelled():
             await opening.result().close()
-    for _ in range(100):
-        if not psutil.Process(host.zygote_pid).children():
-            break
-        await asyncio.sleep(0.02)
-    assert psutil.Process(host.zygote_pid).children() == []
+    await until(lambda: not children_of(host))
 
 
 async def test_a_long_push_does_not_hold_up_the_event_loop(encoders: EncoderPool) -> None:
