@@ -22,6 +22,7 @@ from speech_client import errors, health, sources
 from speech_client.align import AlignmentMethods
 from speech_client.calls import decoded_errors, whole_audio
 from speech_client.channel import CallOptions, RetryPolicy, TlsOptions, open_channel
+from speech_client.credentials import Token, with_credentials
 from speech_client.models import Model, kind_to_proto, model_from_proto
 from speech_client.options import Pacing, RecognizeOptions, build_config
 from speech_client.recognize import RecognizeStream
@@ -51,6 +52,8 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
         tls: TlsOptions | None = None,
         call: CallOptions | None = None,
         retry: RetryPolicy | None = None,
+        api_key: str = "",
+        token: Token = "",
     ) -> Self:
         """Make a client; the connection is opened by the first call.
 
@@ -59,12 +62,16 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
             tls: None: plaintext.
             call: metadata and deadline of every call that is not given its own.
             retry: tries of unary calls, and of opening a stream.
+            api_key: key that goes with every call; without TLS everybody between can read it.
+            token: token that does, in place of a key; a function is asked for it with each call.
 
         Raises:
             OSError: a TLS file cannot be read.
+            ValueError: both a key and a token are given.
         """
         policy = retry or RetryPolicy()
-        return cls(open_channel(target, tls, policy), call or CallOptions(), policy)
+        channel = with_credentials(open_channel(target, tls, policy), api_key, token)
+        return cls(channel, call or CallOptions(), policy)
 
     async def __aenter__(self) -> Self:
         return self
