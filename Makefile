@@ -122,9 +122,10 @@ $(LINT): $(INPUTS) | $(BIN)/python
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
 	@touch $(SERVER) $(DEV) $@
 
-$(DEPLOY): $(DEV) tools/fetch_helm.sh
+$(DEPLOY): $(DEV) tools/fetch_helm.sh tests/deploy/crds/package-lock.json
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy)
 	tools/fetch_helm.sh $(BIN)
+	cd tests/deploy/crds && npm ci --no-audit --no-fund --loglevel error
 	@touch $@
 
 comma := ,
