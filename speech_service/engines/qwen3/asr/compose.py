@@ -35,7 +35,7 @@ from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
-from speech_service.engines.runtimes.torch import Device, Graphs, open_device
+from speech_service.engines.runtimes.torch import HOST, Device, open_device, watching_device
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -67,21 +67,20 @@ def compose(
     Raises:
         ConfigError: this machine cannot do what an option asks for.
         CheckpointError: a checkpoint is missing, damaged, or of another kind.
+        DeviceLostError: the device computes nothing any more.
     """
     cores = parse_cores(options.cores)
     device = open_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
-    if device.where.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-    target = _loaded(options, shared)
-    draft = _loaded(_for_draft(options), shared) if options.draft else None
-    with device.stream(), torch.inference_mode():
-        engine = _Lane(options, capabilities, device, features, target, draft).engine()
-        _warm_up(engine, options.warm_up_ms)
-    device.synchronize()
-    is_placed = cores or device.where.type == "cuda"
+    with watching_device():
+        target = _loaded(options, shared)
+        draft = _loaded(_for_draft(options), shared) if options.draft else None
+        with device.stream(), torch.inference_mode():
+            engine = _Lane(options, capabilities, device, features, target, draft).engine()
+            _warm_up(engine, options.warm_up_ms)
+        device.synchronize()
+    is_placed = cores or device is not HOST
     return PlacedEngine(engine, device, cores) if is_placed else engine
 
 
@@ -137,7 +136,7 @@ class _Lane:
         self._features = features
         self._target = target
         self._draft = draft
-        self._capture = Graphs() if options.graphs else None
+        self._capture = device.graphs() if options.graphs else None
         self._slots = self._fitting_slots()
 
     def engine(self) -> Engine:

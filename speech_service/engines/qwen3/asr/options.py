@@ -41,7 +41,8 @@ class Qwen3AsrOptions(Settings, frozen=True):
     encoder: Literal["torch", "onnx", "tensorrt"] = "torch"
     """What runs the audio encoder; onnx and tensorrt need ``encoder_file``."""
     encoder_file: str = ""
-    """What ``speech-service export-encoder`` wrote for ``model``. A draft model's encoder runs on torch."""
+    """What ``speech-service export-encoder`` wrote for ``model``; TensorRT computes in the ``--dtype`` of it. A draft
+    model's encoder runs on torch."""
     graphs: bool = False
     """Capture decoder steps and batches of the torch encoder as CUDA graphs."""
     kv_mib: Count = 0
@@ -151,7 +152,7 @@ def _check_machine(options: Qwen3AsrOptions) -> None:
             raise ConfigError(f"{name}: there is no {place!r}")
     if options.encoder == "tensorrt" and importlib.util.find_spec("tensorrt") is None:
         raise ConfigError(
-            'encoder: "tensorrt" needs the package tensorrt. Install it: pip install tensorrt'
+            'encoder: "tensorrt" needs the package tensorrt. Install it: pip install "tensorrt>=10.13,<12"'
         )
 
 
