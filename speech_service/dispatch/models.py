@@ -17,7 +17,7 @@ from speech_service.domain.errors import (
     UnavailableError,
 )
 from speech_service.domain.models import ModelState
-from speech_service.domain.work import Work
+from speech_service.domain.work import Work, WorkAudio, WorkEvent
 from speech_service.protocols import Engine, OnWorkEvent
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ class ModelHost:
         self._states = dict.fromkeys(names, ModelState.UNLOADED)
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, tuple[float, SpeechError]] = {}
+        self._probes: dict[str, set[str]] = {}
+        """Work that is to load no model, by model; ids."""
         self._on_loading = on_loading
         self._shared_by = shared_by
         for name in self._states:
@@ -80,6 +82,26 @@ class ModelHost:
         self._scheduler.submit(work, on_event)
         if self._states[work.model] in (ModelState.UNLOADED, ModelState.FAILED):
             self._start_loading(work.model)
+
+    def probe(self, work: Work, on_event: OnWorkEvent) -> None:
+        """Queue work that asks whether a loaded model works: it loads none, and is dropped where its model is unloaded.
+
+        Raises:
+            SpeechError: as ``Scheduler.submit``.
+            ValueError: the model is not loaded.
+        """
+        model = work.model
+        if self._states[model] is not ModelState.READY:
+            raise ValueError(f"model {model} is not loaded")
+        probes = self._probes.setdefault(model, set())
+
+        def on_probe(event: WorkEvent) -> None:
+            if not isinstance(event, WorkAudio):
+                probes.discard(work.work_id)
+            on_event(event)
+
+        self._scheduler.submit(work, on_probe)
+        probes.add(work.work_id)
 
     def cancel(self, work_id: str) -> None:
         """Give the work up."""
@@ -115,6 +137,8 @@ class ModelHost:
         if self._states[name] is not ModelState.READY:
             return False
         self._states[name] = ModelState.UNLOADING
+        for work_id in list(self._probes.get(name, ())):
+            self._scheduler.cancel(work_id)
         await self._scheduler.remove_lanes(name)
         gc.collect()  # models are often parts of cycles; their memory is to be free when we answer
         self._states[name] = ModelState.UNLOADED

@@ -341,9 +341,14 @@ async def what_is_refused_is_counted(server: Server) -> None:
 
 
 def all_reported(page: Page) -> bool:
-    """The worker's own numbers come with its heartbeats."""
+    """Every call is over for the server too, and the worker's own numbers came with its heartbeats.
+
+    Their own small inferences wait in its queue like any other work.
+    """
     steps = all(page.value("speech_engine_step_seconds_count", model=name) for name in NAMES)
-    return steps and page.total("speech_worker_heartbeat_seconds_count") > 0
+    beats = page.total("speech_worker_heartbeat_seconds_count")
+    handled = page.total("grpc_server_handled_total") == sum(RPCS.values())
+    return handled and steps and beats > 0 and page.total("speech_queue_depth") == 0
 
 
 async def settled(server: Server, done: Any) -> Page:
