@@ -4,18 +4,27 @@ A stream stays with the worker that has its audio and its caches. What a worker 
 another that runs, or else waits for its successor. All methods belong to the event loop's thread.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from speech_service.dispatch.workers.outbox import OutboxItem
-from speech_service.domain.errors import OverloadedError, ResourceNotFoundError, UnavailableError
+from speech_service.domain.errors import (
+    OverloadedError,
+    ResourceNotFoundError,
+    SpeechError,
+    UnavailableError,
+)
 from speech_service.domain.models import WorkerState
-from speech_service.domain.work import Work, WorkAudio, WorkEvent
+from speech_service.domain.work import Work, WorkAudio, WorkEvent, WorkFailed
 from speech_service.protocols import OnWorkEvent, Submitter
 
 LOST = frozenset({WorkerState.RESTARTING, WorkerState.FAILED})
+LOAD_FAILED = "MODEL_LOAD_FAILED"
+RELOAD_S = 30.0
+"""A worker that could not load a model gets no work for it so long, where another can do it."""
 
 OnOutcome = Callable[[str, Work, WorkEvent], None]
 """Told the name of the worker, the work, and how it ended."""
@@ -30,6 +39,8 @@ class Choice:
     state: WorkerState = WorkerState.READY
     healthy: bool = True
     outstanding_ms: int = 0
+    cannot_load: Collection[str] = ()
+    """Models that it has just failed to load."""
 
     @property
     def can_work(self) -> bool:
@@ -48,11 +59,12 @@ def ranked(workers: Sequence[Choice], model: str, homes: Sequence[str] = ()) -> 
     ``homes``: where the stream has been, the best place first. One that was stopped since has nothing left of it.
     """
 
-    def rank(worker: Choice) -> tuple[bool, bool, int, bool, int]:
+    def rank(worker: Choice) -> tuple[bool, bool, bool, int, bool, int]:
         is_home = worker.name in homes and worker.state is not WorkerState.STOPPED
         home = homes.index(worker.name) if is_home else len(homes)
         is_failed = worker.state is WorkerState.FAILED
-        return is_failed, not worker.can_work, home, not worker.runs, worker.outstanding_ms
+        cannot = model in worker.cannot_load, not worker.can_work
+        return is_failed, *cannot, home, not worker.runs, worker.outstanding_ms
 
     return sorted((worker for worker in workers if model in worker.models), key=rank)
 
@@ -138,8 +150,13 @@ class _WorkerLoad:
 class Router:
     """Implements ``Submitter`` over several workers."""
 
-    def __init__(self, workers: Sequence[RoutedWorker]) -> None:
+    def __init__(
+        self, workers: Sequence[RoutedWorker], now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         """``workers`` have names of their own; the first is preferred where nothing else decides."""
+        self._now_s = now_s
+        self._failed_loads: dict[tuple[str, str], float] = {}
+        """When a worker could not load a model, by their names."""
         self._workers: Mapping[str, RoutedWorker] = {worker.name: worker for worker in workers}
         self._loads = {name: _WorkerLoad() for name in self._workers}
         self._works: dict[str, _Routed] = {}
@@ -199,8 +216,7 @@ class Router:
             self._works[routed.work.work_id] = routed
             self._assign(routed, choice.name)
             return
-        assert refusal is not None, "somebody was asked"
-        raise refusal
+        raise refusal or UnavailableError("no worker can do the work", reason="WORKER_LOST")
 
     def _rescue(self) -> None:
         """A worker changed its state or health: see to what lost ones have left undone."""
@@ -233,6 +249,8 @@ class Router:
             load.cost_ms -= routed.cost_ms
 
     def _on_event(self, routed: _Routed, event: WorkEvent) -> None:
+        if isinstance(event, WorkFailed) and self._is_done_elsewhere(routed, event):
+            return
         if not isinstance(event, WorkAudio):
             del self._works[routed.work.work_id]
             self._forget(routed)
@@ -240,13 +258,38 @@ class Router:
                 on_outcome(routed.worker, routed.work, event)
         routed.on_event(event)
 
+    def _is_done_elsewhere(self, routed: _Routed, event: WorkFailed) -> bool:
+        """Work that failed because its model cannot be loaded in one worker goes to the next that may load it."""
+        if event.error.reason != LOAD_FAILED:
+            return False
+        work = routed.work
+        self._failed_loads[routed.worker, work.model] = self._now_s()
+        order = ranked(self._choices(), work.model, self._homes_of(work))
+        able = [each for each in order if each.can_work and work.model not in each.cannot_load]
+        try:
+            self._submit_to(able, routed)
+        except SpeechError:
+            return False
+        if work.stream_id in self._homes:
+            self._homes[work.stream_id][work.model] = routed.worker
+        return True
+
     def _homes_of(self, work: Work) -> list[str]:
         homes = self._homes.get(work.stream_id, {})
         first = [homes[work.model]] if work.model in homes else []
         return [*first, *homes.values()]
 
     def _choices(self) -> list[Choice]:
+        since_s = self._now_s() - RELOAD_S
+        failed = [key for key, at_s in self._failed_loads.items() if at_s > since_s]
         return [
-            Choice(name, worker.models, worker.state, worker.healthy, self._loads[name].cost_ms)
+            Choice(
+                name,
+                worker.models,
+                worker.state,
+                worker.healthy,
+                self._loads[name].cost_ms,
+                [model for owner, model in failed if owner == name],
+            )
             for name, worker in self._workers.items()
         ]

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from speech_service.dispatch.router import Choice, Router, ranked, successor, wanted_beside
+from speech_service.dispatch.router import (
+    LOAD_FAILED,
+    RELOAD_S,
+    Choice,
+    Router,
+    ranked,
+    successor,
+    wanted_beside,
+)
 from speech_service.dispatch.workers.outbox import OutboxItem
 from speech_service.domain.errors import (
     OverloadedError,
@@ -327,6 +335,31 @@ def test_outcomes_are_told_with_the_worker_that_had_the_work() -> None:
     b.finish("1")
     assert seen == [("b", "1", 0)], "before its caller hears of it"
     assert len(caller.events) == 1
+
+
+def test_a_model_that_one_worker_cannot_load_is_asked_of_another() -> None:
+    now_s = [100.0]
+    workers = [Worker(name) for name in ("a", "b")]
+    (a, b), caller = workers, Caller()
+    router = Router(workers, lambda: now_s[0])
+
+    def failure(work_id: str) -> WorkFailed:
+        return WorkFailed(work_id, UnavailableError("it is too large", reason=LOAD_FAILED))
+
+    router.submit(work("1", stream="s"), caller)
+    a.end(failure("1"))
+    router.submit(work("2", stream="s"), caller)
+    router.submit(work("3", stream="t"), caller)
+    assert (where(workers), caller.events) == ([[], ["1", "2", "3"]], [])
+    b.end(failure("1"))
+    assert [event.work_id for event in caller.events] == ["1"], "nobody is left"
+    b.finish("2")
+    b.finish("3")
+    now_s[0] += RELOAD_S
+    router.submit(work("4", stream="u"), caller)
+    assert where(workers) == [["4"], []], "it may be so again"
+    a.end(WorkFailed("4", UnavailableError("lost", reason="WORKER_LOST")))
+    assert len(caller.events) == 4, "that is no matter of the model"
 
 
 class Life(RuleBasedStateMachine):
