@@ -39,6 +39,11 @@ class Hosting(Protocol):
         """Loads and unloads them."""
         ...
 
+    @property
+    def worker_count(self) -> int:
+        """How many processes they run in beside this one."""
+        ...
+
     def start(self, on_health: OnHealth) -> None:
         """Load what is to be there from the start, and tell whenever work of a kind can, or cannot, be expected to
         succeed.
@@ -93,6 +98,7 @@ class _WorkerHosting:
         ]
         self.submitter = Router(self._workers)
         self.control = WorkersControl([RemoteControl(worker) for worker in self._workers])
+        self.worker_count = len(self._workers)
 
     def start(self, on_health: OnHealth) -> None:
         def tell(_: bool) -> None:
@@ -136,6 +142,7 @@ class _InlineHosting:
             shared_by=lambda name: self._plan(name).shared_by,
         )
         self.control = InlineControl(self.submitter, self._scheduler)
+        self.worker_count = 0
 
     def start(self, on_health: OnHealth) -> None:
         del on_health  # what runs here is as healthy as we are
