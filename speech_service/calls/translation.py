@@ -104,14 +104,12 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
         chunks: Sequence[SpeechChunk[SegmentInLanguage]],
         audio_ms: float,
     ) -> None:
-        """As of ``Listener``."""
         del track, audio_ms
         for chunk in chunks:
             self._audio_ms += chunk.duration_ms
             self._on_event(chunk)
 
     def failed(self, owner: SegmentInLanguage, error: SpeechError) -> None:
-        """As of ``Listener``."""
         message = f"no more is spoken in {owner.language}: {error.message} ({error.reason})"
         self._on_event(StreamWarning("SPEECH_FAILED", "", message, cause=error))
 

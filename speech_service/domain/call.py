@@ -8,6 +8,7 @@ from enum import Enum
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import LatencySummary, Usage
+from speech_service.domain.principal import ANONYMOUS, Principal
 from speech_service.domain.recognition import Pacing
 
 
@@ -34,6 +35,7 @@ class Call:
     request_id: str
     traceparent: str = ""
     priority: str = "default"
+    principal: Principal = ANONYMOUS
     deadline_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
     received: int = 0

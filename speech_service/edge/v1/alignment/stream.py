@@ -40,7 +40,6 @@ class AlignmentWire:
         self._runner = fed.runner
 
     async def message(self, kind: str, request: pb.StreamingAlignRequest) -> bool:
-        """As of ``AudioFedWire``."""
         if kind != "text":
             return False
         text = request.text

@@ -64,7 +64,6 @@ class RecognitionWire:
     async def message(
         self, kind: str, request: recognition_service_pb2.StreamingRecognizeRequest
     ) -> bool:
-        """As of ``AudioFedWire``."""
         runner, session = self._runner, self._runner.session
         match kind:
             case "silence":

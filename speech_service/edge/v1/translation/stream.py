@@ -64,7 +64,6 @@ class TranslationWire:
     async def message(
         self, kind: str, request: translation_service_pb2.StreamingTranslateRequest
     ) -> bool:
-        """As of ``AudioFedWire``."""
         runner, session = self._runner, self._runner.session
         match kind:
             case "text":
