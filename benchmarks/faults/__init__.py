@@ -3,8 +3,8 @@
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
 recovery after file descriptors ran out; a worker killed under live streams; front ends killed under those of
 ``speech_client``; many streams cancelled at once; floods of HTTP/2 frames; forged containers; secrets in what the
-service leaves behind. ``--row`` runs some of them. Writes ``faults.json``, in which each row says when and beside what it
-was measured, and ``faults.png``.
+service leaves behind. ``--row`` runs some of them. Writes ``faults.json``, in which each row says when and beside what
+it was measured, and ``faults.png``.
 """
 
 import argparse
