@@ -35,6 +35,8 @@ NAMES = (
     "qwen_tts_cpu",
     "k6_load",
     "live_beside_files",
+    "live_beside_voices",
+    "overload",
     "speech_after_pause",
     "end_by_clock",
     "faults",

@@ -140,8 +140,7 @@ async def test_a_stream_that_lags_for_too_long_is_told_to_come_back() -> None:
             await talk.audio(speech(3000, 1000))
             failure = await talk.fails()
         refused(failure, "LAG_TOO_LARGE")
-        progress = next(e.progress for e in talk.events if e.HasField("progress"))
-        assert progress.lag_ms >= 2500
+        assert max(e.progress.lag_ms for e in talk.events if e.HasField("progress")) >= 2500
 
 
 async def test_a_lagging_file_is_only_slow() -> None:
