@@ -45,6 +45,8 @@ class Call:
     received: int = 0
     sent: int = 0
     session_id: str = ""
+    resumed_session_id: str = ""
+    """The session that an earlier call began and this one goes on with; empty: it began here."""
     model: str = ""
     usage: Usage | None = None
     latency: LatencySummary | None = None

@@ -1,6 +1,5 @@
 """Who makes a call: what the credentials of its metadata, or its certificate, were found to say."""
 
-import hmac
 from dataclasses import dataclass, field
 
 UNTENANTED = ""
@@ -47,11 +46,6 @@ class Principal:
     account: str = ""
     """The key whose own quotas count beside those of the tenant; empty: it has none."""
     lease: Lease = field(default_factory=Lease, compare=False)
-
-    def owns(self, tenant: str) -> bool:
-        """Whether what was made for ``tenant`` (a voice, a token to resume with) is the caller's. Takes equally long
-        whatever the answer."""
-        return hmac.compare_digest(self.tenant.encode(), tenant.encode())
 
 
 ANONYMOUS = Principal()

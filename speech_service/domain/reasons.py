@@ -12,9 +12,14 @@ _ALIGN = "Align, StreamingAlign"
 _RECOGNIZE = "Recognize, StreamingRecognize"
 _SYNTHESIZE = "Synthesize, SynthesizeChunked, StreamingSynthesize"
 _TRANSLATE = "TranslateText, StreamingTranslate"
+_RESUMED = "StreamingRecognize, StreamingAlign, StreamingTranslate: `config.resume`"
 _STREAMS = "every bidirectional stream"
 _AUDIO_IN = "every RPC that takes audio"
 _WORK = "every RPC that asks a model for work"
+_LIVE = (
+    "streams that are fed or heard live: StreamingRecognize, StreamingAlign and StreamingTranslate with audio, "
+    "`PACING_REALTIME`; StreamingSynthesize, SynthesizeChunked"
+)
 _BACKENDS = "RPCs whose model is a server of its own (`docs/backends.md`)"
 _LOOK_AT_LOG = "Ask the operator: the server's log says why."
 
@@ -25,6 +30,13 @@ REQUEST_ERRORS = (
         "every RPC",
         "A field is missing, malformed, out of range, or contradicts another one.",
         "Correct the field that `BadRequest` names; its description says what is allowed.",
+    ),
+    ErrorReason(
+        "INVALID_RESUME_TOKEN",
+        errors.InvalidOptionError,
+        _RESUMED,
+        "The token is missing, damaged, of another RPC, or none of this service.",
+        "Give the newest `resume_token` of SessionStarted or GoingAway as it came; without one, start a new session.",
     ),
     ErrorReason(
         "LIMIT_EXCEEDED",
@@ -202,9 +214,9 @@ RESOURCE_ERRORS = (
     ErrorReason(
         "SESSION_NOT_FOUND",
         errors.ResourceNotFoundError,
-        "StreamingRecognize, `config.resume`",
-        "Sessions are not kept after their stream has ended.",
-        "Start a new session without `resume`.",
+        _RESUMED,
+        "The token is of a session that somebody else began.",
+        "Start a new session without `resume`, or use the credentials with which it was begun.",
     ),
     ErrorReason(
         "RESOURCE_EXISTS",
@@ -283,6 +295,21 @@ SERVER_ERRORS = (
         errors.OverloadedError,
         "every RPC of `speech.v1`",
         "As many streams or unary calls are open as `server.max_streams` or `server.max_unary` allows.",
+        "Try again later, or on another server.",
+    ),
+    ErrorReason(
+        "OVER_CAPACITY",
+        errors.OverloadedError,
+        _LIVE,
+        "Open live streams ask for all that the devices can do, by `server.live_headroom`.",
+        "Try again later, or on another server; send with `PACING_FILE` or `x-speech-priority: batch` where nobody "
+        "listens live, which waits instead.",
+    ),
+    ErrorReason(
+        "LIVE_RESULTS_LATE",
+        errors.OverloadedError,
+        _LIVE,
+        "FINALs of open live streams come later than `server.max_live_lag_ms`.",
         "Try again later, or on another server.",
     ),
     ErrorReason(

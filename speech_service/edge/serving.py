@@ -1,6 +1,6 @@
 """How calls of every service are taken: admitted, bounded, and streams pumped."""
 
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from speech_service.calls.admission import Admission
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.quotas import Metered, Quotas
 from speech_service.config.tree import ServerConfig, StreamConfig
 from speech_service.domain.call import Call
@@ -43,8 +44,15 @@ class Serving:
         opener: Opener[Request, Event, Response],
         requests: AsyncIterator[Request],
         context: aio.ServicerContext[Any, Any],
+        live: Sequence[LiveAsk] = (),
     ) -> AsyncIterator[Response]:
         """Admit a stream and serve it to its end.
+
+        Args:
+            opener: opens it by its first message.
+            requests: its messages.
+            context: of the call.
+            live: one of these it will ask for, where that is known before its first message.
 
         Raises:
             SpeechError: it is not admitted, or failed.
@@ -53,6 +61,7 @@ class Serving:
         with self.quotas.stream(call, _charged(call)) as meter:
             pump = StreamPump(opener, self.stream, call, meter)
             with self.admission.stream(pump):
+                self.admission.expect_live(call, live)
                 async for response in pump.run(requests, context):
                     yield response
 

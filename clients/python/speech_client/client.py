@@ -26,6 +26,7 @@ from speech_client.credentials import Token, with_credentials
 from speech_client.models import Model, kind_to_proto, model_from_proto
 from speech_client.options import Pacing, RecognizeOptions, build_config
 from speech_client.recognize import RecognizeStream
+from speech_client.reconnect import ReconnectPolicy
 from speech_client.results import Transcript, transcript_from_proto
 from speech_client.sending import sending
 from speech_client.synthesize import SynthesisMethods
@@ -39,8 +40,14 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
     Safe to share between tasks of one event loop. Every call raises ``SpeechApiError`` when it does not succeed.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._recognition = RecognitionServiceStub(channel)
         self._models = ModelServiceStub(channel)
 
@@ -52,6 +59,7 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
         tls: TlsOptions | None = None,
         call: CallOptions | None = None,
         retry: RetryPolicy | None = None,
+        reconnect: ReconnectPolicy | None = None,
         api_key: str = "",
         token: Token = "",
     ) -> Self:
@@ -62,6 +70,7 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
             tls: None: plaintext.
             call: metadata and deadline of every call that is not given its own.
             retry: tries of unary calls, and of opening a stream.
+            reconnect: how a stream goes on that lost its connection; ``NEVER``: it does not.
             api_key: key that goes with every call; without TLS everybody between can read it.
             token: token that does, in place of a key; a function is asked for it with each call.
 
@@ -71,7 +80,7 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
         """
         policy = retry or RetryPolicy()
         channel = with_credentials(open_channel(target, tls, policy), api_key, token)
-        return cls(channel, call or CallOptions(), policy)
+        return cls(channel, call or CallOptions(), policy, reconnect or ReconnectPolicy())
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,7 +137,7 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
 
         opener = self._opener(self._recognition.StreamingRecognize)
         config = build_config(options, pacing)
-        return RecognizeStream(opener, config, call or self._call, self._retry)
+        return RecognizeStream(opener, config, call or self._call, self._retry, self._reconnect)
 
     @asynccontextmanager
     async def stream_file(

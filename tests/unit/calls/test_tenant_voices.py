@@ -31,11 +31,6 @@ def test_a_folder_is_of_one_tenant_and_leads_nowhere_else(one: str, other: str) 
     assert (folder.lower() == tenant_folder(other).lower()) == (one == other)
 
 
-@pytest.mark.parametrize("name", ["", " acme", "a\nb", "a\0b", "ż" * 33, "a" * 65, "\ud800"])
-def test_what_is_no_tenant(name: str) -> None:
-    assert not is_tenant_name(name)
-
-
 def made(voice_id: str) -> MadeVoice:
     kind = VoiceKind.DESIGNED
     voice = Voice(voice_id, voice_id, "m", ("en",), VoiceGender.NEUTRAL, 24_000, kind=kind)
