@@ -22,6 +22,8 @@ Count = Annotated[int, Meta(ge=0)]
 """A whole number from 0 up."""
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0 up."""
+Share = Annotated[float, Meta(gt=0, le=1)]
+"""A part of a whole, and not none of it."""
 Level = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 """A finite number, which may be negative."""
 
@@ -52,6 +54,16 @@ class ServerConfig(Settings, frozen=True):
     """PEM file of authorities. When it is set, clients must show a certificate that one of them has signed."""
     max_streams: Count = 512
     """Streams admitted at once. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_CALLS`."""
+    admission: Literal["measured", "fixed"] = "measured"
+    """What bounds live streams beside `max_streams`. `measured`: what the devices can do, as learned from what they do;
+    a stream too many is refused with RESOURCE_EXHAUSTED, reason `OVER_CAPACITY` or `LIVE_RESULTS_LATE`. `fixed`:
+    nothing. Streams with `PACING_FILE`, calls with `x-speech-priority: batch` and unary calls wait instead."""
+    live_headroom: Share = 0.8
+    """Share of their measured capacity that the models of a device may be asked for by live streams. Less keeps results
+    earlier, more admits more streams."""
+    max_live_lag_ms: Count = 3_000
+    """Milliseconds. While the p95 lag of FINALs of live streams is above it no live stream is admitted, until the lag
+    has fallen to 0.7 of it. 0: however late they are."""
     max_unary: Count = 64
     """Unary calls admitted at once. One more is refused like a stream too many."""
     max_connections: Count = 0
@@ -112,20 +124,21 @@ class SchedulerConfig(Settings, frozen=True):
     """The queue in front of the device."""
 
     max_queued: Count = 1024
-    """Pieces of work that may wait for the device. One more is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
+    """Pieces of work that may wait for each worker. More is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
     max_queued_ms: Count = 3_600_000
-    """Milliseconds of audio that may wait for the device; more is refused likewise. Background work counts in neither
+    """Milliseconds of audio that may wait for each worker; more is refused likewise. Background work counts in neither
     limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
     """Milliseconds. Work that waited this long gets every second place; streaming finals still go first. Background
     work gets one place whenever none of it was begun for this long. Of models that share a GPU, one that had no step
     for so long gets every second one, also before finals."""
     lanes: Count = 0
-    """Lanes of each model on the CPU; 0 means one per core. All models on a GPU share one and take turns."""
+    """Lanes of each model on the CPU; 0 means one per core of its worker. All models on a GPU share one, and take
+    turns."""
 
 
 class WorkerConfig(Settings, frozen=True):
-    """The worker process."""
+    """What holds for every worker process."""
 
     mode: Literal["process", "inline"] = "process"
     """`process` runs models in a process of their own; `inline` runs them in the front end, for development."""
@@ -151,6 +164,20 @@ class WorkerConfig(Settings, frozen=True):
     max_audio_bytes: Count = 256 * 1024 * 1024
     """Bytes of audio that a worker keeps of open segments. Above it the oldest is dropped, and asked for again when it
     is needed."""
+
+
+class OneWorkerConfig(Settings, frozen=True):
+    """One of several workers: the devices that are its own, and the models that it serves on them."""
+
+    name: str = ""
+    """What logs, metrics and `speech-service status` call it; empty means `worker-` and its place, counted from 0."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Where it computes: `cpu`, and GPUs as `cuda:0`. A GPU belongs to one worker, which sees no other. A model whose
+    device is `cuda` runs on its worker's first."""
+    models: tuple[str, ...] = ()
+    """Names of the models that it serves; empty means all whose device it has."""
+    cores: Count = 0
+    """Cores for its models on the CPU; 0 means an equal share of those that no other worker has by this key."""
 
 
 class VadConfig(Settings, frozen=True):
@@ -304,3 +331,6 @@ class Config(Settings, frozen=True):
         ModelConfig(kind="language/fasttext"),
     )
     """The models to serve, each a `[[models]]` table with the keys `kind`, `name` and `options`."""
+    workers: tuple[OneWorkerConfig, ...] = ()
+    """The worker processes, each a `[[workers]]` table with the keys below "Workers". None means one for each GPU
+    that a model may run on, which serves the models on the CPU too, and one in all where that is one GPU or none."""

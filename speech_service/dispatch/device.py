@@ -40,9 +40,14 @@ def plan_lanes(device: str, configured: int = 0) -> LanePlan:
         return LanePlan(1, device if ":" in device else f"{device}:0")
     if configured:
         return LanePlan(configured)
+    return LanePlan(usable_cores())
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
     if sys.platform == "linux":
-        return LanePlan(len(os.sched_getaffinity(0)))
-    return LanePlan(os.cpu_count() or 1)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_process(
