@@ -36,6 +36,8 @@ NAMES = (
     "workers",
     "k6_load",
     "live_beside_files",
+    "live_beside_voices",
+    "overload",
     "speech_after_pause",
     "end_by_clock",
     "faults",

@@ -29,6 +29,8 @@ OWN_PORTS = (
     "server.admin_listen=127.0.0.1:0",
     "server.metrics_listen=127.0.0.1:0",
 )
+UNBOUNDED = ("server.admission=fixed",)
+"""For benchmarks that look for the limit themselves: nothing is refused before it is reached."""
 FAKE_MODEL = "recognizer/fake"
 
 

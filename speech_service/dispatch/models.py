@@ -10,7 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from speech_service.dispatch.scheduler import Scheduler
-from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
+from speech_service.domain.errors import (
+    DeviceLostError,
+    ResourceNotFoundError,
+    SpeechError,
+    UnavailableError,
+)
 from speech_service.domain.models import ModelState
 from speech_service.domain.work import Work, WorkAudio, WorkEvent
 from speech_service.protocols import Engine, OnWorkEvent
@@ -170,6 +175,8 @@ class ModelHost:
         try:
             engines = await asyncio.to_thread(self._build, name)
         except Exception as error:
+            if isinstance(error, DeviceLostError):
+                self._scheduler.on_lost(error)
             logger.exception("model %s failed to load", name)
             self._states[name] = ModelState.FAILED
             failure = _load_failure(name, error)

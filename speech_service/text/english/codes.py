@@ -201,7 +201,7 @@ def _say_hyphened(match: re.Match[str]) -> str:
 CODES: tuple[Rule, ...] = (
     rule(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _say_iban),
     rule(
-        rf"(?<!\w)(?:{_MASK}{{2,16}}[ -]?){{1,4}}(\d{{3,6}})(?![\w,]|[./:-]\d)",
+        rf"(?<!\w)(?:{_MASK}{{2,64}}+[ -]?+){{1,4}}+(\d{{3,6}})(?![\w,]|[./:-]\d)",
         lambda match: digits(match[1]),
     ),
     rule(
