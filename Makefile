@@ -12,6 +12,7 @@ SERVER := $(VENV)/.installed-server
 DEV := $(VENV)/.installed-dev
 LINT := $(VENV)/.installed-lint
 DEPLOY := $(VENV)/.installed-deploy
+RAY := $(VENV)/.installed-ray
 INPUTS := pyproject.toml constraints.txt tools/install.py
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
@@ -24,7 +25,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node
+.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +93,10 @@ check-wheel: $(DEV) ## build the wheel and import from it
 check-deploy: $(DEPLOY) ## deploy/: Envoy before real servers, the chart by helm and Kubernetes' schemas; needs npm
 	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
+test-ray: $(RAY) ## deploy/ray: a local cluster of three nodes, one of them killed under live streams
+	$(BIN)/pyright deploy/ray tests/ray
+	$(BIN)/python -m pytest tests/ray $(ARGS)
+
 test-node: $(DEV) ## test the Node.js example; needs node and npm
 	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test
 
@@ -122,9 +127,14 @@ $(LINT): $(INPUTS) | $(BIN)/python
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
 	@touch $(SERVER) $(DEV) $@
 
-$(DEPLOY): $(DEV) tools/fetch_helm.sh
+$(DEPLOY): $(DEV) tools/fetch_helm.sh tests/deploy/crds/package-lock.json
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy)
 	tools/fetch_helm.sh $(BIN)
+	cd tests/deploy/crds && npm ci --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(RAY): $(DEPLOY)
+	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy$(comma)lint$(comma)ray)
 	@touch $@
 
 comma := ,

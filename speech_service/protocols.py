@@ -16,7 +16,8 @@ class Engine(Protocol):
 
     ``step`` advances every admitted sequence by one device step (an autoregressive engine) or runs the admitted
     batch (a one-shot engine) and returns what ended. An engine turns a failure of one item into ``WorkFailed``
-    for that item; an exception out of ``step`` is a bug, and fails every admitted item.
+    for that item; an exception out of ``step`` is a bug, and fails every admitted item. DeviceLostError, out of any
+    method, says that the device computes nothing any more for this process: it ends the process.
     """
 
     @property

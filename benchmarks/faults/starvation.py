@@ -87,7 +87,7 @@ async def _one(loops: int, share: float, pass_s: float) -> tuple[float, int, int
             )
         metrics = await asyncio.to_thread(server.metrics)
     return (
-        metrics.get("speech_worker_restarts_total", 0.0),
+        sum(v for name, v in metrics.items() if name.startswith("speech_worker_restarts_total")),
         sum(failed for failed, _ in outcomes),
         sum(answered for _, answered in outcomes),
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from loguru import logger
 from speech_service.app.compose import FrontEnd, compose
 from speech_service.app.descriptors import make_room
 from speech_service.config.tree import Config, ObservabilityConfig
+from speech_service.domain.models import ModelKind
 from speech_service.edge.admin_v1.models import ModelAdminServicer
 from speech_service.edge.certificates import certificates
 from speech_service.edge.interceptor import CallInterceptor
@@ -142,7 +143,7 @@ class Application:
         """Stop everything at once. Safe after ``wait`` and after a failed ``start``."""
         await self._closers.aclose()
 
-    def _models_healthy(self, healthy: bool) -> None:
+    def _models_healthy(self, healthy: Mapping[ModelKind, bool]) -> None:
         self._spawn(self._health.set_models(healthy))
 
     def _cancel_tasks(self) -> None:

@@ -10,6 +10,7 @@ from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.audio import RawFormat
 from speech_service.domain.call import Call
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.sessions.recognition.events import RecognitionEvent
@@ -54,11 +55,12 @@ def open_recognition(
     limits: DecodeLimits,
     session_limits: SessionLimits,
     on_event: OnEvent[RecognitionEvent],
+    resume: ResumePoint = BEGINNING,
 ) -> FedRecognition:
-    """Start the session, with what the client is to be warned of."""
+    """Start the session, or go on with it, with what the client is to be warned of."""
     call.opened(request.model.name)
     identity, options = identity_of(call, natural_classes), request.options
-    session = RecognitionSession(identity, options, time.monotonic, session_limits)
+    session = RecognitionSession(identity, options, time.monotonic, session_limits, resume)
     runner = tools.runner(session, call, options.pacing, on_event)
     for actions in (session.start(), *map(session.warn, request.warnings)):
         runner.perform_now(actions)

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from types import MappingProxyType
 
 ENV_SERVER = "SPEECH_SERVER"
 """Address that the client commands call where ``--server`` does not say; no setting of the service."""
@@ -50,12 +51,22 @@ def silence_grpc() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a child process: this one's, and ``defaults`` for what it does not set.
+def visible_gpus() -> tuple[str, ...] | None:
+    """Give the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves to this process, as it names them; None: it is not set."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return None
+    return tuple(name for part in listed.split(",") if (name := part.strip()))
+
+
+def child_environment(
+    defaults: Mapping[str, str], changes: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Give the environment of a child process: this one's with ``changes``, and ``defaults`` for what it does not set.
 
     An empty entry of ``PYTHONPATH`` means the current folder, where others may put modules: it is left out.
     """
-    environment = {**defaults, **os.environ}
+    environment = {**defaults, **os.environ, **changes}
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     if len(paths) > 1 and "" in paths:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

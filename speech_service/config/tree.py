@@ -124,20 +124,21 @@ class SchedulerConfig(Settings, frozen=True):
     """The queue in front of the device."""
 
     max_queued: Count = 1024
-    """Pieces of work that may wait for the device. One more is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
+    """Pieces of work that may wait for each worker. More is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
     max_queued_ms: Count = 3_600_000
-    """Milliseconds of audio that may wait for the device; more is refused likewise. Background work counts in neither
+    """Milliseconds of audio that may wait for each worker; more is refused likewise. Background work counts in neither
     limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
     """Milliseconds. Work that waited this long gets every second place; streaming finals still go first. Background
     work gets one place whenever none of it was begun for this long. Of models that share a GPU, one that had no step
     for so long gets every second one, also before finals."""
     lanes: Count = 0
-    """Lanes of each model on the CPU; 0 means one per core. All models on a GPU share one and take turns."""
+    """Lanes of each model on the CPU; 0 means one per core of its worker. All models on a GPU share one, and take
+    turns."""
 
 
 class WorkerConfig(Settings, frozen=True):
-    """The worker process."""
+    """What holds for every worker process."""
 
     mode: Literal["process", "inline"] = "process"
     """`process` runs models in a process of their own; `inline` runs them in the front end, for development."""
@@ -163,6 +164,20 @@ class WorkerConfig(Settings, frozen=True):
     max_audio_bytes: Count = 256 * 1024 * 1024
     """Bytes of audio that a worker keeps of open segments. Above it the oldest is dropped, and asked for again when it
     is needed."""
+
+
+class OneWorkerConfig(Settings, frozen=True):
+    """One of several workers: the devices that are its own, and the models that it serves on them."""
+
+    name: str = ""
+    """What logs, metrics and `speech-service status` call it; empty means `worker-` and its place, counted from 0."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Where it computes: `cpu`, and GPUs as `cuda:0`. A GPU belongs to one worker, which sees no other. A model whose
+    device is `cuda` runs on its worker's first."""
+    models: tuple[str, ...] = ()
+    """Names of the models that it serves; empty means all whose device it has."""
+    cores: Count = 0
+    """Cores for its models on the CPU; 0 means an equal share of those that no other worker has by this key."""
 
 
 class VadConfig(Settings, frozen=True):
@@ -316,3 +331,6 @@ class Config(Settings, frozen=True):
         ModelConfig(kind="language/fasttext"),
     )
     """The models to serve, each a `[[models]]` table with the keys `kind`, `name` and `options`."""
+    workers: tuple[OneWorkerConfig, ...] = ()
+    """The worker processes, each a `[[workers]]` table with the keys below "Workers". None means one for each GPU
+    that a model may run on, which serves the models on the CPU too, and one in all where that is one GPU or none."""

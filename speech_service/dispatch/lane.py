@@ -18,7 +18,7 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from speech_service.dispatch import metrics
@@ -26,7 +26,7 @@ from speech_service.dispatch.policy import LIVE_CLASSES, LOW_AUDIO_S, Turn, next
 from speech_service.dispatch.pool import Seat, WorkPool
 from speech_service.dispatch.queue import Queued
 from speech_service.dispatch.step_cost import StepCost
-from speech_service.domain.errors import InternalError, UnavailableError
+from speech_service.domain.errors import DeviceLostError, InternalError, UnavailableError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import (
     DropReason,
@@ -70,7 +70,7 @@ class EngineRun:
     """One engine on a lane, and what it has admitted. Only the lane's thread calls ``admit`` and ``step``.
 
     An exception out of ``step`` fails every admitted item with InternalError and leaves the engine
-    where it is; an exception out of ``admit`` fails that item only.
+    where it is; an exception out of ``admit`` fails that item only. DeviceLostError is no item's: it ends the lane.
     """
 
     def __init__(
@@ -151,6 +151,8 @@ class EngineRun:
         """A lane that ends by itself would leave its models without hands."""
         try:
             yield
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("the lane of model %s failed", self.seat.model)
             self._give_up(engine)
@@ -188,6 +190,8 @@ class EngineRun:
                 self._heard_until_s[work_id] = item.enqueued_s + item.work.ahead_ms / 1000
             try:
                 engine.admit(item.work)
+            except DeviceLostError:
+                raise
             except Exception:
                 logger.exception("engine of model %s failed to admit work", self.seat.model)
                 self._abort(engine, work_id)
@@ -249,6 +253,8 @@ class EngineRun:
             self._owes_step = False
         try:
             events = engine.step()
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("engine of model %s failed in step", self.seat.model)
             events = [internal_failure(work_id) for work_id in self._admitted]
@@ -296,6 +302,8 @@ class EngineRun:
     def _abort(self, engine: Engine, work_id: str) -> None:
         try:
             engine.abort(work_id)
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("engine of model %s failed to abort work", self.seat.model)
 
@@ -303,8 +311,22 @@ class EngineRun:
 class Lane:
     """The thread, and the engines that it alone touches. Public methods may be called from any thread."""
 
-    def __init__(self, name: str, pool: WorkPool, starvation_ms: float) -> None:
-        """``starvation_ms``: how long an engine with work may be without a step because others are more urgent."""
+    def __init__(
+        self,
+        name: str,
+        pool: WorkPool,
+        starvation_ms: float,
+        on_lost: Callable[[DeviceLostError], None],
+    ) -> None:
+        """Make a lane without engines.
+
+        Args:
+            name: of the thread.
+            pool: gives the work.
+            starvation_ms: how long an engine with work may be without a step because others are more urgent.
+            on_lost: called on the lane's thread, which ends after it, when the lane's device computes nothing any more.
+        """
+        self._on_lost = on_lost
         self._pool = pool
         self._starvation_ms = starvation_ms
         self._hosted: list[tuple[EngineRun, Engine]] = []
@@ -327,8 +349,11 @@ class Lane:
         return True
 
     def _run(self) -> None:
-        while self._has_engines():
-            self._turn()
+        try:
+            while self._has_engines():
+                self._turn()
+        except DeviceLostError as error:
+            self._on_lost(error)
 
     def _has_engines(self) -> bool:
         """Let in who is new, and let go of who is over; an engine's memory is free before anybody hears of it."""

@@ -236,6 +236,13 @@ class InternalError(SpeechError):
     reason = "INTERNAL"
 
 
+class DeviceLostError(Exception):
+    """A device does not compute any more, for this process: only another process can use it again. No client sees it.
+
+    Whatever was on the device is lost, and whatever is asked of it fails.
+    """
+
+
 def _plain(number: float) -> str:
     """Write every digit of a limit, and no exponent."""
     return str(int(number)) if float(number).is_integer() else str(number)

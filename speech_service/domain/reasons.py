@@ -37,6 +37,7 @@ _ALIGN = "Align, StreamingAlign"
 _RECOGNIZE = "Recognize, StreamingRecognize"
 _SYNTHESIZE = "Synthesize, SynthesizeChunked, StreamingSynthesize"
 _TRANSLATE = "TranslateText, StreamingTranslate"
+_RESUMED = "StreamingRecognize, StreamingAlign, StreamingTranslate: `config.resume`"
 _STREAMS = "every bidirectional stream"
 _AUDIO_IN = "every RPC that takes audio"
 _WORK = "every RPC that asks a model for work"
@@ -52,6 +53,13 @@ REQUEST_ERRORS = (
         "every RPC",
         "A field is missing, malformed, out of range, or contradicts another one.",
         "Correct the field that `BadRequest` names; its description says what is allowed.",
+    ),
+    ErrorReason(
+        "INVALID_RESUME_TOKEN",
+        errors.InvalidOptionError,
+        _RESUMED,
+        "The token is missing, damaged, of another RPC, or none of this service.",
+        "Give the newest `resume_token` of SessionStarted or GoingAway as it came; without one, start a new session.",
     ),
     ErrorReason(
         "LIMIT_EXCEEDED",
@@ -229,9 +237,9 @@ RESOURCE_ERRORS = (
     ErrorReason(
         "SESSION_NOT_FOUND",
         errors.ResourceNotFoundError,
-        "StreamingRecognize, `config.resume`",
-        "Sessions are not kept after their stream has ended.",
-        "Start a new session without `resume`.",
+        _RESUMED,
+        "The token is of a session that somebody else began.",
+        "Start a new session without `resume`, or use the credentials with which it was begun.",
     ),
     ErrorReason(
         "RESOURCE_EXISTS",

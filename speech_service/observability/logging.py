@@ -144,6 +144,8 @@ class AccessLog:
         fields |= {"received": call.received, "sent": call.sent, "request_id": call.request_id}
         if call.session_id:
             fields["session_id"] = call.session_id
+        if call.resumed_session_id:
+            fields["resumed_session_id"] = call.resumed_session_id
         if call.model:
             fields["model"] = call.model
         level = "ERROR" if code == "INTERNAL" else "INFO"

@@ -129,6 +129,7 @@ _MODE = Label(
     tuple(mode.value for mode in CallMode),
 )
 _MODEL = Label("model", "name of a model of the configuration")
+_WORKER = Label("worker", "name of a worker of the configuration; `inline`: the front end itself")
 _CLASS = Label("class", "the class of the work", tuple(each.name.lower() for each in WorkClass))
 
 LOG_LINES_DROPPED = "speech_log_lines_dropped_total"
@@ -226,13 +227,14 @@ METRICS: tuple[Metric, ...] = (
         Label("outcome", "what was found", ("hit", "miss")),
     ),
     # Work, wherever it is computed.
-    _gauge("speech_queue_depth", "Work waiting for a device.", _CLASS),
-    _gauge("speech_queue_limit", "Work that may wait for a device (scheduler.max_queued)."),
+    _gauge("speech_queue_depth", "Work waiting for a device.", _CLASS, _WORKER),
+    _gauge("speech_queue_limit", "Work that may wait for each worker (scheduler.max_queued)."),
     _seconds("speech_queue_wait_seconds", "Time that a piece of work waited.", _WORK_S, _CLASS),
     _counter(
         "speech_work_total",
         "Pieces of work ended.",
         _CLASS,
+        _WORKER,
         Label("outcome", "how they ended", ("done", "failed", "expired", "dropped")),
     ),
     _counter(
@@ -250,36 +252,53 @@ METRICS: tuple[Metric, ...] = (
     ),
     _distribution("speech_batch_occupancy", "Sequences in a device step.", _SIZE, _MODEL),
     _seconds("speech_engine_step_seconds", "Length of a device step.", _WORK_S, _MODEL),
-    # Models and the worker.
+    # Models and workers.
     _counter(LOG_LINES_DROPPED, "Log lines that nobody took in time.", is_asked=True),
     _gauge(
         "speech_model_state",
-        "1 for the state that the model is in, 0 for the others.",
+        "1 for the state that the model is in there, 0 for the others.",
         _MODEL,
+        _WORKER,
         Label("state", "a state of a model", tuple(state.value for state in ModelState)),
         is_asked=True,
     ),
     _gauge(
         "speech_worker_resident_memory_bytes",
         "Resident memory of the worker; 0 while there is no worker process.",
+        _WORKER,
         unit=MetricUnit.BYTES,
         is_asked=True,
     ),
-    _gauge("speech_worker_up", "1 while a worker runs and answers; 0 also while none is needed."),
+    _gauge(
+        "speech_worker_device_memory_bytes",
+        "Memory in use on the worker's GPUs, by whatever process; 0 while it uses none.",
+        _WORKER,
+        unit=MetricUnit.BYTES,
+        is_asked=True,
+    ),
+    _gauge(
+        "speech_worker_up",
+        "1 while the worker runs and answers; 0 also while none is needed.",
+        _WORKER,
+    ),
     _gauge(
         "speech_worker_state",
         "1 for the state that the worker is in; stopped: none is needed.",
+        _WORKER,
         Label("state", "a state of the worker", tuple(state.value for state in WorkerState)),
     ),
-    _counter("speech_worker_restarts_total", "Restarts of the worker process."),
-    _seconds("speech_worker_start_seconds", "Start of the worker until it serves.", _LATENCY_S),
+    _counter("speech_worker_restarts_total", "Restarts of the worker process.", _WORKER),
+    _seconds(
+        "speech_worker_start_seconds", "Start of the worker until it serves.", _LATENCY_S, _WORKER
+    ),
     _seconds(
         "speech_worker_heartbeat_seconds",
         "Real work that proves the worker alive.",
         _LATENCY_S,
         _MODEL,
+        _WORKER,
     ),
-    _gauge("speech_outbox_depth", "Work that the worker was not given yet."),
+    _gauge("speech_outbox_depth", "Work that the worker was not given yet.", _WORKER),
     _gauge(
         "speech_build_info",
         "1, labelled with what is running.",

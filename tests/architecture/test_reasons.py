@@ -26,7 +26,7 @@ NO_REASONS = {
     *(code.name for code in grpc.StatusCode),
     "TIMING_NONE",  # a value of the contract, shown in an error
     "KEY_VALUES_MISMATCH",  # of OpenSSL
-    "GLIBC_TUNABLES",  # of the environment
+    *("GLIBC_TUNABLES", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"),  # of the environment
     *("SC_PAGE_SIZE", "SC_CLK_TCK"),  # of sysconf
 }
 IN_TABLE = {reason.name: reason for reasons in ERRORS.values() for reason in reasons}

@@ -1,5 +1,6 @@
 """What the Qwen engine does on a GPU only."""
 
+import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def test_eight_bits_are_within_a_few_per_cent(method: str) -> None:
     rough = quantise("layer", layer)
     for rows in (1, 16, 17, 100):
         x = torch.randn(rows, 256, device="cuda", dtype=torch.bfloat16)
-        exact = x.float() @ layer.weight.float().T
+        exact = x.float() @ layer.weight.detach().float().T
         error = (rough(x).float() - exact).norm() / exact.norm()
         assert float(error) < (0.06 if method == "fp8" else 0.02)
 
@@ -93,7 +94,7 @@ def test_the_encoder_on_tensorrt_gives_the_same_tokens_and_its_engine_is_kept(
     target: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("tensorrt")
-    export_encoder(str(target), "", tmp_path / "encoder.onnx")
+    export_encoder(str(target), "", tmp_path / "encoder.onnx", "float32")
     sounds = clips(5, seed=5)
     options: dict[str, Any] = {
         "encoder": "tensorrt",
@@ -107,12 +108,14 @@ def test_the_encoder_on_tensorrt_gives_the_same_tokens_and_its_engine_is_kept(
 
 
 def test_a_model_that_is_dropped_frees_its_memory(target: Path) -> None:
-    import gc
-
     tokens(target, clips(1, seed=6))
-    gc.collect()
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
+    before = allocated_bytes()
     tokens(target, clips(2, seed=6), graphs=True)
+    assert allocated_bytes() <= before
+
+
+def allocated_bytes() -> int:
+    """Count what tensors have; cuBLAS keeps a workspace for each stream that somebody has used, which is no leak."""
     gc.collect()
-    assert torch.cuda.memory_allocated() <= before
+    vars(torch._C)["_cuda_clearCublasWorkspaces"]()
+    return torch.cuda.memory_allocated()

@@ -11,6 +11,7 @@ from grpc import aio
 
 from speech.v1 import alignment_service_pb2 as align_pb
 from speech.v1 import audio_pb2, common_pb2
+from tests.integration.failures import WAIT_S
 from tests.integration.harness import Talk, pb, raw_config, recognition_stub
 from tests.integration.processes import serving
 from tests.integration.sound import moonshine_asset, recording
@@ -99,6 +100,7 @@ async def test_another_text_is_not_found(channel: aio.Channel) -> None:
 async def test_streaming_equals_unary(channel: aio.Channel) -> None:
     data, rate = clip()
     pieces = [TEXT[at : at + 17] for at in range(0, len(TEXT), 17)]
+    placed = asyncio.Event()
     call: Any = stub(channel).StreamingAlign(timeout=60)
     await call.write(message(config=config(rate)))
 
@@ -107,11 +109,16 @@ async def test_streaming_equals_unary(channel: aio.Channel) -> None:
             if number < len(pieces):
                 await call.write(message(text={"text": pieces[number]}))
             await call.write(item)
-            await asyncio.sleep(0.15)
+            if number == 10:  # of 18: all of the text, and audio of more than half of it
+                await asyncio.wait_for(placed.wait(), WAIT_S)
         await call.write(message(end_of_input={}))
 
     sending = asyncio.create_task(send())
-    events = [event async for event in call]
+    events: list[align_pb.StreamingAlignResponse] = []
+    async for event in call:
+        events.append(event)
+        if event.HasField("aligned_units"):
+            placed.set()
     await sending
     assert kinds(events)[-1] == "session_ended"
     assert len([k for k in kinds(events) if k == "aligned_units"]) > 1

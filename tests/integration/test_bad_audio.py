@@ -1,6 +1,7 @@
 """Audio that is broken, forged, hostile or empty: INVALID_ARGUMENT with a field path, and life goes on."""
 
 import asyncio
+import contextlib
 import struct
 import time
 from collections.abc import Iterable
@@ -177,8 +178,9 @@ async def kill_the_decoder(server: Server, known: frozenset[int] = frozenset()) 
         pid = decoders.zygote_pid
         for child in psutil.Process(pid).children() if pid is not None else []:
             if child.pid not in known:
-                child.kill()
-                killed.add(child.pid)
+                with contextlib.suppress(psutil.NoSuchProcess):  # one of a call that is over
+                    child.kill()
+                    killed.add(child.pid)
         return bool(killed)
 
     await until(done)

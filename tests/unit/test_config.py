@@ -20,7 +20,7 @@ from speech_service.config.tree import (
 )
 from speech_service.engines import registry
 
-SECTIONS = [f.name for f in msgspec.structs.fields(Config) if f.name != "models"]
+SECTIONS = [f.name for f in msgspec.structs.fields(Config) if f.name not in ("models", "workers")]
 LEAVES = [
     (section, field.name)
     for section in SECTIONS

@@ -44,7 +44,6 @@ class CachedSpeech:
         return "hit" if self._hits else "miss" if self._misses else ""
 
     def submit(self, work: Work, on_event: OnWorkEvent) -> None:
-        """As of ``Submitter``."""
         if not isinstance(work, SynthesizeWork) or work.voice_prompt is not None:
             # An aligner's work, or a clone's speech, which is not kept.
             self._submitter.submit(work, on_event)
@@ -63,7 +62,6 @@ class CachedSpeech:
         self._answers[work.work_id] = (handle, on_event)
 
     def cancel(self, work_id: str) -> None:
-        """As of ``Submitter``."""
         answer = self._answers.pop(work_id, None)
         if answer is None:
             self._submitter.cancel(work_id)
@@ -74,7 +72,6 @@ class CachedSpeech:
         asyncio.get_running_loop().call_soon(on_event, dropped)
 
     def release(self, stream_id: str) -> None:
-        """As of ``Submitter``."""
         self._submitter.release(stream_id)
 
     def _answer(self, work_id: str, found: SpokenText) -> None:

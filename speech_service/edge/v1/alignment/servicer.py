@@ -22,6 +22,7 @@ from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS, UNARY_FIELDS, wanted
 from speech_service.edge.v1.alignment.stream import AlignmentWire
 from speech_service.edge.v1.alignment.unary import UnaryAlignment
+from speech_service.edge.v1.resume import asked_resume
 from speech_service.sessions.alignment.events import AlignmentEvent
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -76,6 +77,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
         if request.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(request.options.model))
+        resume = asked_resume(first.config, call, ("text",))
         fed = open_alignment(
             self._tools,
             self._audio,
@@ -84,6 +86,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
             stream_classes(request.options.pacing),
             stream_limits(self._audio.config),
             outbox.put,
+            resume=resume,
         )
-        wire = AlignmentWire(self._serving, call, request, fed)
+        wire = AlignmentWire(self._serving, call, request, resume, fed)
         return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

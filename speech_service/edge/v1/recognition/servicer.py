@@ -23,6 +23,7 @@ from speech_service.edge.serving import Serving
 from speech_service.edge.v1.recognition.config import STREAM_FIELDS, UNARY_FIELDS, wanted
 from speech_service.edge.v1.recognition.stream import RecognitionWire
 from speech_service.edge.v1.recognition.unary import UnaryRecognition
+from speech_service.edge.v1.resume import asked_resume
 from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import SessionLimits
 
@@ -81,6 +82,8 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         if checked.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(checked.model.name, channels_of(checked)))
         request = await fitting(self._tools.submitter, checked)
+        apart = request.options.separate_channels
+        resume = asked_resume(first.config, call, ("segments",), separate_channels=apart)
         fed = open_recognition(
             self._tools,
             self._audio,
@@ -90,8 +93,16 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
             stream_limits(self._audio.config),
             SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             outbox.put,
+            resume,
         )
         wire = RecognitionWire(
-            self._serving, self._requests, self._tools.submitter, call, first.config, request, fed
+            self._serving,
+            self._requests,
+            self._tools.submitter,
+            call,
+            first.config,
+            request,
+            resume,
+            fed,
         )
         return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

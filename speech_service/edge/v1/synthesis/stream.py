@@ -177,7 +177,6 @@ class ChunkedSink:
         self._on_end = on_end
 
     def put(self, event: EncodedSynthesisEvent) -> None:
-        """As of ``Sink``."""
         match event:
             case events.ContextEnded():
                 self._on_end(event)
@@ -189,7 +188,6 @@ class ChunkedSink:
     def discard(
         self, unwanted: Callable[[EncodedSynthesisEvent], bool]
     ) -> Sequence[EncodedSynthesisEvent]:
-        """As of ``Sink``."""
         return self._outbox.discard(unwanted)
 
 

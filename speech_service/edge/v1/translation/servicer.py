@@ -12,6 +12,7 @@ from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.recognition import channels_of
 from speech_service.calls.requests.context import fitting
+from speech_service.calls.requests.resume import Part
 from speech_service.calls.requests.translation import TranslationRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import FedTranslation
@@ -21,6 +22,7 @@ from speech_service.domain.recognition import Pacing
 from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
+from speech_service.edge.v1.resume import asked_resume
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     RECOGNITION_FIELDS,
@@ -109,7 +111,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         config, speech = first.config, self._speech
         wanted = convert_translation.wanted(config, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
-        recognition = None
+        recognition, apart = None, False
         if config.HasField("recognition"):
             heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
@@ -119,6 +121,9 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
                         call, LiveAsk(checked.model.name, channels_of(checked))
                     )
                 recognition = await fitting(self._tools.submitter, checked)
+            apart = recognition.options.separate_channels
+        parts: tuple[Part, ...] = ("segments", "translations")
+        resume = asked_resume(config, call, parts, separate_channels=apart)
         pacing = recognition.options.pacing if recognition is not None else Pacing.REALTIME
         fed = FedTranslation(
             self._tools,
@@ -132,7 +137,10 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
             SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             self._identifier,
             outbox.put,
+            resume,
         )
         limits = self._requests.limits
-        wire = TranslationWire(self._serving, limits, call, config, request, recognition, fed)
+        wire = TranslationWire(
+            self._serving, limits, call, config, request, recognition, resume, fed
+        )
         return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

@@ -39,6 +39,7 @@ Chunk = events.SpeechChunk[events.SegmentInLanguage]
 _REFUSED = (
     ("partial_translations", "StreamingTranslate"),
     ("sentence_pause", "StreamingTranslate"),
+    ("resume", "StreamingTranslate"),
 )
 
 

@@ -35,6 +35,7 @@ _REFUSED = (
     ("subtitles", "TranslateSpeech"),
     ("partial_translations", "StreamingTranslate"),
     ("sentence_pause", "StreamingTranslate"),
+    ("resume", "StreamingTranslate"),
 )
 
 

@@ -23,7 +23,6 @@ from speech_service.engines.qwen3.asr_config import (
     read_asr_config,
 )
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.encoder.mel import HOP
 from speech_service.engines.qwen3.encoder.network import AudioEncoder
 from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice, EncoderSource
 from speech_service.engines.qwen3.nn.block import DecoderStack
@@ -73,11 +72,6 @@ class Loaded:
         """Memory of one sequence: its slot."""
         floats = self.config.decoder.kv_floats_per_token * slot_tokens
         return floats * self.embedding.element_size()
-
-    @property
-    def window_samples(self) -> int:
-        """Samples of one encoder window."""
-        return self.config.audio.window_frames * HOP
 
 
 @dataclass(frozen=True, slots=True)

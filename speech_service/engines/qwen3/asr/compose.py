@@ -31,16 +31,19 @@ from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits
 from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
+from speech_service.engines.qwen3.asr_config import AsrConfig
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES
+from speech_service.engines.qwen3.encoder.mel import HOP
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
-from speech_service.engines.runtimes.torch import Device, Graphs, open_device
+from speech_service.engines.runtimes.torch import HOST, Device, open_device, watching_device
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 _TAIL_TOKENS = 32
-"""Room for what stands between the audio and the answer."""
+"""Room for what stands between the audio and the answer, and for what a draft runs ahead of it."""
 _SPARE_TOKENS = 24
 _LOOP_TOKENS = 24
 _WINDOWS_PER_STEP = 16
@@ -67,21 +70,20 @@ def compose(
     Raises:
         ConfigError: this machine cannot do what an option asks for.
         CheckpointError: a checkpoint is missing, damaged, or of another kind.
+        DeviceLostError: the device computes nothing any more.
     """
     cores = parse_cores(options.cores)
     device = open_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
-    if device.where.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-    target = _loaded(options, shared)
-    draft = _loaded(_for_draft(options), shared) if options.draft else None
-    with device.stream(), torch.inference_mode():
-        engine = _Lane(options, capabilities, device, features, target, draft).engine()
-        _warm_up(engine, options.warm_up_ms)
-    device.synchronize()
-    is_placed = cores or device.where.type == "cuda"
+    with watching_device():
+        target = _loaded(options, shared)
+        draft = _loaded(_for_draft(options), shared) if options.draft else None
+        with device.stream(), torch.inference_mode():
+            engine = _Lane(options, capabilities, device, features, target, draft).engine()
+            _warm_up(engine, options.warm_up_ms)
+        device.synchronize()
+    is_placed = cores or device is not HOST
     return PlacedEngine(engine, device, cores) if is_placed else engine
 
 
@@ -104,11 +106,27 @@ def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
 
 
-def _limits(options: Qwen3AsrOptions, loaded: Loaded) -> AsrLimits:
+def slot_tokens(options: Qwen3AsrOptions, config: AsrConfig) -> int:
+    """Tokens of the KV cache that are reserved for each sequence."""
+    tail = _TAIL_TOKENS + (MOST_TOKENS if options.graphs else 0)
+    return _limits(options, config).slot_tokens(config.audio.window_tokens, tail)
+
+
+def kv_bytes(options: Qwen3AsrOptions, config: AsrConfig) -> int:
+    """Memory of the KV cache of one network, where ``kv_mib`` does not bound it."""
+    numbers = config.decoder.kv_floats_per_token * slot_tokens(options, config)
+    return _wanted_slots(options) * numbers * DTYPES[options.dtype].itemsize
+
+
+def _wanted_slots(options: Qwen3AsrOptions) -> int:
+    return options.max_batch + options.kept_segments
+
+
+def _limits(options: Qwen3AsrOptions, config: AsrConfig) -> AsrLimits:
     return AsrLimits(
         max_running=options.max_batch,
         max_audio_ms=options.max_audio_ms,
-        window_samples=loaded.window_samples,
+        window_samples=config.audio.window_frames * HOP,
         windows_per_step=_WINDOWS_PER_STEP,
         prefill_tokens=_PREFILL_TOKENS,
         tokens_per_s=options.tokens_per_s,
@@ -137,7 +155,7 @@ class _Lane:
         self._features = features
         self._target = target
         self._draft = draft
-        self._capture = Graphs() if options.graphs else None
+        self._capture = device.graphs() if options.graphs else None
         self._slots = self._fitting_slots()
 
     def engine(self) -> Engine:
@@ -157,7 +175,7 @@ class _Lane:
             proposer=proposer,
             tokenizer=loaded.tokenizer,
             ends=loaded.ends,
-            limits=_limits(self._options, loaded),
+            limits=_limits(self._options, loaded.config),
         )
         return AsrEngine(self._capabilities, parts)
 
@@ -174,9 +192,7 @@ class _Lane:
         return SlotForward(model, reader.cache, self._device, self._capture)
 
     def _slot_tokens(self, loaded: Loaded) -> int:
-        window = loaded.config.audio.window_tokens
-        tail = _TAIL_TOKENS if self._capture is None else _TAIL_TOKENS + MOST_TOKENS
-        return _limits(self._options, loaded).slot_tokens(window, tail)
+        return slot_tokens(self._options, loaded.config)
 
     def _fitting_slots(self) -> int:
         """Slots of each cache: as many as may be of use, or as the KV budget holds.
@@ -185,7 +201,7 @@ class _Lane:
             ConfigError: it does not hold one.
         """
         options = self._options
-        wanted = options.max_batch + options.kept_segments
+        wanted = _wanted_slots(options)
         if not options.kv_mib:
             return wanted
         caches = [self._target]

@@ -14,6 +14,7 @@ from torch import Tensor
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.runtimes.torch import raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ class PackedForward:
             return ()
         try:
             choices = self._pass(feeds)
-        except RuntimeError:  # torch.OutOfMemoryError is one, too
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+            raise_if_lost(error)
             if len(feeds) == 1:
                 logger.exception("a decoder pass failed")
                 return (None,)

@@ -20,7 +20,7 @@ from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.encoder.torch import fitting, powers_of_two
 from speech_service.engines.qwen3.nn.attention import SlotPlan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import Body, Capture, Device
+from speech_service.engines.runtimes.torch import Body, Capture, Device, raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +57,9 @@ class SlotForward:
         self._packed = PackedForward(model, cache)
         self._passes: dict[tuple[int, int, int], Body] = {
             (rows, tokens, reach): capture(self._body(reach), [self._idle(rows, tokens)])
-            for rows in sizes.rows
-            for tokens in sizes.tokens
-            for reach in sizes.reach
+            for rows in reversed(sizes.rows)  # the largest first: the others fit into its memory
+            for tokens in reversed(sizes.tokens)
+            for reach in reversed(sizes.reach)
         }
 
     def run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
@@ -76,7 +76,8 @@ class SlotForward:
             return ()
         try:
             chosen, finite = self._pass(feeds)
-        except RuntimeError:  # torch.OutOfMemoryError is one, too
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+            raise_if_lost(error)
             logger.exception("a pass of fixed shape failed; its sequences are tried packed")
             return self._packed.run(feeds)
         answers: list[Choices] = []

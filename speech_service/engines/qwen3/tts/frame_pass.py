@@ -208,7 +208,8 @@ class SlotFrames:
 
     def prepare(self, tokens: int) -> None:
         """As the protocol says."""
-        for rows in {self._rows(slot + 1) for slot in range(self._cache.slots)}:
+        sizes = {self._rows(slot + 1) for slot in range(self._cache.slots)}
+        for rows in sorted(sizes, reverse=True):  # the others fit into the memory of the largest
             self._body(rows, self._reach(tokens))
 
     def _rows(self, needed: int) -> int:
