@@ -211,7 +211,8 @@ async def stream(
                 call.cancel()
     except grpc.aio.AioRpcError as error:
         session.error = f"{error.code().name}: {error.details()}"
-        session.trailers = dict(error.trailing_metadata() or ())
+        # It iterates over pairs, but calls itself a mapping.
+        session.trailers = {key: value for key, value in error.trailing_metadata() or ()}
     except (TimeoutError, asyncio.InvalidStateError) as error:
         session.error = session.error or f"client timeout or broken call: {error!r}"
     return session

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     live = _live(clips, seconds)
     rounds: list[dict[str, list[float]]] = []
     # Who is let in is another matter: `overload` measures that.
-    with harness.Server(harness.Setup(overrides=harness.UNBOUNDED), "live-beside-voices") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "live-beside-voices") as server:
         asyncio.run(_measure(server, _live(clips, 5.0), 1))
         with harness.progress("live_beside_voices", 2 * number) as advance:
             for at in range(number):

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> None:
             for multiple in multiples
         ]
     most = max(multiples)
-    with harness.Server(harness.Setup(overrides=harness.UNBOUNDED), "overload-fixed") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "overload-fixed") as server:
         asyncio.run(_crowd(server, clips, 2, min(learn_s, 6.0), "warm-up"))
         label = f"{most}x, everybody admitted"
         steps.append(asyncio.run(_crowd(server, clips, base * most, seconds, label)))

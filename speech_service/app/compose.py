@@ -27,8 +27,7 @@ from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.tenants import VoicesByTenant, voice_stores
 from speech_service.config.tree import Config, ConfigError
-from speech_service.dispatch.capacity import WorkerCapacity
-from speech_service.dispatch.device import plan_lanes
+from speech_service.dispatch.capacity import MeasuredCapacity
 from speech_service.dispatch.observed import ObservedSubmitter
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
@@ -106,7 +105,7 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     models = host_models(config, described, observer)
     closers.push_async_callback(models.close)
     observer.ask(models.control.report)
-    submitter, live = _measured(config, described, models.submitter, observer)
+    submitter, live = _measured(config, described, models, observer)
     tools = SessionTools(submitter, registry.build_vad(config.vad), observer, tracer)
     admission = Admission(config.server, observer, live)
     showing = keep(partial(_show, admission), "load-shown")
@@ -151,20 +150,17 @@ async def _show(admission: Admission) -> None:
 def _measured(
     config: Config,
     models: Sequence[ModelCapabilities],
-    submitter: Submitter,
+    hosting: Hosting,
     observer: Observer,
 ) -> tuple[Submitter, LiveGate | None]:
     """Learn from all work what the devices can do, where admission goes by it."""
     if config.server.admission == "fixed":
-        return submitter, None
-    lanes = {
-        model.name: (model.kind, plan_lanes(registry.device_of(configured), config.scheduler.lanes))
-        for model, configured in zip(models, config.models, strict=True)
-    }
-    capacity = WorkerCapacity(lanes, time.monotonic)
+        return hosting.submitter, None
+    kinds = {model.name: model.kind for model in models}
+    capacity = MeasuredCapacity(kinds, hosting.lanes, time.monotonic)
     load = LiveLoad(capacity, config.server.live_headroom, time.monotonic, observer)
     lag = LiveLag(config.server.max_live_lag_ms / 1000, time.monotonic)
-    return ObservedSubmitter(submitter, (capacity, load, lag)), LiveGate(load, lag)
+    return ObservedSubmitter(hosting.submitter, (capacity, load, lag)), LiveGate(load, lag)
 
 
 def _callers(

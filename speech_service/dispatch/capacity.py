@@ -1,4 +1,4 @@
-"""How much live audio a worker can keep up with, learned from what it does. Pure but for the clock that it is given.
+"""How much live audio the workers can keep up with, learned from what they do. Pure but for its clock.
 
 For each model one number is estimated: seconds that a lane spends on one second of live audio. For recognition that is
 
@@ -9,9 +9,12 @@ Both factors are sums that forget. Seconds of lanes come with outcomes (``WorkTi
 waiting in a queue and giving way cost nothing. What was *asked* counts, whatever became of it: a partial that is
 superseded because there was no time for it is dear as ever, and a lane that drops work is not a fast one. Only speech
 is asked for, so silence that voice activity detection kept back costs nothing and proves nothing.
+
+Lanes of several workers add up. Where the workers differ, the cost is the mean of theirs by what each did; as work goes
+to who has least to do, that is by what each can do, and lanes over mean cost are just the sum of what each can do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from speech_service.dispatch.device import LanePlan
@@ -155,16 +158,22 @@ class _ModelCost:
         return max(_MEMORY_S, _MEMORY_FULL_S * self.capacity)
 
 
-class WorkerCapacity:
-    """Of one worker. Is told of all its work (``protocols.WorkListener``); implements ``protocols.LiveCapacity``."""
+class MeasuredCapacity:
+    """Is told of all work (``protocols.WorkListener``); implements ``protocols.LiveCapacity``."""
 
     def __init__(
-        self, lanes: Mapping[str, tuple[ModelKind, LanePlan]], clock: Callable[[], float]
+        self,
+        kinds: Mapping[str, ModelKind],
+        lanes: Mapping[str, Sequence[LanePlan]],
+        clock: Callable[[], float],
     ) -> None:
-        """``lanes``: the kind and the lanes of each model; ``clock``: seconds that only grow."""
+        """``kinds``: of the models; ``lanes``: of each, at each worker; ``clock``: seconds that only grow."""
         self._clock = clock
-        self._devices = {model: plan.shared_by or CPU for model, (_, plan) in lanes.items()}
-        self._costs = {model: _cost(kind, plan) for model, (kind, plan) in lanes.items()}
+        self._devices = {
+            model: "+".join(sorted({plan.shared_by or CPU for plan in plans}))
+            for model, plans in lanes.items()
+        }
+        self._costs = {model: _cost(kinds[model], plans) for model, plans in lanes.items()}
         self._fresh = FreshAudio()
         self._spoken_s: dict[str, float] = {}
         """By work: speech that it has made so far."""
@@ -226,10 +235,17 @@ class WorkerCapacity:
             cost.fade(keep)
 
 
-def _cost(kind: ModelKind, plan: LanePlan) -> _ModelCost:
-    known = _STREAMS_PER_ACCELERATOR if plan.shared_by else _STREAMS_PER_CORE
+def _cost(kind: ModelKind, plans: Sequence[LanePlan]) -> _ModelCost:
+    count = sum(plan.count for plan in plans)
+    assumed = sum(
+        plan.count
+        * (_STREAMS_PER_ACCELERATOR if plan.shared_by else _STREAMS_PER_CORE).get(
+            kind, _OTHERS_PER_LANE
+        )
+        for plan in plans
+    )
     partials = _PARTIALS if kind is ModelKind.RECOGNIZER else 0.0
-    return _ModelCost(plan.count, known.get(kind, _OTHERS_PER_LANE), partials)
+    return _ModelCost(count, assumed / count, partials)
 
 
 def _is_final(work: Work) -> bool:

@@ -15,7 +15,7 @@ from speech_service.calls.admission import Admission, LiveGate
 from speech_service.calls.live_lag import LiveLag
 from speech_service.calls.live_load import LiveAsk, LiveLoad
 from speech_service.config.tree import ServerConfig
-from speech_service.dispatch.capacity import WorkerCapacity
+from speech_service.dispatch.capacity import MeasuredCapacity
 from speech_service.dispatch.device import LanePlan
 from speech_service.dispatch.observed import ObservedSubmitter
 from speech_service.domain.call import Call
@@ -346,8 +346,8 @@ class Service:
         self.machine = machine
         self.now_s = 0.0
         counts = Counts()
-        lanes = {"ear": (ModelKind.RECOGNIZER, LanePlan(machine.lanes))}
-        self.capacity = WorkerCapacity(lanes, self.clock)
+        kinds, lanes = {"ear": ModelKind.RECOGNIZER}, {"ear": [LanePlan(machine.lanes)]}
+        self.capacity = MeasuredCapacity(kinds, lanes, self.clock)
         load = LiveLoad(self.capacity, 0.8, self.clock, counts)
         lag = LiveLag(3.0, self.clock)
         self.submitter = ObservedSubmitter(machine, (self.capacity, load, lag))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_service.dispatch.capacity import WorkerCapacity
+from speech_service.dispatch.capacity import MeasuredCapacity
 from speech_service.dispatch.device import LanePlan
 from speech_service.domain.errors import InternalError
 from speech_service.domain.models import ModelKind
@@ -30,10 +30,17 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 
+KINDS = {
+    "ear": ModelKind.RECOGNIZER,
+    "mouth": ModelKind.SYNTHESIZER,
+    "gpu": ModelKind.RECOGNIZER,
+    "gpus": ModelKind.RECOGNIZER,
+}
 LANES = {
-    "ear": (ModelKind.RECOGNIZER, LanePlan(2)),
-    "mouth": (ModelKind.SYNTHESIZER, LanePlan(2)),
-    "gpu": (ModelKind.RECOGNIZER, LanePlan(1, "cuda:0")),
+    "ear": [LanePlan(2)],
+    "mouth": [LanePlan(2)],
+    "gpu": [LanePlan(1, "cuda:0")],
+    "gpus": [LanePlan(1, "cuda:0"), LanePlan(1, "cuda:1")],
 }
 
 
@@ -52,7 +59,7 @@ class Rig:
 
     def __init__(self, final: float = 0.05, partial: float = 0.05) -> None:
         self.clock = Clock()
-        self.capacity = WorkerCapacity(LANES, self.clock)
+        self.capacity = MeasuredCapacity(KINDS, LANES, self.clock)
         self.final, self.partial = final, partial
         self._ids: Iterator[int] = count()
 
@@ -111,7 +118,9 @@ def test_before_anything_is_known_lanes_and_devices_decide() -> None:
     assert rig.now == pytest.approx(16)
     assert rig.capacity.live_capacity("mouth") == pytest.approx(40)
     assert rig.capacity.live_capacity("gpu") == pytest.approx(48)
+    assert rig.capacity.live_capacity("gpus") == pytest.approx(96)
     assert rig.capacity.live_capacity("nobody") == 0
+    assert rig.capacity.device("gpus") == "cuda:0+cuda:1"
     assert [rig.capacity.device(m) for m in ("ear", "mouth", "gpu")] == ["cpu", "cpu", "cuda:0"]
 
 
