@@ -1,14 +1,18 @@
 """Builds the parts of the front end from the configuration. Every choice of a strategy is made here, once."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from speech_service.app.hosting import Hosting, host_models
-from speech_service.calls.admission import Admission
+from speech_service.calls.admission import Admission, LiveGate
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.language_guess import identifier_name
+from speech_service.calls.live_lag import LiveLag
+from speech_service.calls.live_load import LiveLoad
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.requests.alignment import AlignmentRequests
 from speech_service.calls.requests.recognition import RecognitionRequests
@@ -22,6 +26,8 @@ from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.store import MadeVoices
 from speech_service.config.tree import Config, ConfigError
+from speech_service.dispatch.capacity import MeasuredCapacity
+from speech_service.dispatch.observed import ObservedSubmitter
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.edge.services import PublicServices
@@ -39,7 +45,17 @@ from speech_service.media.decode.pool import DecoderPool
 from speech_service.media.encode.encoder import EncoderPool
 from speech_service.observability.logging import AccessLog
 from speech_service.observability.prometheus import PrometheusObserver
-from speech_service.protocols import CallObserver, ModelControl, NullTracer, Tracer
+from speech_service.protocols import (
+    CallObserver,
+    ModelControl,
+    NullTracer,
+    Observer,
+    Submitter,
+    Tracer,
+)
+from speech_service.tasks import keep
+
+_SHOW_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +101,11 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     models = host_models(config, described, observer)
     closers.push_async_callback(models.close)
     observer.ask(models.control.report)
-    tools = SessionTools(models.submitter, registry.build_vad(config.vad), observer, tracer)
-    admission = Admission(config.server, observer)
+    submitter, live = _measured(config, described, models, observer)
+    tools = SessionTools(submitter, registry.build_vad(config.vad), observer, tracer)
+    admission = Admission(config.server, observer, live)
+    showing = keep(partial(_show, admission), "load-shown")
+    closers.callback(showing.cancel)
     synthesis = config.synthesis
     audio_cache = AudioCache(synthesis.cache_bytes, synthesis.cache_entries)
     prompt_cache = VoicePromptCache(synthesis.prompt_cache_bytes)
@@ -113,6 +132,29 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
         observer=observer,
         call_observers=call_observers,
     )
+
+
+async def _show(admission: Admission) -> None:
+    """What is asked for and what can be done change while nobody comes or goes."""
+    while True:
+        await asyncio.sleep(_SHOW_EVERY_S)
+        admission.show()
+
+
+def _measured(
+    config: Config,
+    models: Sequence[ModelCapabilities],
+    hosting: Hosting,
+    observer: Observer,
+) -> tuple[Submitter, LiveGate | None]:
+    """Learn from all work what the devices can do, where admission goes by it."""
+    if config.server.admission == "fixed":
+        return hosting.submitter, None
+    kinds = {model.name: model.kind for model in models}
+    capacity = MeasuredCapacity(kinds, hosting.lanes, time.monotonic)
+    load = LiveLoad(capacity, config.server.live_headroom, time.monotonic, observer)
+    lag = LiveLag(config.server.max_live_lag_ms / 1000, time.monotonic)
+    return ObservedSubmitter(hosting.submitter, (capacity, load, lag)), LiveGate(load, lag)
 
 
 def _public(

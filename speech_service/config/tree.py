@@ -22,6 +22,8 @@ Count = Annotated[int, Meta(ge=0)]
 """A whole number from 0 up."""
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0 up."""
+Share = Annotated[float, Meta(gt=0, le=1)]
+"""A part of a whole, and not none of it."""
 Level = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 """A finite number, which may be negative."""
 
@@ -52,6 +54,16 @@ class ServerConfig(Settings, frozen=True):
     """PEM file of authorities. When it is set, clients must show a certificate that one of them has signed."""
     max_streams: Count = 512
     """Streams admitted at once. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_CALLS`."""
+    admission: Literal["measured", "fixed"] = "measured"
+    """What bounds live streams beside `max_streams`. `measured`: what the devices can do, as learned from what they do;
+    a stream too many is refused with RESOURCE_EXHAUSTED, reason `OVER_CAPACITY` or `LIVE_RESULTS_LATE`. `fixed`:
+    nothing. Streams with `PACING_FILE`, calls with `x-speech-priority: batch` and unary calls wait instead."""
+    live_headroom: Share = 0.8
+    """Share of their measured capacity that the models of a device may be asked for by live streams. Less keeps results
+    earlier, more admits more streams."""
+    max_live_lag_ms: Count = 3_000
+    """Milliseconds. While the p95 lag of FINALs of live streams is above it no live stream is admitted, until the lag
+    has fallen to 0.7 of it. 0: however late they are."""
     max_unary: Count = 64
     """Unary calls admitted at once. One more is refused like a stream too many."""
     max_connections: Count = 0

@@ -41,6 +41,10 @@ _RESUMED = "StreamingRecognize, StreamingAlign, StreamingTranslate: `config.resu
 _STREAMS = "every bidirectional stream"
 _AUDIO_IN = "every RPC that takes audio"
 _WORK = "every RPC that asks a model for work"
+_LIVE = (
+    "streams that are fed or heard live: StreamingRecognize, StreamingAlign and StreamingTranslate with audio, "
+    "`PACING_REALTIME`; StreamingSynthesize, SynthesizeChunked"
+)
 _BACKENDS = "RPCs whose model is a server of its own (`docs/backends.md`)"
 _LOOK_AT_LOG = "Ask the operator: the server's log says why."
 
@@ -316,6 +320,21 @@ SERVER_ERRORS = (
         errors.OverloadedError,
         "every RPC of `speech.v1`",
         "As many streams or unary calls are open as `server.max_streams` or `server.max_unary` allows.",
+        "Try again later, or on another server.",
+    ),
+    ErrorReason(
+        "OVER_CAPACITY",
+        errors.OverloadedError,
+        _LIVE,
+        "Open live streams ask for all that the devices can do, by `server.live_headroom`.",
+        "Try again later, or on another server; send with `PACING_FILE` or `x-speech-priority: batch` where nobody "
+        "listens live, which waits instead.",
+    ),
+    ErrorReason(
+        "LIVE_RESULTS_LATE",
+        errors.OverloadedError,
+        _LIVE,
+        "FINALs of open live streams come later than `server.max_live_lag_ms`.",
         "Try again later, or on another server.",
     ),
     ErrorReason(

@@ -4,6 +4,7 @@ Every failure is a canonical code, exactly one ``google.rpc.ErrorInfo`` (AIP-193
 for. Nothing but the error's own message, reason, field and metadata goes out.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from speech_service.domain import errors
 DOMAIN = "speech.v1"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
+RETRY_AFTER_KEY = "retry-after"
+"""The same in whole seconds, for proxies, which know only what HTTP has."""
 
 MAX_TEXT_BYTES = 600
 """Of one text in an error: clients refuse trailing metadata above 8 KiB, and then lose the whole status."""
@@ -138,4 +141,5 @@ def _trailers(
     trailers: list[tuple[str, str | bytes]] = [(STATUS_DETAILS_KEY, status.SerializeToString())]
     if isinstance(error, errors.RetryableError):
         trailers.append((PUSHBACK_KEY, str(error.retry_after_ms)))
+        trailers.append((RETRY_AFTER_KEY, str(math.ceil(error.retry_after_ms / 1000))))
     return tuple(trailers)

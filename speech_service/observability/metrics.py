@@ -144,12 +144,30 @@ METRICS: tuple[Metric, ...] = (
     # Load, and what bounds it.
     _gauge("speech_active_streams", "Open bidirectional streams."),
     _gauge("speech_stream_limit", "Bidirectional streams that may be open (server.max_streams)."),
+    _gauge(
+        "speech_stream_load",
+        "Share taken of what bounds streams, their number or the devices, whichever is fuller; 1: the next is refused.",
+    ),
+    _gauge(
+        "speech_live_capacity",
+        "Seconds of live audio per second that the model could keep up with by itself, as measured.",
+        _MODEL,
+    ),
+    _gauge(
+        "speech_live_demand",
+        "Seconds of live audio per second that streams ask of the model.",
+        _MODEL,
+    ),
     _gauge("speech_active_unary", "Unary calls in flight."),
     _gauge("speech_unary_limit", "Unary calls that may be in flight (server.max_unary)."),
     _counter(
         "speech_shed_total",
         "Calls refused at admission.",
-        Label("reason", "the limit that was reached", ("draining", "max_streams", "max_unary")),
+        Label(
+            "reason",
+            "the limit that was reached",
+            ("draining", "max_streams", "max_unary", "capacity", "lag"),
+        ),
     ),
     _gauge(
         "speech_codec_process_limit",

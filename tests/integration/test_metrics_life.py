@@ -46,6 +46,7 @@ SETTINGS = (
     "worker.heartbeat_interval_s=0.2",
     "synthesis.cache_bytes=1000000",
     "server.max_streams=9",
+    "server.admission=measured",
 )
 SAID = speech(1500, 1000, 1000)
 HOSTILE = "hostile-label"
@@ -204,6 +205,8 @@ def check_rpcs(page: Page) -> None:
 def check_work(page: Page, resident_bytes: int) -> None:
     """Of everything but the RPCs and the shed calls, after ``each_rpc``."""
     assert page.value("speech_active_streams") == page.value("speech_active_unary") == 0
+    assert page.value("speech_stream_load") == page.total("speech_live_demand") == 0
+    assert page.total("speech_live_capacity") > 0
     seconds = len(SAID) / 32_000
     assert page.value("speech_audio_received_seconds_total") == 7 * seconds  # 2 of them alignments
     assert page.value("speech_results_total", kind="final") == 2 * 5

@@ -97,6 +97,12 @@ class SynthesisRequests:
         self._voices = voices
         self._recordings = recordings
 
+    @property
+    def model_names(self) -> Sequence[str]:
+        """Of all models that speak."""
+        models = self._catalog.models
+        return [model.name for model in models if model.kind is ModelKind.SYNTHESIZER]
+
     async def prepare(self, wanted: WantedSynthesis) -> SynthesisRequest:
         """The request that can be carried out, with the models and the voices of now.
 

@@ -24,7 +24,9 @@ Value = TypeVar("Value")
 _ENTRY_BYTES = 512
 """What an entry costs beside its audio."""
 _MAX_PROMPTS = 1024
-_WHO_ASKED = frozenset({"work_id", "stream_id", "work_class", "deadline_s", "traceparent"})
+_WHO_ASKED = frozenset(
+    {"work_id", "stream_id", "work_class", "deadline_s", "traceparent", "ahead_ms"}
+)
 
 
 @dataclass(frozen=True, slots=True)

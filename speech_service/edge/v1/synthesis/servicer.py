@@ -11,6 +11,7 @@ from grpc import aio
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2_grpc
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.requests.synthesis import SynthesisRequest, SynthesisRequests
 from speech_service.calls.session_tools import SessionTools
@@ -91,8 +92,9 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
     ) -> AsyncIterator[pb.StreamingSynthesizeResponse]:
         """Speak text that arrives in pieces."""
         opener = partial(self._open_stream, call_of(context))
+        asks = [_ask(model) for model in self._requests.model_names]
         with FIELDS.named():
-            async for response in self._serving.run(opener, request_iterator, context):
+            async for response in self._serving.run(opener, request_iterator, context, asks):
                 yield response
 
     async def _open_stream(
@@ -102,6 +104,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         outbox: Outbox[EncodedSynthesisEvent],
     ) -> SynthesizeStream:
         request = await self._requests.prepare(wanted(first.config))
+        self._serving.admission.live(call, _ask(request.model.name))
         return SynthesizeStream(
             self._requests,
             self._tools,
@@ -121,6 +124,8 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         first: pb.SynthesizeChunkedRequest,
         outbox: Outbox[ChunkedEvent],
     ) -> SynthesizeChunkedStream:
+        call.opened(checked.model.name)
+        self._serving.admission.live(call, _ask(checked.model.name))
         return SynthesizeChunkedStream(
             self._tools,
             self._speech,
@@ -164,6 +169,10 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
             started = events.SessionStarted(call.session_id)
             for event in (started, *checked.warnings, *found.warnings, *found.chunks, ended):
                 yield chunked_response(event, checked, self._speech, self._serving.stream)
+
+
+def _ask(model: str) -> LiveAsk:
+    return LiveAsk(model, channels=0)
 
 
 def _from_cache(call: Call, text: str, found: FinishedAudio) -> events.SessionEnded:

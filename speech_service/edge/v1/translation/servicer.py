@@ -8,7 +8,9 @@ from grpc import aio
 
 from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
 from speech_service.calls.audio.source import stream_limits
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
+from speech_service.calls.recognition import channels_of
 from speech_service.calls.requests.context import fitting
 from speech_service.calls.requests.resume import Part
 from speech_service.calls.requests.translation import TranslationRequests
@@ -114,6 +116,10 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
             heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
                 checked = speech.listening.check(heard, streaming=True)
+                if checked.options.pacing is Pacing.REALTIME:
+                    self._serving.admission.live(
+                        call, LiveAsk(checked.model.name, channels_of(checked))
+                    )
                 recognition = await fitting(self._tools.submitter, checked)
             apart = recognition.options.separate_channels
         parts: tuple[Part, ...] = ("segments", "translations")

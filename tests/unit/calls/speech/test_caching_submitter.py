@@ -200,5 +200,6 @@ def test_the_key_is_what_determines_the_samples() -> None:
         work_class=WorkClass.UNARY,
         deadline_s=1.0,
         traceparent="00-1-2-01",
+        ahead_ms=5000,
     )
     assert work_key(asked_by_another) == work_key(WORK)
