@@ -75,9 +75,9 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         outbox: Outbox[AlignmentEvent],
     ) -> AlignStream:
         request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
+        resume = asked_resume(first.config, call, ("text",))
         if request.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(request.options.model))
-        resume = asked_resume(first.config, call, ("text",))
         fed = open_alignment(
             self._tools,
             self._audio,
