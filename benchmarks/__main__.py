@@ -33,6 +33,7 @@ NAMES = (
     "qwen_asr_cpu",
     "qwen_asr_vllm",
     "qwen_tts_cpu",
+    "workers",
     "k6_load",
     "live_beside_files",
     "live_beside_voices",

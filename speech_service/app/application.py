@@ -66,7 +66,9 @@ class Application:
         self._grace_s = config.server.drain_grace_s
         interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
         # The codec process and, for each file that is decoded or encoded, one socket.
-        room = make_room(config.server, 4 + 2 * config.decoder.max_processes)
+        room = make_room(
+            config.server, 4 + 2 * config.decoder.max_processes, self.parts.models.worker_count
+        )
         self._health = make_health()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers.callback(self._cancel_tasks)

@@ -40,6 +40,11 @@ class Hosting(Protocol):
         ...
 
     @property
+    def worker_count(self) -> int:
+        """How many processes they run in beside this one."""
+        ...
+
+    @property
     def lanes(self) -> Mapping[str, Sequence[LanePlan]]:
         """Of each model, at each worker that serves it."""
         ...
@@ -107,6 +112,7 @@ class _WorkerHosting:
         }
         self.submitter = Router(self._workers)
         self.control = WorkersControl([RemoteControl(worker) for worker in self._workers])
+        self.worker_count = len(self._workers)
 
     def start(self, on_health: OnHealth) -> None:
         def tell(_: bool) -> None:
@@ -150,6 +156,7 @@ class _InlineHosting:
             shared_by=lambda name: self._plan(name).shared_by,
         )
         self.control = InlineControl(self.submitter, self._scheduler)
+        self.worker_count = 0
         self.lanes = {name: [self._plan(name)] for name in names}
 
     def start(self, on_health: OnHealth) -> None:

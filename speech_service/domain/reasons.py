@@ -41,8 +41,10 @@ _RESUMED = "StreamingRecognize, StreamingAlign, StreamingTranslate: `config.resu
 _STREAMS = "every bidirectional stream"
 _AUDIO_IN = "every RPC that takes audio"
 _WORK = "every RPC that asks a model for work"
-_LIVE = "streams that are fed or heard live: StreamingRecognize, StreamingAlign and StreamingTranslate with audio, "
-_LIVE += "`PACING_REALTIME`; StreamingSynthesize, SynthesizeChunked"
+_LIVE = (
+    "streams that are fed or heard live: StreamingRecognize, StreamingAlign and StreamingTranslate with audio, "
+    "`PACING_REALTIME`; StreamingSynthesize, SynthesizeChunked"
+)
 _BACKENDS = "RPCs whose model is a server of its own (`docs/backends.md`)"
 _LOOK_AT_LOG = "Ask the operator: the server's log says why."
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speech_service.config.load import decode_options, from_mapping, load_config, to_mapping
@@ -168,6 +168,7 @@ def test_every_key_can_be_set_from_text_and_survives_the_round_trip(
     assert from_mapping(to_mapping(config)) == config
 
 
+@settings(max_examples=40)
 @given(
     st.lists(
         st.builds(

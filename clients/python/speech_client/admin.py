@@ -15,6 +15,7 @@ from speech.v1 import model_service_pb2
 from speech_client.calls import Connection
 from speech_client.channel import CallOptions, RetryPolicy, open_channel
 from speech_client.models import enum_name
+from speech_client.reconnect import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class AdminClient(Connection):
     """
 
     def __init__(self, channel: grpc.aio.Channel, call: CallOptions) -> None:
-        super().__init__(channel, call, RetryPolicy(attempts=1))
+        super().__init__(channel, call, RetryPolicy(attempts=1), NEVER)
         self._admin = ModelAdminServiceStub(channel)
 
     @classmethod

@@ -26,7 +26,9 @@ from speech_client.events import (
     usage_from_proto,
     warnings_from_proto,
 )
-from speech_client.session import OpenCall, PendingAck, Session
+from speech_client.part import OpenCall
+from speech_client.reconnect import ReconnectPolicy
+from speech_client.session import PendingAck, Session
 from speech_client.speech_options import SynthesizeOptions, build_synthesis_config
 
 
@@ -192,8 +194,14 @@ class SynthesizeStream(Session[pb.StreamingSynthesizeRequest, SynthesizeEvent]):
 class SynthesisMethods(Connection):
     """The methods of ``SpeechClient`` that speak."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._synthesis = SynthesisServiceStub(channel)
 
     async def synthesize(
