@@ -104,7 +104,8 @@ class Admission:
     def live(self, call: Call, *asks: LiveAsk) -> None:
         """The stream of ``call`` turns out to be live: count what it asks for until the call is over.
 
-        Where the priority of the call makes background work of it, it waits instead, and is not counted.
+        Where the priority of the call makes background work of it, it waits instead, and is not counted. One that goes
+        on with a session which was cut off is let in before new ones.
 
         Raises:
             OverloadedError: the devices cannot keep up with one more.
@@ -112,7 +113,11 @@ class Admission:
         live = self._live
         if live is None or not _is_live(call):
             return
-        self._check_live(live, asks)
+        goes_on = bool(call.resumed_session_id)
+        if not live.load.has_room(asks, goes_on=goes_on):
+            self._refuse_for_load(live, asks)
+        if not goes_on:
+            self._check_late(live)
         live.load.opened(call.session_id, asks)
         self.show()
 
@@ -183,18 +188,13 @@ class Admission:
         for caller in list(self._callers):
             caller.cancel()
 
-    def _check_live(self, live: LiveGate, asks: Iterable[LiveAsk]) -> None:
-        if not live.load.has_room(asks):
-            self._refuse_for_load(live, asks)
-        self._check_late(live)
-
     def _refuse_for_load(self, live: LiveGate, asks: Iterable[LiveAsk]) -> None:
         self._observer.count("speech_shed_total", reason="capacity")
         raise live.load.refusal(asks)
 
     def _check_late(self, live: LiveGate) -> None:
-        if not live.lag.is_late:
-            return
+        if live.load.is_empty or not live.lag.is_late:
+            return  # whoever was late is gone, and somebody must show that it is over
         self._observer.count("speech_shed_total", reason="lag")
         raise OverloadedError(
             "live streams get their results late; retry later, or on another server",

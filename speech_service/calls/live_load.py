@@ -98,16 +98,24 @@ class LiveLoad:
         self._fresh = FreshAudio()
         self._next_retry_s = clock()
 
-    def has_room(self, asks: Iterable[LiveAsk]) -> bool:
-        """Whether a stream that asks for so much more can be kept up with. The first one on a device always can."""
+    @property
+    def is_empty(self) -> bool:
+        """No live stream is open."""
+        return not self._streams
+
+    def has_room(self, asks: Iterable[LiveAsk], *, goes_on: bool = False) -> bool:
+        """Whether a stream that asks for so much more can be kept up with. The first one on a device always can.
+
+        ``goes_on``: it is one that was cut off, for which there is all of the capacity, and no headroom is kept.
+        """
+        bound = 1.0 if goes_on else self._headroom
         loads = self._loads()
         more: dict[str, float] = {}
         for ask in asks:
             device = self._capacity.device(ask.model)
             more[device] = more.get(device, 0.0) + self._load_of(ask.model, ask.demand(1.0))
         return all(
-            device not in loads or loads[device] + load <= self._headroom
-            for device, load in more.items()
+            device not in loads or loads[device] + load <= bound for device, load in more.items()
         )
 
     def opened(self, stream_id: str, asks: Iterable[LiveAsk]) -> None:

@@ -145,6 +145,26 @@ def test_batch_calls_are_not_counted_and_not_refused() -> None:
     assert door.load.share_taken == pytest.approx(1)
 
 
+def test_a_session_that_was_cut_off_is_let_in_before_new_ones() -> None:
+    """There is all of the capacity for it, and late results do not keep it out; but no more than there is."""
+    door = Door()
+    door.fill(EAR)
+    for number in range(3):
+        door.lag.submitted(speech("s0", number, 1.0))
+    door.now_s += 3.1
+    assert door.lag.is_late
+    before = door.load.share_taken * 8
+    resumed = [make_call(f"r{number}") for number in range(20)]
+    for at, call in enumerate(resumed):
+        call.resumed_session_id = "s0"
+        if before + at + 1 > 10:
+            with pytest.raises(OverloadedError) as caught:
+                door.admission.live(call, EAR)
+            assert caught.value.reason == "OVER_CAPACITY"
+        else:
+            door.admission.live(call, EAR)
+
+
 def test_without_a_gate_nothing_but_the_number_bounds_streams() -> None:
     admission = Admission(ServerConfig(), Counts())
     for number in range(1000):
@@ -218,6 +238,17 @@ def test_late_results_close_the_door_whatever_the_load() -> None:
         assert caught.value.metadata == {"max_live_lag_ms": "3000"}
     door.enter(EAR, priority="batch")
     assert door.counts.values["speech_shed_total", "lag"] == 2
+
+
+def test_when_those_who_were_late_are_gone_one_is_let_in() -> None:
+    door = Door()
+    call = door.enter(EAR)
+    for number in range(3):
+        door.lag.submitted(speech("s0", number, 1.0))
+    door.now_s += 5
+    assert not door.fill(EAR)
+    call.over()
+    assert len(door.fill(EAR)) == 1
 
 
 def test_a_stream_is_expected_where_one_of_its_models_has_room() -> None:

@@ -79,11 +79,11 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         outbox: Outbox[RecognitionEvent],
     ) -> RecognizeStream:
         checked = self._requests.check(wanted(first.config, streaming=True), streaming=True)
+        apart = checked.options.separate_channels
+        resume = asked_resume(first.config, call, ("segments",), separate_channels=apart)
         if checked.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(checked.model.name, channels_of(checked)))
         request = await fitting(self._tools.submitter, checked)
-        apart = request.options.separate_channels
-        resume = asked_resume(first.config, call, ("segments",), separate_channels=apart)
         fed = open_recognition(
             self._tools,
             self._audio,

@@ -115,15 +115,16 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         if config.HasField("recognition"):
             heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
-                checked = speech.listening.check(heard, streaming=True)
-                if checked.options.pacing is Pacing.REALTIME:
-                    self._serving.admission.live(
-                        call, LiveAsk(checked.model.name, channels_of(checked))
-                    )
-                recognition = await fitting(self._tools.submitter, checked)
+                recognition = speech.listening.check(heard, streaming=True)
             apart = recognition.options.separate_channels
         parts: tuple[Part, ...] = ("segments", "translations")
         resume = asked_resume(config, call, parts, separate_channels=apart)
+        if recognition is not None:
+            if recognition.options.pacing is Pacing.REALTIME:
+                ask = LiveAsk(recognition.model.name, channels_of(recognition))
+                self._serving.admission.live(call, ask)
+            with RECOGNITION_FIELDS.named():
+                recognition = await fitting(self._tools.submitter, recognition)
         pacing = recognition.options.pacing if recognition is not None else Pacing.REALTIME
         fed = FedTranslation(
             self._tools,
