@@ -17,7 +17,7 @@ from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.talker import Talker
-from speech_service.engines.runtimes.torch import Body
+from speech_service.engines.runtimes.torch import Body, Capture, as_it_is
 from tests.unit.engines.qwen3.launches import META
 
 DECODER = DecoderShape(
@@ -52,6 +52,10 @@ class Shapes:
 
     def synchronize(self) -> None:
         """Nothing is under way."""
+
+    def graphs(self) -> Capture:
+        """Nothing is captured."""
+        return as_it_is
 
 
 class Bodies:
