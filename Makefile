@@ -48,8 +48,9 @@ gates: lint check-proto check-stubs check-docs check-wheel ## all of `check` but
 bench: $(DEV) ## run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-gpu: $(DEV) ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
-	$(BIN)/python -m benchmarks.gpu $(ARGS)
+# Runs from a checkout, too, on a machine that has torch, safetensors, tokenizers and numpy, and no network.
+bench-gpu: ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(or $(PYTHON),python3)) -m benchmarks.gpu $(ARGS)
 
 gen: $(DEV) ## write the Python stubs, and Envoy's descriptors, from proto/
 	$(BIN)/python tools/gen_proto.py

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     seconds = 60.0 if args.quick else args.hours * 3600
     every_s = 2.0 if args.quick else min(60.0, seconds / 60)
     course = Course()
-    with harness.Server(harness.Setup(), "soak") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "soak") as server:
         asyncio.run(_soak(server, course, seconds, every_s))
     settings = {
         "hours": seconds / 3600,

@@ -64,6 +64,36 @@ class Submitter(Protocol):
         ...
 
 
+class WorkListener(Protocol):
+    """Told of all work that passes a submitter, on the event loop's thread."""
+
+    def submitted(self, work: Work) -> None:
+        """The work is asked for. Its events come later."""
+        ...
+
+    def happened(self, work: Work, event: WorkEvent) -> None:
+        """There is news of the work; a terminal event is the last."""
+        ...
+
+    def released(self, stream_id: str) -> None:
+        """The stream is over; events of its work may still come."""
+        ...
+
+
+class LiveCapacity(Protocol):
+    """What the devices can do, as admission wants to know it. Several workers add up."""
+
+    def live_capacity(self, model: str) -> float:
+        """Seconds of live audio, per second, that the model could keep up with, had it its device alone; 0: no such
+        model.
+        """
+        ...
+
+    def device(self, model: str) -> str:
+        """Where it runs: models of one device take from each other."""
+        ...
+
+
 class ModelControl(Protocol):
     """What an operator may do with the models, wherever they run."""
 

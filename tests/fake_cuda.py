@@ -12,9 +12,8 @@ import threading
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
-import pytest
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -34,6 +33,14 @@ _OF_UNKNOWN_SHAPE = (
     "aten._local_scalar_dense",
     "aten._unique",
 )
+
+
+class Patch(Protocol):
+    """Of pytest's ``MonkeyPatch``, what is needed; the GPU benchmark's rehearsal has no pytest."""
+
+    def setattr(self, target: Any, name: str, value: Any, /) -> None:
+        """Put the value in the place of an attribute."""
+        ...
 
 
 class CaptureError(RuntimeError):
@@ -116,7 +123,7 @@ class FakeCuda:
         self._workspaces: dict[int, set[int]] = {}
         """By stream: graphs whose workspace there is still alive."""
 
-    def install(self, patch: pytest.MonkeyPatch) -> "FakeCuda":
+    def install(self, patch: Patch) -> "FakeCuda":
         """Take the place of torch's."""
         patch.setattr(torch.cuda, "Stream", lambda where, priority=0: self._new_stream())
         patch.setattr(torch.cuda, "current_stream", lambda where=None: self._stream())

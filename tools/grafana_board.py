@@ -73,6 +73,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ),
             ),
             Panel(
+                "Live audio, seconds per second",
+                "short",
+                (
+                    ("asked of {{model}} {{instance}}", f"speech_live_demand{{{_PODS}}}"),
+                    ("{{model}} can {{instance}}", f"speech_live_capacity{{{_PODS}}}"),
+                ),
+            ),
+            Panel(
                 "Audio, seconds per second",
                 "short",
                 (

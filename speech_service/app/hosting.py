@@ -39,6 +39,16 @@ class Hosting(Protocol):
         """Loads and unloads them."""
         ...
 
+    @property
+    def worker_count(self) -> int:
+        """How many processes they run in beside this one."""
+        ...
+
+    @property
+    def lanes(self) -> Mapping[str, Sequence[LanePlan]]:
+        """Of each model, at each worker that serves it."""
+        ...
+
     def start(self, on_health: OnHealth) -> None:
         """Load what is to be there from the start, and tell whenever work of a kind can, or cannot, be expected to
         succeed.
@@ -81,6 +91,7 @@ class _WorkerHosting:
         machine = Machine(usable_cores(), count_gpus, visible_gpus())
         loop = asyncio.get_running_loop()
         self._kinds = {model.name: model.kind for model in models}
+        plans = plan_workers(config, planned, machine)
         self._workers = [
             RemoteSubmitter(
                 plan.config,
@@ -89,10 +100,19 @@ class _WorkerHosting:
                 loop,
                 place=plan.place,
             )
-            for plan in plan_workers(config, planned, machine)
+            for plan in plans
         ]
+        self.lanes = {
+            model.name: [
+                plan_lanes(plan.place.model_devices[model.name], plan.config.scheduler.lanes)
+                for plan in plans
+                if model.name in plan.place.model_devices
+            ]
+            for model in models
+        }
         self.submitter = Router(self._workers)
         self.control = WorkersControl([RemoteControl(worker) for worker in self._workers])
+        self.worker_count = len(self._workers)
 
     def start(self, on_health: OnHealth) -> None:
         def tell(_: bool) -> None:
@@ -136,6 +156,8 @@ class _InlineHosting:
             shared_by=lambda name: self._plan(name).shared_by,
         )
         self.control = InlineControl(self.submitter, self._scheduler)
+        self.worker_count = 0
+        self.lanes = {name: [self._plan(name)] for name in names}
 
     def start(self, on_health: OnHealth) -> None:
         del on_health  # what runs here is as healthy as we are

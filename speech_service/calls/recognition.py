@@ -8,6 +8,7 @@ from speech_service.calls.driver import OnEvent
 from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
+from speech_service.domain.audio import RawFormat
 from speech_service.domain.call import Call
 from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass
@@ -35,6 +36,14 @@ def identity_of(call: Call, natural_classes: tuple[WorkClass, WorkClass]) -> Ses
         call.deadline_s,
         LONG_CALL_MS if final_class is WorkClass.UNARY else None,
     )
+
+
+def channels_of(request: RecognitionRequest) -> int:
+    """Channels that are recognized one by one; those of a container are not known yet, and count as one."""
+    audio = request.audio
+    if request.options.separate_channels and isinstance(audio, RawFormat):
+        return audio.channel_count
+    return 1
 
 
 def open_recognition(

@@ -4,18 +4,29 @@ A stream stays with the worker that has its audio and its caches. What a worker 
 another that runs, or else waits for its successor. All methods belong to the event loop's thread.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
 from speech_service.dispatch.workers.outbox import OutboxItem
-from speech_service.domain.errors import OverloadedError, ResourceNotFoundError, UnavailableError
+from speech_service.domain.errors import (
+    OverloadedError,
+    ResourceNotFoundError,
+    SpeechError,
+    UnavailableError,
+)
 from speech_service.domain.models import WorkerState
-from speech_service.domain.work import Work, WorkAudio, WorkEvent
+from speech_service.domain.work import Work, WorkAudio, WorkEvent, WorkFailed
 from speech_service.protocols import OnWorkEvent, Submitter
 
 LOST = frozenset({WorkerState.RESTARTING, WorkerState.FAILED})
+CROWDED_MS = 10_000
+"""Speech in outstanding work, beyond twice that of the worker with the least, from which streams leave a worker."""
+LOAD_FAILED = "MODEL_LOAD_FAILED"
+RELOAD_S = 30.0
+"""A worker that could not load a model gets no work for it so long, where another can do it."""
 
 OnOutcome = Callable[[str, Work, WorkEvent], None]
 """Told the name of the worker, the work, and how it ended."""
@@ -30,6 +41,8 @@ class Choice:
     state: WorkerState = WorkerState.READY
     healthy: bool = True
     outstanding_ms: int = 0
+    cannot_load: Collection[str] = ()
+    """Models that it has just failed to load."""
 
     @property
     def can_work(self) -> bool:
@@ -42,19 +55,33 @@ class Choice:
         return self.healthy and self.state is WorkerState.READY
 
 
-def ranked(workers: Sequence[Choice], model: str, homes: Sequence[str] = ()) -> list[Choice]:
+def ranked(
+    workers: Sequence[Choice], model: str, homes: Sequence[str] = (), *, may_move: bool = False
+) -> list[Choice]:
     """The workers that serve the model, best first.
 
-    ``homes``: where the stream has been, the best place first. One that was stopped since has nothing left of it.
+    Args:
+        workers: all that there are.
+        model: what the work needs.
+        homes: where the stream has been, the best place first. One that was stopped since has nothing left of it.
+        may_move: no audio of the stream is anywhere: it leaves a home that has far more to do than others have, as one
+            has that took over the streams of a worker which is back.
     """
+    serving = [worker for worker in workers if model in worker.models]
+    least_ms = min((worker.outstanding_ms for worker in serving if worker.runs), default=0)
 
-    def rank(worker: Choice) -> tuple[bool, bool, int, bool, int]:
-        is_home = worker.name in homes and worker.state is not WorkerState.STOPPED
-        home = homes.index(worker.name) if is_home else len(homes)
+    def is_home(worker: Choice) -> bool:
+        is_crowded = worker.outstanding_ms > 2 * least_ms + CROWDED_MS
+        is_left = worker.state is WorkerState.STOPPED or (may_move and is_crowded)
+        return worker.name in homes and not is_left
+
+    def rank(worker: Choice) -> tuple[bool, bool, bool, int, bool, int]:
+        home = homes.index(worker.name) if is_home(worker) else len(homes)
         is_failed = worker.state is WorkerState.FAILED
-        return is_failed, not worker.can_work, home, not worker.runs, worker.outstanding_ms
+        cannot = model in worker.cannot_load, not worker.can_work
+        return is_failed, *cannot, home, not worker.runs, worker.outstanding_ms
 
-    return sorted((worker for worker in workers if model in worker.models), key=rank)
+    return sorted(serving, key=rank)
 
 
 def wanted_beside(order: Sequence[Choice]) -> str:
@@ -123,8 +150,28 @@ class _Routed:
 
     work: Work
     on_event: OnWorkEvent
+    stream: "_RoutedStream"
     worker: str
     cost_ms: int
+
+
+@dataclass(slots=True)
+class _RoutedStream:
+    """Where the work for each model of a stream went last, and what ties the stream to that place."""
+
+    homes: dict[str, str] = field(default_factory=dict[str, str])
+    under_way: int = 0
+    has_open_segment: bool = False
+
+    @property
+    def may_move(self) -> bool:
+        """Whether no worker has anything of it that another lacks."""
+        return not self.under_way and not self.has_open_segment
+
+    def homes_for(self, model: str) -> list[str]:
+        """Where work for the model goes best, first."""
+        first = [self.homes[model]] if model in self.homes else []
+        return [*first, *self.homes.values()]
 
 
 @dataclass(slots=True)
@@ -138,13 +185,17 @@ class _WorkerLoad:
 class Router:
     """Implements ``Submitter`` over several workers."""
 
-    def __init__(self, workers: Sequence[RoutedWorker]) -> None:
+    def __init__(
+        self, workers: Sequence[RoutedWorker], now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         """``workers`` have names of their own; the first is preferred where nothing else decides."""
+        self._now_s = now_s
+        self._failed_loads: dict[tuple[str, str], float] = {}
+        """When a worker could not load a model, by their names."""
         self._workers: Mapping[str, RoutedWorker] = {worker.name: worker for worker in workers}
         self._loads = {name: _WorkerLoad() for name in self._workers}
         self._works: dict[str, _Routed] = {}
-        self._homes: dict[str, dict[str, str]] = {}
-        """Of each stream: where the work for each of its models went last."""
+        self._streams: dict[str, _RoutedStream] = {}
         self._watchers: list[OnOutcome] = []
         for worker in workers:
             worker.subscribe(lambda _: self._rescue())
@@ -165,15 +216,18 @@ class Router:
         """
         if work.work_id in self._works:
             raise ValueError(f"work id {work.work_id} is in use")
-        is_new = work.stream_id not in self._homes
-        order = ranked(self._choices(), work.model, self._homes_of(work))
+        stream = self._streams.get(work.stream_id) or _RoutedStream()
+        homes, may_move = stream.homes_for(work.model), stream.may_move
+        order = ranked(self._choices(), work.model, homes, may_move=may_move)
         if not order:
             known = sorted({model for worker in self._workers.values() for model in worker.models})
             raise ResourceNotFoundError("model", work.model, f"Known here: {', '.join(known)}.")
-        routed = _Routed(work, on_event, order[0].name, max(1, work.cost_ms))
+        routed = _Routed(work, on_event, stream, order[0].name, max(1, work.cost_ms))
         self._submit_to(order, routed)
-        self._homes.setdefault(work.stream_id, {})[work.model] = routed.worker
-        if is_new and (beside := wanted_beside(order)):
+        self._streams[work.stream_id] = stream
+        stream.under_way += 1
+        stream.has_open_segment = work.audio is not None and not work.is_last
+        if not homes and (beside := wanted_beside(order)):
             self._workers[beside].wake()
 
     def cancel(self, work_id: str) -> None:
@@ -184,7 +238,7 @@ class Router:
 
     def release(self, stream_id: str) -> None:
         """The stream is over: no worker keeps anything of it."""
-        self._homes.pop(stream_id, None)
+        self._streams.pop(stream_id, None)
         for worker in self._workers.values():
             worker.release(stream_id)
 
@@ -199,8 +253,7 @@ class Router:
             self._works[routed.work.work_id] = routed
             self._assign(routed, choice.name)
             return
-        assert refusal is not None, "somebody was asked"
-        raise refusal
+        raise refusal or UnavailableError("no worker can do the work", reason="WORKER_LOST")
 
     def _rescue(self) -> None:
         """A worker changed its state or health: see to what lost ones have left undone."""
@@ -212,13 +265,11 @@ class Router:
         """One after the other, as each makes its new worker busier."""
         for work_id, routed in list(self._loads[lost.name].works.items()):
             work = routed.work
-            order = ranked(self._choices(), work.model, self._homes_of(work))
+            order = ranked(self._choices(), work.model, routed.stream.homes_for(work.model))
             name = successor(order, lost)
             item = self._workers[lost.name].give_back(work_id) if name else None
             if item is not None:  # else it has ended, and its caller hears so in a moment
                 self._assign(routed, name)
-                if work.stream_id in self._homes:
-                    self._homes[work.stream_id][work.model] = name
                 self._workers[name].take_over(item)
 
     def _assign(self, routed: _Routed, name: str) -> None:
@@ -226,6 +277,7 @@ class Router:
         routed.worker = name
         self._loads[name].works[routed.work.work_id] = routed
         self._loads[name].cost_ms += routed.cost_ms
+        routed.stream.homes[routed.work.model] = name
 
     def _forget(self, routed: _Routed) -> None:
         load = self._loads[routed.worker]
@@ -233,20 +285,41 @@ class Router:
             load.cost_ms -= routed.cost_ms
 
     def _on_event(self, routed: _Routed, event: WorkEvent) -> None:
+        if isinstance(event, WorkFailed) and self._is_done_elsewhere(routed, event):
+            return
         if not isinstance(event, WorkAudio):
             del self._works[routed.work.work_id]
             self._forget(routed)
+            routed.stream.under_way -= 1
             for on_outcome in self._watchers:
                 on_outcome(routed.worker, routed.work, event)
         routed.on_event(event)
 
-    def _homes_of(self, work: Work) -> list[str]:
-        homes = self._homes.get(work.stream_id, {})
-        first = [homes[work.model]] if work.model in homes else []
-        return [*first, *homes.values()]
+    def _is_done_elsewhere(self, routed: _Routed, event: WorkFailed) -> bool:
+        """Work that failed because its model cannot be loaded in one worker goes to the next that may load it."""
+        if event.error.reason != LOAD_FAILED:
+            return False
+        work = routed.work
+        self._failed_loads[routed.worker, work.model] = self._now_s()
+        order = ranked(self._choices(), work.model, routed.stream.homes_for(work.model))
+        able = [each for each in order if each.can_work and work.model not in each.cannot_load]
+        try:
+            self._submit_to(able, routed)
+        except SpeechError:
+            return False
+        return True
 
     def _choices(self) -> list[Choice]:
+        since_s = self._now_s() - RELOAD_S
+        failed = [key for key, at_s in self._failed_loads.items() if at_s > since_s]
         return [
-            Choice(name, worker.models, worker.state, worker.healthy, self._loads[name].cost_ms)
+            Choice(
+                name,
+                worker.models,
+                worker.state,
+                worker.healthy,
+                self._loads[name].cost_ms,
+                [model for owner, model in failed if owner == name],
+            )
             for name, worker in self._workers.items()
         ]

@@ -126,7 +126,14 @@ class Scheduler:
         runs = self._lanes.setdefault(model, [])
         for engine in engines:
             name = f"lane-{model}-{len(runs)}"
-            run = EngineRun(name, model, engine.capabilities, self._pool, self._observer)
+            run = EngineRun(
+                name,
+                model,
+                engine.capabilities,
+                self._pool,
+                self._observer,
+                on_cores=not shared_by,
+            )
             runs.append(run)
             shared = self._shared.get(shared_by)
             if shared is None or not shared.host(run, engine):

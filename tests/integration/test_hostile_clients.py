@@ -137,7 +137,7 @@ async def test_a_client_that_sends_and_vanishes() -> None:
             await talk.until("speech_event")
             talks.append(talk)
         assert server.app.parts.admission.open_streams == 10
-        done = 'speech_work_total{class="stream_final",outcome="done"}'
+        done = 'speech_work_total{class="stream_final",outcome="done",worker="inline"}'
         before = (await server.metrics()).get(done, 0)
         await proxy.cut()
         await server.idle()
@@ -162,7 +162,9 @@ async def test_a_client_that_vanishes_from_a_unary_call(server: Server) -> None:
             await reply
         await server.idle()
         metrics = await server.metrics()
-        assert metrics.get('speech_work_total{class="unary",outcome="done"}', 0) < 20
+        assert (
+            metrics.get('speech_work_total{class="unary",outcome="done",worker="inline"}', 0) < 20
+        )
 
 
 ABUSE = [

@@ -46,6 +46,7 @@ SETTINGS = (
     "worker.heartbeat_interval_s=0.2",
     "synthesis.cache_bytes=1000000",
     "server.max_streams=9",
+    "server.admission=measured",
 )
 SAID = speech(1500, 1000, 1000)
 HOSTILE = "hostile-label"
@@ -53,8 +54,12 @@ ELSEWHERE = {
     *("speech_worker_up", "speech_worker_state", "speech_outbox_depth"),
     *("speech_synthesis_cut_total", "speech_recognition_repairs_total"),
     "speech_log_lines_dropped_total",
+    *("speech_auth_refused_total", "speech_auth_file_reloads_total", "speech_quota_exceeded_total"),
+    *("speech_tenant_calls_total", "speech_tenant_characters_total"),
+    *("speech_tenant_audio_received_seconds_total", "speech_tenant_audio_sent_seconds_total"),
 }
-"""What a worker's keeper tells of itself, and what does not happen in a good life, is tested with what it is about."""
+"""What a worker's keeper tells of itself, what is of tenants, and what does not happen in a good life, is tested with
+what it is about."""
 RPCS = {
     ("unary", "RecognitionService", "Recognize"): 2,
     ("bidi_stream", "RecognitionService", "StreamingRecognize"): 2,
@@ -204,6 +209,8 @@ def check_rpcs(page: Page) -> None:
 def check_work(page: Page, resident_bytes: int) -> None:
     """Of everything but the RPCs and the shed calls, after ``each_rpc``."""
     assert page.value("speech_active_streams") == page.value("speech_active_unary") == 0
+    assert page.value("speech_stream_load") == page.total("speech_live_demand") == 0
+    assert page.total("speech_live_capacity") > 0
     seconds = len(SAID) / 32_000
     assert page.value("speech_audio_received_seconds_total") == 7 * seconds  # 2 of them alignments
     assert page.value("speech_results_total", kind="final") == 2 * 5

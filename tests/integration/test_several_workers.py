@@ -173,7 +173,7 @@ async def test_each_worker_rests_by_itself_and_only_who_is_needed_comes_back() -
         assert sorted(state is WorkerState.STOPPED for state in states) == [False, True]
 
 
-async def test_status_shows_each_worker_and_both_log_and_drain(tmp_path: Path) -> None:
+async def test_status_shows_each_worker_and_a_signal_reaches_both(tmp_path: Path) -> None:
     path = tmp_path / "service.toml"
     path.write_text(
         "\n".join(
@@ -217,6 +217,10 @@ async def test_status_shows_each_worker_and_both_log_and_drain(tmp_path: Path) -
             ["right", "worker on cpu", "ready"],
         ]
         assert rows[1][4].endswith("serves one, two")
+        path.write_text(f'{path.read_text()}\n[observability]\nlog_level = "DEBUG"\n')
+        server.signal(signal.SIGHUP)
+        told = "the worker logs from level DEBUG"
+        await until(lambda: sum(told in line for line in server.errors) == 2)
         server.signal()
         assert await server.exit_code(WAIT_S) == 0
         assert not any(process.is_running() for process in processes.values())

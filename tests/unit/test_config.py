@@ -157,7 +157,8 @@ def test_every_key_can_be_set_from_text_and_survives_the_round_trip(
         case int():
             text, value = str(default + 3), default + 3
         case float():
-            text, value = str(default + 0.5), default + 0.5
+            value = default / 2 or 0.5
+            text = str(value)
         case _:
             choices = typing.get_args(kind)
             value = text = choices[-1] if choices else "other"

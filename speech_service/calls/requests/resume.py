@@ -67,11 +67,11 @@ class WantedResume:
 def resume_token(call: Call) -> str:
     """The token with which the session of ``call`` can be resumed: by its owner, in a call of the same method."""
     begun = call.resumed_session_id or call.session_id
-    return token_for(begun, call.method, _owner_of(call))
+    return token_for(begun, call.method, call.principal.tenant)
 
 
 def token_for(session_id: str, method: str, owner: str) -> str:
-    """The token of a session that ``owner`` began with a call of ``method``; empty: nobody in particular did."""
+    """The token of a session that the tenant ``owner`` began with a call of ``method``."""
     body = ".".join((_FORM, session_id, method, _digest(owner)))
     return f"{body}.{checksum(body)}"
 
@@ -157,7 +157,7 @@ def _session_of(token: str, call: Call) -> str:
         problem = "is damaged, or no token of this service" if token else "is missing"
         raise InvalidOptionError("resume.token", problem, _NEWEST, reason="INVALID_RESUME_TOKEN")
     _, session_id, method, owner = parts
-    if owner != _digest(_owner_of(call)):
+    if owner != _digest(call.principal.tenant):
         hint = "Sessions are resumed by those who began them; start a new one."
         raise ResourceNotFoundError("session", session_id, hint)
     if method != call.method:
@@ -166,14 +166,8 @@ def _session_of(token: str, call: Call) -> str:
     return session_id
 
 
-def _owner_of(call: Call) -> str:
-    """Whose the session of a call is: everybody's, as long as callers have no names."""
-    del call
-    return ""
-
-
 def _digest(owner: str) -> str:
-    """Tells owners apart without naming them."""
+    """Tells tenants apart without naming them; of services that ask nobody who calls, all sessions are everybody's."""
     return hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else "-"
 
 

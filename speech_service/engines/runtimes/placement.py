@@ -19,6 +19,11 @@ class PlacedEngine:
         self._is_bound = not cores
 
     @property
+    def device(self) -> Device:
+        """Where it computes, and on which stream."""
+        return self._device
+
+    @property
     def capabilities(self) -> ModelCapabilities:
         """The engine's."""
         return self._engine.capabilities

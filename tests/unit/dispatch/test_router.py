@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from speech_service.dispatch.router import Choice, Router, ranked, successor, wanted_beside
+from speech_service.dispatch.router import LOAD_FAILED, RELOAD_S, Router
 from speech_service.dispatch.workers.outbox import OutboxItem
 from speech_service.domain.errors import (
     OverloadedError,
@@ -38,93 +38,6 @@ MODELS: Mapping[str, frozenset[str]] = {
     "b": frozenset({"m"}),
     "c": frozenset({"m", "only c"}),
 }
-
-
-# --- the decision ---
-
-
-def choice(
-    name: str, state: WorkerState = READY, outstanding_ms: int = 0, *, healthy: bool = True
-) -> Choice:
-    return Choice(name, ("m",), state, healthy, outstanding_ms)
-
-
-@pytest.mark.parametrize(
-    ("workers", "homes", "best"),
-    [
-        ([choice("a"), choice("b")], [], "a"),
-        ([choice("a", READY, 5), choice("b", READY, 4)], [], "b"),
-        ([choice("a", READY, 5), choice("b", STOPPED)], [], "a"),
-        ([choice("a", STARTING, 5), choice("b", STOPPED)], [], "b"),
-        ([choice("a", READY, 900), choice("b")], ["a"], "a"),
-        ([choice("a", READY, 900), choice("b", READY, 5), choice("c")], ["b", "a"], "b"),
-        ([choice("a"), choice("b", STARTING, 9)], ["b"], "b"),
-        ([choice("a"), choice("b", STOPPED)], ["b"], "a"),
-        ([choice("a", RESTARTING), choice("b", READY, 9)], ["a"], "b"),
-        ([choice("a", READY, healthy=False), choice("b", STOPPED)], ["a"], "b"),
-        ([choice("a", FAILED), choice("b", RESTARTING, 9)], ["a"], "b"),
-        ([choice("a", RESTARTING), choice("b", RESTARTING, 9)], ["b"], "b"),
-        ([choice("a", FAILED, 9), choice("b", FAILED)], [], "b"),
-    ],
-)
-def test_who_is_best(workers: list[Choice], homes: list[str], best: str) -> None:
-    assert ranked(workers, "m", homes)[0].name == best
-
-
-@given(
-    st.lists(
-        st.builds(
-            Choice,
-            st.sampled_from("abcdef"),
-            st.frozensets(st.sampled_from(["m", "n"])),
-            st.sampled_from(WorkerState),
-            st.booleans(),
-            st.integers(0, 5),
-        ),
-        max_size=6,
-        unique_by=lambda worker: worker.name,
-    ),
-    st.lists(st.sampled_from("abcdef"), max_size=3),
-)
-def test_whoever_serves_the_model_is_ranked_once_and_nobody_else(
-    workers: list[Choice], homes: list[str]
-) -> None:
-    order = ranked(workers, "m", homes)
-    assert sorted(w.name for w in order) == sorted(w.name for w in workers if "m" in w.models)
-    if any(worker.can_work for worker in order):
-        assert order[0].can_work, "who cannot work is asked last, whose home it may be"
-
-
-def test_a_stopped_worker_is_started_beside_a_busy_one() -> None:
-    stopped, lost = choice("b", STOPPED), choice("c", RESTARTING)
-    assert wanted_beside([choice("a", READY, 1), lost, stopped]) == "b"
-    assert wanted_beside([choice("a", READY, 0), stopped]) == "", "the best is idle"
-    assert wanted_beside([choice("a", STARTING, 1), stopped]) == "", "it is no better"
-    assert wanted_beside([choice("a", READY, 1), choice("b"), lost]) == ""
-    assert wanted_beside([]) == ""
-
-
-@pytest.mark.parametrize(
-    ("lost", "others", "name"),
-    [
-        (RESTARTING, [choice("b")], "b"),
-        (RESTARTING, [choice("b", STARTING)], ""),
-        (RESTARTING, [choice("b", STOPPED)], ""),
-        (RESTARTING, [choice("b", RESTARTING)], ""),
-        (RESTARTING, [choice("b", READY, healthy=False)], ""),
-        (RESTARTING, [], ""),
-        (FAILED, [choice("b")], "b"),
-        (FAILED, [choice("b", STOPPED)], "b"),
-        (FAILED, [choice("b", RESTARTING)], "b"),
-        (FAILED, [choice("b", FAILED)], ""),
-    ],
-)
-def test_who_inherits(lost: WorkerState, others: list[Choice], name: str) -> None:
-    dead = choice("a", lost)
-    assert successor(ranked([dead, *others], "m", ["a"]), dead) == name
-
-
-# --- the router ---
 
 
 class Worker:
@@ -327,6 +240,58 @@ def test_outcomes_are_told_with_the_worker_that_had_the_work() -> None:
     b.finish("1")
     assert seen == [("b", "1", 0)], "before its caller hears of it"
     assert len(caller.events) == 1
+
+
+def test_a_model_that_one_worker_cannot_load_is_asked_of_another() -> None:
+    now_s = [100.0]
+    workers = [Worker(name) for name in ("a", "b")]
+    (a, b), caller = workers, Caller()
+    router = Router(workers, lambda: now_s[0])
+
+    def failure(work_id: str) -> WorkFailed:
+        return WorkFailed(work_id, UnavailableError("it is too large", reason=LOAD_FAILED))
+
+    router.submit(work("1", stream="s"), caller)
+    a.end(failure("1"))
+    router.submit(work("2", stream="s"), caller)
+    router.submit(work("3", stream="t"), caller)
+    assert (where(workers), caller.events) == ([[], ["1", "2", "3"]], [])
+    b.end(failure("1"))
+    assert [event.work_id for event in caller.events] == ["1"], "nobody is left"
+    b.finish("2")
+    b.finish("3")
+    now_s[0] += RELOAD_S
+    router.submit(work("4", stream="u"), caller)
+    assert where(workers) == [["4"], []], "it may be so again"
+    a.end(WorkFailed("4", UnavailableError("lost", reason="WORKER_LOST")))
+    assert len(caller.events) == 4, "that is no matter of the model"
+
+
+def test_streams_go_back_to_a_worker_that_returns_when_the_other_is_crowded() -> None:
+    router, (a, b), caller = routed()
+    for number in range(40):
+        router.submit(make_work(f"{number}", stream=f"s{number}", ms=1000, model="m"), caller)
+    a.enter(RESTARTING)
+    a.enter(READY)
+    assert len(b.items) == 40
+    open_ = make_work("open", WorkClass.STREAM_PARTIAL, stream="s0", ms=1000, model="m")
+    b.finish("0")
+    b.finish("1")
+    router.submit(make_work("new", stream="s1", ms=1000, model="m"), caller)
+    assert list(a.items) == ["new"], "it has nothing there any more"
+    router.submit(open_, caller)
+    router.submit(make_work("more", stream="s2", ms=1000, model="m"), caller)
+    assert list(a.items) == ["new", "open"], "what is under way stays where it is"
+    for number in range(2, 40):
+        b.finish(f"{number}")
+    a.finish("open")
+    b.finish("more")
+    for number in range(20):
+        router.submit(make_work(f"b{number}", stream=f"t{number}", ms=2000, model="m"), caller)
+    assert len(b.items) > 5
+    partial = make_work("open 2", WorkClass.STREAM_PARTIAL, stream="s0", ms=1500, model="m")
+    router.submit(partial, caller)
+    assert "open 2" in a.items, "its segment is open there"
 
 
 class Life(RuleBasedStateMachine):

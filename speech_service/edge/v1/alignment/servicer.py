@@ -9,11 +9,13 @@ from grpc import aio
 from speech.v1 import alignment_service_pb2, alignment_service_pb2_grpc
 from speech_service.calls.alignment import open_alignment
 from speech_service.calls.audio.source import AudioInput, stream_limits
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.requests.alignment import AlignmentRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain.call import Call
+from speech_service.domain.recognition import Pacing
 from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
@@ -50,7 +52,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         self, request: alignment_service_pb2.AlignRequest, context: ServicerContext
     ) -> alignment_service_pb2.AlignResponse:
         """Align one whole piece of audio with its text."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await UnaryAlignment(
                 self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)
@@ -74,6 +76,8 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
     ) -> AlignStream:
         request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
         resume = asked_resume(first.config, call, ("text",))
+        if request.options.pacing is Pacing.REALTIME:
+            self._serving.admission.live(call, LiveAsk(request.options.model))
         fed = open_alignment(
             self._tools,
             self._audio,

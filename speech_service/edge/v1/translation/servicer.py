@@ -8,7 +8,9 @@ from grpc import aio
 
 from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
 from speech_service.calls.audio.source import stream_limits
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
+from speech_service.calls.recognition import channels_of
 from speech_service.calls.requests.context import fitting
 from speech_service.calls.requests.resume import Part
 from speech_service.calls.requests.translation import TranslationRequests
@@ -68,7 +70,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts or a subtitle file."""
-        with TEXT_FIELDS.named(), self._serving.admission.unary():
+        with TEXT_FIELDS.named(), self._serving.unary(call_of(context)):
             return await TextTranslation(
                 self._serving, self._requests, self._tools, self._identifier, call_of(context)
             ).run(request)
@@ -79,7 +81,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await SpeechTranslation(
                 self._serving,
                 self._requests,
@@ -107,17 +109,22 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         outbox: Outbox[EncodedTranslationEvent],
     ) -> TranslateStream:
         config, speech = first.config, self._speech
-        wanted = convert_translation.wanted(config, _REFUSED)
+        wanted = convert_translation.wanted(config, call, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
         recognition, apart = None, False
         if config.HasField("recognition"):
             heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
-                checked = speech.listening.check(heard, streaming=True)
-                recognition = await fitting(self._tools.submitter, checked)
+                recognition = speech.listening.check(heard, streaming=True)
             apart = recognition.options.separate_channels
         parts: tuple[Part, ...] = ("segments", "translations")
         resume = asked_resume(config, call, parts, separate_channels=apart)
+        if recognition is not None:
+            if recognition.options.pacing is Pacing.REALTIME:
+                ask = LiveAsk(recognition.model.name, channels_of(recognition))
+                self._serving.admission.live(call, ask)
+            with RECOGNITION_FIELDS.named():
+                recognition = await fitting(self._tools.submitter, recognition)
         pacing = recognition.options.pacing if recognition is not None else Pacing.REALTIME
         fed = FedTranslation(
             self._tools,

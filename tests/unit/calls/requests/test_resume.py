@@ -10,6 +10,7 @@ from speech_service.calls.requests import resume
 from speech_service.calls.requests.resume import WantedResume, resume_point, resume_token
 from speech_service.domain.call import Call, new_id
 from speech_service.domain.errors import InvalidOptionError, SpeechError
+from speech_service.domain.principal import Principal
 
 SERVICE = "speech.v1.RecognitionService"
 PARTS = ("segments",)
@@ -68,12 +69,20 @@ def test_a_token_is_of_one_method(method: str) -> None:
         resume_point(wanted(), call(method), PARTS)
 
 
-def test_a_token_of_somebody_else_names_no_session() -> None:
-    token = resume.token_for(new_id(), "StreamingRecognize", "another tenant")
+def of_tenant(tenant: str) -> Call:
+    made = call()
+    made.principal = Principal(tenant)
+    return made
+
+
+@pytest.mark.parametrize("tenant", ["", "second"], ids=["nobody", "another"])
+def test_a_token_of_another_tenant_is_refused(tenant: str) -> None:
+    token = resume_token(of_tenant("first"))
     with pytest.raises(SpeechError) as caught:
-        resume_point(WantedResume(token=token), call(), PARTS)
+        resume_point(WantedResume(token=token), of_tenant(tenant), PARTS)
     assert caught.value.reason == "SESSION_NOT_FOUND"
-    assert "another" not in caught.value.message
+    assert "first" not in f"{token} {caught.value.message}"
+    resume_point(WantedResume(token=token), of_tenant("first"), PARTS)
 
 
 @pytest.mark.parametrize(
