@@ -10,7 +10,6 @@ it was measured, and ``faults.png``.
 import argparse
 import asyncio
 import importlib
-import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,20 +24,19 @@ ROWS = (
     *("stall", "starvation", "descriptors", "kills", "front_ends", "cancels"),
     *("floods", "containers", "secrets"),
 )
-"""Modules of this package, in the order in which they run. One that is not there yet is passed over."""
+"""Modules of this package, in the order in which they run."""
 
 
 def rows(names: Sequence[str] = ROWS) -> dict[str, Row]:
-    """The rows that exist, by the name of their module."""
-    present = [name for name in names if importlib.util.find_spec(f"{__name__}.{name}")]
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in present}
+    """The rows, by the name of their module."""
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     return cast(dict[str, Row], modules)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this benchmark alone."""
     parser.add_argument(
-        "--row", action="append", choices=tuple(rows()), help="only this one; may be repeated"
+        "--row", action="append", choices=ROWS, help="only this one; may be repeated"
     )
 
 

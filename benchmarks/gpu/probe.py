@@ -27,7 +27,7 @@ SPANS = ((145, 145), (1, 290), (130, 380), (16, 786))
 """Queries and keys of one sequence: a prompt, a decode step, a verification, a step of fixed shape."""
 HEADS, KV_HEADS, WIDTH = 16, 8, 128
 REPLAYS = 200
-RESULT = re.compile(r"(\d+) (passed|failed|skipped|error)")
+RESULT = re.compile(r"(?<!\d)(\d++) (passed|failed|skipped|error)")
 
 Found = Figure | dict[str, Any]
 

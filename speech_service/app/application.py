@@ -64,7 +64,9 @@ class Application:
         self.config = config
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
-        interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
+        auth, sizes = self.parts.auth, MessageSizes(config)
+        public = CallInterceptor(self.parts.call_observers, sizes, auth.public)
+        admin = CallInterceptor(self.parts.call_observers, sizes, auth.admin)
         # The codec process and, for each file that is decoded or encoded, one socket.
         room = make_room(
             config.server, 4 + 2 * config.decoder.max_processes, self.parts.models.worker_count
@@ -72,9 +74,9 @@ class Application:
         self._health = make_health()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers.callback(self._cancel_tasks)
-        self._admin = admin_server(config.server, interceptor)
+        self._admin = admin_server(config.server, admin)
         self._closers.push_async_callback(self._admin.stop, 0)
-        self._public = public_server(config.server, interceptor, room.connections)
+        self._public = public_server(config.server, public, room.connections)
         self._closers.push_async_callback(self._public.stop, 0)
 
     async def start(self) -> None:
@@ -95,10 +97,13 @@ class Application:
             started_s=time.time(),
         )
         add_admin_services(self._admin, admin, self._health)
-        public = bind_public(self._public, server, self._certificates)
+        public = bind_public(
+            self._public, server, self._certificates, asks=bool(self.config.auth.accept)
+        )
         admin_port = bind_admin(self._admin, server)
         metrics = await bind_metrics(parts.observer, server)
         self.ports = Ports(public, admin_port, metrics)
+        parts.auth.start()
         await self._health.start()
         await self._public.start()
         await self._admin.start()
@@ -126,6 +131,10 @@ class Application:
         """Read the files of TLS again, whether or not they look changed."""
         if self._certificates is not None:
             self._certificates.reload()
+
+    def reload_auth(self) -> None:
+        """Read the files of ``[auth]`` again, whether or not they look changed."""
+        self._spawn(self.parts.auth.reload())
 
     def change_log(self, observability: ObservabilityConfig) -> None:
         """Have the models log as this process does, wherever they run."""

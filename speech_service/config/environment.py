@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 ENV_SERVER = "SPEECH_SERVER"
 """Address that the client commands call where ``--server`` does not say; no setting of the service."""
+ENV_API_KEY = "SPEECH_API_KEY"
+"""Key of client commands where neither ``--api-key-file`` nor ``--token-file`` is given; no setting of the service."""
 _ANY_ADDRESS = ("", "0.0.0.0", "[::]", "::", "*")  # noqa: S104 - compared with, never bound
 
 LIBRARY_ENVIRONMENT: Mapping[str, str] = {
@@ -38,6 +40,11 @@ def process_environment() -> dict[str, str]:
 def client_server(environment: Mapping[str, str] | None = None) -> str:
     """Give the address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
     return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
+
+
+def client_api_key(environment: Mapping[str, str] | None = None) -> str:
+    """Give the key that ``SPEECH_API_KEY`` holds for client commands; "" where it is not set."""
+    return (os.environ if environment is None else environment).get(ENV_API_KEY, "").strip()
 
 
 def local_address(listen: str) -> str:

@@ -18,6 +18,7 @@ _WORDS: dict[type[inspect.Type], str] = {
     inspect.StructType: "a table",
     inspect.VarTupleType: "a list",
     inspect.AnyType: "a value",
+    inspect.DateTimeType: "a time such as 2027-01-31T00:00:00Z",
 }
 
 

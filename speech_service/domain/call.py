@@ -36,6 +36,10 @@ class Call:
     traceparent: str = ""
     priority: str = "default"
     principal: Principal = ANONYMOUS
+    peer: str = ""
+    """Where it comes from, as gRPC says it: ``ipv4:192.0.2.1:50000``."""
+    pacing: Pacing | None = None
+    """Of its audio, once its session is open; None: it has none."""
     deadline_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
     received: int = 0

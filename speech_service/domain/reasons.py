@@ -4,35 +4,10 @@ Raising sites name a reason as a literal; a test demands that this table has it,
 ``docs/reference/errors.md`` is made of it and of ``warning_reasons``.
 """
 
-from dataclasses import dataclass
-
 from speech_service.domain import errors
+from speech_service.domain.access_reasons import ACCESS_ERRORS
+from speech_service.domain.error_reason import ErrorReason
 
-
-@dataclass(frozen=True, slots=True)
-class ErrorReason:
-    """A reason of an error (``ErrorInfo.reason``).
-
-    Attributes:
-        error: a type that carries it, which decides the gRPC code.
-        where: RPCs or fields that can get it.
-    """
-
-    name: str
-    error: type[errors.SpeechError]
-    where: str
-    meaning: str
-    remedy: str
-
-    @property
-    def retry(self) -> str:
-        """Whether the same request may succeed when it is sent again."""
-        if issubclass(self.error, errors.RetryableError):
-            return "yes, after the delay in `RetryInfo`"
-        return "yes, on a new call" if issubclass(self.error, _ENDED_CALLS) else "no"
-
-
-_ENDED_CALLS = (errors.StreamAbortedError, errors.DeadlineError, errors.CancelledWorkError)
 _ALIGN = "Align, StreamingAlign"
 _RECOGNIZE = "Recognize, StreamingRecognize"
 _SYNTHESIZE = "Synthesize, SynthesizeChunked, StreamingSynthesize"
@@ -489,6 +464,7 @@ BACKEND_ERRORS = (
 )
 ERRORS = {
     "The request": REQUEST_ERRORS,
+    "Who calls": ACCESS_ERRORS,
     "Audio": AUDIO_ERRORS,
     "Models, voices and sessions": RESOURCE_ERRORS,
     "The server and the stream": SERVER_ERRORS,

@@ -8,6 +8,7 @@ configuration or the contract gives.
 from dataclasses import dataclass
 from enum import Enum
 
+from speech_service.config.tree import QuotaConfig
 from speech_service.domain.call import CallMode
 from speech_service.domain.models import ModelState, WorkerState
 from speech_service.domain.transcript import RepairKind, ResultKind
@@ -128,6 +129,9 @@ _MODE = Label(
     "how the input comes: live, as a file on a stream, whole in a unary call, or as text on a stream",
     tuple(mode.value for mode in CallMode),
 )
+_TENANT = Label(
+    "tenant", "the first tenants that call (auth.metric_tenants), and `other` for the rest"
+)
 _MODEL = Label("model", "name of a model of the configuration")
 _WORKER = Label("worker", "name of a worker of the configuration; `inline`: the front end itself")
 _CLASS = Label("class", "the class of the work", tuple(each.name.lower() for each in WorkClass))
@@ -169,6 +173,37 @@ METRICS: tuple[Metric, ...] = (
             ("draining", "max_streams", "max_unary", "capacity", "lag"),
         ),
     ),
+    # Who calls. Tenants are those of the configuration or of tokens, never what a client says of itself.
+    _counter(
+        "speech_auth_refused_total",
+        "Calls refused for who makes them.",
+        Label("reason", "the reason of the error"),
+    ),
+    _counter(
+        "speech_auth_file_reloads_total",
+        "Files and keys of [auth] read again.",
+        Label("file", "which", ("tenants_file", "jwks")),
+        Label("outcome", "failed: what was read before stays in force", ("ok", "failed")),
+    ),
+    _counter(
+        "speech_quota_exceeded_total",
+        "Calls refused, and streams ended, for a quota.",
+        Label("quota", "key of [auth.quotas]", tuple(QuotaConfig.__struct_fields__)),
+    ),
+    _counter("speech_tenant_calls_total", "RPCs ended, by tenant.", _TENANT, _CODE),
+    _counter(
+        "speech_tenant_audio_received_seconds_total",
+        "Audio received, by tenant.",
+        _TENANT,
+        unit=MetricUnit.SECONDS,
+    ),
+    _counter(
+        "speech_tenant_audio_sent_seconds_total",
+        "Speech sent, by tenant.",
+        _TENANT,
+        unit=MetricUnit.SECONDS,
+    ),
+    _counter("speech_tenant_characters_total", "Characters of text received, by tenant.", _TENANT),
     _gauge(
         "speech_codec_process_limit",
         "Processes that may decode, and as many that may encode, at once (decoder.max_processes).",

@@ -27,6 +27,8 @@ VALUES: dict[str, tuple[str, ...]] = {
         "monitoring.rules.enabled=true",
         "tls.secretName=speech-tls",
         "tls.clientCaKey=ca.crt",
+        "auth.secretName=tenants,auth.operatorKey=operator.key",
+        "auth.accept[0]=mtls,auth.accept[1]=api_key",
         "probes.kind=exec",
         "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
         "podLabels.team=voice",
@@ -56,6 +58,7 @@ CUSTOM = {
 TYPES = Path(__file__).parent / "crds"
 REFUSED = (
     "probes.kind=tcp",
+    "auth.accept[0]=password",
     "autoscaling.kind=cpu",
     "autoscaling.targetLoad=1.5",
     "drain.graceSeconds=-1",

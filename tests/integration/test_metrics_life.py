@@ -54,8 +54,12 @@ ELSEWHERE = {
     *("speech_worker_up", "speech_worker_state", "speech_outbox_depth"),
     *("speech_synthesis_cut_total", "speech_recognition_repairs_total"),
     "speech_log_lines_dropped_total",
+    *("speech_auth_refused_total", "speech_auth_file_reloads_total", "speech_quota_exceeded_total"),
+    *("speech_tenant_calls_total", "speech_tenant_characters_total"),
+    *("speech_tenant_audio_received_seconds_total", "speech_tenant_audio_sent_seconds_total"),
 }
-"""What a worker's keeper tells of itself, and what does not happen in a good life, is tested with what it is about."""
+"""What a worker's keeper tells of itself, what is of tenants, and what does not happen in a good life, is tested with
+what it is about."""
 RPCS = {
     ("unary", "RecognitionService", "Recognize"): 2,
     ("bidi_stream", "RecognitionService", "StreamingRecognize"): 2,

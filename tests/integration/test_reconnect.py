@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from speech_client import (
     NEVER,
     AlignedUnits,
+    ContextEnded,
+    ContextOutcome,
     ControlAck,
     GoingAway,
     RawAudio,
@@ -23,7 +27,9 @@ from speech_client import (
     ReconnectPolicy,
     SessionEnded,
     SpeechApiError,
+    SpeechChunk,
     SpeechClient,
+    SpeechTimings,
     Translation,
     UnavailableError,
 )
@@ -51,6 +57,7 @@ MODELS = (
     ModelConfig(kind="aligner/fake", options={"word_ms": 500}),
     ModelConfig(kind="translator/fake"),
     ModelConfig(kind="language/fake"),
+    ModelConfig(kind="synthesizer/fake"),
 )
 PATIENT = ReconnectPolicy(attempts=200, initial_backoff_s=0.02, max_backoff_s=0.2)
 RAW = RawAudio(16_000)
@@ -178,6 +185,70 @@ async def test_translated_speech_goes_on() -> None:
     assert [each.text for each in finals(events)] == TEXTS
     got = [(e.segment_id, e.language) for e in events if isinstance(e, Translation) and e.is_final]
     assert got == [(segment, language) for segment in range(1, 6) for language in ("de", "fr")]
+
+
+SENTENCES = ("Once there was a town. ", "It lay by the sea. ", "Nobody knew its name.")
+
+
+async def synthesized(client: SpeechClient, cut: Callable[[], object] = object) -> list[Any]:
+    """Two contexts, one of them with a pause; ``cut`` whenever something was heard of each."""
+    events: list[Any] = []
+    async with client.stream_synthesize(timing="word") as stream:
+
+        async def heard(context_id: str) -> None:
+            async with asyncio.timeout(WAIT_S):
+                async for event in stream:
+                    events.append(event)
+                    if isinstance(event, SpeechChunk) and event.context_id == context_id:
+                        return
+
+        for sentence in SENTENCES:
+            await stream.send_text(sentence, context_id="a")
+            await stream.send_text(sentence[::-1], context_id="b")
+            if sentence.endswith(" "):  # the last one waits for what may follow
+                await heard("a")
+            cut()
+        pause = await stream.flush("a", keep_open=True)
+        cut()
+        await pause
+        await stream.send_text(" The end.", context_id="a")
+        for context_id in "ab":
+            await stream.flush(context_id)
+        cut()
+        await stream.end_text()
+        return [*events, *await told(stream)]
+
+
+async def test_a_synthesis_goes_on_without_a_seam() -> None:
+    async with joined() as (wire, client):
+        whole, cut = await synthesized(client), await synthesized(client, wire.cut)
+    assert sum(isinstance(event, Reconnected) for event in cut) >= 3
+    for context_id in "ab":
+        for events in (whole, cut):
+            ends = [e for e in events if isinstance(e, ContextEnded) and e.context_id == context_id]
+            assert [end.outcome for end in ends] == [ContextOutcome.DONE]
+        first, second = spoken(whole, context_id), spoken(cut, context_id)
+        assert len(first) == len(second)
+        assert np.abs(first - second).max() <= 2, "but for rounding"
+    assert spoken_words(whole) == spoken_words(cut)
+
+
+def spoken(events: list[Any], context_id: str) -> NDArray[np.int32]:
+    """All audio of a context."""
+    chunks = [e for e in events if isinstance(e, SpeechChunk) and e.context_id == context_id]
+    assert [chunk.sequence for chunk in chunks] == list(range(len(chunks)))
+    return np.frombuffer(b"".join(chunk.data for chunk in chunks), "<i2").astype(np.int32)
+
+
+def spoken_words(events: list[Any]) -> dict[str, list[tuple[str, int, int, int]]]:
+    """By context: each word with its place in the text and in the audio."""
+    words: dict[str, list[tuple[str, int, int, int]]] = {"a": [], "b": []}
+    for event in events:
+        if isinstance(event, SpeechTimings):
+            words[event.context_id] += [
+                (t.text, t.char_start, t.start_ms, t.end_ms) for t in event.timings
+            ]
+    return words
 
 
 async def test_a_front_end_that_is_killed_costs_nothing(tmp_path: Path) -> None:

@@ -79,12 +79,14 @@ from speech_client.speech_options import (
     VoiceSample,
     build_synthesis_config,
 )
-from speech_client.synthesize import (
+from speech_client.spoken import (
     ContextEnded,
     ContextOutcome,
     SpeechChunk,
     SpeechTiming,
     SpeechTimings,
+)
+from speech_client.synthesize import (
     SynthesisReply,
     SynthesizeEvent,
     SynthesizeStream,

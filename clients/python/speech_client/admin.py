@@ -14,6 +14,7 @@ from speech.admin.v1.model_admin_service_pb2_grpc import ModelAdminServiceStub
 from speech.v1 import model_service_pb2
 from speech_client.calls import Connection
 from speech_client.channel import CallOptions, RetryPolicy, open_channel
+from speech_client.credentials import Token, with_credentials
 from speech_client.models import enum_name
 from speech_client.reconnect import NEVER
 
@@ -116,9 +117,23 @@ class AdminClient(Connection):
         self._admin = ModelAdminServiceStub(channel)
 
     @classmethod
-    def connect(cls, target: str, *, call: CallOptions | None = None) -> Self:
-        """Make a client of ``target``, a plaintext address such as ``127.0.0.1:50052`` or ``unix:/path``."""
-        return cls(open_channel(target, None, RetryPolicy(attempts=1)), call or CallOptions())
+    def connect(
+        cls,
+        target: str,
+        *,
+        call: CallOptions | None = None,
+        api_key: str = "",
+        token: Token = "",
+    ) -> Self:
+        """Make a client of ``target``, a plaintext address such as ``127.0.0.1:50052`` or ``unix:/path``.
+
+        ``api_key`` or ``token``: of a caller with the scope ``admin``, where the server asks who calls.
+
+        Raises:
+            ValueError: both are given.
+        """
+        channel = open_channel(target, None, RetryPolicy(attempts=1))
+        return cls(with_credentials(channel, api_key, token), call or CallOptions())
 
     async def __aenter__(self) -> Self:
         return self

@@ -90,6 +90,10 @@ class AlignmentRecovery:
         """The audio is sent again from here: the next word may begin before the last one is over."""
         return max(0, self._from_ms - LEAD_MS, self._settled_ms)
 
+    def may_move(self) -> bool:
+        """As of ``Recovery``."""
+        return True
+
     def first(self, token: str) -> Any:
         """As of ``Recovery``."""
         if not token:

@@ -22,6 +22,7 @@ from speech_client import errors, health, sources
 from speech_client.align import AlignmentMethods
 from speech_client.calls import decoded_errors, whole_audio
 from speech_client.channel import CallOptions, RetryPolicy, TlsOptions, open_channel
+from speech_client.credentials import Token, with_credentials
 from speech_client.models import Model, kind_to_proto, model_from_proto
 from speech_client.options import Pacing, RecognizeOptions, build_config
 from speech_client.recognize import RecognizeStream
@@ -59,6 +60,8 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
         call: CallOptions | None = None,
         retry: RetryPolicy | None = None,
         reconnect: ReconnectPolicy | None = None,
+        api_key: str = "",
+        token: Token = "",
     ) -> Self:
         """Make a client; the connection is opened by the first call.
 
@@ -68,12 +71,15 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
             call: metadata and deadline of every call that is not given its own.
             retry: tries of unary calls, and of opening a stream.
             reconnect: how a stream goes on that lost its connection; ``NEVER``: it does not.
+            api_key: key that goes with every call; without TLS everybody between can read it.
+            token: token that does, in place of a key; a function is asked for it with each call.
 
         Raises:
             OSError: a TLS file cannot be read.
+            ValueError: both a key and a token are given.
         """
         policy = retry or RetryPolicy()
-        channel = open_channel(target, tls, policy)
+        channel = with_credentials(open_channel(target, tls, policy), api_key, token)
         return cls(channel, call or CallOptions(), policy, reconnect or ReconnectPolicy())
 
     async def __aenter__(self) -> Self:

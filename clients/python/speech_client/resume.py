@@ -36,6 +36,10 @@ class Recovery(Protocol):
         """Changes with every event that is final."""
         ...
 
+    def may_move(self) -> bool:
+        """Whether the stream can leave a server that still serves it."""
+        ...
+
     def first(self, token: str) -> Any:
         """The first message of another call.
 
@@ -70,6 +74,10 @@ class NoRecovery:
     def mark(self) -> object:
         """As of ``Recovery``."""
         return None
+
+    def may_move(self) -> bool:
+        """As of ``Recovery``."""
+        return False
 
     def first(self, token: str) -> Any:
         """As of ``Recovery``."""
@@ -242,6 +250,10 @@ class RecognitionRecovery:
         return resume
 
     # --- another call ---
+
+    def may_move(self) -> bool:
+        """As of ``Recovery``."""
+        return True
 
     def first(self, token: str) -> Any:
         """As of ``Recovery``."""

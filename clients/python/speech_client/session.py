@@ -353,6 +353,8 @@ class Session(Generic[Request, Event]):
         """The server drains: look for another while this one still serves. None: not yet."""
         began_s, old = _now_s(), (self._session, self._token, self._part)
         self._move_at_s = began_s + self._reconnect.backoff_s(self._moves, None)
+        if not self._recovery.may_move():
+            return None
         self._moves += 1
         try:
             part = await self._open(self._recovery.first(self._token), _MOVE_S)

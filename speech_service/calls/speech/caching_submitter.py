@@ -27,7 +27,11 @@ from speech_service.protocols import Observer, OnWorkEvent, Submitter
 class CachedSpeech:
     """Of one stream. Implements ``Submitter`` for its ``SynthesizeWork``, on the event loop's thread."""
 
-    def __init__(self, submitter: Submitter, cache: AudioCache, observer: Observer) -> None:
+    def __init__(
+        self, submitter: Submitter, cache: AudioCache, observer: Observer, tenant: str
+    ) -> None:
+        """``tenant``: whose speech is looked for and kept."""
+        self._tenant = tenant
         self._submitter = submitter
         self._cache = cache
         self._observer = observer
@@ -48,7 +52,7 @@ class CachedSpeech:
             # An aligner's work, or a clone's speech, which is not kept.
             self._submitter.submit(work, on_event)
             return
-        key = work_key(work)
+        key = work_key(work, self._tenant)
         found = self._cache.spoken(key)
         self._observer.count(
             "speech_audio_cache_total", 1.0, outcome="miss" if found is None else "hit"

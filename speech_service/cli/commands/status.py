@@ -7,8 +7,8 @@ from dataclasses import asdict
 import msgspec
 from rich.text import Text
 
-from speech_client.admin import AdminClient, ServerStatus
-from speech_service.cli.admin import add_admin, choose_admin
+from speech_client.admin import ServerStatus
+from speech_service.cli.admin import add_admin, choose_admin, connect_admin
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Cell, Column, show
@@ -129,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Show the state; raises SpeechApiError when the server refuses or does not answer."""
     choose_admin(given)
-    status = asyncio.run(_status(given.server))
+    status = asyncio.run(_status(given))
     if given.json:
         print(json_line(to_json(status)))
     else:
@@ -176,6 +176,6 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / _MIB:.1f} MiB" if size_bytes else ""
 
 
-async def _status(server: str) -> ServerStatus:
-    async with AdminClient.connect(server) as client:
+async def _status(given: argparse.Namespace) -> ServerStatus:
+    async with connect_admin(given) as client:
         return await client.status()

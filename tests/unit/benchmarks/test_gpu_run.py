@@ -17,6 +17,7 @@ import torch
 from benchmarks.gpu import __main__ as runner
 from benchmarks.gpu import asr_rows, bench, device, plan, probe, served_rows, tts_rows
 from benchmarks.gpu.device import timed_ms
+from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import Work, WorkClass, WorkDone, WorkEvent, WorkTiming
 from speech_service.engines.runtimes.torch import Cuda
@@ -133,9 +134,9 @@ class Slow:
         self._left: dict[str, int] = {}
 
     @property
-    def capabilities(self) -> Any:
+    def capabilities(self) -> ModelCapabilities:
         """Of no use here."""
-        raise NotImplementedError
+        return ModelCapabilities("slow", ModelKind.RECOGNIZER, ("en",), 16_000, 20_000)
 
     def admit(self, work: Work) -> None:
         """Take it."""

@@ -1,27 +1,31 @@
-"""Who owns what was made for a tenant."""
+"""Names of tenants, and how long a credential is good."""
 
 import pytest
 
-from speech_service.domain.principal import ANONYMOUS, UNTENANTED, Principal
+from speech_service.domain.principal import ANONYMOUS, UNTENANTED, Lease, is_tenant_name
 
 
-@pytest.mark.parametrize(
-    ("caller", "made_for", "owned"),
-    [
-        ("acme", "acme", True),
-        ("acme", "globex", False),
-        ("acme", "acme2", False),
-        ("acme", "", False),
-        ("", "acme", False),
-        ("żółw", "żółw", True),
-    ],
-)
-def test_a_caller_owns_what_was_made_for_its_tenant_only(
-    caller: str, made_for: str, *, owned: bool
-) -> None:
-    assert Principal(caller).owns(made_for) is owned
+@pytest.mark.parametrize("name", ["acme", "Acme & Sons", "żółw", "../up", "a" * 64])
+def test_a_tenant_may_be_called_nearly_anything(name: str) -> None:
+    assert is_tenant_name(name)
 
 
-def test_what_nobody_was_asked_for_is_everybodys() -> None:
+@pytest.mark.parametrize("name", ["", " acme", "a\nb", "a\0b", "ż" * 33, "a" * 65, "\ud800"])
+def test_what_is_no_tenant(name: str) -> None:
+    assert not is_tenant_name(name)
+
+
+def test_nobody_is_no_tenant() -> None:
     assert ANONYMOUS.tenant == UNTENANTED
-    assert ANONYMOUS.owns(UNTENANTED)
+    assert not is_tenant_name(UNTENANTED)
+
+
+def test_a_lease_ends_once_and_no_later() -> None:
+    lease = Lease()
+    assert lease.ended_for_s(1e9) is None
+    lease.end(20.0)
+    lease.end(30.0)
+    assert lease.ended_for_s(19.0) is None
+    assert lease.ended_for_s(25.0) == 5
+    lease.end(10.0)
+    assert lease.ended_for_s(25.0) == 15

@@ -52,7 +52,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         self, request: alignment_service_pb2.AlignRequest, context: ServicerContext
     ) -> alignment_service_pb2.AlignResponse:
         """Align one whole piece of audio with its text."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await UnaryAlignment(
                 self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)

@@ -56,7 +56,7 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
         context: ServicerContext,
     ) -> recognition_service_pb2.RecognizeResponse:
         """Recognize one whole piece of audio."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await UnaryRecognition(
                 self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)

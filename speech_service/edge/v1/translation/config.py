@@ -12,6 +12,7 @@ from speech.v1 import (
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.requests.recognition import RecognitionRequests, WantedRecognition
 from speech_service.calls.requests.translation import TranslationRequest, WantedTranslation
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.events import SegmentInLanguage, SpeechChunk, TranslatedSegment
 from speech_service.domain.transcript import ResultKind
@@ -67,12 +68,15 @@ class SpeechTranslationTools:
 
 
 def wanted(
-    message: translation_service_pb2.TranslationConfig, refused: Sequence[tuple[str, str]] = ()
+    message: translation_service_pb2.TranslationConfig,
+    call: Call,
+    refused: Sequence[tuple[str, str]] = (),
 ) -> WantedTranslation:
     """What a client wrote.
 
     Args:
         message: as the client sent it.
+        call: whose it is.
         refused: fields that make no sense in this RPC, each with the RPC where they do.
 
     Raises:
@@ -106,7 +110,7 @@ def wanted(
             convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
         ),
         synthesis=(
-            synthesis_config.wanted(message.synthesis, "config.synthesis")
+            synthesis_config.wanted(message.synthesis, call, "config.synthesis")
             if message.HasField("synthesis")
             else None
         ),

@@ -70,7 +70,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts or a subtitle file."""
-        with TEXT_FIELDS.named(), self._serving.admission.unary():
+        with TEXT_FIELDS.named(), self._serving.unary(call_of(context)):
             return await TextTranslation(
                 self._serving, self._requests, self._tools, self._identifier, call_of(context)
             ).run(request)
@@ -81,7 +81,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await SpeechTranslation(
                 self._serving,
                 self._requests,
@@ -109,7 +109,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         outbox: Outbox[EncodedTranslationEvent],
     ) -> TranslateStream:
         config, speech = first.config, self._speech
-        wanted = convert_translation.wanted(config, _REFUSED)
+        wanted = convert_translation.wanted(config, call, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
         recognition, apart = None, False
         if config.HasField("recognition"):
