@@ -12,6 +12,8 @@ import os
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any
@@ -31,9 +33,6 @@ from speech_client import (
 )
 
 NAME = "front ends killed under live streams"
-KILLS = 40
-"""Shared by the repeats."""
-_QUICK_KILLS = 2
 STREAMS = 20
 _QUICK_STREAMS = 4
 _SETUP = Setup(models=(harness.FAKE_MODEL,), options={"word_ms": 500}, overrides=("vad.kind=fake",))
@@ -72,20 +71,26 @@ class Tally:
 class FrontEnd:
     """A server that comes back at the same address."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, overrides: Sequence[str]) -> None:
         with socket.socket() as chosen:
             chosen.bind(("127.0.0.1", 0))
             self.target = f"127.0.0.1:{chosen.getsockname()[1]}"
         self._name = name
+        self._overrides = overrides
         self._server: Server | None = None
 
     def start(self) -> int:
         """Start it; gives the milliseconds until it served."""
         began_s = time.monotonic()
-        overrides = (*_SETUP.overrides, f"server.listen={self.target}")
+        overrides = (*_SETUP.overrides, *self._overrides, f"server.listen={self.target}")
         setup = Setup(models=_SETUP.models, options=_SETUP.options, overrides=overrides)
         self._server = Server(setup, self._name).__enter__()
         return round((time.monotonic() - began_s) * 1000)
+
+    @property
+    def port(self) -> int:
+        """Of ``target``."""
+        return int(self.target.rpartition(":")[2])
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -94,27 +99,72 @@ class FrontEnd:
                 os.kill(self._server.pid, signal.SIGKILL)
             self._server.stop()
 
+    def stop(self) -> None:
+        """SIGTERM, and wait: what is open is told to go on elsewhere, and has its time to."""
+        if self._server is not None:
+            self._server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How servers end, again and again.
+
+    Attributes:
+        what: in a word, such as "kills".
+        told: in a sentence, for the settings.
+        count: how often, shared by the repeats.
+        quick: how often in a smoke test.
+        end: does it to one.
+        before: what stands before the two servers; it gives the address that clients call.
+        overrides: settings of the servers.
+    """
+
+    what: str
+    told: str
+    count: int
+    quick: int
+    end: Callable[[FrontEnd], None]
+    before: Callable[[Sequence[FrontEnd]], AbstractAsyncContextManager[str]]
+    overrides: Sequence[str] = ()
+
+
+@asynccontextmanager
+async def nothing(ends: Sequence[FrontEnd]) -> AsyncIterator[str]:
+    """The client knows both addresses."""
+    yield "ipv4:" + ",".join(end.target for end in ends)
+
+
+KILLED = Ending("kills", "SIGKILL", 40, 2, FrontEnd.kill, nothing)
+
 
 async def run(options: Options) -> Result:
     """Two servers and one tally for each repeat."""
-    kills = _QUICK_KILLS if options.quick else math.ceil(KILLS / options.repeats)
+    return await measure(options, KILLED)
+
+
+async def measure(options: Options, ending: Ending) -> Result:
+    """Two servers that end in turn, and one tally, for each repeat."""
+    kills = ending.quick if options.quick else math.ceil(ending.count / options.repeats)
     streams = _QUICK_STREAMS if options.quick else STREAMS
     tallies: list[Tally] = []
-    with harness.progress("front ends", options.repeats * kills) as advance:
+    with harness.progress(ending.what, options.repeats * kills) as advance:
         for _ in range(options.repeats):
             tally = Tally()
-            await _one(kills, streams, tally, advance)
+            await _one(ending, kills, streams, tally, advance)
             tallies.append(tally)
     columns = ("errors", "lost", "doubled", "different")
+    said = f"{kills} {ending.what}"
     figures = [
-        figure_row(f"{column} in {kills} kills", "", [getattr(t, column) for t in tallies], 0.0)
+        figure_row(f"{column} in {said}", "", [getattr(t, column) for t in tallies], 0.0)
         for column in columns
     ]
     longest = [max(t.pauses_ms, default=0) / max(t.starts_ms) for t in tallies]
-    figures.append(figure_row("longest pause over longest start of a server", "x", longest, 2.0))
+    figures.append(
+        figure_row(f"longest pause of {said} over a server's longest start", "x", longest, 2.0)
+    )
     settings = {
         "streams": f"{streams} live recognitions of speech_client, all the time",
-        "kills": f"{kills} x SIGKILL of two front ends in turn, each once both serve",
+        ending.what: f"{kills} x {ending.told} of two front ends in turn, each once both serve",
         "recognizer": "the one that counts; the figures are of everything but a model",
     }
     detail: dict[str, Any] = {
@@ -138,21 +188,24 @@ def plot(axes: Any, result: Result) -> None:
     axes.legend()
 
 
-async def _one(kills: int, streams: int, tally: Tally, advance: Any) -> None:
-    ends = [FrontEnd(f"faults-front-end-{number}") for number in range(2)]
+async def _one(ending: Ending, kills: int, streams: int, tally: Tally, advance: Any) -> None:
+    names = (f"faults-{ending.what}-{number}" for number in range(2))
+    ends = [FrontEnd(name, ending.overrides) for name in names]
     over = asyncio.Event()
     try:
         for end in ends:
             tally.starts_ms.append(await asyncio.to_thread(end.start))
-        target = "ipv4:" + ",".join(end.target for end in ends)
-        async with SpeechClient.connect(target, reconnect=_POLICY) as client:
+        async with (
+            ending.before(ends) as target,
+            SpeechClient.connect(target, reconnect=_POLICY) as client,
+        ):
             speaking = [
                 asyncio.create_task(_speak_on(client, number, over, tally))
                 for number in range(streams)
             ]
             for end in islice(cycle(ends), kills):
                 await asyncio.sleep(2.0)  # streams spread, and are in the middle of something
-                await asyncio.to_thread(end.kill)
+                await asyncio.to_thread(ending.end, end)
                 tally.starts_ms.append(await asyncio.to_thread(end.start))
                 advance("")
             over.set()

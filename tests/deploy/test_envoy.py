@@ -15,8 +15,9 @@ import grpc
 import pytest
 from grpc import aio
 
+from benchmarks.envoy import Envoy
 from speech.v1 import model_service_pb2 as models_pb
-from tests.deploy.envoys import Envoy, envoy
+from tests.deploy.envoys import envoy
 from tests.integration.harness import Talk, raw_config, recognition_stub
 from tests.integration.processes import FAKE_TOML, ServerProcess, serving
 from tests.integration.sound import speech

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from speech_ray.endpoints import endpoints, publish
 from speech_ray.sizing import Load, Scaler, Sizing
 
-from tests.deploy import envoys
+from benchmarks.envoy import FOLDER
 
 SIZING = Sizing(least=2, most=5, target_load=0.5, quiet_s=60)
 STREAMS = st.lists(st.integers(0, 40), max_size=5)
@@ -68,7 +69,7 @@ def test_bounds_that_mean_nothing_are_refused(least: int, most: int, load: float
 
 def test_the_file_is_what_the_committed_one_is() -> None:
     ours = json.loads(endpoints([("127.0.0.1", 50061), ("127.0.0.1", 50051)]))
-    committed = envoys.yaml.safe_load((envoys.FOLDER / "endpoints.yaml").read_text())
+    committed = yaml.safe_load((FOLDER / "endpoints.yaml").read_text())
     assert ours == committed
 
 

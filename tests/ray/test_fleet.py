@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from tests.deploy.envoys import Envoy, envoy
+from benchmarks.envoy import Envoy
+from tests.deploy.envoys import envoy
 from tests.integration.harness import Talk, raw_config, recognition_stub
 from tests.integration.processes import FAKE_TOML, environment
 from tests.integration.sound import speech
