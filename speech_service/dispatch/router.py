@@ -94,10 +94,12 @@ def wanted_beside(order: Sequence[Choice]) -> str:
 
 def successor(order: Sequence[Choice], lost: Choice) -> str:
     """Who of ``order`` takes the unfinished work of a lost worker; "": it waits for the next process there."""
-    best = order[0]
-    has_successor = lost.state is not WorkerState.FAILED
-    takes = best.runs if has_successor else best.state is not WorkerState.FAILED
-    return best.name if takes and best.name != lost.name else ""
+    others = [worker for worker in order if worker.name != lost.name]
+    if lost.state is WorkerState.FAILED:
+        able = (worker.name for worker in others if worker.state is not WorkerState.FAILED)
+    else:
+        able = (worker.name for worker in others if worker.runs)
+    return next(able, "")
 
 
 class RoutedWorker(Submitter, Protocol):
@@ -266,7 +268,7 @@ class Router:
         for work_id, routed in list(self._loads[lost.name].works.items()):
             work = routed.work
             order = ranked(self._choices(), work.model, routed.stream.homes_for(work.model))
-            name = successor(order, lost)
+            name = successor([each for each in order if work.model not in each.cannot_load], lost)
             item = self._workers[lost.name].give_back(work_id) if name else None
             if item is not None:  # else it has ended, and its caller hears so in a moment
                 self._assign(routed, name)

@@ -110,3 +110,9 @@ def test_a_stopped_worker_is_started_beside_a_busy_one() -> None:
 def test_who_inherits(lost: WorkerState, others: list[Choice], name: str) -> None:
     dead = choice("a", lost)
     assert successor(ranked([dead, *others], "m", ["a"]), dead) == name
+
+
+def test_who_runs_inherits_before_another_home_that_only_starts() -> None:
+    dead, starting, running = choice("a", RESTARTING), choice("c", STARTING), choice("b")
+    order = ranked([dead, running, starting], "m", ["a", "c"])
+    assert (order[0].name, successor(order, dead)) == ("c", "b")
