@@ -38,6 +38,7 @@ def warm_up(
     pad = model.prompter.pad
     for tokens in sorted(prompts, reverse=True):  # the largest graphs are captured first
         generator.prepare(tokens)
+    for tokens in prompts:
         slot = generator.open(TtsPrompt(pad.expand(tokens, -1), pad[:0]), sampling)
         for _ in range(_FRAMES):
             generator.step()
