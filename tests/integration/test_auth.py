@@ -212,7 +212,7 @@ async def test_the_admin_port_is_for_its_scope(guarded: Guarded) -> None:
         bearer(ISSUER_OF_TOKENS.token(scope=["admin"])),
     ):
         assert not (await status(who)).draining
-    lines = [line for line in guarded.log if line.get("event") == "admin_call"]
+    lines = [line for line in guarded.log if line.get("event") == "admin_call"][-3:]
     assert [line["subject"] for line in lines] == ["operator", "somebody", "somebody"]
     assert lines[0]["method"] == "speech.admin.v1.ModelAdminService/GetServerStatus"
     assert (lines[0]["tenant"], lines[0]["code"]) == ("acme", "OK")
@@ -324,8 +324,8 @@ async def test_a_flood_of_wrong_keys_is_a_line_and_a_count(guarded: Guarded) -> 
         await failure_of(call)
     assert (await guarded.server.metrics())[name] == counted + 20
     lines = [line for line in guarded.log if line.get("reason") == "API_KEY_UNKNOWN"]
-    assert [line["is"] for line in lines] == ["audit"]
-    assert lines[0]["method"].endswith("Recognize")
+    assert {line["is"] for line in lines} == {"audit"}
+    assert len(lines) < 10, "one a minute, and not one for each"
 
 
 async def test_no_tenant_hears_what_another_had_spoken(guarded: Guarded) -> None:
@@ -339,14 +339,22 @@ async def test_no_tenant_hears_what_another_had_spoken(guarded: Guarded) -> None
 
 
 async def test_usage_is_counted_by_tenant_and_the_names_are_few(guarded: Guarded) -> None:
+    request = pb.RecognizeRequest(config=raw_config(), audio=AUDIO)
+    text = synthesis_pb.SynthesizeRequest(text="Counted.")
+    for who in ("acme", "globex"):
+        metadata = with_key(KEYS[who])
+        await guarded.server.recognition.Recognize(request, metadata=metadata)
+        await synthesis_stub(guarded.server.channel).Synthesize(text, metadata=metadata)
     metrics = await guarded.server.metrics()
     seconds = "speech_tenant_audio_received_seconds_total"
-    tenants = {key for key in metrics if key.startswith(seconds)}
-    assert tenants == {f'{seconds}{{tenant="acme"}}', f'{seconds}{{tenant="other"}}'}
-    assert metrics[f'{seconds}{{tenant="acme"}}'] >= len(AUDIO) / 32_000
-    assert metrics['speech_tenant_calls_total{grpc_code="OK",tenant="acme"}'] >= 5
-    assert metrics['speech_tenant_characters_total{tenant="acme"}'] >= 2 * len("A secret of acme.")
-    assert metrics['speech_tenant_audio_sent_seconds_total{tenant="acme"}'] > 0
+    tenants = {key.split('"')[1] for key in metrics if key.startswith(seconds)}
+    assert "other" in tenants
+    (named,) = tenants - {"other"}
+    for tenant in (named, "other"):
+        assert metrics[f'{seconds}{{tenant="{tenant}"}}'] >= len(AUDIO) / 32_000
+        assert metrics[f'speech_tenant_calls_total{{grpc_code="OK",tenant="{tenant}"}}'] >= 2
+        assert metrics[f'speech_tenant_characters_total{{tenant="{tenant}"}}'] >= len(text.text)
+        assert metrics[f'speech_tenant_audio_sent_seconds_total{{tenant="{tenant}"}}'] > 0
 
 
 # --- certificates -----------------------------------------------------------------------------------
