@@ -44,7 +44,11 @@ _TITLES = {
 _ROADS = ("Hwy", "Rte", "Fwy", "Expy", "Pkwy")
 _SIDES = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _CORNERS = _SIDES | {"NW": "Northwest", "NE": "Northeast", "SW": "Southwest", "SE": "Southeast"}
-_WAYS = {"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"}
+_WAYS = {
+    **{"Ter": "Terrace", "Cres": "Crescent", "Cir": "Circle", "Gdns": "Gardens", "Trl": "Trail"},
+    **{"Plz": "Plaza"},
+    **{"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"},
+}
 _STREETS = (
     r"St|Ave|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Street|Avenue|Road|Boulevard|Lane|Drive|Court|Place|Square|"
     r"Parkway|Highway|Terrace|Circle"
@@ -250,7 +254,10 @@ _MID = {
     **{"max": "maximum", "min": "minimum"},
 }
 """Names and words too: only where the dot cannot end a sentence, or after a word that calls for a day."""
-_DAYS_AFTER = r"on|On|every|Every|next|Next|last|Last|until|Until|till|by|By|in|In|since|Since"
+_DAYS_AFTER = (
+    r"COB|EOD|before|after|from|this|due|on|On|every|Every|next|Next|last|Last|until|Until|till|by|By|in|In|"
+    r"since|Since"
+)
 _ANSWERED = frozenset(
     [
         "said",
@@ -355,13 +362,20 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         rf"(?:{_STREETS})\b)",
         lambda m: f"{_SIDES[m[1]]} ",
     ),
+    rule(
+        r"(?<=\d )([NSEW]) (?=(?:[A-Z][a-z]{1,20}|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][a-z]{1,20})? "
+        rf"(?:{_STREETS})\b)",
+        lambda m: f"{_SIDES[m[1]]} ",
+    ),
     # Streets stand behind a name with a house number or an ordinal before it, or before what is no name.
     rule(
-        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )(St|Dr|Pl|Ct|Sq)\.",
+        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )"
+        rf"({any_of(_WAYS)})\.",
         _say_street,
     ),
     rule(
-        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2})(St|Dr|Pl|Ct|Sq)"
+        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )"
+        rf"({any_of(_WAYS)})"
         r"(?=\s?(?:$|[,;:!?)]|[NSEW]{1,2}\b))",
         lambda m: m[1] + _WAYS[m[2]],
     ),

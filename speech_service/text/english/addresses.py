@@ -332,7 +332,7 @@ ADDRESSES: tuple[Rule, ...] = (
     # Names in networks; switches and names in code.
     rule(r"(?<![\w&#/])#(?![A-Z]{1,4}-?\d)([A-Za-z_]\w{0,99})", _say_hashtag),
     rule(r"(?<![\w@./])@([A-Za-z_]\w{0,63})", _say_handle),
-    rule(r"(?<!\S)(--?)([a-z][a-z-]{0,40})(?![\w.])", lambda m: _say_switch(m)),
+    rule(r"(?<!\S)(--?)([a-z][a-z-]{0,40}|[A-Z])(?![\w.])", lambda m: _say_switch(m)),
     rule(r"(?<![\w-])(?:[A-Za-z]\w{0,60}_[A-Za-z0-9]\w{0,60})(?!\w)", _say_identifier),
 )
 

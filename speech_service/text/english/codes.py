@@ -56,6 +56,8 @@ _EMERGENCY = 3
 """Digits of a number that is called."""
 _PARTED = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)(?:\.\d{1,20})?|\d{1,30}\.\d{1,20}(?![\d.]))"
 """A number that holds a comma or a point."""
+_MANY_RUNS = 5
+"""Runs of letters and of digits in one word, from which on nothing in it is a word."""
 _LEAST_OF_A_PHONE = 7
 """Digits behind a plus that make it a telephone number, and no gain."""
 _GROUPS = r"\d{1,12}(?:[ -]\d{1,12}){0,7}"
@@ -164,6 +166,9 @@ def _say_named(match: re.Match[str]) -> str | None:
     least = _EMERGENCY if before.lower().startswith(("call", "dial", "ring")) else _EMERGENCY + 1
     if count < least and not code.startswith("0"):
         return None
+    parts = code.split("-")
+    if len(parts) == 3 and all(len(part) <= 2 and part[0] != "0" for part in parts):
+        return before + ", ".join(map(number, parts))  # of a lock
     return before + _grouped(code)
 
 
@@ -198,6 +203,11 @@ def _say_mixed(match: re.Match[str]) -> str | None:
     if runs[-1] == "s" and runs[-2].isdecimal() and len(runs[-2]) <= _SAID_AS_NUMBER:
         runs[-2:] = [plural(cardinal(int(runs[-2])))]
     many = len(runs) > 2
+    if len(runs) >= _MANY_RUNS:  # of a hash, say: no part of it is a word
+        return " ".join(
+            " ".join(map(_sign, run)) if len(run) > 2 or run.isalpha() else _run(run)
+            for run in runs
+        )
     said = [
         _letters(run, many=many) if run[0].isalpha() else _digits_beside_letters(run)
         for run in runs
@@ -264,7 +274,7 @@ CODES: tuple[Rule, ...] = (
         _say_phone,
     ),
     rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,5}[ .-]?\d{3,4}(?![\w-])", _say_phone),
-    rule(r"(?<![\w.,-])00 ?\d{2,3}(?: \d{1,7}){1,5}(?![\w-]|[.,]\d)", _grouped_match),
+    rule(r"(?<![\w.,-])(?<!\d )00 ?\d{2,3}(?: \d{1,7}){1,5}(?![\w-]|[.,]\d)", _grouped_match),
     rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]{0,60}\d)", _say_phone),
     rule(
         r"\b((?:call|text|phone|dial|ring|fax|tel)(?: [a-z]{1,9}){0,4}[.:]? )"
@@ -309,6 +319,7 @@ MIXED: tuple[Rule, ...] = (
     # A number that is grouped or has a point is one number, whatever letters touch it.
     rule(rf"(?<=[A-Za-z])(?={_PARTED})", " "),
     rule(rf"(?<![\w.,])({_PARTED})(?=[A-Za-z])", lambda match: f"{number(match[1])} "),
+    rule(r"(?<![\w.,-])(\d{2,4})([kK])(?![\w-])", lambda match: f"{number(match[1])} {match[2]}"),
     rule(r"(?<![\w-])[A-Z0-9]{1,8}(?:-[A-Z0-9]{1,8}){2,6}(?![\w-])", _say_serial),
     rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]{0,60}\d)(?!\w)", _say_hyphened),
     rule(

@@ -284,7 +284,8 @@ def _said(
         noun = money.one if _is_compound(match) else _noun(money, match)
         return f"{minus}{values} {big} {noun}{behind}"
     if upper:
-        return f"{minus}{_plain(amount)} to {_amount(upper, money)}{behind}"
+        lower = _amount(amount, money) if "." in amount and "." in upper else _plain(amount)
+        return f"{minus}{lower} to {_amount(upper, money)}{behind}"
     if _is_adjective(match) and "." not in amount:
         return f"{minus}{number(amount)} {money.one}"
     return f"{minus}{_amount(amount, money)}{behind}"
@@ -302,7 +303,7 @@ def _is_adjective(match: re.Match[str]) -> bool:
         return True
     return (
         re.search(r"(?:^|\W)(?:an?|A) $", before) is not None
-        and re.match(r"[ -](?!I\b)[A-Za-z]", rest) is not None
+        and re.match(r"[ -](?!(?:I|to|or|and|of|in|on)\b)[A-Za-z]", rest) is not None
     )
 
 
@@ -354,6 +355,7 @@ CURRENCY: tuple[Rule, ...] = (
         lambda match: f"{_PAIRED[match[1]]} {_PAIRED[match[2]]}",
     ),
     rule(r"([$£€¥₹])([-−])(?=\d)", r"\2\1"),
+    rule(r"(?:(?<=\d[kKmMbB])|(?<=\dbn)|(?<=illion))\s?[–-]\s?(?=[$£€¥₹]\d)", " to "),
     rule(r"([$£€¥₹])\((\d{1,9}(?:\.\d{1,4})?)\)", r"-\1\2"),
     rule(r"(?<!\w)R(?=\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d{1,6}\.\d\d(?!\d))", "ZAR "),
     rule(
@@ -373,6 +375,10 @@ CURRENCY: tuple[Rule, ...] = (
     rule(
         rf"(?<=\d)/({any_of((*_CODES, *_SIGNS))})(?!\w|\.\w)",
         lambda match: f" per {_ALL[match[1]].one}",
+    ),
+    rule(
+        rf"(?<![\w.,])({NUMBER})p/({any_of(_PER)})(?!\w)",
+        lambda m: f"{number(m[1])} pence per {_PER[m[2]]}",
     ),
     rule(r"\b(dollars?|cents?|euros?|pounds|pence|yen)/(?=\d)", r"\1 per "),
 )

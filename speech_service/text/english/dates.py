@@ -42,6 +42,9 @@ _CUES = (
     r"on|by|until|till|since|before|after|from|due|dated|born|through|for|"
     r"(?:birthday|b-day|bday|anniversary|deadline|date|wedding|exam)(?: is| was|:)"
 )
+_NO_DAY = ("by", "for", "from", "after", "before", "until", "till", "since", "through")
+_PARTS = (("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4"))
+"""Fractions that are none of days behind such a word: "reduce by 1/2"."""
 _HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
 _AT = r"at|from|until|till|by|before|after|to|around|the"
 _STARTS = (
@@ -93,8 +96,19 @@ def _say_dotted(match: re.Match[str]) -> str | None:
 
 def _say_short(match: re.Match[str]) -> str | None:
     """Say a date such as "on 12/25", after a word that dates follow."""
+    if match[1].strip().lower() in _NO_DAY and (match[2], match[3]) in _PARTS:
+        return None
     date = _date(int(match[2]), int(match[3]), match[4] if match.re.groups > 3 else None)
     return f"{match[1]}{date}" if date else None
+
+
+def _say_short_range(match: re.Match[str]) -> str | None:
+    """Say "from 12/24 to 1/2", if a day is too late to be what a fraction is made of."""
+    parts = [[int(part) for part in match[group].split("/")] for group in (2, 4)]
+    if not any(day > len(MONTHS) and day not in (16, 20, 32) for _, day in parts):
+        return None
+    first, last = (_date(month, day, None) for month, day in parts)
+    return f"{match[1]}{first}{match[3]}{last}" if first and last else None
 
 
 def _say_month_day(match: re.Match[str]) -> str:
@@ -328,6 +342,7 @@ DATES: tuple[Rule, ...] = (
         rf"\b((?:on|every|next|last|this|until|till|by|since) )({_SHORT_DAY})\b(?![.'’-])",
         lambda m: m[1] + _day(m[2]),
     ),
+    rule(r"\b(Tues?|Thu(?:rs?)?|Fri)\.(?=$)", lambda m: f"{_day(m[1])}."),
     rule(rf"\b({any_of(_CLEAR_DAYS)})\b(?!['’-])(?=[,;:!?) ]|$)", lambda m: _day(m[1])),
     rule(
         rf"\b({_MONTH})\.? {_DAYS_OF}(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
@@ -342,6 +357,10 @@ DATES: tuple[Rule, ...] = (
         lambda m: f"{_month(m[1])} to {_month(m[2])}",
     ),
     rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
+    rule(
+        r"\b((?:[Ff]rom|[Bb]etween) )(\d{1,2}/\d{1,2})( (?:to|until|through|and) )(\d{1,2}/\d{1,2})(?![\w/])",
+        _say_short_range,
+    ),
     rule(rf"\b((?:{_CUES}) )(\d{{1,2}})/(\d{{1,2}})(?![\w/])", _say_short, any_case=True),
     rule(
         rf"\b((?:{any_of(_DAYS)}),? )(\d{{1,2}})/(\d{{1,2}})(?![\w/])",
@@ -350,6 +369,12 @@ DATES: tuple[Rule, ...] = (
     rule(
         rf"\b({any_of((*_SHORT_DAYS, *_DAYS))})\.?\s?[-–]\s?({any_of((*_SHORT_DAYS, *_DAYS))})\b(?:\.(?=[ ,)]))?",
         _say_day_range,
+    ),
+    rule(
+        r"\b((?:exp\.?|expires|expiry|expiration|valid (?:thru|until|to))(?: date)?:? )"
+        r"(0?[1-9]|1[0-2])/(\d{2})(?![\w/])",
+        lambda m: f"{m[1]}{MONTHS[int(m[2]) - 1]} {say_year(m[3])}",
+        any_case=True,
     ),
     rule(
         r"(?<![\w./])(0[1-9]|1[0-2])/(0[1-9]|[12]\d|3[01])(?![\w/])",

@@ -52,7 +52,8 @@ _ORDINAL = (
     "Nicholas", "Peter", "Catherine", "Ivan", "Umberto", "Emmanuel", "Gustav", "Christian", "Ferdinand",
     "Ptolemy", "Gregory", "Innocent", "Clement", "Urban", "Felipe", "Carlos", "Juan Carlos", "Mary", "Albert",
     "Leopold", "Otto", "Haakon", "Harald", "Olaf", "Margrethe", "Rama", "Sixtus", "Boniface", "Selim",
-    "Mehmed",
+    "Mehmed", "Ramesses", "Rameses", "Amenhotep", "Thutmose", "Darius", "Xerxes", "Constantine", "Justinian",
+    "Alfonso", "Olav", "Franz Joseph", "Maximilian", "Wilhelm", "Karl", "Pedro", "Suleiman", "Alfred", "Harold",
 )  # fmt: skip
 _RULERS = r"Pope|King|Queen|Emperor|Empress|Tsar|Czar|Prince|Sultan|Duke|Kaiser|Shah|Pharaoh|Patriarch|St|Saint"
 _ROMAN = r"((?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
@@ -99,6 +100,7 @@ def _say_century(match: re.Match[str]) -> str | None:
 
 
 NUMERALS: tuple[Rule, ...] = (
+    rule(rf"\b(of) (?=[IVX]{{2,6}}\b){_ROMAN}(?![\w'’]|\.\w)", _say_cardinal),
     rule(
         r"\b((?:[Pp]ages?|pp\.|[Cc]hapters?|[Pp]arts?|[Bb]ooks?|[Vv]olumes?|[Aa]cts?) )"
         r"([ivxIVX]{1,5})\s?[-–]\s?([ivxIVX]{1,5})(?![\w'’])",

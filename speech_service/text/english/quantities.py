@@ -125,11 +125,10 @@ def _say_only_feet(match: re.Match[str]) -> str:
 
 def _say_inches(match: re.Match[str]) -> str | None:
     """Say inches, but not where the mark closes what another one opened."""
-    if match.string.count(
-        '"', max(0, match.start() - _QUOTED), match.start()
-    ) % 2 and match.group().endswith('"'):
+    before = match.string[max(0, match.start() - _QUOTED) : match.start()]
+    if len(re.findall(r'(?<!\d)"', before)) % 2 and match.group().endswith('"'):
         return None
-    return f"{number(match[1])} {'inch' if match[1] == '1' else 'inches'}"
+    return f"{number(match[1])} {'inch' if match[1] == '1' or _is_adjective(match) else 'inches'}"
 
 
 def _say_place(match: re.Match[str]) -> str:
@@ -371,6 +370,14 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
     rule(
+        rf"(?<![\w.])({NUMBER})\+ ?({_UNIT})(?![\w/²³'’-])",
+        lambda m: f"{number(m[1])} plus {unit_words(m[2], one=False)}",
+    ),
+    rule(
+        rf"(?<=\d )(million|billion|trillion|thousand|hundred|dozen) ({_UNIT})(?![\w/²³'’-])",
+        lambda m: f"{m[1]} {unit_words(m[2], one=False)}",
+    ),
+    rule(
         rf"(?:(?<=[a-z]s)|(?<=\d req)|(?<=\d msg)|(?<=\d\d[kK])|(?<=\dM))/({any_of(_SPANS)})(?![\w/²³])",
         lambda m: f" per {one_of(m[1])}",
     ),
@@ -421,6 +428,10 @@ QUANTITIES: tuple[Rule, ...] = (
         lambda m: f"{number(m[1])} {number(m[2])}",
     ),
     rule(rf"(?<![\w.,)\]-])([-−]?{NUMBER}){_TO}([-−]?{NUMBER})(?![\w%-]|\.\d)", _say_range),
+    rule(
+        rf"(?<![\w.,)\]-])({NUMBER})[-–]({NUMBER})(?=-(?:day|week|month|year|hour|minute|mile|page|foot|inch)\b)",
+        _say_range,
+    ),
     rule(rf"(?<![\w.,])({_LINES})p(\d{{2,3}})?(?!\w)", _say_lines),
     rule(
         rf"(?<![\w.,])({NUMBER})p(?!\w)",
@@ -441,7 +452,11 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.,)\]-])({NUMBER}){_TO}({NUMBER})(?=[A-Za-z])", lambda m: f"{_say_range(m)} "),
     rule(rf"(?<![\w.])({NUMBER})[xX×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
-    rule(rf"(?<![\w.])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
+    rule(
+        rf"(?<![\w./])({NUMBER})/({_UNIT}|{any_of(_SPANS)})(?![\w/²³'’-])",
+        lambda m: f"{number(m[1])} per {one_of(m[2])}",
+    ),
+    rule(rf"(?<![\w.-])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
     rule(r"(?<![\w.])(?<!\d,)(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),
 )
 

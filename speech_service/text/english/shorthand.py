@@ -7,6 +7,7 @@ import unicodedata
 
 from speech_service.text.english.number_words import digits, number, ordinal, plural, spelled, year
 from speech_service.text.english.rules import Rule, any_of, rule
+from speech_service.text.english.units import singular
 
 _WORDS = {
     **{"YoY": "year over year", "yoy": "year over year", "QoQ": "quarter over quarter"},
@@ -50,6 +51,7 @@ _COUNTED = {
     **{"rds": "rounds", "asst": "assists", "reb": "rebounds", "veh": "vehicles", "bbl": "barrels"},
     **{"hh": "hours", "pax": "passengers", "qtrs": "quarters", "bdrm": "bedroom", "stks": "sticks"},
     **{"pkts": "packets", "sqft": "square feet", "sqm": "square meters", "nts": "nights"},
+    **{"Ga": "billion years", "Ma": "million years", "lb-ft": "pound feet", "ft-lb": "foot pounds"},
     **{"cts": "cents", "ov": "overs", "yo": "year old", "tix": "tickets", "mos": "months"},
     **{"kya": "thousand years ago", "Kya": "thousand years ago", "mya": "million years ago"},
     **{"Mya": "million years ago", "Gya": "billion years ago", "bn": "billion"},
@@ -65,7 +67,7 @@ _STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "P
 _MILLIONS = (
     r"people|users|doses|homes|customers|viewers|jobs|workers|tons|tonnes|barrels|visitors|households|subscribers|"
     r"views|passengers|downloads|copies|children|voters|residents|euros|dollars|pounds|members|units|shares|adults|"
-    r"patients|pupils|students|tourists|listeners|followers|cars|vehicles|refugees|migrants|years|records|accounts"
+    r"lives|deaths|trees|streams|plays|lines|hits|patients|pupils|students|tourists|listeners|followers|cars|vehicles|refugees|migrants|years|records|accounts"
 )
 """What millions are counted of."""
 _BOOKS = {
@@ -134,6 +136,12 @@ _MINUTE_LONG = (
     r"delay|walk|drive|ride|break|run|bus ride|trip|flight|wait|video|episode|nap|workout|call"
 )
 """What stands behind minutes that are written as feet are: "12' late", "a 15' walk"."""
+_SHARES = (
+    r"dilutions?|ratio|scale|mix|mixture|models?|replica|split|odds|gradient|proportions?|concentration|map|solution|"
+    r"aspect|favou?rite|majority"
+)
+"""What is told by a ratio: "a 1:10 dilution"."""
+_LONG = {"yrs": "years", "mos": "months", "wks": "weeks", "hrs": "hours", "mins": "minutes"}
 _RENTS = {
     **{
         "pp": "person",
@@ -147,7 +155,10 @@ _RENTS = {
 }
 """What a price is for, in small letters behind it: "£950pcm"."""
 _LOWER = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_MINUTES_AFTER = r"every|for|in|within|after|about|takes|took|another|last"
+_MINUTES_AFTER = (
+    r"walk|wait|lasts|lasted|runs|bake|cook|boil|simmer|rest|drive|ride|every|for|in|within|after|about|takes|took|"
+    r"another|last"
+)
 
 
 def _say_minute_of_a_match(match: re.Match[str]) -> str:
@@ -170,6 +181,16 @@ def _say_edition(match: re.Match[str]) -> str:
     name, standard, part, edition = match.groups()
     said = " ".join([name, number(standard), *([number(part)] if part else [])])
     return f"{said}, {year(int(edition))}"
+
+
+def _say_jet(match: re.Match[str]) -> str:
+    """ "747" as "seven forty-seven"."""
+    return "seven oh seven" if match[1][1] == "0" else f"seven {number(match[1][1:])}"
+
+
+def _say_goals(match: re.Match[str]) -> str:
+    """ "(Palmer 23', 61'": when somebody scored."""
+    return "(" + re.sub(r"(\d{1,2})['′]", r"\1 minutes", match[1])
 
 
 def _say_factorial(match: re.Match[str]) -> str:
@@ -226,10 +247,65 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<=[A-Za-z)])[₀-₉]{1,3}", lambda match: match[0].translate(_LOWER)),
     rule(r"\b(Rt|Rte)\.? (?=\d)", "Route "),
     rule(
+        r"(?<![\w./])([A-Z]{2,3})/(?=\d{2,6}(?!\w|/\d))",
+        lambda match: f"{spelled(match[1])} slash ",
+    ),
+    rule(r"(?<=\d )pp\.(?= [a-z])", "pages"),
+    rule(
+        r"(?<=\d)(\+?) ?(yrs|mos|wks|hrs|mins)(?=['’] )",
+        lambda match: f"{' plus' if match[1] else ''} {_LONG[match[2]]}",
+    ),
+    rule(r"\(([A-Z][a-z]{1,20} \d{1,2}['′](?:, \d{1,2}['′]){0,5})", _say_goals),
+    rule(r"\bU-?(\d\d)s(?!\w)", lambda match: f"U {plural(number(match[1]))}"),
+    rule(r"\bon agg\b\.?(?= ?[a-z,;)])|\bon agg\b", "on aggregate"),
+    rule(r"(?<![\w.])\.NET\b", "dot net"),
+    rule(r"\b((?:Flat|Unit|Apt\.?|Lot) \d{1,3})/(?=\d{1,3}(?!\w))", r"\1 slash "),
+    rule(
+        r"(?<![\w.,])(911|999|112)( or | and |/)(911|999|112)(?!\w|[.,]\d)",
+        lambda match: f"{digits(match[1])}{match[2]}{digits(match[3])}",
+    ),
+    rule(
+        r"(?<=\d )\((\d{1,4}(?:\.\d)?)[ -]?(oz|g|ml|mL|lb|kg)\.?\)(?= [a-z])",
+        lambda match: f"{number(match[1])} {singular(match[2])}",
+    ),
+    rule(r"(?<![\w./,])(\d{1,3})\s?[-–]\s?(?=\d{0,3} ?[½¼¾⅓⅔⅛])", r"\1 to "),
+    rule(r"(?<=\d) ?h(?:rs?)?\.? 0(?=\d ?min)", " h "),
+    rule(r"(?<![\d.,/])1 c\.(?= (?:of )?[a-z])", "1 cup"),
+    rule(r"(?<=\d)/ ?(?:ea\b\.?|each\b)", " each"),
+    rule(r"(?<=\bfor )(\d{1,3}) d(?!\w)", r"\1 days"),
+    rule(
+        rf"(?<![\w.:])(\d{{1,4}}):(\d{{1,4}})(?= (?:{_SHARES})\b)",
+        r"\1 to \2",
+    ),
+    rule(
+        r"(?<![\w:])([a-z]):([a-z])(?![\w:])",
+        lambda match: f"{spelled(match[1])} to {spelled(match[2])}",
+    ),
+    rule(
+        r"(?<=\d) M (?=(?:acid|solution|buffer|glucose|sucrose|Tris|HCl|NaCl|NaOH|KCl)\b)",
+        " molar ",
+    ),
+    rule(
+        r"(?<== )(?!(?:pi|is|no|to|in|on|it|ln|or)\b)([a-z]{2})(?![\w'’])",
+        lambda match: spelled(match[1]),
+    ),
+    rule(
+        r"(?<![\w.])(\d{1,3})°-(\d{1,3})°-(\d{1,3})°(?!\w)",
+        lambda match: " ".join(number(part) for part in match.groups()),
+    ),
+    rule(
+        r"(?<![\w.,$£€])(7[0-8]7)(?= (?:MAX|Max|Dreamliner|jet|jets|jumbo|plane|freighter)\b)",
+        _say_jet,
+    ),
+    rule(
+        r"\(EU\) ?(\d{4})/(\d{1,4})(?!\w)",
+        lambda match: f"EU {year(int(match[1]))} slash {number(match[2])}",
+    ),
+    rule(
         r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",
         lambda match: "each" if match[1] == "ea" else "persons",
     ),
-    rule(r"(?<![\w.])(?<!\d )ca?\. ?(?=\d)", "circa "),
+    rule(r"(?<![\w.])(?<!\d )(?:ca?|Ca)\. ?(?=\d)", "circa "),
     rule(rf"(?<!\w)(?:{_ELEMENTS}\d{{0,2}}){{2,6}}(?!\w|[.,]\d)", _say_compound),
     rule(
         r"(?<![\w-])([A-Z][a-z]?)(?=[²³⁴]?[⁺⁻](?!\w))",
@@ -256,7 +332,7 @@ SHORTHAND: tuple[Rule, ...] = (
         lambda match: f"{match[1]} per {_RENTS[match[2]]}",
     ),
     rule(r"(?<=\d)(?:pp| pp(?!\.))(?!\w)", " percentage points"),
-    rule(rf"(?<=\d)m(?= (?:{_MILLIONS})\b)", " million"),
+    rule(rf"(?<=\d)m(?=\+? (?:{_MILLIONS})\b)", " million"),
     rule(r"\b([A-Z]{1,3})\.(\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|\.\d)", _say_lineage),
     rule(r"(?<=\d)#(?!\w)", " hash"),
     rule(r"\b([A-Z]{1,2}\d{1,3})–(?=[A-Z]{1,2}\d)", r"\1 to "),
@@ -313,12 +389,7 @@ SHORTHAND: tuple[Rule, ...] = (
         r"(?<![\w.])([A-Z])\.(\d{3,4})(?![\w.])",
         lambda match: f"{spelled(match[1])} {digits(match[2])}",
     ),
-    rule(
-        r"(?<![\w.,$£€])(7[0-8]7)s(?!\w)",
-        lambda match: (
-            f"seven {plural(number(match[1][1:]))}" if match[1][1] != "0" else "seven oh sevens"
-        ),
-    ),
+    rule(r"(?<![\w.,$£€])(7[0-8]7)s(?!\w)", lambda match: plural(_say_jet(match))),
     rule(
         r"\b(Del|Esc)(?![\w-]| [A-Z])", lambda match: {"Del": "Delete", "Esc": "Escape"}[match[1]]
     ),

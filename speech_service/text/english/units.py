@@ -186,6 +186,12 @@ _IRREGULAR = {
     **{"mM": ("millimolar", "millimolar"), "µM": ("micromolar", "micromolar")},
     **{"μM": ("micromolar", "micromolar"), "nM": ("nanomolar", "nanomolar")},
     **{"bp": ("basis point", "basis points"), "ppb": ("part per billion", "parts per billion")},
+    **{"mbps": ("megabit per second", "megabits per second")},
+    **{"gbps": ("gigabit per second", "gigabits per second")},
+    **{
+        "tok/s": ("token per second", "tokens per second"),
+        "it/s": ("iteration per second", "iterations per second"),
+    },
     "gsm": ("gram per square meter", "grams per square meter"),
     "ft/s": ("foot per second", "feet per second"),
     **{

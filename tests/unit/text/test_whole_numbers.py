@@ -44,8 +44,8 @@ BETWEEN = st.sampled_from(
         "#",
     ]
 )
-_NAMED = {"st", "nd", "rd", "th", "s", "'s", "p"}
-"""What makes another word of a number, an ordinal or a plural; pence of a picture's lines are years."""
+_NAMED = {"st", "nd", "rd", "th", "s", "'s", "p", "h", "hrs", "z"}
+"""What makes another word of a number, or a time of day; lines of a picture are said as a year is."""
 
 
 def words(text: str) -> list[str]:
