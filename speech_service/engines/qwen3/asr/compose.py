@@ -29,7 +29,7 @@ from speech_service.engines.qwen3.asr.proposing import (
 )
 from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits
-from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
+from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.qwen_release.hub import CheckpointError
@@ -40,7 +40,7 @@ from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
 _TAIL_TOKENS = 32
-"""Room for what stands between the audio and the answer."""
+"""Room for what stands between the audio and the answer, and for what a draft runs ahead of it."""
 _SPARE_TOKENS = 24
 _LOOP_TOKENS = 24
 _WINDOWS_PER_STEP = 16
@@ -169,14 +169,15 @@ class _Lane:
         return reader, self._forward(model, reader)
 
     def _forward(self, model: AsrModel, reader: SegmentReader) -> Forward:
+        cache, device = reader.cache, self._device
         if self._capture is None:
-            return PackedForward(model, reader.cache)
-        return SlotForward(model, reader.cache, self._device, self._capture)
+            return PackedForward(model, cache, device)
+        sizes = Sizes.fitting(cache, min(self._options.max_batch, cache.slots))
+        return SlotForward(model, cache, device, self._capture, sizes)
 
     def _slot_tokens(self, loaded: Loaded) -> int:
         window = loaded.config.audio.window_tokens
-        tail = _TAIL_TOKENS if self._capture is None else _TAIL_TOKENS + MOST_TOKENS
-        return _limits(self._options, loaded).slot_tokens(window, tail)
+        return _limits(self._options, loaded).slot_tokens(window, _TAIL_TOKENS)
 
     def _fitting_slots(self) -> int:
         """Slots of each cache: as many as may be of use, or as the KV budget holds.

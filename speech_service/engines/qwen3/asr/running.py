@@ -47,8 +47,7 @@ class AsrLimits:
         """Tokens that the longest sequence fills in its slot."""
         longest = self.max_audio_ms * MODEL_RATE_HZ // 1000
         audio = -(-longest // self.window_samples) * tokens_per_window
-        answer = self.answer_tokens(longest) + self.max_proposed
-        return self.max_context_tokens + audio + tail + answer
+        return self.max_context_tokens + audio + tail + self.answer_tokens(longest)
 
     def answer_tokens(self, samples: int) -> int:
         """Longest answer to so much audio."""

@@ -26,8 +26,6 @@ from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODE
 from speech_service.engines.runtimes.torch import Capture, Device, Graphs, as_it_is, open_device
 from speech_service.engines.shared import SharedModels
 
-_TAIL = 1
-"""Place of a slot that no stream grows into; see ``SlotFrames``."""
 _MIB = 1 << 20
 
 
@@ -52,7 +50,7 @@ def compose(
     if options.threads:
         torch.set_num_threads(options.threads)
     frames = int(options.max_seconds * FRAME_RATE_HZ)
-    length = options.max_prompt_tokens + frames + _TAIL
+    length = options.max_prompt_tokens + frames
     choice = CodecChoice(options.codec, options.codec_file, options.threads)
     key = (
         __name__,
@@ -69,12 +67,13 @@ def compose(
     device = open_device(options.device)
     device.synchronize()
     streams = _streams(options, model, length)
-    generator = FrameGenerator(model, streams, length, _capture(options, device))
+    with device.stream(), torch.inference_mode():
+        generator = FrameGenerator(model, streams, length, _capture(options, device), device)
     # One stream more: a cloned voice's recording is decoded while all others speak.
     codec = CodecStreams(loaded.codec(), streams + 1)
     folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
     voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
-    limits = TextLimits(frames, length - _TAIL, model.config.kind is not TtsKind.BASE)
+    limits = TextLimits(frames, length, model.config.kind is not TtsKind.BASE)
     sampling = options.sampling(model.config.sampling)
     with device.stream(), torch.inference_mode():
         warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)

@@ -14,6 +14,7 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from speech_service.engines.qwen3.nn.captured import prompt_sizes
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.frame_pass import (
     Drawing,
@@ -25,7 +26,7 @@ from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.prompt import TtsPrompt
 from speech_service.engines.qwen3.tts.sampling import Rule, Rules, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
-from speech_service.engines.runtimes.torch import Capture
+from speech_service.engines.runtimes.torch import HOST, Capture, Device
 
 
 class Ended(Enum):
@@ -53,22 +54,30 @@ class FrameGenerator:
     """Slots, and what speaks in them. Only the device's thread uses it."""
 
     def __init__(
-        self, model: TtsModel, slots: int, length: int, capture: Capture | None = None
+        self,
+        model: TtsModel,
+        slots: int,
+        length: int,
+        capture: Capture | None = None,
+        device: Device = HOST,
     ) -> None:
         """Make room.
 
         Args:
             model: with positions for ``length`` tokens.
             slots: streams at once.
-            length: tokens and frames of one stream, prompt included, and one more.
-            capture: prepares frames of fixed shapes, for GPUs; None: they are packed.
+            length: tokens and frames of one stream, prompt included.
+            capture: prepares prompts and frames of fixed shapes, for GPUs, all of them now; None: they are packed.
+            device: of the model.
         """
         self._model = model
-        self.cache = KvCache(model.config.talker, slots, length, model.dtype, model.device)
+        by_token = None if capture is None else True
+        shape = model.config.talker
+        self.cache = KvCache(shape, slots, length, model.dtype, model.device, by_token)
         self._pass: FramePass = (
             PackedFrames(model, self.cache)
             if capture is None
-            else SlotFrames(model, self.cache, capture)
+            else SlotFrames(model, self.cache, device, capture, prompt_sizes(self.cache))
         )
         self._streams: dict[int, _Stream] = {}
         self._drawing: Drawing | None = None
@@ -77,10 +86,6 @@ class FrameGenerator:
     def room(self) -> int:
         """How many more streams it can take."""
         return self.cache.free_slots
-
-    def prepare(self, tokens: int) -> None:
-        """Make ready for streams whose prompts have so many tokens."""
-        self._pass.prepare(min(tokens + 1, self.cache.length))
 
     def open(self, prompt: TtsPrompt, sampling: Sampling, seed: int = 0) -> int:
         """Slot of a new stream, which speaks with the next step.

@@ -37,7 +37,6 @@ def warm_up(
     """
     pad = model.prompter.pad
     for tokens in prompts:
-        generator.prepare(tokens)
         slot = generator.open(TtsPrompt(pad.expand(tokens, -1), pad[:0]), sampling)
         for _ in range(_FRAMES):
             generator.step()

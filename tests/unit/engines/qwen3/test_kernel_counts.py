@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from speech_service.engines.qwen3.asr.forward import Feed, PackedForward
-from speech_service.engines.qwen3.asr.slots import SlotForward
+from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
 from speech_service.engines.runtimes.torch import Body
@@ -31,9 +31,9 @@ def test_a_decode_step_of_the_recognizer(rows: int, most: int) -> None:
     bodies = Bodies()
     with torch.inference_mode():
         model = recognizer()
-        SlotForward(model, KvCache(DECODER, rows, LENGTH, model.dtype, META), Shapes(), bodies)
-        steps = [(b, e) for b, e in bodies.taken if e[0].shape == (rows, 2)]
-        body, examples = steps[0]
+        cache = KvCache(DECODER, rows, LENGTH, model.dtype, META)
+        SlotForward(model, cache, Shapes(), bodies, Sizes((rows,), ()))
+        ((body, examples),) = bodies.taken
         assert launches_of(f"ASR decode step, {rows} rows", body, *examples).total <= most
 
 
@@ -42,7 +42,7 @@ def test_prompts_of_the_recognizer(prompts: int, most: int) -> None:
     with torch.inference_mode():
         model = recognizer()
         cache = KvCache(DECODER, 16, LENGTH, model.dtype, META)
-        forward = PackedForward(model, cache)
+        forward = PackedForward(model, cache, Shapes())
         states = torch.empty(144, DECODER.hidden_size, dtype=model.dtype, device=META)
         feeds = [Feed(slot, states, (5,), 0) for slot in range(prompts)]
         with Launches() as seen:
@@ -56,7 +56,6 @@ def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int, most: in
     bodies = Bodies()
     with torch.inference_mode():
         model = synthesizer(tiny_models.tts("custom_voice", "1b7"))
-        generator = FrameGenerator(model, rows, LENGTH, bodies)
-        generator.prepare(16)
-        body, examples = bodies.taken[-1]
+        FrameGenerator(model, rows, LENGTH, bodies, Shapes())
+        body, examples = next((b, e) for b, e in bodies.taken if len(e) == 3 and len(e[0]) == rows)
         assert launches_of(f"TTS frame, {rows} rows", body, *examples).total <= most

@@ -13,7 +13,7 @@ from speech_service.engines.qwen3.aligner.network import AlignerNetwork, CausalP
 from speech_service.engines.qwen3.aligner.passages import read
 from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from speech_service.engines.qwen3.aligner.repair import monotone
-from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
+from speech_service.engines.qwen3.nn.attention import SpanPlan, TokenSpan
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.golden import audio_digest, read_golden
@@ -90,7 +90,7 @@ def test_packed_sequences_attend_as_with_a_cache(parts: Parts) -> None:
     spans = [TokenSpan(slot, 0, count) for slot, count in enumerate(lengths)]
     with torch.inference_mode():
         packed = network.stack(x, CausalPlan(lengths, x.device))
-        cached = network.stack(x, PackedPlan(cache, spans))
+        cached = network.stack(x, SpanPlan(cache, spans))
     torch.testing.assert_close(packed, cached, atol=1e-5, rtol=1e-5)
 
 
