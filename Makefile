@@ -12,6 +12,7 @@ SERVER := $(VENV)/.installed-server
 DEV := $(VENV)/.installed-dev
 LINT := $(VENV)/.installed-lint
 DEPLOY := $(VENV)/.installed-deploy
+RAY := $(VENV)/.installed-ray
 INPUTS := pyproject.toml constraints.txt tools/install.py
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
@@ -24,7 +25,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node
+.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +48,9 @@ gates: lint check-proto check-stubs check-docs check-wheel ## all of `check` but
 bench: $(DEV) ## run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-gpu: $(DEV) ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
-	$(BIN)/python -m benchmarks.gpu $(ARGS)
+# Runs from a checkout, too, on a machine that has torch, safetensors, tokenizers and numpy, and no network.
+bench-gpu: ## measure the Qwen3 engines on a CUDA GPU, full-size random weights
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(or $(PYTHON),python3)) -m benchmarks.gpu $(ARGS)
 
 gen: $(DEV) ## write the Python stubs, and Envoy's descriptors, from proto/
 	$(BIN)/python tools/gen_proto.py
@@ -92,6 +94,10 @@ check-wheel: $(DEV) ## build the wheel and import from it
 check-deploy: $(DEPLOY) ## deploy/: Envoy before real servers, the chart by helm and Kubernetes' schemas; needs npm
 	$(BIN)/python -m pytest tests/deploy $(ARGS)
 
+test-ray: $(RAY) ## deploy/ray: a local cluster of three nodes, one of them killed under live streams
+	$(BIN)/pyright deploy/ray tests/ray
+	$(BIN)/python -m pytest tests/ray $(ARGS)
+
 test-node: $(DEV) ## test the Node.js example; needs node and npm
 	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test
 
@@ -122,9 +128,14 @@ $(LINT): $(INPUTS) | $(BIN)/python
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)lint)
 	@touch $(SERVER) $(DEV) $@
 
-$(DEPLOY): $(DEV) tools/fetch_helm.sh
+$(DEPLOY): $(DEV) tools/fetch_helm.sh tests/deploy/crds/package-lock.json
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy)
 	tools/fetch_helm.sh $(BIN)
+	cd tests/deploy/crds && npm ci --no-audit --no-fund --loglevel error
+	@touch $@
+
+$(RAY): $(DEPLOY)
+	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy$(comma)lint$(comma)ray)
 	@touch $@
 
 comma := ,

@@ -33,28 +33,33 @@ NAMES = (
     "qwen_asr_cpu",
     "qwen_asr_vllm",
     "qwen_tts_cpu",
+    "workers",
     "k6_load",
     "live_beside_files",
+    "live_beside_voices",
+    "overload",
     "speech_after_pause",
     "end_by_clock",
     "faults",
     "report",
 )
 """In the order in which ``all`` runs them; each is a module of this package."""
+ALONE = ("soak",)
+"""Those that take hours: run by their name alone."""
 
 
 def main() -> int:
     """Returns the exit status: 1 if a benchmark failed. A missed target is reported, it is no failure."""
-    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in NAMES}
+    modules = {name: importlib.import_module(f"benchmarks.{name}") for name in (*NAMES, *ALONE)}
     parser = _parser(modules)
     args = _parse(parser, sys.argv[1:] or ["all"])
     if args.name != "all":
         return _run(args.name, modules[args.name], args)
     failed = 0
-    for name, module in modules.items():
+    for name in NAMES:
         own = _parse(parser, [name, *_shared(args)])
         console.rule(name)
-        failed += _run(name, module, own)
+        failed += _run(name, modules[name], own)
     return min(failed, 1)
 
 

@@ -79,6 +79,11 @@ class Session:
     ended: float = 0.0
     """When session_ended came; 0: it never did."""
     error: str = ""
+    called: float = 0.0
+    """When the call was made."""
+    closed: float = 0.0
+    """When its status came; 0: it is not known."""
+    trailers: dict[str, str | bytes] = field(default_factory=dict[str, str | bytes])
 
     @property
     def finals(self) -> list[Seen]:
@@ -194,7 +199,9 @@ async def stream(
     try:
         async with asyncio.timeout(deadline):
             await asyncio.sleep(session.started - now)
+            session.called = time.perf_counter()
             call = stub.StreamingRecognize()
+            call.add_done_callback(lambda _: _note_end(session))
             reader = asyncio.create_task(_read(call, session))
             try:
                 await _write(call, pcm, session)
@@ -204,9 +211,15 @@ async def stream(
                 call.cancel()
     except grpc.aio.AioRpcError as error:
         session.error = f"{error.code().name}: {error.details()}"
+        # It iterates over pairs, but calls itself a mapping.
+        session.trailers = {key: value for key, value in error.trailing_metadata() or ()}
     except (TimeoutError, asyncio.InvalidStateError) as error:
         session.error = session.error or f"client timeout or broken call: {error!r}"
     return session
+
+
+def _note_end(session: Session) -> None:
+    session.closed = time.perf_counter()
 
 
 async def _write(call: Any, pcm: bytes, session: Session) -> None:
@@ -219,8 +232,12 @@ async def _write(call: Any, pcm: bytes, session: Session) -> None:
             due = session.spoken_at((at + len(chunk)) / BYTES_PER_S)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             session.send_lags.append(time.perf_counter() - due)
+        if call.done():
+            return  # the reader says how it ended
         await call.write(Request(audio=audio_pb2.AudioChunk(data=chunk)))
     await asyncio.sleep(settings.hold_s)
+    if call.done():
+        return
     await call.done_writing()
     session.half_closed = time.perf_counter()
 

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
     repeats = 1 if quick else args.repeats
     sweep = [4] if quick else _counts(args.sweep)
     rivals = [1, 2] if quick else _counts(args.vendor_sweep)
-    with harness.Server(harness.Setup(), "concurrency") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "concurrency") as server:
         asyncio.run(_measure(server, clips, 2, 4.0, "warm-up"))
         headline = [
             asyncio.run(_measure(server, clips, streams, seconds, f"{number + 1}/{repeats}"))

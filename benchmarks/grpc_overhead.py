@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks import BUILD, client, corpus, harness
 from benchmarks.client import Request, Settings
-from benchmarks.harness import FAKE_MODEL, Setup
+from benchmarks.harness import FAKE_MODEL, UNBOUNDED, Setup
 from benchmarks.load_streams import RAMP_S
 from benchmarks.results import Run
 from benchmarks.stats import Figure, percentile, percentiles
@@ -33,8 +33,8 @@ CHUNKS_PER_S = 10
 PROBE_INTERVAL_S = 0.1
 ECHO = "benchmarks.echo_server"
 VARIANTS = {
-    "fake recognizer, fake VAD": Setup(("vad.kind=fake",), (FAKE_MODEL,)),
-    "fake recognizer, Silero VAD": Setup(models=(FAKE_MODEL,)),
+    "fake recognizer, fake VAD": Setup(("vad.kind=fake", *UNBOUNDED), (FAKE_MODEL,)),
+    "fake recognizer, Silero VAD": Setup(UNBOUNDED, (FAKE_MODEL,)),
     "echo, a reply per chunk": Setup(command=("-m", ECHO, "--reply-every", "1")),
     "echo, a reply per 5 chunks": Setup(command=("-m", ECHO, "--reply-every", "5")),
 }

@@ -29,6 +29,8 @@ OWN_PORTS = (
     "server.admin_listen=127.0.0.1:0",
     "server.metrics_listen=127.0.0.1:0",
 )
+UNBOUNDED = ("server.admission=fixed",)
+"""For benchmarks that look for the limit themselves: nothing is refused before it is reached."""
 FAKE_MODEL = "recognizer/fake"
 
 
@@ -48,6 +50,8 @@ class Setup:
     """Of each of ``models``."""
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Variables beside those of this process."""
+    workers: int = 0
+    """So many, which all serve ``models``; 0: as the service decides."""
     command: Sequence[str] = ()
     """Another program that prints the same ready line; empty: the service."""
 
@@ -57,6 +61,7 @@ class Setup:
             "overrides": list(self.overrides),
             "models": list(self.models) or "default",
             "options": dict(self.options),
+            "workers": self.workers or "default",
         }
 
 
@@ -162,6 +167,7 @@ class Server:
             f"[[models]]\nkind = {json.dumps(kind)}\noptions = {{ {options} }}\n"
             for kind in self._setup.models
         ]
+        tables += [f'[[workers]]\nname = "w{number}"\n' for number in range(self._setup.workers)]
         path = self._log_path.with_suffix(".toml")
         path.write_text("".join(tables))
         return path

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     vus, duration, repeats = (4, "6s", 1) if quick else (args.vus, args.duration, args.repeats)
     streaming: list[dict[str, Any]] = []
     unary: list[dict[str, Any]] = []
-    with harness.Server(harness.Setup(), "k6") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "k6") as server:
         _k6(k6, "unary.js", server.target, 1, "2s")  # starts the worker; not counted
         with harness.progress("k6", 2 * repeats) as advance:
             for _ in range(repeats):

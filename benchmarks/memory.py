@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure and write ``memory.json``."""
     record = Run("memory", args)
     clip = corpus.load_or_bundled("en-read", args.data, 1)[0]
-    container = (args.container or _some_container()).read_bytes()
+    container = (args.container or some_container()).read_bytes()
     repeats = 1 if args.quick else args.repeats
     readings: list[dict[str, Reading]] = []
     with harness.progress("memory", repeats) as advance:
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     record.write(_figures(readings), settings, {"readings": readings})
 
 
-def _some_container() -> Path:
+def some_container() -> Path:
     """A WAV file that is surely there: a sample of the recognizer's wheel."""
     from importlib.util import find_spec
 

@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +52,19 @@ def _write(
     """Write a tiny model's files with other sizes and tensors to match."""
     if (folder / "config.json").exists():
         return folder
+    files, shapes = resized(tiny, sizes)
+    generator = torch.Generator().manual_seed(0)
+    tensors = {name: random_tensor(name, shape, generator) for name, shape in shapes.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_words(folder, text_rows(files))
+    write_checkpoint(Checkpoint(files, tensors), folder, Storage(dtype))
+    return folder
+
+
+def resized(
+    tiny: Checkpoint, sizes: tuple[dict[str, int], dict[str, int]]
+) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """A tiny model's files with other sizes, and the shapes of the tensors that go with them."""
     files = dict(tiny.files)
     config = dict(files["config.json"])
     audio, text = sizes
@@ -60,7 +75,6 @@ def _write(
     config["thinker_config"] = thinker
     files["config.json"] = config
     classes = int(thinker.get("classify_num", 0))
-    generator = torch.Generator().manual_seed(0)
     shapes = tensor_shapes(
         AsrConfig(
             audio=AudioShape.from_config(thinker["audio_config"]),
@@ -73,11 +87,12 @@ def _write(
             languages=(),
         )
     )
-    tensors = {name: random_tensor(name, shape, generator) for name, shape in shapes.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    write_words(folder, int(thinker["text_config"]["vocab_size"]))
-    write_checkpoint(Checkpoint(files, tensors), folder, Storage(dtype))
-    return folder
+    return files, shapes
+
+
+def text_rows(files: Mapping[str, Any]) -> int:
+    """Tokens of the vocabulary."""
+    return int(files["config.json"]["thinker_config"]["text_config"]["vocab_size"])
 
 
 def write_words(folder: Path, rows: int) -> None:
@@ -92,8 +107,12 @@ def write_words(folder: Path, rows: int) -> None:
 
 
 def random_tensor(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Values that keep activations finite: norms of one, weights by the size of what they sum over."""
+    """Values that keep activations finite: norms of one, weights by the size of what they sum over.
+
+    They are made where the generator is.
+    """
     if len(shape) == 1:
-        return torch.ones(shape) if "norm" in name and "weight" in name else torch.zeros(shape)
+        value = 1.0 if "norm" in name and "weight" in name else 0.0
+        return torch.full(shape, value, device=generator.device)
     spread = 1 / math.sqrt(math.prod(shape[1:]))
-    return torch.randn(shape, generator=generator) * spread
+    return torch.randn(shape, generator=generator, device=generator.device) * spread

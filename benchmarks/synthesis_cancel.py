@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     streams, cancels = (3, 2) if args.quick else (args.streams, args.cancels)
     repeats = 1 if args.quick else args.repeats
     passes: list[Pass] = []
-    with harness.Server(harness.Setup(), "synthesis_cancel") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "synthesis_cancel") as server:
         asyncio.run(_pass(server.target, 1, 1))  # starts the worker
         with harness.progress("cancel", repeats) as advance:
             for _ in range(repeats):

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
     streams, texts = (4, 1) if args.quick else (args.streams, args.texts)
     repeats = 1 if args.quick else args.repeats
     loads: list[Load] = []
-    with harness.Server(harness.Setup(), "synthesis_streams") as server:
+    with harness.Server(harness.Setup(harness.UNBOUNDED), "synthesis_streams") as server:
         asyncio.run(_warm_up(server.target))
         with harness.progress("streams", 2 * repeats) as advance:
             for _ in range(repeats):

@@ -16,7 +16,8 @@ class Engine(Protocol):
 
     ``step`` advances every admitted sequence by one device step (an autoregressive engine) or runs the admitted
     batch (a one-shot engine) and returns what ended. An engine turns a failure of one item into ``WorkFailed``
-    for that item; an exception out of ``step`` is a bug, and fails every admitted item.
+    for that item; an exception out of ``step`` is a bug, and fails every admitted item. DeviceLostError, out of any
+    method, says that the device computes nothing any more for this process: it ends the process.
     """
 
     @property
@@ -60,6 +61,36 @@ class Submitter(Protocol):
 
     def release(self, stream_id: str) -> None:
         """The stream is over: forget whatever is kept for it."""
+        ...
+
+
+class WorkListener(Protocol):
+    """Told of all work that passes a submitter, on the event loop's thread."""
+
+    def submitted(self, work: Work) -> None:
+        """The work is asked for. Its events come later."""
+        ...
+
+    def happened(self, work: Work, event: WorkEvent) -> None:
+        """There is news of the work; a terminal event is the last."""
+        ...
+
+    def released(self, stream_id: str) -> None:
+        """The stream is over; events of its work may still come."""
+        ...
+
+
+class LiveCapacity(Protocol):
+    """What the devices can do, as admission wants to know it. Several workers add up."""
+
+    def live_capacity(self, model: str) -> float:
+        """Seconds of live audio, per second, that the model could keep up with, had it its device alone; 0: no such
+        model.
+        """
+        ...
+
+    def device(self, model: str) -> str:
+        """Where it runs: models of one device take from each other."""
         ...
 
 

@@ -26,7 +26,7 @@ gc.disable()
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
-CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "deploy", "gpu")
+CATEGORIES = ("unit", "contract", "integration", "fuzz", "architecture", "deploy", "ray", "gpu")
 
 
 def pytest_xdist_auto_num_workers() -> int:

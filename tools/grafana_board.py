@@ -73,6 +73,14 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 ),
             ),
             Panel(
+                "Live audio, seconds per second",
+                "short",
+                (
+                    ("asked of {{model}} {{instance}}", f"speech_live_demand{{{_PODS}}}"),
+                    ("{{model}} can {{instance}}", f"speech_live_capacity{{{_PODS}}}"),
+                ),
+            ),
+            Panel(
                 "Audio, seconds per second",
                 "short",
                 (
@@ -107,7 +115,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Panel(
                 "Models not ready",
                 "short",
-                (("{{model}}", f'1 - speech_model_state{{state="ready",{_PODS}}}'),),
+                (("{{model}} in {{worker}}", f'1 - speech_model_state{{state="ready",{_PODS}}}'),),
             ),
         ),
     ),
@@ -118,9 +126,9 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "Worker",
                 "short",
                 (
-                    ("up {{instance}}", f"speech_worker_up{{{_PODS}}}"),
+                    ("up {{instance}} {{worker}}", f"speech_worker_up{{{_PODS}}}"),
                     (
-                        "restarts {{instance}}",
+                        "restarts {{instance}} {{worker}}",
                         f"increase(speech_worker_restarts_total{{{_PODS}}}[1h])",
                     ),
                 ),
@@ -130,8 +138,20 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "bytes",
                 (
                     ("front end {{instance}}", f"process_resident_memory_bytes{{{_PODS}}}"),
-                    ("worker {{instance}}", f"speech_worker_resident_memory_bytes{{{_PODS}}}"),
+                    (
+                        "{{worker}} {{instance}}",
+                        f"speech_worker_resident_memory_bytes{{{_PODS}}}",
+                    ),
+                    (
+                        "GPUs of {{worker}} {{instance}}",
+                        f"speech_worker_device_memory_bytes{{{_PODS}}}",
+                    ),
                 ),
+            ),
+            Panel(
+                "Work ended by worker",
+                "ops",
+                (("{{worker}}", rate("speech_work_total", "worker")),),
             ),
             Panel(
                 "CPU of the front end",

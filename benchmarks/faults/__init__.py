@@ -1,15 +1,15 @@
 """What harms a service that is attacked or starved, in figures: one row for each kind of fault.
 
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
-recovery after file descriptors ran out; a worker killed under live streams; many streams cancelled at once; floods of
-HTTP/2 frames; forged containers; secrets in what the service leaves behind. ``--row`` runs some of them. Writes
-``faults.json``, in which each row says when and beside what it was measured, and ``faults.png``.
+recovery after file descriptors ran out; a worker killed under live streams; front ends killed under those of
+``speech_client``; many streams cancelled at once; floods of HTTP/2 frames; forged containers; secrets in what the
+service leaves behind. ``--row`` runs some of them. Writes ``faults.json``, in which each row says when and beside what
+it was measured, and ``faults.png``.
 """
 
 import argparse
 import asyncio
 import importlib
-import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,23 +21,22 @@ from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
 ROWS = (
-    *("stall", "starvation", "descriptors", "kills", "cancels"),
+    *("stall", "starvation", "descriptors", "kills", "front_ends", "cancels"),
     *("floods", "containers", "secrets"),
 )
-"""Modules of this package, in the order in which they run. One that is not there yet is passed over."""
+"""Modules of this package, in the order in which they run."""
 
 
 def rows(names: Sequence[str] = ROWS) -> dict[str, Row]:
-    """The rows that exist, by the name of their module."""
-    present = [name for name in names if importlib.util.find_spec(f"{__name__}.{name}")]
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in present}
+    """The rows, by the name of their module."""
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     return cast(dict[str, Row], modules)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this benchmark alone."""
     parser.add_argument(
-        "--row", action="append", choices=tuple(rows()), help="only this one; may be repeated"
+        "--row", action="append", choices=ROWS, help="only this one; may be repeated"
     )
 
 

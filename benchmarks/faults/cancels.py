@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks import client, harness
 from benchmarks.faults.options import Options, Result, figure_row
-from benchmarks.harness import Server, Setup
+from benchmarks.harness import UNBOUNDED, Server, Setup
 from benchmarks.stats import percentile
 
 NAME = "streams cancelled at once"
@@ -42,7 +42,7 @@ async def run(options: Options) -> Result:
     memory_mb: list[list[float]] = []
     with harness.progress("cancels", options.repeats * _ROUNDS * len(counts)) as advance:
         for _ in range(options.repeats):
-            setup = Setup(overrides=[f"server.max_streams={2 * max(counts)}"])
+            setup = Setup([f"server.max_streams={2 * max(counts)}", *UNBOUNDED])
             with Server(setup, "faults-cancels") as server:
                 after: list[float] = []
                 open_files: list[int] = []

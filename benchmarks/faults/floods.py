@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import harness
 from benchmarks.faults.options import Options, Result, figure_row
 from benchmarks.faults.pinger import Pinger
-from benchmarks.harness import FAKE_MODEL, Server, Setup
+from benchmarks.harness import FAKE_MODEL, UNBOUNDED, Server, Setup
 from benchmarks.stats import percentile
 
 NAME = "floods of HTTP/2 frames"
@@ -55,7 +55,7 @@ async def run(options: Options) -> Result:
     costs: dict[str, list[_Cost]] = {flood: [] for flood in FLOODS}
     with harness.progress("floods", options.repeats * len(FLOODS)) as advance:
         for _ in range(options.repeats):
-            with Server(Setup(models=(FAKE_MODEL,)), "faults-floods") as server:
+            with Server(Setup(UNBOUNDED, (FAKE_MODEL,)), "faults-floods") as server:
                 for flood, count in FLOODS.items():
                     costs[flood].append(
                         await asyncio.to_thread(_one, server, flood, count // share)

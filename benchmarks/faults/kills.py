@@ -17,7 +17,7 @@ import psutil
 from benchmarks import client, corpus, harness
 from benchmarks.faults.options import Options, Result, figure_row
 from benchmarks.faults.starved import worker_of
-from benchmarks.harness import Server, Setup
+from benchmarks.harness import UNBOUNDED, Server, Setup
 from benchmarks.synthesis_client import TIMEOUT_S, config
 from benchmarks.synthesis_client import connect as connect_speech
 from benchmarks.synthesis_texts import SENTENCES
@@ -53,7 +53,7 @@ async def run(options: Options) -> Result:
     with harness.progress("kills", options.repeats * kills) as advance:
         for _ in range(options.repeats):
             tally = Tally()
-            with Server(Setup(), "faults-kills") as server:
+            with Server(Setup(UNBOUNDED), "faults-kills") as server:
                 await _one(server, kills, tally, advance)
             tallies.append(tally)
     columns = ("errors", "lost", "doubled", "different")

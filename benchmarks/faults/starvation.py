@@ -14,7 +14,7 @@ import grpc
 from benchmarks import client, corpus, harness
 from benchmarks.faults.options import Options, Result, figure_row
 from benchmarks.faults.starved import busy_loops, duty
-from benchmarks.harness import Server, Setup
+from benchmarks.harness import UNBOUNDED, Server, Setup
 
 NAME = "workers killed although they work"
 CONDITIONS = {
@@ -78,7 +78,7 @@ def plot(axes: Any, result: Result) -> None:
 async def _one(loops: int, share: float, pass_s: float) -> tuple[float, int, int]:
     """Kills, calls without an answer, and calls with one."""
     clips = corpus.bundled()
-    with Server(Setup(), "faults-starvation") as server, busy_loops(loops):
+    with Server(Setup(UNBOUNDED), "faults-starvation") as server, busy_loops(loops):
         slowed = duty(server.pid, share) if share < 1 else contextlib.nullcontext()
         async with slowed, client.connect(server.target) as stub:
             until_s = time.monotonic() + pass_s
@@ -87,7 +87,7 @@ async def _one(loops: int, share: float, pass_s: float) -> tuple[float, int, int
             )
         metrics = await asyncio.to_thread(server.metrics)
     return (
-        metrics.get("speech_worker_restarts_total", 0.0),
+        sum(v for name, v in metrics.items() if name.startswith("speech_worker_restarts_total")),
         sum(failed for failed, _ in outcomes),
         sum(answered for _, answered in outcomes),
     )

@@ -1,14 +1,18 @@
 """Recognition and alignment, on engines in this process."""
 
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.gpu.bench import Bench, drained, figure, only
-from benchmarks.gpu.device import busy_share, timed_ms, used_bytes
+from benchmarks.gpu.bench import Bench, drained, figure, only, stream_of, taken_mb
+from benchmarks.gpu.device import Kernels, kernels, timed_ms
 from benchmarks.gpu.scripting import TOKENS_PER_S, Script
 from benchmarks.stats import Figure, percentile
 from benchmarks.synthesis_texts import SENTENCES
@@ -21,6 +25,11 @@ from speech_service.domain.work import (
     WorkDone,
     WorkEvent,
 )
+from speech_service.engines.qwen3.asr.build import open_recognizer, read_encoder
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES
+from speech_service.engines.qwen3.encoder.network import MelWindow
+from speech_service.engines.qwen3.encoder.torch import CapturedEncoder
+from speech_service.engines.runtimes.torch import open_device
 from speech_service.protocols import Engine
 from tests.qwen_tiny.audio import speech_like
 
@@ -33,7 +42,12 @@ ACCEPTANCES = (0.0, 0.5, 0.8, 0.9, 0.95, 1.0)
 GOALS = {("dual model", "time", 0.9): 1.7, ("previous partial", "target steps", 0.9): 3.0}
 ALIGNED_S = 60.0
 WORDS_PER_S = 3
-BATCHES = (1, 16, 64)
+BATCHES = (1, 64, 256)
+DECODE_MS = {1: 2.5, 64: 3.6, 256: 10.0}
+DECODE_KERNELS = 602
+ENCODER_MS = {2: 1.5, 16: 6.0}
+PREFILL_MS = 14.0
+"""What was to be expected of the 1.7B on an H200 before anything ran on one: ``estimate`` of the figures."""
 _seeds = count(1000)
 
 
@@ -62,11 +76,10 @@ def _ms(engine: Engine, works: Sequence[RecognizeWork]) -> float:
     return 1000 * drained(engine, works, _nothing)
 
 
-def first_token(bench: Bench) -> list[Figure]:
+def first_token(bench: Bench) -> Iterator[Figure]:
     """10 s of audio to the first token: mel, encoder, prefill, one decode step, no gRPC."""
     bench.director.script = Script(tokens_per_s=0.0)
     passes = 3 if bench.quick else 30
-    figures: list[Figure] = []
     for size in bench.sizes:
         with bench.asr(size, 1) as engine:
             _ms(engine, [_work("warm-up", _audio(CLIP_S))])
@@ -76,37 +89,99 @@ def first_token(bench: Bench) -> list[Figure]:
             ]
         for percent in (50, 99):
             values = [percentile(run, percent) for run in runs]
-            figures.append(figure(f"{size} engine, 10 s to first token, p{percent}", "ms", values))
-    return figures
+            estimate = only(size, "1.7b", 15.0)
+            name = f"{size} engine, 10 s to first token, p{percent}"
+            yield figure(name, "ms", values, estimate=estimate)
 
 
-def decode_step(bench: Bench) -> list[Figure]:
-    """One greedy decode step of a batch behind 10 s of audio, wall and GPU time, and how much of the bandwidth."""
+def decode_step(bench: Bench) -> Iterator[Figure]:
+    """One greedy decode step of a batch behind 10 s of audio: wall, GPU, kernels, and share of the bandwidth."""
     bench.director.script = Script()
-    figures: list[Figure] = []
     for size in bench.sizes:
-        weights_gb = _decoder_bytes(bench, size) / 1e9
         for batch in BATCHES[:1] if bench.quick else BATCHES:
+            yield from _decode_at(bench, size, batch)
+
+
+def _decode_at(bench: Bench, size: str, batch: int) -> Iterator[Figure]:
+    walls: list[float] = []
+    spans: list[float] = []
+    with bench.asr(size, batch, kept_segments=0) as engine:
+        for _ in range(bench.repeats + 1):
+            _admit_decoding(engine, batch)
+            wall, span = timed_ms(bench.device, engine.step, 10, stream_of(engine))
+            walls.append(wall)
+            spans.append(span)
+            _abort(engine, batch)
+        _admit_decoding(engine, batch)
+        seen = kernels(bench.device, engine.step)
+    title = f"{size} decode step, batch {batch}"
+    estimate = DECODE_MS.get(batch) if size == "1.7b" else None
+    yield figure(f"{title}, wall", "ms", walls[1:], estimate=estimate)
+    yield figure(f"{title}, GPU", "ms", spans[1:], estimate=estimate)
+    yield from _seen(title, seen, DECODE_KERNELS if size == "1.7b" else None)
+    weights_gb = _decoder_bytes(bench, size) / 1e9
+    share = [100 * weights_gb / (wall / 1000) / bench.rates.copy_gb_s for wall in walls[1:]]
+    name = f"{title}, weights read, share of the copy rate"
+    yield figure(name, "%", share, better="higher")
+
+
+def _admit_decoding(engine: Engine, batch: int) -> None:
+    """So many sequences that all decode."""
+    for number in range(batch):
+        engine.admit(_work(f"{number}", _audio(CLIP_S)))
+    for _ in range(8):
+        engine.step()
+
+
+def _abort(engine: Engine, batch: int) -> None:
+    for number in range(batch):
+        engine.abort(f"{number}")
+
+
+def _seen(title: str, seen: Kernels, estimate: float | None = None) -> Iterator[Figure]:
+    yield figure(f"{title}, kernels", "kernels", [float(seen.count)], estimate=estimate)
+    yield figure(f"{title}, kernels' time", "ms", [seen.busy_ms])
+
+
+def encoder(bench: Bench) -> Iterator[Figure]:
+    """The audio encoder over whole windows of 8 s, without their features."""
+    for size in bench.sizes:
+        checkpoint, config = open_recognizer(str(bench.checkpoint("asr", size)), "")
+        device, shape = open_device(bench.device), config.audio
+        module = read_encoder(checkpoint, config).to(device.where, DTYPES[bench.dtype])
+        mel = torch.randn(shape.mel_bins, shape.window_frames).clamp(-1.5, 1.5)
+        with device.stream(), torch.inference_mode():
+            network = CapturedEncoder(module, device, device.graphs())
+            for count in (2, 16):
+                windows = [MelWindow(mel, is_clip=False)] * count
+                encode = partial(network.encode, windows)
+                encode()
+                passes = 2 if bench.quick else 20
+                wall, span = timed_ms(bench.device, encode, passes, device.stream)
+                title = f"{size} encoder, {count} windows of 8 s"
+                estimate = ENCODER_MS.get(count) if size == "1.7b" else None
+                yield figure(f"{title}, wall", "ms", [wall], estimate=estimate)
+                yield figure(f"{title}, GPU", "ms", [span], estimate=estimate)
+                yield from _seen(title, kernels(bench.device, encode))
+
+
+def prefill(bench: Bench) -> Iterator[Figure]:
+    """The step that reads 10 s of audio: features, encoder, and the prompt of about 145 tokens."""
+    bench.director.script = Script()
+    for size in bench.sizes:
+        with bench.asr(size, 1, kept_segments=0) as engine:
             walls: list[float] = []
-            spans: list[float] = []
-            with bench.asr(size, batch) as engine:
-                for _ in range(bench.repeats + 1):
-                    for number in range(batch):
-                        engine.admit(_work(f"{number}", _audio(CLIP_S)))
-                    for _ in range(8):  # all are read and decode
-                        engine.step()
-                    wall, span = timed_ms(bench.device, engine.step, 10)
-                    walls.append(wall)
-                    spans.append(span)
-                    for number in range(batch):
-                        engine.abort(f"{number}")
-            title = f"{size} decode step, batch {batch}"
-            figures.append(figure(f"{title}, wall", "ms", walls[1:]))
-            figures.append(figure(f"{title}, GPU", "ms", spans[1:]))
-            share = [100 * weights_gb / (wall / 1000) / bench.rates.copy_gb_s for wall in walls[1:]]
-            name = f"{title}, weights read, share of the copy rate"
-            figures.append(figure(name, "%", share, better="higher"))
-    return figures
+            for number in range(2 if bench.quick else 12):
+                engine.admit(_work("0", _audio(CLIP_S)))
+                walls.append(timed_ms(bench.device, engine.step, 1, stream_of(engine))[0])
+                engine.abort("0")
+                del number
+            engine.admit(_work("0", _audio(CLIP_S)))
+            seen = kernels(bench.device, engine.step)
+        title = f"{size} step that reads 10 s"
+        estimate = PREFILL_MS if size == "1.7b" else None
+        yield figure(f"{title}, wall", "ms", walls[1:], estimate=estimate)
+        yield from _seen(title, seen)
 
 
 def _decoder_bytes(bench: Bench, size: str) -> float:
@@ -122,27 +197,28 @@ def _decoder_bytes(bench: Bench, size: str) -> float:
     return numbers * (4 if bench.dtype == "float32" else width)
 
 
-def update_step(bench: Bench) -> list[Figure]:
-    """A 2 s update of a 20 s segment whose previous partial holds: c1, and all streams due at the same moment."""
+def update_step(bench: Bench) -> Iterator[Figure]:
+    """A 2 s update of a 20 s segment whose previous partial holds: c1, and many streams' in turn over 2 s."""
     bench.director.script = Script(prefix=1.0)
-    figures: list[Figure] = []
-    crowd = 4 if bench.quick else bench.streams
+    crowd = 4 if bench.quick else min(512, bench.streams)
     for size in bench.sizes:
         for streams, target in ((1, 15.0), (crowd, 60.0)):
-            times: list[list[float]] = []
-            with bench.asr(size, streams, decoding="previous") as engine:
-                for _ in range(bench.repeats + 1):
-                    times.append(_update_ms(engine, streams))
+            times = _updates(bench, size, streams)
             for percent in (50, 99):
                 values = [percentile(run, percent) for run in times[1:]]
                 goal = only(size, "1.7b", target) if percent == 99 or streams == 1 else None
                 name = f"{size} engine, 2 s update at {streams}, p{percent}"
-                figures.append(figure(name, "ms", values, goal))
-    return figures
+                yield figure(name, "ms", values, goal)
+
+
+def _updates(bench: Bench, size: str, streams: int) -> list[list[float]]:
+    rows = min(streams, 64)
+    with bench.asr(size, rows, kept_segments=streams, decoding="previous") as engine:
+        return [_update_ms(engine, streams) for _ in range(bench.repeats + 1)]
 
 
 def _update_ms(engine: Engine, streams: int) -> list[float]:
-    """When each stream's update was done, from the moment at which all are due."""
+    """How long after it was due each stream's update was done; one is due every 2 s / streams."""
     clips = {str(number): _audio(SEGMENT_S) for number in range(streams)}
     drafts: dict[str, tuple[int, ...]] = {}
 
@@ -153,20 +229,34 @@ def _update_ms(engine: Engine, streams: int) -> list[float]:
     upto = int((SEGMENT_S - UPDATE_S) * RATE_HZ)
     before = [_work(k, clip[:upto], RecognizeKind.PARTIAL) for k, clip in clips.items()]
     drained(engine, before, keep)
-    done: list[float] = []
-    begin_s = time.perf_counter()
-
-    def stamp(event: WorkEvent) -> None:
-        if isinstance(event, WorkDone):
-            done.append((time.perf_counter() - begin_s) * 1000)
-
     due = [_work(k, clip, RecognizeKind.PARTIAL, drafts[k]) for k, clip in clips.items()]
-    drained(engine, due, stamp)
+    done = staggered_ms(engine, due, UPDATE_S / streams)
     drained(engine, [_work(k, clip[:RATE_HZ]) for k, clip in clips.items()], _nothing)  # frees
     return done
 
 
-def speculation(bench: Bench) -> list[Figure]:
+def staggered_ms(engine: Engine, works: Sequence[RecognizeWork], every_s: float) -> list[float]:
+    """Admit a work every so often, whether the others are done or not; how long each was after its time."""
+    due_s: dict[str, float] = {}
+    done: list[float] = []
+    begin_s, waiting = time.perf_counter(), deque(works)
+    while len(done) < len(works):
+        now_s = time.perf_counter() - begin_s
+        while waiting and (at_s := every_s * (len(works) - len(waiting))) <= now_s:
+            work = waiting.popleft()
+            due_s[work.work_id] = begin_s + at_s
+            engine.admit(work)
+        if len(due_s) == len(done):  # nothing to do before the next one
+            time.sleep(max(0.0, every_s * len(due_s) - now_s))
+            continue
+        for event in engine.step():
+            if not isinstance(event, WorkDone):
+                raise RuntimeError(f"work failed: {event}")
+            done.append((time.perf_counter() - due_s[event.work_id]) * 1000)
+    return done
+
+
+def speculation(bench: Bench) -> Iterator[Figure]:
     """Scripted acceptance from 0 to 1: the small model ahead of the large one, and previous partials.
 
     The ratio is over greedy decoding of the same clips; the draft model computes all that it would.
@@ -178,24 +268,38 @@ def speculation(bench: Bench) -> list[Figure]:
         "previous partial": ({"decoding": "previous"}, hypothesis),
     }
     bench.director.script = Script()
-    with bench.asr(target, 1) as engine:
-        greedy_ms, greedy_steps = _answers(bench, engine, ())
-    figures: list[Figure] = []
+    greedy = _greedy(bench, target)
     for name, (options, tokens) in strategies.items():
-        with bench.asr(target, 1, **options) as engine:
-            for share in (0.0, 1.0) if bench.quick else ACCEPTANCES:
-                key = "per_token" if name == "dual model" else "prefix"
-                bench.director.script = replace(Script(), **{key: share})
-                times_ms, steps = _answers(bench, engine, tokens)
-                title = f"{target} greedy / {name}, answer of 10 s, acceptance {share:g}"
-                for what, over, under in (
-                    ("time", greedy_ms, times_ms),
-                    ("target steps", greedy_steps, steps),
-                ):
-                    ratios = [a / b for a, b in zip(over, under, strict=True)]
-                    goal = GOALS.get((name, what, share))
-                    figures.append(figure(f"{title}, {what}", "x", ratios, goal, better="higher"))
-    return figures
+        yield from _over_greedy(bench, target, name, options, tokens, greedy)
+
+
+def _greedy(bench: Bench, size: str) -> tuple[list[float], list[float]]:
+    with bench.asr(size, 1) as engine:
+        return _answers(bench, engine, ())
+
+
+def _over_greedy(
+    bench: Bench,
+    target: str,
+    name: str,
+    options: dict[str, Any],
+    tokens: tuple[int, ...],
+    greedy: tuple[list[float], list[float]],
+) -> Iterator[Figure]:
+    greedy_ms, greedy_steps = greedy
+    with bench.asr(target, 1, **options) as engine:
+        for share in (0.0, 1.0) if bench.quick else ACCEPTANCES:
+            key = "per_token" if name == "dual model" else "prefix"
+            bench.director.script = replace(Script(), **{key: share})
+            times_ms, steps = _answers(bench, engine, tokens)
+            title = f"{target} greedy / {name}, answer of 10 s, acceptance {share:g}"
+            for what, over, under in (
+                ("time", greedy_ms, times_ms),
+                ("target steps", greedy_steps, steps),
+            ):
+                ratios = [a / b for a, b in zip(over, under, strict=True)]
+                goal = GOALS.get((name, what, share))
+                yield figure(f"{title}, {what}", "x", ratios, goal, better="higher")
 
 
 def _answers(
@@ -220,7 +324,7 @@ def _answers(
     return times[1:], means[1:]
 
 
-def align(bench: Bench) -> list[Figure]:
+def align(bench: Bench) -> Iterator[Figure]:
     """60 s of audio with 180 words: one pass, from audio to word times."""
     source = " ".join(SENTENCES).split()
     words = [source[at % len(source)] for at in range(round(ALIGNED_S * WORDS_PER_S))]
@@ -246,44 +350,40 @@ def align(bench: Bench) -> list[Figure]:
             percentile([once() for _ in range(1 if bench.quick else 10)], 50)
             for _ in range(bench.repeats)
         ]
-    return [figure("align 60 s, 180 words", "ms", values, 15.0)]
+    yield figure("align 60 s, 180 words", "ms", values, 15.0, estimate=50.0)
 
 
-def memory(bench: Bench) -> list[Figure]:
+def memory(bench: Bench) -> Iterator[Figure]:
     """Device memory of a recognizer for one sequence, above the bare context."""
     bench.director.script = Script()
     targets = {("0.6b", "none"): 1700.0, ("0.6b", "int8"): 1000.0}
-    figures: list[Figure] = []
     for size in bench.sizes:
-        values: list[float] = []
-        for _ in range(bench.repeats):
-            before = used_bytes(bench.device)
-            with bench.asr(size, 1, kept_segments=1) as engine:
-                _ms(engine, [_work("one", _audio(CLIP_S))])
-                values.append((used_bytes(bench.device) - before) / 1e6)
+        values = [
+            taken_mb(
+                bench,
+                partial(bench.new_asr, size, 1, kept_segments=1),
+                lambda engine: _ms(engine, [_work("one", _audio(CLIP_S))]),
+            )
+            for _ in range(bench.repeats)
+        ]
         name = f"{size} recognizer, quantize {bench.quantize}, one sequence"
-        figures.append(figure(name, "MB", values, targets.get((size, bench.quantize))))
-    return figures
+        yield figure(name, "MB", values, targets.get((size, bench.quantize)))
 
 
-def host_share(bench: Bench) -> list[Figure]:
+def host_share(bench: Bench) -> Iterator[Figure]:
     """How much of 64 sequences' decoding the GPU is busy: the union of its kernels over wall time."""
     bench.director.script = Script()
-    figures: list[Figure] = []
+    batch = 4 if bench.quick else 64
     for size in bench.sizes:
-        with bench.asr(size, 64) as engine:
-            shares: list[float] = []
-            for _ in range(bench.repeats + 1):
-                works = [_work(str(number), _audio(CLIP_S)) for number in range(64)]
-                for work in works:
-                    engine.admit(work)
-                for _ in range(8):
-                    engine.step()
-                shares.append(
-                    100 * busy_share(bench.device, lambda: [engine.step() for _ in range(20)])
-                )
-                for work in works:
-                    engine.abort(work.work_id)
-        name = f"{size} decode at 64, GPU busy"
-        figures.append(figure(name, "%", shares[1:], 85.0, better="higher"))
-    return figures
+        yield from _busy(bench, size, batch)
+
+
+def _busy(bench: Bench, size: str, batch: int) -> Iterator[Figure]:
+    shares: list[float] = []
+    with bench.asr(size, batch, kept_segments=0) as engine:
+        for _ in range(bench.repeats + 1):
+            _admit_decoding(engine, batch)
+            seen = kernels(bench.device, lambda: [engine.step() for _ in range(20)])
+            shares.append(100 * seen.busy_share)
+            _abort(engine, batch)
+    yield figure(f"{size} decode at {batch}, GPU busy", "%", shares[1:], 85.0, better="higher")

@@ -2,27 +2,27 @@
 
 import gc
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.gpu.device import Rates
+from benchmarks.gpu import weights
+from benchmarks.gpu.device import Rates, Stream, used_bytes
 from benchmarks.gpu.scripting import TOKENS_PER_S, Director
-from benchmarks.random_qwen import write_aligner, write_asr
-from benchmarks.random_tts import write_tts
 from benchmarks.stats import Figure
 from speech_service.domain.work import Work, WorkDone, WorkEvent
 from speech_service.engines.qwen3.aligner import options as aligner
 from speech_service.engines.qwen3.asr import options as recognizer
 from speech_service.engines.qwen3.tts import options as synthesizer
+from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
-from tests.qwen_tiny.folder import TinyModels
 
 FRAME_S = 0.08
 SCRIPTED = "random weights, scripted"
@@ -30,6 +30,15 @@ SEGMENT_MS = 30_000
 CONTEXT_TOKENS = 64
 GPU_OPTIONS = {"graphs": True, "warm_up_ms": (2_000, 10_000, 24_000)}
 """Of a recognizer; a synthesizer captures graphs of itself."""
+
+
+def stream_of(engine: Engine) -> Stream:
+    """The stream that the engine works on."""
+    return engine.device.stream if isinstance(engine, PlacedEngine) else _default_stream
+
+
+def _default_stream() -> AbstractContextManager[object]:
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +66,12 @@ class Bench:
 
     def checkpoint(self, kind: str, size: str) -> Path:
         """Folder of random weights: kind "asr", "tts" or "aligner"; written when it is first asked for."""
-        self.weights.mkdir(parents=True, exist_ok=True)
         folder = self.weights / f"{kind}-{size}"
-        tiny = TinyModels(self.weights)
-        match kind, size:
-            case "tts", _:
-                return write_tts(size, folder)
-            case "asr", "tiny":
-                return tiny.asr_target()
-            case "aligner", "tiny":
-                return tiny.aligner()
-            case "aligner", _:
-                return write_aligner(folder)
-            case _:
-                return write_asr(size, folder)
+        if not (folder / weights.HOLLOW).exists():
+            {"asr": weights.write_asr, "tts": weights.write_tts, "aligner": weights.write_aligner}[
+                kind
+            ](size, folder)
+        return folder
 
     def asr_options(self, size: str, streams: int, **more: object) -> dict[str, Any]:
         """Options of ``recognizer/qwen3`` for so many sequences at once, segments of 30 s at most."""
@@ -85,9 +86,14 @@ class Bench:
             "max_context_tokens": CONTEXT_TOKENS,
             "tokens_per_s": TOKENS_PER_S,
             "decoding": "greedy",
-            **({} if self.device == "cpu" else GPU_OPTIONS),
+            **GPU_OPTIONS,
             **more,
         }
+
+    def served_options(self, size: str, streams: int, **more: object) -> dict[str, Any]:
+        """The same for a server, which has no graphs where a rehearsal acts the device in its own process alone."""
+        own = {"graphs": False} if self.device == "cpu" else {}
+        return self.asr_options(size, streams, **{**own, **more})
 
     def tts_options(
         self, size: str, streams: int, seconds: float, **more: object
@@ -106,17 +112,25 @@ class Bench:
 
     @contextmanager
     def asr(self, size: str, streams: int, **more: object) -> Iterator[Engine]:
-        """A recognizer in this process; its memory is free afterwards."""
-        options = recognizer.Qwen3AsrOptions(**self.asr_options(size, streams, **more))
+        """A recognizer in this process."""
         with released():
-            yield recognizer.build(options, SharedModels())
+            yield self.new_asr(size, streams, **more)
 
     @contextmanager
     def tts(self, size: str, streams: int, seconds: float) -> Iterator[Engine]:
         """A synthesizer in this process."""
-        options = synthesizer.Qwen3TtsOptions(**self.tts_options(size, streams, seconds))
         with released():
-            yield synthesizer.build(options, SharedModels())
+            yield self.new_tts(size, streams, seconds)
+
+    def new_asr(self, size: str, streams: int, **more: object) -> Engine:
+        """A recognizer that is the caller's."""
+        options = recognizer.Qwen3AsrOptions(**self.asr_options(size, streams, **more))
+        return recognizer.build(options, SharedModels())
+
+    def new_tts(self, size: str, streams: int, seconds: float) -> Engine:
+        """A synthesizer that is the caller's."""
+        options = synthesizer.Qwen3TtsOptions(**self.tts_options(size, streams, seconds))
+        return synthesizer.build(options, SharedModels())
 
     @contextmanager
     def aligner(self) -> Iterator[Engine]:
@@ -128,15 +142,30 @@ class Bench:
             yield aligner.build(options, SharedModels())
 
 
+def release() -> None:
+    """Give back the memory of engines that nobody holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def released() -> Iterator[None]:
-    """Give the device's memory back at the end."""
+    """Memory of engines before it is free inside. Whoever holds the engine still has it at the end."""
+    release()
     try:
         yield
     finally:
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        release()
+
+
+def taken_mb(bench: Bench, build: Callable[[], Engine], use: Callable[[Engine], object]) -> float:
+    """Memory of the device that an engine takes by its use; when this returns, it is given back."""
+    release()
+    before = used_bytes(bench.device)
+    engine = build()
+    use(engine)
+    return (used_bytes(bench.device) - before) / 1e6
 
 
 def drained(engine: Engine, works: Iterable[Work], on_event: Callable[[WorkEvent], None]) -> float:
@@ -160,11 +189,28 @@ def drained(engine: Engine, works: Iterable[Work], on_event: Callable[[WorkEvent
     return time.perf_counter() - begin_s
 
 
+@dataclass(frozen=True, slots=True)
+class GpuFigure(Figure):
+    """A figure beside what was to be expected."""
+
+    estimate: float | None = None
+    """Of the cost model, for an H200, before anything was measured."""
+
+    def row(self) -> dict[str, Any]:
+        """With the estimate."""
+        return Figure.row(self) | {"estimate": self.estimate}
+
+
 def figure(
     name: str, unit: str, values: Sequence[float], target: float | None = None, **more: Any
 ) -> Figure:
     """A figure that says what it is made with."""
-    return Figure(f"{name} ({SCRIPTED})", unit, values, target, **more)
+    return GpuFigure(f"{name} ({SCRIPTED})", unit, values, target, **more)
+
+
+def say(text: str) -> None:
+    """Tell whoever watches; standard output is for results."""
+    sys.stderr.write(text + "\n")
 
 
 def only(size: str, wanted: str, target: float) -> float | None:

@@ -18,6 +18,7 @@ MAX_CLIENTS = 4
 STREAMS_PER_CLIENT = 200
 LIMITS = {
     "server.max_streams": 4096,
+    "server.admission": "fixed",
     "server.max_unary": 4096,
     "scheduler.max_queued": 16_384,
     "scheduler.max_queued_ms": 100_000_000,

@@ -1,14 +1,13 @@
 """What users see: rows over gRPC loopback, the client's clock, clients on other cores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
-from benchmarks.gpu.bench import Bench, figure, only
+from benchmarks.gpu.bench import Bench, figure, only, say
 from benchmarks.gpu.load import Found
 from benchmarks.gpu.scripting import Script
 from benchmarks.gpu.served import loaded, serving
 from benchmarks.harness import Server
-from benchmarks.results import console
 from benchmarks.stats import Figure, percentile
 
 ASR, TTS = "recognizer/qwen3", "synthesizer/qwen3"
@@ -24,30 +23,27 @@ RATES_PER_S = (10, 20, 40)
 _seeds = count(1)
 
 
-def first_token(bench: Bench) -> list[Figure]:
+def first_token(bench: Bench) -> Iterator[Figure]:
     """A 10 s recording, unary, one caller: an answer of a single token, and one of 35."""
-    figures: list[Figure] = []
     requests = 3 if bench.quick else 100
     for size in bench.sizes:
         for what, script in (("first token", Script(tokens_per_s=0.0)), ("35 tokens", Script())):
-            with serving(ASR, bench.asr_options(size, 1), script) as server:
+            with serving(ASR, bench.served_options(size, 1), script) as server:
                 runs = _runs(bench, server, "recognize", requests=requests, clip_s=CLIP_S)
             for percent, target in ((50, 8.0), (99, 15.0)):
                 goal = only(size, "1.7b", target) if what == "first token" else None
                 name = f"{size} gRPC, 10 s to {what}, c1, p{percent}"
-                figures.append(_of(name, runs, "ms", percent, goal))
-    return figures
+                yield (_of(name, runs, "ms", percent, goal))
 
 
-def offline(bench: Bench) -> list[Figure]:
+def offline(bench: Bench) -> Iterator[Figure]:
     """Recordings of 24 s as fast as they are answered, a closed loop of N callers; throughput beside latency.
 
     An answer cannot be seen before it is whole, so the latency is that of all of its 84 tokens.
     """
     targets = {"0.6b": 8000.0, "1.7b": 4000.0}
-    figures: list[Figure] = []
     for size in bench.sizes:
-        with serving(ASR, bench.asr_options(size, 8 if bench.quick else 256)) as server:
+        with serving(ASR, bench.served_options(size, 8 if bench.quick else 256)) as server:
             for callers in (2,) if bench.quick else (1, 32, 128, 256):
                 requests = callers * (1 if bench.quick else 6)
                 job = {"streams": callers, "requests": requests, "clip_s": OFFLINE_CLIP_S}
@@ -56,33 +52,29 @@ def offline(bench: Bench) -> list[Figure]:
                 title = f"{size} gRPC, 24 s offline, {callers} callers"
                 goal = targets.get(size) if callers == 256 else None
                 name = f"{title}, audio seconds per second"
-                figures.append(figure(name, "x", pace, goal, better="higher"))
-                figures.append(_of(f"{title}, whole answer, p95", runs, "ms", 95))
-    return figures
+                yield (figure(name, "x", pace, goal, better="higher"))
+                yield (_of(f"{title}, whole answer, p95", runs, "ms", 95))
 
 
-def final(bench: Bench) -> list[Figure]:
+def final(bench: Bench) -> Iterator[Figure]:
     """The last PCM written to the FINAL, live streams of 24 s with 2 s updates."""
     streams = 2 if bench.quick else min(256, bench.streams)
-    figures: list[Figure] = []
     for size in bench.sizes:
-        options = bench.asr_options(size, streams, decoding="previous")
+        options = bench.served_options(size, streams, decoding="previous")
         with serving(ASR, options, Script(prefix=HELD)) as server:
             runs = _live(bench, server, streams, 2.0)
         for percent, target in ((50, 20.0), (99, 40.0)):
             name = f"{size} gRPC, end of speech to final, {streams} streams, p{percent}"
             goal = only(size, "1.7b", target)
-            figures.append(_of(name, runs, "final_ms", percent, goal))
-        figures += _side(f"{size} gRPC, {streams} streams", runs)
-    return figures
+            yield (_of(name, runs, "final_ms", percent, goal))
+        yield from _side(f"{size} gRPC, {streams} streams", runs)
 
 
-def live_streams(bench: Bench) -> list[Figure]:
+def live_streams(bench: Bench) -> Iterator[Figure]:
     """Most live streams whose updates come within 100 ms (p99) of the audio that they cover, none failed."""
-    figures: list[Figure] = []
     for size in bench.sizes:
         for interval_s, target in ((2.0, 1000.0), (0.5, 400.0)):
-            options = bench.asr_options(size, bench.streams, decoding="previous")
+            options = bench.served_options(size, bench.streams, decoding="previous")
             with serving(ASR, options, Script(prefix=HELD)) as server:
 
                 def holds(
@@ -90,36 +82,30 @@ def live_streams(bench: Bench) -> list[Figure]:
                 ) -> bool:
                     run = _live_once(bench, server, streams, every_s)
                     step_ms = percentile(run["partial_ms"], 99)
-                    console.print(
-                        f"{streams} streams, {every_s:g} s: p99 of updates {step_ms:.0f} ms"
-                    )
+                    say(f"{streams} streams, {every_s:g} s: p99 of updates {step_ms:.0f} ms")
                     return not run["errors"] and step_ms <= STEP_LIMIT_MS
 
                 _warm_up(server, "recognize")
                 held = most(holds, _counts(bench))
             name = f"{size} gRPC, live streams held, {interval_s:g} s updates"
             goal = only(size, "1.7b", target)
-            figures.append(figure(name, "streams", [float(held)], goal, better="higher"))
-    return figures
+            yield (figure(name, "streams", [float(held)], goal, better="higher"))
 
 
-def first_pcm(bench: Bench) -> list[Figure]:
+def first_pcm(bench: Bench) -> Iterator[Figure]:
     """Text to the first audio, one caller."""
-    figures: list[Figure] = []
     requests = 2 if bench.quick else 50
     for size in bench.sizes:
         with serving(TTS, bench.tts_options(size, 1, SPEECH_S)) as server:
             runs = _runs(bench, server, "speak", requests=requests)
         for percent, target in ((50, 10.0), (95, 15.0)):
             name = f"{size} gRPC, text to first PCM, c1, p{percent}"
-            figures.append(_of(name, runs, "first_ms", percent, only(size, "1.7b", target)))
-        figures.append(_underruns(f"{size} gRPC, c1", runs))
-    return figures
+            yield (_of(name, runs, "first_ms", percent, only(size, "1.7b", target)))
+        yield (_underruns(f"{size} gRPC, c1", runs))
 
 
-def arrivals(bench: Bench) -> list[Figure]:
+def arrivals(bench: Bench) -> Iterator[Figure]:
     """Texts of 4 s arrive by a Poisson process: first audio, and gaps that a listener hears."""
-    figures: list[Figure] = []
     for size in bench.sizes:
         with serving(TTS, bench.tts_options(size, min(512, bench.streams), SPEECH_S)) as server:
             for rate in (2,) if bench.quick else RATES_PER_S:
@@ -128,29 +114,26 @@ def arrivals(bench: Bench) -> list[Figure]:
                 title = f"{size} gRPC, {rate} texts/s"
                 goal = only(size, "1.7b", 40.0) if rate == RATES_PER_S[-1] else None
                 name = f"{title}, text to first PCM, p95"
-                figures.append(_of(name, runs, "first_ms", 95, goal))
-                figures.append(_underruns(title, runs))
-    return figures
+                yield (_of(name, runs, "first_ms", 95, goal))
+                yield (_underruns(title, runs))
 
 
-def conversations(bench: Bench) -> list[Figure]:
+def conversations(bench: Bench) -> Iterator[Figure]:
     """Most listeners at once, each hearing text after text, who hear no gap."""
-    figures: list[Figure] = []
     for size in bench.sizes:
         with serving(TTS, bench.tts_options(size, bench.streams, TALK_S)) as server:
 
             def holds(streams: int, server: Server = server) -> bool:
                 seconds = 2.0 if bench.quick else bench.seconds
                 run = loaded(server, _job("converse", streams=streams, seconds=seconds))
-                console.print(f"{streams} listeners: {sum(run['underruns'])} underruns")
+                say(f"{streams} listeners: {sum(run['underruns'])} underruns")
                 return not run["errors"] and not sum(run["underruns"])
 
             _warm_up(server, "speak")
             held = most(holds, _counts(bench))
         goal = only(size, "1.7b", 512.0)
         name = f"{size} gRPC, live TTS streams held"
-        figures.append(figure(name, "streams", [float(held)], goal, better="higher"))
-    return figures
+        yield (figure(name, "streams", [float(held)], goal, better="higher"))
 
 
 def most(holds: Callable[[int], bool], counts: Sequence[int]) -> int:

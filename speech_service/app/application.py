@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from loguru import logger
 from speech_service.app.compose import FrontEnd, compose
 from speech_service.app.descriptors import make_room
 from speech_service.config.tree import Config, ObservabilityConfig
+from speech_service.domain.models import ModelKind
 from speech_service.edge.admin_v1.models import ModelAdminServicer
 from speech_service.edge.certificates import certificates
 from speech_service.edge.interceptor import CallInterceptor
@@ -63,15 +64,19 @@ class Application:
         self.config = config
         self._stopping = asyncio.Event()
         self._grace_s = config.server.drain_grace_s
-        interceptor = CallInterceptor(self.parts.call_observers, MessageSizes(config))
+        auth, sizes = self.parts.auth, MessageSizes(config)
+        public = CallInterceptor(self.parts.call_observers, sizes, auth.public)
+        admin = CallInterceptor(self.parts.call_observers, sizes, auth.admin)
         # The codec process and, for each file that is decoded or encoded, one socket.
-        room = make_room(config.server, 4 + 2 * config.decoder.max_processes)
+        room = make_room(
+            config.server, 4 + 2 * config.decoder.max_processes, self.parts.models.worker_count
+        )
         self._health = make_health()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closers.callback(self._cancel_tasks)
-        self._admin = admin_server(config.server, interceptor)
+        self._admin = admin_server(config.server, admin)
         self._closers.push_async_callback(self._admin.stop, 0)
-        self._public = public_server(config.server, interceptor, room.connections)
+        self._public = public_server(config.server, public, room.connections)
         self._closers.push_async_callback(self._public.stop, 0)
 
     async def start(self) -> None:
@@ -92,10 +97,13 @@ class Application:
             started_s=time.time(),
         )
         add_admin_services(self._admin, admin, self._health)
-        public = bind_public(self._public, server, self._certificates)
+        public = bind_public(
+            self._public, server, self._certificates, asks=bool(self.config.auth.accept)
+        )
         admin_port = bind_admin(self._admin, server)
         metrics = await bind_metrics(parts.observer, server)
         self.ports = Ports(public, admin_port, metrics)
+        parts.auth.start()
         await self._health.start()
         await self._public.start()
         await self._admin.start()
@@ -124,6 +132,10 @@ class Application:
         if self._certificates is not None:
             self._certificates.reload()
 
+    def reload_auth(self) -> None:
+        """Read the files of ``[auth]`` again, whether or not they look changed."""
+        self._spawn(self.parts.auth.reload())
+
     def change_log(self, observability: ObservabilityConfig) -> None:
         """Have the models log as this process does, wherever they run."""
         self.parts.models.change_log(observability)
@@ -142,7 +154,7 @@ class Application:
         """Stop everything at once. Safe after ``wait`` and after a failed ``start``."""
         await self._closers.aclose()
 
-    def _models_healthy(self, healthy: bool) -> None:
+    def _models_healthy(self, healthy: Mapping[ModelKind, bool]) -> None:
         self._spawn(self._health.set_models(healthy))
 
     def _cancel_tasks(self) -> None:

@@ -1,15 +1,20 @@
 """Builds the parts of the front end from the configuration. Every choice of a strategy is made here, once."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from speech_service.app.hosting import Hosting, host_models
-from speech_service.calls.admission import Admission
+from speech_service.calls.admission import Admission, LiveGate
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.language_guess import identifier_name
+from speech_service.calls.live_lag import LiveLag
+from speech_service.calls.live_load import LiveLoad
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.quotas import Quotas
 from speech_service.calls.requests.alignment import AlignmentRequests
 from speech_service.calls.requests.recognition import RecognitionRequests
 from speech_service.calls.requests.synthesis import SynthesisRequests
@@ -20,10 +25,13 @@ from speech_service.calls.speech.audio_cache import AudioCache, VoicePromptCache
 from speech_service.calls.speech.spoken_language import KnownLanguages
 from speech_service.calls.synthesis import SpeechTools
 from speech_service.calls.voices.catalog import VoiceCatalog
-from speech_service.calls.voices.store import MadeVoices
+from speech_service.calls.voices.tenants import VoicesByTenant, voice_stores
 from speech_service.config.tree import Config, ConfigError
+from speech_service.dispatch.capacity import MeasuredCapacity
+from speech_service.dispatch.observed import ObservedSubmitter
 from speech_service.domain.errors import ResourceNotFoundError
 from speech_service.domain.models import ModelCapabilities, ModelKind
+from speech_service.edge.auth.setup import Auth
 from speech_service.edge.services import PublicServices
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.servicer import AlignmentServicer
@@ -37,9 +45,20 @@ from speech_service.engines import registry
 from speech_service.media.codec.host import CodecHost
 from speech_service.media.decode.pool import DecoderPool
 from speech_service.media.encode.encoder import EncoderPool
-from speech_service.observability.logging import AccessLog
+from speech_service.observability.logging import AccessLog, AuditLog
 from speech_service.observability.prometheus import PrometheusObserver
-from speech_service.protocols import CallObserver, ModelControl, NullTracer, Tracer
+from speech_service.observability.tenants import TenantUsage
+from speech_service.protocols import (
+    CallObserver,
+    ModelControl,
+    NullTracer,
+    Observer,
+    Submitter,
+    Tracer,
+)
+from speech_service.tasks import keep
+
+_SHOW_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +67,7 @@ class FrontEnd:
 
     catalog: ModelCatalog
     admission: Admission
+    auth: Auth
     tools: SessionTools
     decoders: DecoderPool
     encoders: EncoderPool
@@ -85,14 +105,19 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     models = host_models(config, described, observer)
     closers.push_async_callback(models.close)
     observer.ask(models.control.report)
-    tools = SessionTools(models.submitter, registry.build_vad(config.vad), observer, tracer)
-    admission = Admission(config.server, observer)
+    submitter, live = _measured(config, described, models, observer)
+    tools = SessionTools(submitter, registry.build_vad(config.vad), observer, tracer)
+    admission = Admission(config.server, observer, live)
+    showing = keep(partial(_show, admission), "load-shown")
+    closers.callback(showing.cancel)
+    quotas, auth = _callers(config, observer, closers)
     synthesis = config.synthesis
     audio_cache = AudioCache(synthesis.cache_bytes, synthesis.cache_entries)
     prompt_cache = VoicePromptCache(synthesis.prompt_cache_bytes)
     return FrontEnd(
         catalog=catalog,
         admission=admission,
+        auth=auth,
         tools=tools,
         decoders=decoders,
         encoders=encoders,
@@ -101,7 +126,7 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
         public=_public(
             config,
             catalog,
-            admission,
+            Serving(admission, quotas, config.server, config.stream),
             tools,
             AudioInput(decoders, config.decoder),
             encoders,
@@ -115,10 +140,43 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
     )
 
 
+async def _show(admission: Admission) -> None:
+    """What is asked for and what can be done change while nobody comes or goes."""
+    while True:
+        await asyncio.sleep(_SHOW_EVERY_S)
+        admission.show()
+
+
+def _measured(
+    config: Config,
+    models: Sequence[ModelCapabilities],
+    hosting: Hosting,
+    observer: Observer,
+) -> tuple[Submitter, LiveGate | None]:
+    """Learn from all work what the devices can do, where admission goes by it."""
+    if config.server.admission == "fixed":
+        return hosting.submitter, None
+    kinds = {model.name: model.kind for model in models}
+    capacity = MeasuredCapacity(kinds, hosting.lanes, time.monotonic)
+    load = LiveLoad(capacity, config.server.live_headroom, time.monotonic, observer)
+    lag = LiveLag(config.server.max_live_lag_ms / 1000, time.monotonic)
+    return ObservedSubmitter(hosting.submitter, (capacity, load, lag)), LiveGate(load, lag)
+
+
+def _callers(
+    config: Config, observer: PrometheusObserver, closers: AsyncExitStack
+) -> tuple[Quotas, Auth]:
+    """What callers may use, and who they are."""
+    quotas = Quotas(config.auth.quotas, observer)
+    auth = Auth(config, observer, observer, quotas)
+    closers.push_async_callback(auth.close)
+    return quotas, auth
+
+
 def _public(
     config: Config,
     catalog: ModelCatalog,
-    admission: Admission,
+    serving: Serving,
     tools: SessionTools,
     audio: AudioInput,
     encoders: EncoderPool,
@@ -127,9 +185,8 @@ def _public(
     control: ModelControl,
 ) -> PublicServices:
     """The services that clients use, each with what it works with."""
-    serving = Serving(admission, config.server, config.stream)
-    made = MadeVoices(config.synthesis.max_voices, config.synthesis.voices_folder)
-    voices = VoiceCatalog(catalog, config.synthesis, made)
+    stores = voice_stores(config.synthesis, serving.quotas)
+    voices = VoicesByTenant(catalog, config.synthesis, stores)
     recordings = VoiceRecordings(audio, prompt_cache)
     speaking = SynthesisRequests(catalog, voices, recordings)
     identifier = identifier_name(catalog, config.translation.default_identifier)
@@ -146,7 +203,7 @@ def _public(
             SpeechTranslationTools(audio, listening, encoders),
             identifier,
         ),
-        voices=VoiceServicer(catalog, admission, voices, made, recordings),
+        voices=VoiceServicer(catalog, serving, voices, recordings),
         models=ModelServicer(catalog, config.server, control.report),
     )
 
@@ -197,12 +254,13 @@ def _check_defaults(config: Config, catalog: ModelCatalog) -> None:
 def _observers(
     config: Config, observer: PrometheusObserver, closers: AsyncExitStack
 ) -> tuple[Tracer, Sequence[CallObserver]]:
-    log = AccessLog()
+    usage = TenantUsage(observer, config.auth.metric_tenants)
+    logs = (AccessLog(), AuditLog())
     if not config.observability.otlp_endpoint:
-        return NullTracer(), (observer, log)
+        return NullTracer(), (observer, usage, *logs)
     # The SDK costs memory and start-up time; only a configured endpoint pays for it.
     from speech_service.observability.tracing import otlp_tracer
 
     tracer = otlp_tracer(config.observability.otlp_endpoint, config.observability.service_name)
     closers.push_async_callback(asyncio.to_thread, tracer.close)
-    return tracer, (observer, tracer, log)
+    return tracer, (observer, usage, tracer, *logs)

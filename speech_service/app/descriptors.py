@@ -43,7 +43,7 @@ class Room:
         return self.limit >= self.needed
 
 
-def make_room(server: ServerConfig, max_codec_jobs: int) -> Room:
+def make_room(server: ServerConfig, max_codec_jobs: int, workers: int = 1) -> Room:
     """Raise the limit of this process as far as is of use, and share out what there is.
 
     Raises:
@@ -51,9 +51,9 @@ def make_room(server: ServerConfig, max_codec_jobs: int) -> Room:
     """
     calls = server.max_streams + server.max_unary
     wanted = server.max_connections or max(256, CONNECTIONS_PER_CALL * calls)
-    kept = OWN + WORKER + max_codec_jobs
+    kept = OWN + workers * WORKER + max_codec_jobs
     limit = _raise_limit(kept + wanted)
-    room = share(limit, wanted, calls, max_codec_jobs)
+    room = share(limit, wanted, calls, max_codec_jobs, workers)
     if room.connections < FEWEST_CONNECTIONS:
         raise ConfigError(
             f"the limit of open files (ulimit -n) is {limit}, too low to serve anybody; "
@@ -69,12 +69,13 @@ def make_room(server: ServerConfig, max_codec_jobs: int) -> Room:
     return room
 
 
-def share(limit: int, wanted: int, calls: int, max_codec_jobs: int) -> Room:
+def share(limit: int, wanted: int, calls: int, max_codec_jobs: int, workers: int = 1) -> Room:
     """How many connections a limit leaves. Of a low one they get half: a codec job that finds no descriptor is
     refused, and may come again.
     """
-    needed = OWN + WORKER + max_codec_jobs + calls
-    left = limit - OWN - WORKER
+    own = OWN + workers * WORKER
+    needed = own + max_codec_jobs + calls
+    left = limit - own
     if (
         left < 4 * FEWEST_CONNECTIONS
     ):  # so low that the process itself needs less than is kept for it

@@ -17,9 +17,9 @@ from speech_service.observability.process_log import ProcessLog
 def run(config: Config, reload: Callable[[], Config] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status.
 
-    A second signal ends the drain at once: open calls get their error, no more results. SIGHUP re-reads certificates
-    and, by ``reload``, the log level; SIGUSR1 logs what is open. Exit status 1: a fault of ours, which is logged;
-    2: the configuration is wrong.
+    A second signal ends the drain at once: open calls get their error, no more results. SIGHUP re-reads certificates,
+    the files of ``[auth]`` and, by ``reload``, the log level; SIGUSR1 logs what is open. Exit status 1: a fault of
+    ours, which is logged; 2: the configuration is wrong.
     """
     log = ProcessLog(config.observability, capture=True)
     try:
@@ -91,7 +91,8 @@ def _handle_signals(
         except ConfigError as error:
             logger.error("SIGHUP: the configuration stays as it was. {}", error)
         application.reload_certificates()
-        logger.info("SIGHUP: log level and certificates were read again")
+        application.reload_auth()
+        logger.info("SIGHUP: log level, certificates and the files of [auth] are read again")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,13 +2,27 @@
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from speech_service.calls.live_lag import LiveLag
+from speech_service.calls.live_load import LiveAsk, LiveLoad
 from speech_service.config.tree import ServerConfig
+from speech_service.dispatch.policy import LIVE_CLASSES, effective_class
+from speech_service.domain.call import Call
 from speech_service.domain.errors import OverloadedError, SpeechError, UnavailableError
+from speech_service.domain.work import WorkClass
 from speech_service.protocols import Observer
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGate:
+    """What is known of live streams: what they ask for, and how late they are served."""
+
+    load: LiveLoad
+    lag: LiveLag
 
 
 class OpenStream(Protocol):
@@ -30,9 +44,13 @@ class OpenStream(Protocol):
 class Admission:
     """Counts calls, refuses those above the limits and, once closed, all."""
 
-    def __init__(self, config: ServerConfig, observer: Observer) -> None:
+    def __init__(
+        self, config: ServerConfig, observer: Observer, live: LiveGate | None = None
+    ) -> None:
+        """``live``: bounds live streams by what the devices can do; None: only their number is bounded."""
         self._config = config
         self._observer = observer
+        self._live = live
         self._pumps: set[OpenStream] = set()
         self._callers: set[asyncio.Task[Any]] = set()
         """The tasks of unary calls."""
@@ -75,13 +93,61 @@ class Admission:
         self._pumps.add(pump)
         if self._gone_s is not None:
             pump.going_away(max(0, round((self._gone_s - time.monotonic()) * 1000)))
-        self._observer.gauge("speech_active_streams", self._streams)
+        self.show()
         try:
             yield
         finally:
             self._streams -= 1
             self._pumps.discard(pump)
-            self._observer.gauge("speech_active_streams", self._streams)
+            self.show()
+
+    def live(self, call: Call, *asks: LiveAsk) -> None:
+        """The stream of ``call`` turns out to be live: count what it asks for until the call is over.
+
+        Where the priority of the call makes background work of it, it waits instead, and is not counted. One that goes
+        on with a session which was cut off is let in before new ones.
+
+        Raises:
+            OverloadedError: the devices cannot keep up with one more.
+        """
+        live = self._live
+        if live is None or not _is_live(call):
+            return
+        goes_on = bool(call.resumed_session_id)
+        if not live.load.has_room(asks, goes_on=goes_on):
+            self._refuse_for_load(live, asks)
+        if not goes_on:
+            self._check_late(live)
+        live.load.opened(call.session_id, asks)
+        self.show()
+
+        def over() -> None:
+            live.load.closed(call.session_id)
+            self.show()
+
+        call.when_over(over)
+
+    def expect_live(self, call: Call, any_of: Iterable[LiveAsk]) -> None:
+        """Refuse a call at once, before a message of it is read, that will ask for one of these and could have none.
+
+        Raises:
+            OverloadedError: as ``live``.
+        """
+        live, asks = self._live, tuple(any_of)
+        if live is None or not asks or not _is_live(call):
+            return
+        if not any(live.load.has_room((ask,)) for ask in asks):
+            self._refuse_for_load(live, asks)
+        self._check_late(live)
+
+    def show(self) -> None:
+        """Report how full we are, by whichever bound is nearest. It changes with time, too."""
+        self._observer.gauge("speech_active_streams", self._streams)
+        taken = self._streams / max(1, self._config.max_streams)
+        if self._live is not None:
+            self._live.load.report()
+            taken = max(taken, self._live.load.share_taken)
+        self._observer.gauge("speech_stream_load", taken)
 
     @contextmanager
     def unary(self) -> Generator[None]:
@@ -122,6 +188,21 @@ class Admission:
         for caller in list(self._callers):
             caller.cancel()
 
+    def _refuse_for_load(self, live: LiveGate, asks: Iterable[LiveAsk]) -> None:
+        self._observer.count("speech_shed_total", reason="capacity")
+        raise live.load.refusal(asks)
+
+    def _check_late(self, live: LiveGate) -> None:
+        if live.load.is_empty or not live.lag.is_late:
+            return  # whoever was late is gone, and somebody must show that it is over
+        self._observer.count("speech_shed_total", reason="lag")
+        raise OverloadedError(
+            "live streams get their results late; retry later, or on another server",
+            reason="LIVE_RESULTS_LATE",
+            retry_after_ms=live.load.retry_after_ms(),
+            metadata={"max_live_lag_ms": str(round(live.lag.bound_s * 1000))},
+        )
+
     def _check(self, now: int, limit: int, name: str) -> None:
         if self._closed:
             self._observer.count("speech_shed_total", reason="draining")
@@ -142,3 +223,7 @@ def gave_up() -> SpeechError:
         reason="DRAINING",
         retry_after_ms=1000,
     )
+
+
+def _is_live(call: Call) -> bool:
+    return effective_class(call.priority, WorkClass.STREAM_FINAL) in LIVE_CLASSES

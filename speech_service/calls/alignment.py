@@ -9,6 +9,7 @@ from speech_service.calls.requests.alignment import AlignmentRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
 from speech_service.domain.call import Call
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.sessions.alignment.events import AlignmentEvent
@@ -30,8 +31,9 @@ def open_alignment(
     limits: DecodeLimits,
     on_event: OnEvent[AlignmentEvent],
     pace: AlignmentPace | None = None,
+    resume: ResumePoint = BEGINNING,
 ) -> FedAlignment:
-    """Start the session, with what the client is to be warned of.
+    """Start the session, or go on with it, with what the client is to be warned of.
 
     ``natural_classes``: of windows that the client waits for, and of the others.
     """
@@ -39,7 +41,7 @@ def open_alignment(
     urgent, other = (effective_class(call.priority, natural) for natural in natural_classes)
     bulk_over_ms = LONG_CALL_MS if urgent is WorkClass.UNARY else None
     identity = AlignmentIdentity(call.session_id, other, urgent, call.deadline_s, bulk_over_ms)
-    session = AlignmentSession(identity, request.options, time.monotonic, pace)
+    session = AlignmentSession(identity, request.options, time.monotonic, pace, resume)
     runner = tools.runner(session, call, request.options.pacing, on_event)
     for actions in (session.start(), *map(session.warn, request.warnings)):
         runner.perform_now(actions)

@@ -22,6 +22,7 @@ from speech_service.domain.events import (
     Detect,
     Emit,
     Finish,
+    SessionEnded,
     Step,
     Submit,
 )
@@ -79,6 +80,10 @@ class Session(Protocol[Event_co]):
 
     def fail(self, error: SpeechError) -> Sequence[Action[Event_co]]:
         """End with an error; after the end nothing is returned."""
+        ...
+
+    def ended(self) -> SessionEnded:
+        """What was used, and how long it took, so far."""
         ...
 
 

@@ -8,7 +8,9 @@ from speech_service.calls.driver import OnEvent
 from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import LONG_CALL_MS, effective_class
+from speech_service.domain.audio import RawFormat
 from speech_service.domain.call import Call
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.sessions.recognition.events import RecognitionEvent
@@ -36,6 +38,14 @@ def identity_of(call: Call, natural_classes: tuple[WorkClass, WorkClass]) -> Ses
     )
 
 
+def channels_of(request: RecognitionRequest) -> int:
+    """Channels that are recognized one by one; those of a container are not known yet, and count as one."""
+    audio = request.audio
+    if request.options.separate_channels and isinstance(audio, RawFormat):
+        return audio.channel_count
+    return 1
+
+
 def open_recognition(
     tools: SessionTools,
     audio: AudioInput,
@@ -45,11 +55,12 @@ def open_recognition(
     limits: DecodeLimits,
     session_limits: SessionLimits,
     on_event: OnEvent[RecognitionEvent],
+    resume: ResumePoint = BEGINNING,
 ) -> FedRecognition:
-    """Start the session, with what the client is to be warned of."""
+    """Start the session, or go on with it, with what the client is to be warned of."""
     call.opened(request.model.name)
     identity, options = identity_of(call, natural_classes), request.options
-    session = RecognitionSession(identity, options, time.monotonic, session_limits)
+    session = RecognitionSession(identity, options, time.monotonic, session_limits, resume)
     runner = tools.runner(session, call, options.pacing, on_event)
     for actions in (session.start(), *map(session.warn, request.warnings)):
         runner.perform_now(actions)

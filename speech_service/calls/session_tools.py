@@ -22,5 +22,6 @@ class SessionTools:
         self, session: AnySession, call: Call, pacing: Pacing | None, on_event: OnEvent[Event]
     ) -> SessionRunner[AnySession, Event]:
         """Drive a session of ``call``; ``pacing`` is that of its audio, None where it has none."""
+        call.pacing = pacing
         trace = SessionTrace(call, call.mode(pacing), self.tracer, self.observer)
         return SessionRunner(session, self.submitter, self.vad, trace, on_event)

@@ -139,20 +139,16 @@ class OpenedSynthesis:
             self.runner.perform_now(actions)
 
     def audio_sent(self, turn: int, audio_ms: float) -> None:
-        """As of ``Feedback``."""
         self.runner.perform_now(self.session.sent(turn, audio_ms))
         self.runner.changed.set()
 
     def end_sent(self, turn: int) -> None:
-        """As of ``Feedback``."""
         self.runner.perform_now(self.session.end_sent(turn))
 
     def failed(self, turn: int, error: SpeechError) -> None:
-        """As of ``Feedback``."""
         self.runner.perform_now(self.session.output_failed(turn, error))
 
     def delivered(self) -> None:
-        """As of ``Feedback``."""
         self.runner.perform_now(self.session.delivered())
 
     async def close(self) -> None:

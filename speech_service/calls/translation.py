@@ -22,6 +22,7 @@ from speech_service.domain.events import (
     SpeechSamples,
     StreamWarning,
 )
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.encode.encoder import EncoderPool
@@ -50,9 +51,10 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
         session_limits: SessionLimits,
         identifier: str,
         on_event: OnEvent[EncodedTranslationEvent],
+        resume: ResumePoint = BEGINNING,
     ) -> None:
         """``recognition``: how its audio is recognized; None: it takes text. ``identifier``: the model that tells the
-        language of text."""
+        language of text. ``resume``: where its audio goes on."""
         call.opened(request.model)
         identity = identity_of(call, natural_classes)
         options = TranslationOptions(
@@ -66,8 +68,10 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
         heard = None if recognition is None else recognition.options
         listening = None
         if heard is not None:
-            listening = RecognitionSession(identity, heard, time.monotonic, session_limits)
-        session = TranslationSession(identity, options, request.route, time.monotonic, listening)
+            listening = RecognitionSession(identity, heard, time.monotonic, session_limits, resume)
+        session = TranslationSession(
+            identity, options, request.route, time.monotonic, listening, resume
+        )
         self._on_event = on_event
         self._output: SpeechOutput[SegmentInLanguage] | None = None
         if request.spoken:
@@ -100,14 +104,12 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
         chunks: Sequence[SpeechChunk[SegmentInLanguage]],
         audio_ms: float,
     ) -> None:
-        """As of ``Listener``."""
         del track, audio_ms
         for chunk in chunks:
             self._audio_ms += chunk.duration_ms
             self._on_event(chunk)
 
     def failed(self, owner: SegmentInLanguage, error: SpeechError) -> None:
-        """As of ``Listener``."""
         message = f"no more is spoken in {owner.language}: {error.message} ({error.reason})"
         self._on_event(StreamWarning("SPEECH_FAILED", "", message, cause=error))
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "languages": "list which languages the server recognizes, speaks, aligns and translates",
     "models": "list the server's models",
     "config": "show the configuration in force, or every key that there is",
+    "auth": "make a key for a client, and the entry that the server knows it by",
     "status": "show what a running server holds: workers, models, caches, open calls",
     "drain": "let a running server finish what is open, and end",
     "doctor": "check this installation and the server",

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from speech_service.cli.arguments import address
+from speech_client.admin import AdminClient
+from speech_service.cli.arguments import add_credentials, address, credentials
 from speech_service.config.environment import local_address
 from speech_service.config.load import load_config
 
@@ -17,8 +18,19 @@ def add_admin(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="address of the admin port, also unix:PATH; default: server.admin_listen of the configuration",
     )
+    add_credentials(group)
     group.add_argument("--config", type=Path, metavar="FILE", help="TOML configuration")
     parser.set_defaults(tls=False, tls_ca=None, tls_cert=None, tls_key=None)
+
+
+def connect_admin(given: argparse.Namespace) -> AdminClient:
+    """Give the client of ``given.server``.
+
+    Raises:
+        CommandError: a file of a credential cannot be read, or holds none.
+    """
+    key, token = credentials(given)
+    return AdminClient.connect(given.server, api_key=key, token=token)
 
 
 def choose_admin(given: argparse.Namespace) -> None:

@@ -14,7 +14,12 @@ from speech_client import (
 from speech_client.options import ENCODINGS, Encoding
 from speech_service.cli import server_address
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.config.environment import ENV_SERVER, client_server
+from speech_service.config.environment import (
+    ENV_API_KEY,
+    ENV_SERVER,
+    client_api_key,
+    client_server,
+)
 
 
 def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None) -> None:
@@ -34,10 +39,21 @@ def add_connection(parser: argparse.ArgumentParser, otherwise: str | None = None
     )
     group.add_argument("--tls-cert", type=Path, metavar="PEM", help="own certificate (mutual TLS)")
     group.add_argument("--tls-key", type=Path, metavar="PEM", help="key of --tls-cert")
-    group.add_argument("--token-file", type=Path, metavar="FILE", help="bearer token to send")
+    add_credentials(group)
     group.add_argument(
         "--request-id", type=_header, default="", metavar="ID", help="sent as x-request-id"
     )
+
+
+def add_credentials(group: "argparse._ArgumentGroup") -> None:  # pyright: ignore[reportPrivateUsage] - argparse has no other name for it
+    """Declare who calls."""
+    group.add_argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help=f"key to send; default: {ENV_API_KEY} of the environment",
+    )
+    group.add_argument("--token-file", type=Path, metavar="FILE", help="bearer token to send")
 
 
 def add_priority(parser: argparse.ArgumentParser) -> None:
@@ -90,13 +106,29 @@ def connect(given: argparse.Namespace, retry: RetryPolicy | None = None) -> Spee
         for file in filter(None, (given.tls_ca, given.tls_cert, given.tls_key)):
             _check_pem(file)
         tls = TlsOptions(given.tls_ca, given.tls_cert, given.tls_key)
-    token = _token(given.token_file) if given.token_file else ""
-    call = CallOptions(
-        request_id=given.request_id,
-        priority=vars(given).get("priority"),
-        authorization=f"Bearer {token}" if token else "",
+    call = CallOptions(request_id=given.request_id, priority=vars(given).get("priority"))
+    key, token = credentials(given)
+    return SpeechClient.connect(
+        given.server, tls=tls, call=call, retry=retry, api_key=key, token=token
     )
-    return SpeechClient.connect(given.server, tls=tls, call=call, retry=retry)
+
+
+def credentials(given: argparse.Namespace) -> tuple[str, str]:
+    """Give the key and the token that the arguments or the environment name; one of them at most.
+
+    Raises:
+        CommandError: a file cannot be read, or holds none; SPEECH_API_KEY is no key.
+    """
+    if given.api_key_file and given.token_file:
+        raise CommandError("--api-key-file or --token-file, not both", ExitCode.USAGE)
+    if given.token_file:
+        return "", _secret(given.token_file, "token")
+    if given.api_key_file:
+        return _secret(given.api_key_file, "key"), ""
+    try:
+        return _header(client_api_key()), ""
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"{ENV_API_KEY}: {error}", ExitCode.USAGE) from None
 
 
 def uses_tls(given: argparse.Namespace) -> bool:
@@ -116,12 +148,14 @@ def _check_pem(file: Path) -> None:
         raise CommandError(f"{file}: is no PEM file", ExitCode.USAGE)
 
 
-def _token(file: Path) -> str:
-    token = _read(file).decode("utf-8", "replace").strip()
+def _secret(file: Path, what: str) -> str:
+    secret = _read(file).decode("utf-8", "replace").strip()
+    if not secret:
+        raise CommandError(f"{file}: holds no {what}: it is empty", ExitCode.USAGE)
     try:
-        return _header(token)
+        return _header(secret)
     except argparse.ArgumentTypeError as error:
-        raise CommandError(f"{file}: holds no token: {error}", ExitCode.USAGE) from None
+        raise CommandError(f"{file}: holds no {what}: {error}", ExitCode.USAGE) from None
 
 
 def _read(file: Path) -> bytes:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def write(given: argparse.Namespace, part: Literal["encoder", "codec"]) -> int:
-    """Write the file.
+    """Write the file; of an encoder, ``given.dtype`` says what it computes in.
 
     Raises:
         CommandError: an extra is not installed.
@@ -29,7 +29,9 @@ def write(given: argparse.Namespace, part: Literal["encoder", "codec"]) -> int:
         from speech_service.engines.qwen3.export import export_codec, export_encoder
     except ModuleNotFoundError as error:
         raise missing_extra("server,qwen", str(error.name)) from error
-    export = {"encoder": export_encoder, "codec": export_codec}[part]
-    size = export(given.model, given.revision, given.out)
+    if part == "encoder":
+        size = export_encoder(given.model, given.revision, given.out, given.dtype)
+    else:
+        size = export_codec(given.model, given.revision, given.out)
     print(f"{given.out}: {size / 1e6:.1f} MB")
     return ExitCode.OK

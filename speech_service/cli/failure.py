@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from speech_service.config.environment import ENV_API_KEY
 from speech_service.config.tree import ConfigError
 from speech_service.domain.installing import install_extra
 
@@ -88,6 +89,8 @@ def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> Comm
         else ExitCode.REFUSED
     )
     hint = f" Try again in {error.retry_after_ms} ms." if error.retry_after_ms is not None else ""
+    if error.reason == "CREDENTIALS_MISSING":
+        hint = f". Name a key with --api-key-file or {ENV_API_KEY}, or a token with --token-file"
     return CommandError(f"{error}{hint}", code, details)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from speech_client import Reconnected
 from speech_service.cli.failure import CommandError, ExitCode
 
 STANDARD = "-"
@@ -56,6 +57,12 @@ def cannot_write(path: Path, error: OSError) -> NoReturn:
 def note(line: str) -> None:
     """A line for people, on stderr."""
     print(line, file=sys.stderr, flush=True)
+
+
+def went_on(event: Reconnected) -> str:
+    """One quiet line: the session goes on in another call."""
+    why = "the server stops" if event.reason == "GOING_AWAY" else "the connection was lost"
+    return f"{why}; went on elsewhere after {event.pause_ms / 1000:.1f} s"
 
 
 def positive_float(text: str) -> float:

@@ -5,9 +5,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
+from types import MappingProxyType
 
 ENV_SERVER = "SPEECH_SERVER"
 """Address that the client commands call where ``--server`` does not say; no setting of the service."""
+ENV_API_KEY = "SPEECH_API_KEY"
+"""Key of client commands where neither ``--api-key-file`` nor ``--token-file`` is given; no setting of the service."""
 _ANY_ADDRESS = ("", "0.0.0.0", "[::]", "::", "*")  # noqa: S104 - compared with, never bound
 
 LIBRARY_ENVIRONMENT: Mapping[str, str] = {
@@ -39,6 +42,11 @@ def client_server(environment: Mapping[str, str] | None = None) -> str:
     return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
 
 
+def client_api_key(environment: Mapping[str, str] | None = None) -> str:
+    """Give the key that ``SPEECH_API_KEY`` holds for client commands; "" where it is not set."""
+    return (os.environ if environment is None else environment).get(ENV_API_KEY, "").strip()
+
+
 def local_address(listen: str) -> str:
     """Name the address under which a client on this machine finds what listens on ``listen``."""
     host, _, port = listen.rpartition(":")
@@ -50,12 +58,22 @@ def silence_grpc() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
-def child_environment(defaults: Mapping[str, str]) -> dict[str, str]:
-    """Give the environment of a child process: this one's, and ``defaults`` for what it does not set.
+def visible_gpus() -> tuple[str, ...] | None:
+    """Give the GPUs that ``CUDA_VISIBLE_DEVICES`` leaves to this process, as it names them; None: it is not set."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return None
+    return tuple(name for part in listed.split(",") if (name := part.strip()))
+
+
+def child_environment(
+    defaults: Mapping[str, str], changes: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Give the environment of a child process: this one's with ``changes``, and ``defaults`` for what it does not set.
 
     An empty entry of ``PYTHONPATH`` means the current folder, where others may put modules: it is left out.
     """
-    environment = {**defaults, **os.environ}
+    environment = {**defaults, **os.environ, **changes}
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     if len(paths) > 1 and "" in paths:
         environment["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

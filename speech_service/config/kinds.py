@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
-from speech_service.config.tree import Amount, Count, Level
+from speech_service.config.tree import Amount, Count, Level, Share
 
 _WORDS: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false",
@@ -18,6 +18,7 @@ _WORDS: dict[type[inspect.Type], str] = {
     inspect.StructType: "a table",
     inspect.VarTupleType: "a list",
     inspect.AnyType: "a value",
+    inspect.DateTimeType: "a time such as 2027-01-31T00:00:00Z",
 }
 
 
@@ -56,6 +57,8 @@ def described(kind: Any) -> str:
         return "a whole number from 0 up"
     if kind == Amount:
         return "a finite number from 0 up"
+    if kind == Share:
+        return "a number above 0, up to 1"
     if kind == Level:
         return "a finite number"
     if typing.get_origin(kind) is typing.Literal:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from speech_service.config.environment import ENV_SERVER, process_environment
+from speech_service.config.environment import ENV_API_KEY, ENV_SERVER, process_environment
 from speech_service.config.kinds import at, described, is_list, is_switch, known_keys
 from speech_service.config.tree import Config, ConfigError
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 ENV_PREFIX = "SPEECH_"
 ENV_CONFIG_FILE = "SPEECH_CONFIG"
-_OWN_VARIABLES = (ENV_CONFIG_FILE, ENV_SERVER)
+_OWN_VARIABLES = (ENV_CONFIG_FILE, ENV_SERVER, ENV_API_KEY)
 _CLOSE = 0.93
 """How alike (0 to 1) a variable must be to a setting to be taken for it."""
 _SWITCH_WORDS = {"yes": "true", "on": "true", "no": "false", "off": "false"}

@@ -22,6 +22,8 @@ Count = Annotated[int, Meta(ge=0)]
 """A whole number from 0 up."""
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0 up."""
+Share = Annotated[float, Meta(gt=0, le=1)]
+"""A part of a whole, and not none of it."""
 Level = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 """A finite number, which may be negative."""
 
@@ -32,17 +34,18 @@ class ServerConfig(Settings, frozen=True):
     listen: str = "127.0.0.1:50051"
     """Address of the public port: `HOST:PORT` or `unix:/path`. Port 0 takes a free one."""
     admin_listen: str = "127.0.0.1:50052"
-    """Address of the admin port, for operators. It asks nobody who they are, so it must be loopback or `unix:/path`
-    (mode 0600) unless `allow_insecure` is set."""
+    """Address of the admin port, for operators. It must be loopback or `unix:/path` (mode 0600) unless `allow_insecure`
+    is set: it is plaintext, and asks nobody who they are unless `auth.accept` says how."""
     metrics_listen: str = "127.0.0.1:9464"
-    """Address of the HTTP port that serves Prometheus metrics; empty switches it off. It asks nobody who they are
-    either, and the rule of `admin_listen` holds."""
+    """Address of the HTTP port that serves Prometheus metrics; empty switches it off. It asks nobody who they are, and
+    the rule of `admin_listen` holds."""
     reflection: bool = True
     """Whether the public port answers gRPC reflection, so that grpcurl and `buf curl` find the services."""
     reuse_port: bool = False
     """Sets SO_REUSEPORT, so that several front ends can share one port."""
     allow_insecure: bool = False
-    """Permits plaintext on an address that is not loopback, for all three ports. Otherwise the start is refused."""
+    """Permits an address that is not loopback to be plaintext, for all three ports, and a public port that asks nobody
+    who calls (no `auth.accept`, no `tls_client_ca_file`). Otherwise the start is refused."""
     tls_cert_file: str = ""
     """PEM file of the certificate. With `tls_key_file` the public port speaks TLS 1.3; a changed file is used from the
     next connection on."""
@@ -52,6 +55,16 @@ class ServerConfig(Settings, frozen=True):
     """PEM file of authorities. When it is set, clients must show a certificate that one of them has signed."""
     max_streams: Count = 512
     """Streams admitted at once. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_CALLS`."""
+    admission: Literal["measured", "fixed"] = "measured"
+    """What bounds live streams beside `max_streams`. `measured`: what the devices can do, as learned from what they do;
+    a stream too many is refused with RESOURCE_EXHAUSTED, reason `OVER_CAPACITY` or `LIVE_RESULTS_LATE`. `fixed`:
+    nothing. Streams with `PACING_FILE`, calls with `x-speech-priority: batch` and unary calls wait instead."""
+    live_headroom: Share = 0.8
+    """Share of their measured capacity that the models of a device may be asked for by live streams. Less keeps results
+    earlier, more admits more streams."""
+    max_live_lag_ms: Count = 3_000
+    """Milliseconds. While the p95 lag of FINALs of live streams is above it no live stream is admitted, until the lag
+    has fallen to 0.7 of it. 0: however late they are."""
     max_unary: Count = 64
     """Unary calls admitted at once. One more is refused like a stream too many."""
     max_connections: Count = 0
@@ -76,6 +89,66 @@ class ServerConfig(Settings, frozen=True):
     `DRAINING`."""
 
 
+class JwtConfig(Settings, frozen=True):
+    """Which JSON Web Tokens are believed."""
+
+    jwks: str = ""
+    """Where the public keys of the issuer are (a JWKS document): a file, or an `https://` address (`http://` only on
+    this machine). A changed file is read again; an address is asked again every `refresh_s`, and when a token names a
+    key that is not known. While it does not answer, the keys that were read stay in force."""
+    issuer: str = ""
+    """Issuer (`iss`) that a token must name."""
+    audience: str = ""
+    """Audience (`aud`) that a token must name."""
+    algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256", "EdDSA")
+    """Algorithms of signatures that are believed, all of them with a public key."""
+    tenant_claim: str = "tenant"
+    """Claim that holds the name of the tenant: text of 1 to 64 bytes."""
+    scope_claim: str = "scope"
+    """Claim that holds the scopes: words in one text, or a list."""
+    leeway_s: Amount = 30.0
+    """Seconds by which the clocks of issuer and server may differ."""
+    refresh_s: Amount = 300.0
+    """Seconds between two looks at an address of keys."""
+
+
+class QuotaConfig(Settings, frozen=True):
+    """What each tenant may use, unless `auth.tenants_file` says otherwise of it. 0 means no limit."""
+
+    max_streams: Count = 0
+    """Streams open at once."""
+    max_unary: Count = 0
+    """Unary calls at once."""
+    audio_s_per_minute: Amount = 0.0
+    """Seconds of audio received in a minute; what is left adds up to one minute's worth. A live stream above it ends
+    with RESOURCE_EXHAUSTED, reason `QUOTA_EXCEEDED`, after the results of all that was received; a stream of
+    `PACING_FILE` is read more slowly; a call above it is refused. What a call used beyond it is taken from what comes
+    next."""
+    characters_per_minute: Count = 0
+    """Characters of text received in a minute, counted likewise."""
+    max_voices: Count = 0
+    """Voices made and kept; `synthesis.max_voices` bounds each tenant, too."""
+
+
+class AuthConfig(Settings, frozen=True):
+    """Who may call. See docs/auth.md."""
+
+    accept: tuple[Literal["api_key", "jwt", "mtls"], ...] = ()
+    """What proves who calls: a key, a token, a certificate of the client; any of those named. Empty: nobody is asked,
+    which is for loopback, or with `server.allow_insecure`."""
+    tenants_file: str = ""
+    """TOML or JSON file of the keys (as SHA-256), the certificates and the quotas of tenants. A changed file is read
+    again, also on SIGHUP; one that cannot be used leaves what was read before in force."""
+    admin_scope: str = "admin"
+    """Scope that calls of the admin port need; empty: whoever reaches the port may call it, as without `accept`."""
+    open_reflection: bool = False
+    """Whether reflection needs no credential. Health never does."""
+    metric_tenants: Count = 20
+    """Tenants with metrics of their own, in the order of their first calls; the others are counted together."""
+    jwt: JwtConfig = field(default_factory=JwtConfig)
+    quotas: QuotaConfig = field(default_factory=QuotaConfig)
+
+
 class StreamConfig(Settings, frozen=True):
     """Limits of one bidirectional stream."""
 
@@ -92,6 +165,9 @@ class StreamConfig(Settings, frozen=True):
     max_buffered_audio_ms: Count = 30_000
     """Milliseconds of audio that may wait undecoded. Above it a FILE stream is not read until there is room, and a
     REALTIME stream is told of its lag."""
+    expired_credential_s: Amount = 600.0
+    """Seconds that a stream may go on after the key or token that opened it has expired or was revoked. Then what was
+    received gets its results, and the stream ends with UNAUTHENTICATED."""
     max_lag_s: Amount = 60.0
     """Seconds. A REALTIME stream that lags behind its audio by more than this, for this long, ends with
     RESOURCE_EXHAUSTED, reason `LAG_TOO_LARGE`."""
@@ -112,20 +188,21 @@ class SchedulerConfig(Settings, frozen=True):
     """The queue in front of the device."""
 
     max_queued: Count = 1024
-    """Pieces of work that may wait for the device. One more is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
+    """Pieces of work that may wait for each worker. More is refused with RESOURCE_EXHAUSTED, reason `OVERLOADED`."""
     max_queued_ms: Count = 3_600_000
-    """Milliseconds of audio that may wait for the device; more is refused likewise. Background work counts in neither
+    """Milliseconds of audio that may wait for each worker; more is refused likewise. Background work counts in neither
     limit: what sends it is held back instead."""
     starvation_ms: Count = 2_000
     """Milliseconds. Work that waited this long gets every second place; streaming finals still go first. Background
     work gets one place whenever none of it was begun for this long. Of models that share a GPU, one that had no step
     for so long gets every second one, also before finals."""
     lanes: Count = 0
-    """Lanes of each model on the CPU; 0 means one per core. All models on a GPU share one and take turns."""
+    """Lanes of each model on the CPU; 0 means one per core of its worker. All models on a GPU share one, and take
+    turns."""
 
 
 class WorkerConfig(Settings, frozen=True):
-    """The worker process."""
+    """What holds for every worker process."""
 
     mode: Literal["process", "inline"] = "process"
     """`process` runs models in a process of their own; `inline` runs them in the front end, for development."""
@@ -151,6 +228,20 @@ class WorkerConfig(Settings, frozen=True):
     max_audio_bytes: Count = 256 * 1024 * 1024
     """Bytes of audio that a worker keeps of open segments. Above it the oldest is dropped, and asked for again when it
     is needed."""
+
+
+class OneWorkerConfig(Settings, frozen=True):
+    """One of several workers: the devices that are its own, and the models that it serves on them."""
+
+    name: str = ""
+    """What logs, metrics and `speech-service status` call it; empty means `worker-` and its place, counted from 0."""
+    devices: tuple[str, ...] = ("cpu",)
+    """Where it computes: `cpu`, and GPUs as `cuda:0`. A GPU belongs to one worker, which sees no other. A model whose
+    device is `cuda` runs on its worker's first."""
+    models: tuple[str, ...] = ()
+    """Names of the models that it serves; empty means all whose device it has."""
+    cores: Count = 0
+    """Cores for its models on the CPU; 0 means an equal share of those that no other worker has by this key."""
 
 
 class VadConfig(Settings, frozen=True):
@@ -243,7 +334,7 @@ class SynthesisConfig(Settings, frozen=True):
     prompt_cache_bytes: Count = 64 * 1024 * 1024
     """Bytes of prepared voice prompts kept; the oldest goes first."""
     max_voices: Count = 256
-    """Voices made by clients. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_VOICES`."""
+    """Voices made by clients, of each tenant. One more is refused with RESOURCE_EXHAUSTED, reason `TOO_MANY_VOICES`."""
     voices_folder: str = ""
     """Folder in which voices made by clients are kept between runs, and shared by front ends; empty keeps them in
     memory only."""
@@ -286,6 +377,7 @@ class Config(Settings, frozen=True):
     """The whole tree."""
 
     server: ServerConfig = field(default_factory=ServerConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
     stream: StreamConfig = field(default_factory=StreamConfig)
     scheduler: SchedulerConfig = field(default_factory=SchedulerConfig)
     worker: WorkerConfig = field(default_factory=WorkerConfig)
@@ -304,3 +396,6 @@ class Config(Settings, frozen=True):
         ModelConfig(kind="language/fasttext"),
     )
     """The models to serve, each a `[[models]]` table with the keys `kind`, `name` and `options`."""
+    workers: tuple[OneWorkerConfig, ...] = ()
+    """The worker processes, each a `[[workers]]` table with the keys below "Workers". None means one for each GPU
+    that a model may run on, which serves the models on the CPU too, and one in all where that is one GPU or none."""

@@ -9,7 +9,8 @@ of their work (``policy.next_turn``).
 An engine that is full of BACKGROUND work seats one live item more where it can pause: it then steps the most urgent
 work alone. After each such guest the others have a step at least. Before each step of BACKGROUND work alone the lane
 gives way to live work of the model on other lanes, which have the same cores: for twice as long as the step before
-took, at most.
+took, at most. So does speech to live work of other models on the cores that somebody who speaks waits for: what its
+listener needs now to FINALs, for a while; what is ahead of its listener to partials as well, until it is needed.
 """
 
 import contextlib
@@ -17,17 +18,19 @@ import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from speech_service.dispatch import metrics
-from speech_service.dispatch.policy import Turn, next_turn, urgency_of
+from speech_service.dispatch.policy import LIVE_CLASSES, LOW_AUDIO_S, Turn, next_turn, urgency_of
 from speech_service.dispatch.pool import Seat, WorkPool
 from speech_service.dispatch.queue import Queued
-from speech_service.domain.errors import InternalError, UnavailableError
+from speech_service.dispatch.step_cost import StepCost
+from speech_service.domain.errors import DeviceLostError, InternalError, UnavailableError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import (
     DropReason,
+    SynthesizeWork,
     WorkAudio,
     WorkClass,
     WorkDone,
@@ -43,6 +46,10 @@ logger = logging.getLogger(__name__)
 FAILURE_PAUSE_S = 0.05
 WAY_PER_STEP = 2.0
 """Time that a lane gives way in, in steps of its own: BACKGROUND work has a third of its lane at least."""
+WAY_PER_STEP_TO_FINALS = 4.0
+"""The same of speech that its listener needs now, and only to FINALs: it has a fifth of its lane at least."""
+MAX_WAY_S = 1.0
+"""Most that speech which is ahead of its listener gives way before a step, however far ahead it is: it always moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class EngineRun:
     """One engine on a lane, and what it has admitted. Only the lane's thread calls ``admit`` and ``step``.
 
     An exception out of ``step`` fails every admitted item with InternalError and leaves the engine
-    where it is; an exception out of ``admit`` fails that item only.
+    where it is; an exception out of ``admit`` fails that item only. DeviceLostError is no item's: it ends the lane.
     """
 
     def __init__(
@@ -73,9 +80,12 @@ class EngineRun:
         capabilities: ModelCapabilities,
         pool: WorkPool,
         observer: Observer,
+        *,
+        on_cores: bool,
     ) -> None:
+        """``on_cores``: its lane shares the cores with others; else it is that of an accelerator."""
         self.name = name
-        self.seat = Seat(model)
+        self.seat = Seat(model, on_cores)
         self.ended = threading.Event()
         """Set once the lane has let go of the engine."""
         self._max_batch = max(1, capabilities.max_batch)
@@ -93,6 +103,9 @@ class EngineRun:
         """When it had its last step, or began to have work."""
         self._heard_until_s: dict[str, float] = {}
         """By work: when its listener has heard what was made of it."""
+        self._cost = StepCost(self._max_batch)
+        self._charged_s: dict[str, float] = {}
+        """By work: what it has cost the lane so far."""
 
     def stop(self, discard: bool) -> None:
         """Tell the lane to let go of the engine; does not wait. Any thread. ``discard`` also gives up what it runs,
@@ -138,6 +151,8 @@ class EngineRun:
         """A lane that ends by itself would leave its models without hands."""
         try:
             yield
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("the lane of model %s failed", self.seat.model)
             self._give_up(engine)
@@ -154,6 +169,7 @@ class EngineRun:
             self._abort(engine, work_id)
         self._admitted.clear()
         self._heard_until_s.clear()
+        self._charged_s.clear()
         with contextlib.suppress(Exception):  # the pool itself may be what failed
             self._pool.tell(ended)
 
@@ -170,8 +186,12 @@ class EngineRun:
         for item in items:
             work_id = item.work.work_id
             self._admitted[work_id] = (item, time.monotonic())
+            if isinstance(item.work, SynthesizeWork) and item.work.ahead_ms:
+                self._heard_until_s[work_id] = item.enqueued_s + item.work.ahead_ms / 1000
             try:
                 engine.admit(item.work)
+            except DeviceLostError:
+                raise
             except Exception:
                 logger.exception("engine of model %s failed to admit work", self.seat.model)
                 self._abort(engine, work_id)
@@ -180,10 +200,28 @@ class EngineRun:
 
     def gives_way(self) -> bool:
         """Wait for live work elsewhere; True: live work came that is to be admitted first."""
-        if not self._admitted or not self._is_background():
+        if not self._admitted:
+            return False
+        if not self._is_background():
+            self._let_listen()
             return False
         guests = self._seats_guest() or len(self._admitted) < self._max_batch
         return self._pool.give_way(self.seat, WAY_PER_STEP * self._step_s, guests)
+
+    def _let_listen(self) -> None:
+        """Where the lane speaks on cores that others hear with, let those go first that are more urgent."""
+        if not self.seat.on_cores or not all(
+            _is_speech(item) for item, _ in self._admitted.values()
+        ):
+            return
+        now_s = time.monotonic()
+        ahead_s = min((self._ahead_s(work_id, now_s) or 0.0) for work_id in self._admitted)
+        if ahead_s >= LOW_AUDIO_S:
+            limit_s = min(ahead_s - LOW_AUDIO_S, MAX_WAY_S)
+            self._pool.let_listen(self.seat, limit_s, LIVE_CLASSES)
+        else:
+            limit_s = WAY_PER_STEP_TO_FINALS * self._step_s
+            self._pool.let_listen(self.seat, limit_s, (WorkClass.STREAM_FINAL,))
 
     def _seats_guest(self) -> bool:
         return self._pauses and not self._owes_step and self._is_background()
@@ -215,6 +253,8 @@ class EngineRun:
             self._owes_step = False
         try:
             events = engine.step()
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("engine of model %s failed in step", self.seat.model)
             events = [internal_failure(work_id) for work_id in self._admitted]
@@ -224,6 +264,7 @@ class EngineRun:
         self._outputs += len(events)
         model = self.seat.model
         self._step_s = elapsed_s = time.monotonic() - started_s
+        self._charge(elapsed_s)
         self._observer.observe(metrics.STEP_SECONDS, elapsed_s, model=model)
         self._observer.observe(metrics.BATCH_OCCUPANCY, len(self._admitted), model=model)
         return events
@@ -237,14 +278,21 @@ class EngineRun:
             entry = self._admitted.get(event.work_id)
             if entry is None:
                 continue
+            charged_s = 0.0
             if isinstance(event, WorkAudio):
                 self._count_audio(event)
             else:
                 del self._admitted[event.work_id]
                 self._heard_until_s.pop(event.work_id, None)
-            told.append(_with_queue_time(event, *entry))
+                charged_s = self._charged_s.pop(event.work_id, 0.0)
+            told.append(_with_lane_times(event, *entry, charged_s))
         if told:
             self._pool.tell(told)
+
+    def _charge(self, elapsed_s: float) -> None:
+        each_s = self._cost.charge_s(elapsed_s, len(self._admitted))
+        for work_id in self._admitted:
+            self._charged_s[work_id] = self._charged_s.get(work_id, 0.0) + each_s
 
     def _count_audio(self, audio: WorkAudio) -> None:
         begins_s = max(self._heard_until_s.get(audio.work_id, 0.0), time.monotonic())
@@ -254,6 +302,8 @@ class EngineRun:
     def _abort(self, engine: Engine, work_id: str) -> None:
         try:
             engine.abort(work_id)
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("engine of model %s failed to abort work", self.seat.model)
 
@@ -261,8 +311,22 @@ class EngineRun:
 class Lane:
     """The thread, and the engines that it alone touches. Public methods may be called from any thread."""
 
-    def __init__(self, name: str, pool: WorkPool, starvation_ms: float) -> None:
-        """``starvation_ms``: how long an engine with work may be without a step because others are more urgent."""
+    def __init__(
+        self,
+        name: str,
+        pool: WorkPool,
+        starvation_ms: float,
+        on_lost: Callable[[DeviceLostError], None],
+    ) -> None:
+        """Make a lane without engines.
+
+        Args:
+            name: of the thread.
+            pool: gives the work.
+            starvation_ms: how long an engine with work may be without a step because others are more urgent.
+            on_lost: called on the lane's thread, which ends after it, when the lane's device computes nothing any more.
+        """
+        self._on_lost = on_lost
         self._pool = pool
         self._starvation_ms = starvation_ms
         self._hosted: list[tuple[EngineRun, Engine]] = []
@@ -285,8 +349,11 @@ class Lane:
         return True
 
     def _run(self) -> None:
-        while self._has_engines():
-            self._turn()
+        try:
+            while self._has_engines():
+                self._turn()
+        except DeviceLostError as error:
+            self._on_lost(error)
 
     def _has_engines(self) -> bool:
         """Let in who is new, and let go of who is over; an engine's memory is free before anybody hears of it."""
@@ -319,9 +386,16 @@ class Lane:
         return at
 
 
-def _with_queue_time(event: WorkEvent, item: Queued, admitted_s: float) -> WorkEvent:
+def _is_speech(item: Queued) -> bool:
+    """For somebody who listens now."""
+    return isinstance(item.work, SynthesizeWork) and item.work.work_class in LIVE_CLASSES
+
+
+def _with_lane_times(
+    event: WorkEvent, item: Queued, admitted_s: float, charged_s: float
+) -> WorkEvent:
     if not isinstance(event, WorkDone):
         return event
     queue_ms = (admitted_s - item.enqueued_s) * 1000
-    timing = dataclasses.replace(event.timing, queue_ms=queue_ms)
+    timing = dataclasses.replace(event.timing, queue_ms=queue_ms, lane_ms=charged_s * 1000)
     return dataclasses.replace(event, timing=timing)

@@ -1,5 +1,7 @@
 """Names of the scheduler's metrics, and the one place that turns the end of work into them."""
 
+from collections.abc import Mapping
+
 from speech_service.domain.errors import DeadlineError
 from speech_service.domain.work import TerminalEvent, Work, WorkDone, WorkDropped, WorkFailed
 from speech_service.protocols import Observer
@@ -20,6 +22,40 @@ OUTCOME_METRICS = frozenset(
 """Recorded by whoever hands the event to the caller: a worker leaves them to the front end, so that
 none is counted twice or lost with a crash.
 """
+
+OF_A_WORKER = frozenset(
+    {
+        QUEUE_DEPTH,
+        WORK_TOTAL,
+        "speech_outbox_depth",
+        "speech_worker_heartbeat_seconds",
+        "speech_worker_restarts_total",
+        "speech_worker_start_seconds",
+        "speech_worker_state",
+        "speech_worker_up",
+    }
+)
+"""Metrics with the label ``worker``."""
+
+
+class WorkerObserver:
+    """An observer for one worker: adds its name where a metric is of each worker."""
+
+    def __init__(self, observer: Observer, worker: str) -> None:
+        self._observer = observer
+        self._labels: Mapping[bool, Mapping[str, str]] = {True: {"worker": worker}, False: {}}
+
+    def count(self, name: str, value: float = 1.0, **labels: str) -> None:
+        """Add to a counter."""
+        self._observer.count(name, value, **labels, **self._labels[name in OF_A_WORKER])
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Record one observation."""
+        self._observer.observe(name, value, **labels, **self._labels[name in OF_A_WORKER])
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        self._observer.gauge(name, value, **labels, **self._labels[name in OF_A_WORKER])
 
 
 def record_outcome(observer: Observer, work: Work, event: TerminalEvent) -> None:

@@ -10,9 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from speech_service.dispatch.scheduler import Scheduler
-from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
+from speech_service.domain.errors import (
+    DeviceLostError,
+    ResourceNotFoundError,
+    SpeechError,
+    UnavailableError,
+)
 from speech_service.domain.models import ModelState
-from speech_service.domain.work import Work
+from speech_service.domain.work import Work, WorkAudio, WorkEvent
 from speech_service.protocols import Engine, OnWorkEvent
 
 logger = logging.getLogger(__name__)
@@ -53,6 +58,8 @@ class ModelHost:
         self._states = dict.fromkeys(names, ModelState.UNLOADED)
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, tuple[float, SpeechError]] = {}
+        self._probes: dict[str, set[str]] = {}
+        """Work that is to load no model, by model; ids."""
         self._on_loading = on_loading
         self._shared_by = shared_by
         for name in self._states:
@@ -75,6 +82,26 @@ class ModelHost:
         self._scheduler.submit(work, on_event)
         if self._states[work.model] in (ModelState.UNLOADED, ModelState.FAILED):
             self._start_loading(work.model)
+
+    def probe(self, work: Work, on_event: OnWorkEvent) -> None:
+        """Queue work that asks whether a loaded model works: it loads none, and is dropped where its model is unloaded.
+
+        Raises:
+            SpeechError: as ``Scheduler.submit``.
+            ValueError: the model is not loaded.
+        """
+        model = work.model
+        if self._states[model] is not ModelState.READY:
+            raise ValueError(f"model {model} is not loaded")
+        probes = self._probes.setdefault(model, set())
+
+        def on_probe(event: WorkEvent) -> None:
+            if not isinstance(event, WorkAudio):
+                probes.discard(work.work_id)
+            on_event(event)
+
+        self._scheduler.submit(work, on_probe)
+        probes.add(work.work_id)
 
     def cancel(self, work_id: str) -> None:
         """Give the work up."""
@@ -110,6 +137,8 @@ class ModelHost:
         if self._states[name] is not ModelState.READY:
             return False
         self._states[name] = ModelState.UNLOADING
+        for work_id in list(self._probes.get(name, ())):
+            self._scheduler.cancel(work_id)
         await self._scheduler.remove_lanes(name)
         gc.collect()  # models are often parts of cycles; their memory is to be free when we answer
         self._states[name] = ModelState.UNLOADED
@@ -146,6 +175,8 @@ class ModelHost:
         try:
             engines = await asyncio.to_thread(self._build, name)
         except Exception as error:
+            if isinstance(error, DeviceLostError):
+                self._scheduler.on_lost(error)
             logger.exception("model %s failed to load", name)
             self._states[name] = ModelState.FAILED
             failure = _load_failure(name, error)

@@ -16,6 +16,7 @@ from speech_service.dispatch.policy import LIVE_CLASSES, choose
 from speech_service.dispatch.queue import ClassStats, Queued, WorkQueue
 from speech_service.domain.work import (
     DropReason,
+    SynthesizeWork,
     Work,
     WorkAudio,
     WorkClass,
@@ -32,10 +33,11 @@ class Seat:
     """The place of a model on a lane, and whether the lane was told to stop it there.
 
     A seat that is stopping takes no more work. With ``discard`` it also gives up what it runs, after the
-    step it is in.
+    step it is in. ``on_cores``: its lane computes on the cores that other lanes compute on, too.
     """
 
     model: str
+    on_cores: bool = True
     stopping: bool = False
     discard: bool = False
 
@@ -57,6 +59,8 @@ class WorkPool:
         self._running: dict[str, str] = {}
         self._live: dict[str, set[str]] = {}
         """The live work of each model that runs."""
+        self._listening: dict[str, WorkClass] = {}
+        """Live work on the cores for somebody who speaks, all but speech, and its class."""
         self._live_changed = threading.Condition(self._lock)
         self._aborts: set[str] = set()
 
@@ -115,7 +119,7 @@ class WorkPool:
             if seat.stopping or live is None:
                 return []
             item = self._queue.take(live.work_id, now_s)
-            self._begin(item)
+            self._begin(item, seat)
             self._gauge((live.work_class,))
         return [item]
 
@@ -141,6 +145,22 @@ class WorkPool:
                 self._live_changed.wait(left_s)
         return False
 
+    def let_listen(self, seat: Seat, limit_s: float, classes: Sequence[WorkClass]) -> None:
+        """Wait while lanes on the same cores run live work for somebody who speaks, ``limit_s`` at most.
+
+        Args:
+            seat: of a lane that speaks.
+            limit_s: how long.
+            classes: of the work that it waits for.
+        """
+        until_s = time.monotonic() + limit_s
+        with self._lock:
+            while not seat.stopping and any(c in classes for c in self._listening.values()):
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._live_changed.wait(left_s)
+
     def take(self, seat: Seat, free_slots: int) -> list[Queued]:
         """Items for the lane to admit now, most urgent first. Does not wait. Expired work is failed here and never
         returned.
@@ -150,7 +170,7 @@ class WorkPool:
                 return []
             now_s = time.monotonic()
             expired = self._queue.expire(now_s)
-            items = self._choose(seat.model, free_slots, now_s)
+            items = self._choose(seat, free_slots, now_s)
             if items or expired:
                 self._gauge(WorkClass)
         if expired:
@@ -217,7 +237,8 @@ class WorkPool:
                 running[model] = running.get(model, 0) + 1
             return self._queue.stats(), running
 
-    def _choose(self, model: str, free_slots: int, now_s: float) -> list[Queued]:
+    def _choose(self, seat: Seat, free_slots: int, now_s: float) -> list[Queued]:
+        model = seat.model
         if free_slots <= 0 or not self._queue.has(model):
             return []
         plan = choose(
@@ -229,14 +250,16 @@ class WorkPool:
         self._aged_turn[model] = plan.aged_turn
         items = [self._queue.take(work_id, now_s) for work_id in plan.work_ids]
         for item in items:
-            self._begin(item)
+            self._begin(item, seat)
         return items
 
-    def _begin(self, item: Queued) -> None:
+    def _begin(self, item: Queued, seat: Seat) -> None:
         work = item.work
         self._running[work.work_id] = work.model
         if work.work_class in LIVE_CLASSES:
             self._live.setdefault(work.model, set()).add(work.work_id)
+            if seat.on_cores and not isinstance(work, SynthesizeWork):
+                self._listening[work.work_id] = work.work_class
 
     def _end(self, work_id: str) -> None:
         model = self._running.pop(work_id, None)
@@ -244,6 +267,7 @@ class WorkPool:
         live = self._live.get(model) if model is not None else None
         if live and work_id in live:
             live.remove(work_id)
+            self._listening.pop(work_id, None)
             self._live_changed.notify_all()
 
     def _wake_lane(self, seat: Seat) -> None:

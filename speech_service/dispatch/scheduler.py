@@ -8,16 +8,22 @@ All public methods belong to the event loop's thread.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch import metrics
+from speech_service.dispatch.device import end_process
 from speech_service.dispatch.lane import EngineRun, Lane, LanePulse
 from speech_service.dispatch.mailbox import Mailbox
 from speech_service.dispatch.pool import WorkPool
 from speech_service.dispatch.queue import ClassStats
-from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
+from speech_service.domain.errors import (
+    DeviceLostError,
+    ResourceNotFoundError,
+    SpeechError,
+    UnavailableError,
+)
 from speech_service.domain.work import Work, WorkAudio, WorkClass, WorkEvent, WorkFailed
 from speech_service.protocols import Engine, Observer, OnWorkEvent
 
@@ -47,6 +53,7 @@ class Scheduler:
         config: SchedulerConfig,
         observer: Observer,
         loop: asyncio.AbstractEventLoop,
+        on_lost: Callable[[DeviceLostError], None] = end_process,
     ) -> None:
         """Start one lane per engine.
 
@@ -56,7 +63,9 @@ class Scheduler:
             config: limits and ageing.
             observer: where metrics go; called from lane threads too.
             loop: the loop that callbacks run on.
+            on_lost: what a device that computes nothing any more comes to, on the thread that notices.
         """
+        self.on_lost = on_lost
         self._observer = observer
         self._loop = loop
         self._mailbox = Mailbox(loop, self._deliver)
@@ -117,11 +126,18 @@ class Scheduler:
         runs = self._lanes.setdefault(model, [])
         for engine in engines:
             name = f"lane-{model}-{len(runs)}"
-            run = EngineRun(name, model, engine.capabilities, self._pool, self._observer)
+            run = EngineRun(
+                name,
+                model,
+                engine.capabilities,
+                self._pool,
+                self._observer,
+                on_cores=not shared_by,
+            )
             runs.append(run)
             shared = self._shared.get(shared_by)
             if shared is None or not shared.host(run, engine):
-                lane = Lane(shared_by or name, self._pool, self._starvation_ms)
+                lane = Lane(shared_by or name, self._pool, self._starvation_ms, self.on_lost)
                 lane.host(run, engine)
                 if shared_by:
                     self._shared[shared_by] = lane

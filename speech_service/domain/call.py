@@ -8,6 +8,7 @@ from enum import Enum
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import LatencySummary, Usage
+from speech_service.domain.principal import ANONYMOUS, Principal
 from speech_service.domain.recognition import Pacing
 
 
@@ -34,11 +35,18 @@ class Call:
     request_id: str
     traceparent: str = ""
     priority: str = "default"
+    principal: Principal = ANONYMOUS
+    peer: str = ""
+    """Where it comes from, as gRPC says it: ``ipv4:192.0.2.1:50000``."""
+    pacing: Pacing | None = None
+    """Of its audio, once its session is open; None: it has none."""
     deadline_s: float | None = None
     started_s: float = field(default_factory=time.monotonic)
     received: int = 0
     sent: int = 0
     session_id: str = ""
+    resumed_session_id: str = ""
+    """The session that an earlier call began and this one goes on with; empty: it began here."""
     model: str = ""
     usage: Usage | None = None
     latency: LatencySummary | None = None

@@ -13,7 +13,10 @@ SpeechError
 ├── PreconditionError            known model that is not loaded; lossy reconfiguration
 ├── NotImplementedYetError       a feature in no deployed model
 ├── ReplyTooLargeError           a unary reply above 4 MiB
+├── UnauthenticatedError         no credential, or one that is not, or no longer, good
+├── PermissionDeniedError        known, but not allowed to do this
 ├── OverloadedError              queue full, too many streams; retry later
+│   └── QuotaExceededError       the tenant, or one of its keys, has used what it may
 ├── UnavailableError             draining, model loading, worker lost; retry later
 ├── StreamAbortedError           idle too long, client not reading
 ├── DeadlineError                the deadline passed while the work waited
@@ -185,6 +188,18 @@ class ReplyTooLargeError(SpeechError):
     reason = "REPLY_TOO_LARGE"
 
 
+class UnauthenticatedError(SpeechError):
+    """No credential came, or one that is not, or no longer, good. Nothing of it is in the message."""
+
+    reason = "CREDENTIALS_MISSING"
+
+
+class PermissionDeniedError(SpeechError):
+    """Who calls is known, and may not do this."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class RetryableError(SpeechError):
     """A condition that passes. ``retry_after_ms`` tells the client how long to wait."""
 
@@ -204,6 +219,30 @@ class OverloadedError(RetryableError):
     """Queue full or too many streams."""
 
     reason = "OVERLOADED"
+
+
+class QuotaExceededError(OverloadedError):
+    """A tenant, or a key of it, has used what it may.
+
+    Attributes:
+        subject: whose quota it is: ``"tenant:acme"`` or ``"key:acme/web"``.
+        quota: name of the quota, as in ``[auth.quotas]``.
+        limit: how much it may use.
+    """
+
+    reason = "QUOTA_EXCEEDED"
+
+    def __init__(
+        self, subject: str, quota: str, limit: float, problem: str, *, retry_after_ms: int = 1000
+    ) -> None:
+        self.subject = subject
+        self.quota = quota
+        self.limit = limit
+        super().__init__(
+            f"{subject} {problem}",
+            retry_after_ms=retry_after_ms,
+            metadata={"quota": quota, "limit": _plain(limit), "subject": subject},
+        )
 
 
 class UnavailableError(RetryableError):
@@ -234,6 +273,13 @@ class InternalError(SpeechError):
     """A bug. Its cause is logged under the request id; the client gets only that id."""
 
     reason = "INTERNAL"
+
+
+class DeviceLostError(Exception):
+    """A device does not compute any more, for this process: only another process can use it again. No client sees it.
+
+    Whatever was on the device is lost, and whatever is asked of it fails.
+    """
 
 
 def _plain(number: float) -> str:

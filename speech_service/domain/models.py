@@ -128,11 +128,14 @@ class ModelStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One worker process. ``pid`` 0: the models run in the front end, or the worker is stopped."""
+    """One worker process. ``pid`` 0: it does not run. ``device_memory_bytes``: in use on its GPUs, by whomever."""
 
     worker_id: str
-    state: str
+    state: WorkerState
     pid: int = 0
     rss_bytes: int = 0
     device_memory_bytes: int = 0
     restarts: int = 0
+    healthy: bool = True
+    devices: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()

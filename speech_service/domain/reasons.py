@@ -4,42 +4,22 @@ Raising sites name a reason as a literal; a test demands that this table has it,
 ``docs/reference/errors.md`` is made of it and of ``warning_reasons``.
 """
 
-from dataclasses import dataclass
-
 from speech_service.domain import errors
+from speech_service.domain.access_reasons import ACCESS_ERRORS
+from speech_service.domain.error_reason import ErrorReason
 
-
-@dataclass(frozen=True, slots=True)
-class ErrorReason:
-    """A reason of an error (``ErrorInfo.reason``).
-
-    Attributes:
-        error: a type that carries it, which decides the gRPC code.
-        where: RPCs or fields that can get it.
-    """
-
-    name: str
-    error: type[errors.SpeechError]
-    where: str
-    meaning: str
-    remedy: str
-
-    @property
-    def retry(self) -> str:
-        """Whether the same request may succeed when it is sent again."""
-        if issubclass(self.error, errors.RetryableError):
-            return "yes, after the delay in `RetryInfo`"
-        return "yes, on a new call" if issubclass(self.error, _ENDED_CALLS) else "no"
-
-
-_ENDED_CALLS = (errors.StreamAbortedError, errors.DeadlineError, errors.CancelledWorkError)
 _ALIGN = "Align, StreamingAlign"
 _RECOGNIZE = "Recognize, StreamingRecognize"
 _SYNTHESIZE = "Synthesize, SynthesizeChunked, StreamingSynthesize"
 _TRANSLATE = "TranslateText, StreamingTranslate"
+_RESUMED = "StreamingRecognize, StreamingAlign, StreamingTranslate: `config.resume`"
 _STREAMS = "every bidirectional stream"
 _AUDIO_IN = "every RPC that takes audio"
 _WORK = "every RPC that asks a model for work"
+_LIVE = (
+    "streams that are fed or heard live: StreamingRecognize, StreamingAlign and StreamingTranslate with audio, "
+    "`PACING_REALTIME`; StreamingSynthesize, SynthesizeChunked"
+)
 _BACKENDS = "RPCs whose model is a server of its own (`docs/backends.md`)"
 _LOOK_AT_LOG = "Ask the operator: the server's log says why."
 
@@ -50,6 +30,13 @@ REQUEST_ERRORS = (
         "every RPC",
         "A field is missing, malformed, out of range, or contradicts another one.",
         "Correct the field that `BadRequest` names; its description says what is allowed.",
+    ),
+    ErrorReason(
+        "INVALID_RESUME_TOKEN",
+        errors.InvalidOptionError,
+        _RESUMED,
+        "The token is missing, damaged, of another RPC, or none of this service.",
+        "Give the newest `resume_token` of SessionStarted or GoingAway as it came; without one, start a new session.",
     ),
     ErrorReason(
         "LIMIT_EXCEEDED",
@@ -227,9 +214,9 @@ RESOURCE_ERRORS = (
     ErrorReason(
         "SESSION_NOT_FOUND",
         errors.ResourceNotFoundError,
-        "StreamingRecognize, `config.resume`",
-        "Sessions are not kept after their stream has ended.",
-        "Start a new session without `resume`.",
+        _RESUMED,
+        "The token is of a session that somebody else began.",
+        "Start a new session without `resume`, or use the credentials with which it was begun.",
     ),
     ErrorReason(
         "RESOURCE_EXISTS",
@@ -308,6 +295,21 @@ SERVER_ERRORS = (
         errors.OverloadedError,
         "every RPC of `speech.v1`",
         "As many streams or unary calls are open as `server.max_streams` or `server.max_unary` allows.",
+        "Try again later, or on another server.",
+    ),
+    ErrorReason(
+        "OVER_CAPACITY",
+        errors.OverloadedError,
+        _LIVE,
+        "Open live streams ask for all that the devices can do, by `server.live_headroom`.",
+        "Try again later, or on another server; send with `PACING_FILE` or `x-speech-priority: batch` where nobody "
+        "listens live, which waits instead.",
+    ),
+    ErrorReason(
+        "LIVE_RESULTS_LATE",
+        errors.OverloadedError,
+        _LIVE,
+        "FINALs of open live streams come later than `server.max_live_lag_ms`.",
         "Try again later, or on another server.",
     ),
     ErrorReason(
@@ -462,6 +464,7 @@ BACKEND_ERRORS = (
 )
 ERRORS = {
     "The request": REQUEST_ERRORS,
+    "Who calls": ACCESS_ERRORS,
     "Audio": AUDIO_ERRORS,
     "Models, voices and sessions": RESOURCE_ERRORS,
     "The server and the stream": SERVER_ERRORS,

@@ -145,7 +145,7 @@ class SynthesizeWork(_OneOff):
 
     ``speaking_rate`` 1.0 is the voice's own pace. The same ``seed`` gives the same samples. ``instruct`` says in words
     how to speak or, to a model that designs voices, what the voice is like. ``voice`` is empty where a description or
-    a ``voice_prompt`` takes its place.
+    a ``voice_prompt`` takes its place. ``ahead_ms``: speech that its listener had left when the work was asked for.
     """
 
     text: str = field(repr=False)
@@ -156,6 +156,7 @@ class SynthesizeWork(_OneOff):
     lexicon: tuple[LexiconEntry, ...] = field(default=(), repr=False)
     instruct: str = field(default="", repr=False)
     voice_prompt: VoicePrompt | None = field(default=None, repr=False)
+    ahead_ms: int = 0
 
     @property
     def cost_ms(self) -> int:
@@ -242,7 +243,8 @@ Outcome = Hypothesis | SpeechMade | Alignment | Translation | LanguagesFound
 class WorkTiming:
     """How the time of one piece of work was spent, and what speculation did for it.
 
-    Of speech that is made in frames, ``decode_ms`` holds the time to the first one and that of the codec.
+    Of speech that is made in frames, ``decode_ms`` holds the time to the first one and that of the codec. ``lane_ms``
+    is what it cost its lane, were that full of such work (``dispatch/step_cost.py``); the lane itself says so.
     """
 
     queue_ms: float = 0.0
@@ -253,6 +255,7 @@ class WorkTiming:
     draft_accepted: int = 0
     first_frame_ms: float = 0.0
     codec_ms: float = 0.0
+    lane_ms: float = 0.0
 
 
 class DropReason(Enum):

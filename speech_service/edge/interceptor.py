@@ -1,4 +1,7 @@
-"""The one server interceptor: request id, error mapping, call observers.
+"""The one server interceptor: who calls, request id, error mapping, call observers.
+
+Who is refused is refused before a message of the call is read, or at the latest, where a certificate decides, before
+one is parsed: only the handler knows the connection.
 
 Streaming behaviours of this service are async generators, never coroutines that use
 ``context.write``: one style. Cancellation is always raised on: swallowing it leaks the call
@@ -9,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any, cast
 
 import grpc
@@ -25,6 +29,8 @@ from speech_service.domain.errors import (
     InvalidFieldError,
     SpeechError,
 )
+from speech_service.domain.principal import ANONYMOUS, Principal
+from speech_service.edge.auth.setup import Door
 from speech_service.edge.message_size import MessageSizes
 from speech_service.edge.metadata import CallContext, make_call, trailers_of
 from speech_service.edge.status import RpcStatus
@@ -47,9 +53,16 @@ class CallInterceptor(aio.ServerInterceptor):
     """Wraps every RPC of the server."""
 
     def __init__(
-        self, observers: Sequence[CallObserver], sizes: MessageSizes | None = None
+        self,
+        observers: Sequence[CallObserver],
+        sizes: MessageSizes | None = None,
+        door: Door | None = None,
     ) -> None:
-        """``sizes``: of the messages that the server takes; None: those of the default configuration."""
+        """``sizes``: of the messages that the server takes; None: those of the default configuration.
+
+        ``door``: asks who calls; None: nobody is asked.
+        """
+        self._door = door
         self._observers = observers
         self._sizes = sizes or MessageSizes(Config())
 
@@ -62,17 +75,53 @@ class CallInterceptor(aio.ServerInterceptor):
         if handler is None:
             return handler
         rpc_type, make_handler, inner = _shape(cast(Any, handler))
+        principal: Principal | None = ANONYMOUS
+        if self._door is not None and not self._door.gate.is_open(method):
+            try:
+                metadata = handler_call_details.invocation_metadata or ()
+                principal = await self._door.gate.by_metadata(metadata)
+            except SpeechError as error:
+                return self._refusing(self._door, method, rpc_type, error)
+        read = self._reading(handler.request_deserializer)
+        is_late = principal is None and not handler.request_streaming
+        parse = read if is_late else None
         if method.lstrip("/").startswith(_QUIET):
-            behaviour = _quiet(rpc_type, inner)
+            behaviour = _quiet(rpc_type, inner, partial(self._check_late, method, principal))
         elif handler.response_streaming:
-            behaviour = self._wrap_stream(method, rpc_type, inner)
+            behaviour = self._wrap_stream(method, rpc_type, inner, principal, parse)
         else:
-            behaviour = self._wrap_unary(method, rpc_type, inner)
+            behaviour = self._wrap_unary(method, rpc_type, inner, principal, parse)
         return make_handler(
             behaviour,
-            request_deserializer=self._reading(handler.request_deserializer),
+            request_deserializer=None if is_late else read,
             response_serializer=handler.response_serializer,
         )
+
+    def _refusing(self, door: Door, method: str, rpc_type: str, error: SpeechError) -> Any:
+        """A handler that reads nothing, whatever the shape of the RPC: on the wire they are all the same."""
+
+        async def refuse(_: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            await _refuse(door, _call(method, rpc_type, context), error, context)
+            yield  # makes it a generator
+
+        make_handler: Any = grpc.stream_stream_rpc_method_handler
+        return make_handler(refuse)
+
+    async def _check_late(self, method: str, principal: Principal | None, context: Context) -> None:
+        """As ``_certified``, of a call that is not otherwise noted."""
+        if principal is None:
+            await self._certified(_call(method, "bidi_stream", context), None, context)
+
+    async def _certified(self, call: Call, principal: Principal | None, context: Context) -> None:
+        """Say who calls; where the metadata did not, the certificate does, or the call ends here."""
+        if principal is not None:
+            call.principal = principal
+            return
+        assert self._door is not None, "without a door nobody is asked"
+        try:
+            call.principal = self._door.gate.by_certificate(context.auth_context())
+        except SpeechError as error:
+            await _refuse(self._door, call, error, context)
 
     def _reading(self, parse: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
         """Parse what is small enough; else give the error, for the handler to raise: gRPC's own has no details."""
@@ -93,10 +142,20 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return read
 
-    def _wrap_unary(self, method: str, rpc_type: str, inner: Any) -> Any:
+    def _wrap_unary(
+        self,
+        method: str,
+        rpc_type: str,
+        inner: Any,
+        principal: Principal | None,
+        parse: Callable[[bytes], Any] | None,
+    ) -> Any:
+        """``parse``: of a request that was not parsed yet."""
+
         async def unary(request: Any, context: Context) -> Any:
             call = _call(method, rpc_type, context)
-            request = self._begin(call, request)
+            await self._certified(call, principal, context)
+            request = self._begin(call, request if parse is None else parse(request))
             try:
                 await self._open(call, context)
                 _check(request)
@@ -111,10 +170,18 @@ class CallInterceptor(aio.ServerInterceptor):
 
         return unary
 
-    def _wrap_stream(self, method: str, rpc_type: str, inner: Any) -> Any:
+    def _wrap_stream(
+        self,
+        method: str,
+        rpc_type: str,
+        inner: Any,
+        principal: Principal | None,
+        parse: Callable[[bytes], Any] | None,
+    ) -> Any:
         async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
             call = _call(method, rpc_type, context)
-            request = self._begin(call, request)
+            await self._certified(call, principal, context)
+            request = self._begin(call, request if parse is None else parse(request))
             try:
                 await self._open(call, context)
                 _check(request)
@@ -176,6 +243,7 @@ class CallInterceptor(aio.ServerInterceptor):
 def _call(method: str, rpc_type: str, context: Context) -> Call:
     remaining_s = cast("float | None", context.time_remaining())  # the stub forgets None
     call = make_call(method, rpc_type, context.invocation_metadata() or (), remaining_s)
+    call.peer = str(context.peer())
     context.add_done_callback(lambda _: call.over())  # pyright: ignore[reportArgumentType] - the stub wants a keyword that grpc does not use
     return call
 
@@ -203,11 +271,19 @@ def _check(request: object) -> None:
         raise request
 
 
-def _quiet(rpc_type: str, inner: Any) -> Any:
+async def _refuse(door: Door, call: Call, error: SpeechError, context: Context) -> None:
+    """End a call whose caller may not make it. Raises."""
+    status = RpcStatus(error, call.request_id)
+    door.refusals.refused(call, error, status.code.name)
+    await context.abort_with_status(status)
+
+
+def _quiet(rpc_type: str, inner: Any, check: Callable[[Context], Awaitable[None]]) -> Any:
     """A handler of the infrastructure's own, that refuses what could not be read."""
     if rpc_type in _REQUEST_STREAMS:
 
         async def stream(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+            await check(context)
             refused: list[SpeechError] = []
             async with aclosing(inner(_readable(requests, refused), context)) as responses:
                 async for response in responses:
@@ -218,6 +294,7 @@ def _quiet(rpc_type: str, inner: Any) -> Any:
         return stream
 
     async def one(request: Any, context: Context) -> Any:
+        await check(context)
         if isinstance(request, SpeechError):
             await context.abort_with_status(RpcStatus(request, ""))
         return await inner(request, context)

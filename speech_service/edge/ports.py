@@ -76,15 +76,23 @@ def _connection_options(config: ServerConfig, max_connections: int) -> list[tupl
     return options
 
 
-def bind_public(server: aio.Server, config: ServerConfig, certificates: Certificates | None) -> int:
-    """Bind the public port, with TLS where there are ``certificates``; returns the port.
+def bind_public(
+    server: aio.Server, config: ServerConfig, certificates: Certificates | None, *, asks: bool
+) -> int:
+    """Bind the public port, with TLS where there are ``certificates``; returns the port. ``asks``: who calls.
 
     Raises:
-        ConfigError: the address is in use or not ours, or is open to the network without TLS and nobody said
-            ``allow_insecure``.
+        ConfigError: the address is in use or not ours, or is open to the network, without TLS or to everybody, and
+            nobody said ``allow_insecure``.
     """
     key, address = "server.listen", config.listen
     if certificates is not None:
+        asks = asks or bool(config.tls_client_ca_file)
+        if not asks and not config.allow_insecure and not _is_loopback(address, key):
+            raise ConfigError(
+                f"{key}: {address} is open to the network, and nobody is asked who calls. Set auth.accept or "
+                "server.tls_client_ca_file, listen on 127.0.0.1, or say server.allow_insecure=true"
+            )
         secure = certificates.credentials()
         return _bound(lambda: server.add_secure_port(address, secure), key, address)
     if not config.allow_insecure and not _is_loopback(address, key):

@@ -16,6 +16,7 @@ from speech.v1 import (
     translation_service_pb2_grpc,
     voice_service_pb2_grpc,
 )
+from speech_service.domain.models import ModelKind
 from speech_service.edge.admin_v1.models import ModelAdminServicer
 from speech_service.edge.health import Health
 from speech_service.edge.reflection import add_reflection
@@ -36,8 +37,13 @@ ADMIN = "speech.admin.v1.ModelAdminService"
 CHANNELZ = "grpc.channelz.v1.Channelz"
 HEALTH = "grpc.health.v1.Health"
 
-WORKING = (RECOGNITION, SYNTHESIS, ALIGNMENT, TRANSLATION)
-"""Those that need a worker."""
+WORKING = {
+    RECOGNITION: ModelKind.RECOGNIZER,
+    SYNTHESIS: ModelKind.SYNTHESIZER,
+    ALIGNMENT: ModelKind.ALIGNER,
+    TRANSLATION: ModelKind.TRANSLATOR,
+}
+"""Those that need a worker, with the models that they need there."""
 PUBLIC = (*WORKING, VOICES, MODELS)
 
 

@@ -4,6 +4,7 @@ Every failure is a canonical code, exactly one ``google.rpc.ErrorInfo`` (AIP-193
 for. Nothing but the error's own message, reason, field and metadata goes out.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from speech_service.domain import errors
 DOMAIN = "speech.v1"
 STATUS_DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
+RETRY_AFTER_KEY = "retry-after"
+"""The same in whole seconds, for proxies, which know only what HTTP has."""
 
 MAX_TEXT_BYTES = 600
 """Of one text in an error: clients refuse trailing metadata above 8 KiB, and then lose the whole status."""
@@ -61,6 +64,14 @@ def _precondition(error: errors.SpeechError) -> Message:
     return error_details_pb2.PreconditionFailure(violations=[violation])
 
 
+def _quota(error: errors.SpeechError) -> Message:
+    assert isinstance(error, errors.QuotaExceededError)
+    violation = error_details_pb2.QuotaFailure.Violation(
+        subject=_clipped(error.subject), description=_clipped(error.message)
+    )
+    return error_details_pb2.QuotaFailure(violations=[violation])
+
+
 def _retry(error: errors.SpeechError) -> Message:
     assert isinstance(error, errors.RetryableError)
     delay = Duration()
@@ -74,6 +85,7 @@ class WireError:
 
     code: grpc.StatusCode
     detail: DetailMaker | None = None
+    second_detail: DetailMaker | None = None
 
 
 # Looked up along the class hierarchy: the first entry that the error is an instance of.
@@ -85,6 +97,9 @@ TABLE: Sequence[tuple[type[errors.SpeechError], WireError]] = (
     (errors.PreconditionError, WireError(grpc.StatusCode.FAILED_PRECONDITION, _precondition)),
     (errors.NotImplementedYetError, WireError(grpc.StatusCode.UNIMPLEMENTED)),
     (errors.ReplyTooLargeError, WireError(grpc.StatusCode.OUT_OF_RANGE)),
+    (errors.UnauthenticatedError, WireError(grpc.StatusCode.UNAUTHENTICATED)),
+    (errors.PermissionDeniedError, WireError(grpc.StatusCode.PERMISSION_DENIED)),
+    (errors.QuotaExceededError, WireError(grpc.StatusCode.RESOURCE_EXHAUSTED, _retry, _quota)),
     (errors.OverloadedError, WireError(grpc.StatusCode.RESOURCE_EXHAUSTED, _retry)),
     (errors.UnavailableError, WireError(grpc.StatusCode.UNAVAILABLE, _retry)),
     (errors.StreamAbortedError, WireError(grpc.StatusCode.ABORTED)),
@@ -126,8 +141,7 @@ def _trailers(
         },
     )
     details: list[Message] = [info]
-    if wire.detail is not None:
-        details.append(wire.detail(error))
+    details += [make(error) for make in (wire.detail, wire.second_detail) if make is not None]
     number: int = wire.code.value[0]
     status = status_pb2.Status(code=number, message=text)
     for detail in details:
@@ -138,4 +152,5 @@ def _trailers(
     trailers: list[tuple[str, str | bytes]] = [(STATUS_DETAILS_KEY, status.SerializeToString())]
     if isinstance(error, errors.RetryableError):
         trailers.append((PUSHBACK_KEY, str(error.retry_after_ms)))
+        trailers.append((RETRY_AFTER_KEY, str(math.ceil(error.retry_after_ms / 1000))))
     return tuple(trailers)

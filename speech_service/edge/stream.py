@@ -6,6 +6,7 @@ the session's work, and only what the client says (``end_of_audio``, or half-clo
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -16,16 +17,20 @@ from loguru import logger
 from speech_service.calls.admission import gave_up
 from speech_service.calls.driver import SessionRunner
 from speech_service.calls.outbox import Outbox
+from speech_service.calls.quotas import Meter
 from speech_service.config.tree import StreamConfig
 from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     CancelledWorkError,
     InternalError,
     InvalidFieldError,
+    QuotaExceededError,
     SpeechError,
     StreamAbortedError,
+    UnauthenticatedError,
     UnavailableError,
 )
+from speech_service.domain.recognition import Pacing
 from speech_service.edge.status import RpcStatus
 from speech_service.tasks import keep
 
@@ -78,8 +83,16 @@ class StreamPump(Generic[Request, Response, Event]):
     """Runs one stream. ``drain`` may be called from outside at any time."""
 
     def __init__(
-        self, opener: Opener[Request, Event, Response], config: StreamConfig, call: Call
+        self,
+        opener: Opener[Request, Event, Response],
+        config: StreamConfig,
+        call: Call,
+        meter: Meter,
     ) -> None:
+        """``meter``: charges the caller."""
+        self._meter = meter
+        self._stopped_by: SpeechError | None = None
+        """Why nothing more is read, and what the stream ends with; None where the server drains."""
         self._opener = opener
         self._config = config
         self._call = call
@@ -94,6 +107,8 @@ class StreamPump(Generic[Request, Response, Event]):
         self._given_up: SpeechError | None = None
         """What the stream ends with, now that the server waits no longer."""
         self._in_message = False
+        self._is_heard_out = False
+        """The client has said that nothing more comes."""
         self._drain_ms: int | None = None
         self._waiting_since_s: float | None = None
         """Since when the client has said nothing; None while its last message is being handled."""
@@ -140,6 +155,12 @@ class StreamPump(Generic[Request, Response, Event]):
         """Stop reading; what was received still gets its FINALs, then the stream ends with UNAVAILABLE."""
         if not self._drained.done():
             self._drained.set_result(None)
+
+    def _stop(self, error: SpeechError) -> None:
+        """As ``drain``, with another end."""
+        if not self._drained.done():
+            self._stopped_by = error
+            self.drain()
 
     def give_up(self) -> None:
         """End the stream now, with UNAVAILABLE after what is ready: the server waits no longer."""
@@ -188,7 +209,7 @@ class StreamPump(Generic[Request, Response, Event]):
             elif not runner.finished.done():
                 await self._stop_feeding(feeding, opened)
             error = await runner.finished
-            return error or (_draining() if self._drained.done() else None)
+            return error or (self._why_drained() if self._drained.done() else None)
         finally:
             feeding.cancel()
             await asyncio.wait([feeding])
@@ -209,13 +230,16 @@ class StreamPump(Generic[Request, Response, Event]):
                 _check_config(request)
                 return request
             if self._drained.done():
-                raise _draining()
+                raise self._why_drained()
             raise StreamAbortedError(
                 f"no first message within {timeout_s:g} s", reason="CONFIG_TIMEOUT"
             )
         finally:
             first.cancel()
             await asyncio.wait([first])
+
+    def _why_drained(self) -> SpeechError:
+        return self._stopped_by or _draining()
 
     async def _feed(
         self, requests: AsyncIterator[Request], opened: OpenedStream[Request, Response, Event]
@@ -235,6 +259,7 @@ class StreamPump(Generic[Request, Response, Event]):
             runner.readable.set()
             self._waiting_since_s = clock()
         self._waiting_since_s = None
+        self._is_heard_out = True
         await opened.half_close()
 
     async def _stop_feeding(
@@ -253,6 +278,7 @@ class StreamPump(Generic[Request, Response, Event]):
         while not runner.finished.done() and (
             runner.session.undecoded_ms > self._config.max_buffered_audio_ms
             or len(self._outbox) > MAX_WAITING_EVENTS
+            or (self._call.pacing is Pacing.FILE and self._exceeded() is not None)
         ):
             runner.changed.clear()
             try:
@@ -264,7 +290,7 @@ class StreamPump(Generic[Request, Response, Event]):
     # --- watching ---
 
     async def _watch(self, context: aio.ServicerContext[Any, Any]) -> None:
-        """Heartbeats, the idle limit, and clients that do not read."""
+        """Heartbeats, the idle limit, clients that do not read or may not go on."""
         loop = asyncio.get_running_loop()
         next_progress_s = loop.time() + self._config.progress_interval_s
         while True:
@@ -273,6 +299,7 @@ class StreamPump(Generic[Request, Response, Event]):
             if self._outbox.blocked_s > self._config.slow_reader_timeout_s:
                 await self._abort_slow_reader(context)
                 return
+            self._check_caller()
             if self._opened is None or self._opened.runner.finished.done():
                 continue
             runner = self._opened.runner
@@ -287,6 +314,30 @@ class StreamPump(Generic[Request, Response, Event]):
             elif now_s >= next_progress_s:
                 next_progress_s = now_s + self._config.progress_interval_s
                 runner.perform_now(runner.session.tick())
+
+    def _check_caller(self) -> None:
+        """Stop a stream whose credential is good no longer, or whose caller has used what it may. One that is only
+        finishing goes on."""
+        if self._is_heard_out:
+            return
+        lease, limit_s = self._call.principal.lease, self._config.expired_credential_s
+        ended_for_s = lease.ended_for_s(time.monotonic())
+        if ended_for_s is not None and ended_for_s >= limit_s:
+            self._stop(
+                UnauthenticatedError(
+                    "the key or token that opened the stream has expired or was revoked; continue on a new stream",
+                    reason="CREDENTIALS_EXPIRED",
+                )
+            )
+        elif (error := self._exceeded()) is not None and self._call.pacing is not Pacing.FILE:
+            self._stop(error)
+
+    def _exceeded(self) -> QuotaExceededError | None:
+        """Charge for what has come until now; returns the quota that is used up."""
+        if not self._meter.is_on or self._opened is None:
+            return None
+        self._meter.charge(self._opened.runner.session.ended().usage)
+        return self._meter.exceeded()
 
     async def _abort_slow_reader(self, context: aio.ServicerContext[Any, Any]) -> None:
         """The writer is stuck in flow control, so the status is sent from here.

@@ -30,6 +30,7 @@ MAX_TEXT_CHARACTERS = 4_000
 """Most characters of a message or a stack in a JSON line."""
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _NAME = "logger"
+_ADMIN = "speech.admin."
 _span: ContextVar[str] = ContextVar("span", default="")
 """W3C traceparent of the RPC that runs here."""
 
@@ -141,10 +142,37 @@ class AccessLog:
             fields["decode_ms"] = round(call.latency.decode_ms, 1)
         if call.usage is not None:
             fields["audio_ms"] = call.usage.audio_in_ms
+        if call.principal.tenant:
+            fields |= {"tenant": call.principal.tenant, "subject": call.principal.subject}
         fields |= {"received": call.received, "sent": call.sent, "request_id": call.request_id}
         if call.session_id:
             fields["session_id"] = call.session_id
+        if call.resumed_session_id:
+            fields["resumed_session_id"] = call.resumed_session_id
         if call.model:
             fields["model"] = call.model
         level = "ERROR" if code == "INTERNAL" else "INFO"
         logger.bind(**fields).log(level, "rpc")
+
+
+class AuditLog:
+    """Call observer that logs each call of an operator: who did what, and what came of it.
+
+    Callers that are refused have lines of their own (``edge/auth/refusals.py``).
+    """
+
+    def call_started(self, call: Call) -> None:
+        """Nothing has been done yet."""
+
+    def call_ended(self, call: Call, code: str) -> None:
+        """Write the line of an admin call."""
+        if call.service.startswith(_ADMIN):
+            logger.bind(
+                event="admin_call",
+                method=call.name,
+                code=code,
+                peer=call.peer,
+                tenant=call.principal.tenant,
+                subject=call.principal.subject,
+                request_id=call.request_id,
+            ).info("audit")

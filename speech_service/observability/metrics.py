@@ -8,6 +8,7 @@ configuration or the contract gives.
 from dataclasses import dataclass
 from enum import Enum
 
+from speech_service.config.tree import QuotaConfig
 from speech_service.domain.call import CallMode
 from speech_service.domain.models import ModelState, WorkerState
 from speech_service.domain.transcript import RepairKind, ResultKind
@@ -128,7 +129,11 @@ _MODE = Label(
     "how the input comes: live, as a file on a stream, whole in a unary call, or as text on a stream",
     tuple(mode.value for mode in CallMode),
 )
+_TENANT = Label(
+    "tenant", "the first tenants that call (auth.metric_tenants), and `other` for the rest"
+)
 _MODEL = Label("model", "name of a model of the configuration")
+_WORKER = Label("worker", "name of a worker of the configuration; `inline`: the front end itself")
 _CLASS = Label("class", "the class of the work", tuple(each.name.lower() for each in WorkClass))
 
 LOG_LINES_DROPPED = "speech_log_lines_dropped_total"
@@ -143,13 +148,62 @@ METRICS: tuple[Metric, ...] = (
     # Load, and what bounds it.
     _gauge("speech_active_streams", "Open bidirectional streams."),
     _gauge("speech_stream_limit", "Bidirectional streams that may be open (server.max_streams)."),
+    _gauge(
+        "speech_stream_load",
+        "Share taken of what bounds streams, their number or the devices, whichever is fuller; 1: the next is refused.",
+    ),
+    _gauge(
+        "speech_live_capacity",
+        "Seconds of live audio per second that the model could keep up with by itself, as measured.",
+        _MODEL,
+    ),
+    _gauge(
+        "speech_live_demand",
+        "Seconds of live audio per second that streams ask of the model.",
+        _MODEL,
+    ),
     _gauge("speech_active_unary", "Unary calls in flight."),
     _gauge("speech_unary_limit", "Unary calls that may be in flight (server.max_unary)."),
     _counter(
         "speech_shed_total",
         "Calls refused at admission.",
-        Label("reason", "the limit that was reached", ("draining", "max_streams", "max_unary")),
+        Label(
+            "reason",
+            "the limit that was reached",
+            ("draining", "max_streams", "max_unary", "capacity", "lag"),
+        ),
     ),
+    # Who calls. Tenants are those of the configuration or of tokens, never what a client says of itself.
+    _counter(
+        "speech_auth_refused_total",
+        "Calls refused for who makes them.",
+        Label("reason", "the reason of the error"),
+    ),
+    _counter(
+        "speech_auth_file_reloads_total",
+        "Files and keys of [auth] read again.",
+        Label("file", "which", ("tenants_file", "jwks")),
+        Label("outcome", "failed: what was read before stays in force", ("ok", "failed")),
+    ),
+    _counter(
+        "speech_quota_exceeded_total",
+        "Calls refused, and streams ended, for a quota.",
+        Label("quota", "key of [auth.quotas]", tuple(QuotaConfig.__struct_fields__)),
+    ),
+    _counter("speech_tenant_calls_total", "RPCs ended, by tenant.", _TENANT, _CODE),
+    _counter(
+        "speech_tenant_audio_received_seconds_total",
+        "Audio received, by tenant.",
+        _TENANT,
+        unit=MetricUnit.SECONDS,
+    ),
+    _counter(
+        "speech_tenant_audio_sent_seconds_total",
+        "Speech sent, by tenant.",
+        _TENANT,
+        unit=MetricUnit.SECONDS,
+    ),
+    _counter("speech_tenant_characters_total", "Characters of text received, by tenant.", _TENANT),
     _gauge(
         "speech_codec_process_limit",
         "Processes that may decode, and as many that may encode, at once (decoder.max_processes).",
@@ -208,13 +262,14 @@ METRICS: tuple[Metric, ...] = (
         Label("outcome", "what was found", ("hit", "miss")),
     ),
     # Work, wherever it is computed.
-    _gauge("speech_queue_depth", "Work waiting for a device.", _CLASS),
-    _gauge("speech_queue_limit", "Work that may wait for a device (scheduler.max_queued)."),
+    _gauge("speech_queue_depth", "Work waiting for a device.", _CLASS, _WORKER),
+    _gauge("speech_queue_limit", "Work that may wait for each worker (scheduler.max_queued)."),
     _seconds("speech_queue_wait_seconds", "Time that a piece of work waited.", _WORK_S, _CLASS),
     _counter(
         "speech_work_total",
         "Pieces of work ended.",
         _CLASS,
+        _WORKER,
         Label("outcome", "how they ended", ("done", "failed", "expired", "dropped")),
     ),
     _counter(
@@ -232,36 +287,53 @@ METRICS: tuple[Metric, ...] = (
     ),
     _distribution("speech_batch_occupancy", "Sequences in a device step.", _SIZE, _MODEL),
     _seconds("speech_engine_step_seconds", "Length of a device step.", _WORK_S, _MODEL),
-    # Models and the worker.
+    # Models and workers.
     _counter(LOG_LINES_DROPPED, "Log lines that nobody took in time.", is_asked=True),
     _gauge(
         "speech_model_state",
-        "1 for the state that the model is in, 0 for the others.",
+        "1 for the state that the model is in there, 0 for the others.",
         _MODEL,
+        _WORKER,
         Label("state", "a state of a model", tuple(state.value for state in ModelState)),
         is_asked=True,
     ),
     _gauge(
         "speech_worker_resident_memory_bytes",
         "Resident memory of the worker; 0 while there is no worker process.",
+        _WORKER,
         unit=MetricUnit.BYTES,
         is_asked=True,
     ),
-    _gauge("speech_worker_up", "1 while a worker runs and answers; 0 also while none is needed."),
+    _gauge(
+        "speech_worker_device_memory_bytes",
+        "Memory in use on the worker's GPUs, by whatever process; 0 while it uses none.",
+        _WORKER,
+        unit=MetricUnit.BYTES,
+        is_asked=True,
+    ),
+    _gauge(
+        "speech_worker_up",
+        "1 while the worker runs and answers; 0 also while none is needed.",
+        _WORKER,
+    ),
     _gauge(
         "speech_worker_state",
         "1 for the state that the worker is in; stopped: none is needed.",
+        _WORKER,
         Label("state", "a state of the worker", tuple(state.value for state in WorkerState)),
     ),
-    _counter("speech_worker_restarts_total", "Restarts of the worker process."),
-    _seconds("speech_worker_start_seconds", "Start of the worker until it serves.", _LATENCY_S),
+    _counter("speech_worker_restarts_total", "Restarts of the worker process.", _WORKER),
+    _seconds(
+        "speech_worker_start_seconds", "Start of the worker until it serves.", _LATENCY_S, _WORKER
+    ),
     _seconds(
         "speech_worker_heartbeat_seconds",
         "Real work that proves the worker alive.",
         _LATENCY_S,
         _MODEL,
+        _WORKER,
     ),
-    _gauge("speech_outbox_depth", "Work that the worker was not given yet."),
+    _gauge("speech_outbox_depth", "Work that the worker was not given yet.", _WORKER),
     _gauge(
         "speech_build_info",
         "1, labelled with what is running.",

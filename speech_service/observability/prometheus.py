@@ -171,10 +171,14 @@ class _Asked(Collector):
         states = families["speech_model_state"]
         for model in models:
             for state in ModelState:
-                states.add_metric((model.model, state.value), float(state is model.state))
-        resident_bytes = [worker.rss_bytes for worker in workers]
-        if all(worker.rss_bytes or not worker.pid for worker in workers):  # else one did not answer
-            families["speech_worker_resident_memory_bytes"].add_metric((), sum(resident_bytes))
+                labels = model.model, model.worker_id, state.value
+                states.add_metric(labels, float(state is model.state))
+        for worker in workers:
+            if worker.rss_bytes or not worker.pid:  # else it did not answer
+                label = (worker.worker_id,)
+                resident, held = worker.rss_bytes, worker.device_memory_bytes
+                families["speech_worker_resident_memory_bytes"].add_metric(label, resident)
+                families["speech_worker_device_memory_bytes"].add_metric(label, held)
         return iter(families.values())
 
 

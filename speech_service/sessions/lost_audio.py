@@ -12,9 +12,10 @@ _JOINED_MS = 100
 
 
 class LostAudio:
-    """Collects losses, and says them as warnings."""
+    """Collects losses, and says them as warnings. What ends before ``from_ms`` an earlier call has told."""
 
-    def __init__(self) -> None:
+    def __init__(self, from_ms: int = 0) -> None:
+        self._from_ms = from_ms
         self._losses: list[AudioLoss] = []
 
     def add(self, loss: AudioLoss, shift_ms: int) -> None:
@@ -23,6 +24,8 @@ class LostAudio:
         shift_ms: how much later that is in the session's audio.
         """
         end_ms = None if loss.end_ms is None else loss.end_ms + shift_ms
+        if end_ms is not None and end_ms < self._from_ms:
+            return
         loss = AudioLoss(loss.kind, loss.start_ms + shift_ms, end_ms)
         joined = self._joined(loss)
         if joined is None:

@@ -25,6 +25,7 @@ from speech_service.dispatch.workers.messages import (
 )
 from speech_service.domain.errors import InternalError, SpeechError
 from speech_service.domain.models import ModelState, ModelStatus
+from speech_service.engines.runtimes.gpus import gpu_memory_bytes
 from speech_service.worker.heartbeat import Pulse
 from speech_service.worker.telemetry import BufferingObserver
 
@@ -77,7 +78,7 @@ class Answers:
             if state is not ModelState.UNLOADED
         )
         queued = sum(entry.depth for entry in stats.queued.values())
-        return ProcessStatus(models, queued, rss_bytes())
+        return ProcessStatus(models, queued, rss_bytes(), gpu_memory_bytes())
 
 
 def rss_bytes() -> int:

@@ -32,6 +32,7 @@ from speech_service.domain.work import (
     WorkAudio,
     WorkClass,
     WorkDone,
+    WorkDropped,
     WorkEvent,
     WorkFailed,
 )
@@ -139,7 +140,7 @@ class Pulse:
                 ended.set_result(event)
 
         try:
-            self._host.submit(work, on_end)
+            self._host.probe(work, on_end)
         except SpeechError as error:
             return Beat(model, False, message=error.reason)
         asking = self._probes[model] = _Probe(work.work_id, time.monotonic(), ended)
@@ -155,6 +156,8 @@ class Pulse:
         del self._probes[model]
         event = asking.ended.result()
         latency_ms = (time.monotonic() - asking.began_s) * 1000
+        if isinstance(event, WorkDropped):  # with its model, which is being unloaded
+            return Beat(model, True, stalled_s=stalled_s)
         reason = event.error.reason if isinstance(event, WorkFailed) else ""
         return Beat(model, isinstance(event, WorkDone), latency_ms, reason, stalled_s)
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import structs
 
@@ -23,7 +24,7 @@ from speech_service.config.tree import (
     SchedulerConfig,
 )
 from speech_service.dispatch import metrics
-from speech_service.dispatch.device import LanePlan, plan_lanes
+from speech_service.dispatch.device import LanePlan, end_process, plan_lanes
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.record import WorkerRecord
 from speech_service.dispatch.scheduler import Scheduler
@@ -99,7 +100,8 @@ class _Worker:
         self._models = dict(zip(self._described, config.models, strict=True))
         observer = BufferingObserver(skip=metrics.OUTCOME_METRICS)
         loop = asyncio.get_running_loop()
-        self._scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop)
+        on_lost = partial(end_process, write_log=log.close)
+        self._scheduler = Scheduler({}, _unlimited(config.scheduler), observer, loop, on_lost)
         self._host = ModelHost(
             self._models,
             self._build,

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,8 @@ def port(address: str) -> str:
 
 
 def test_image_base_is_pinned() -> None:
-    arguments = dict(rest.split("=", 1) for keyword, rest in instructions() if keyword == "ARG")
+    given = [rest for keyword, rest in instructions() if keyword == "ARG" and "=" in rest]
+    arguments = dict(rest.split("=", 1) for rest in given)
     bases = [rest.split()[0] for keyword, rest in instructions() if keyword == "FROM"]
     named = [re.sub(r"\$\{(\w+)\}", lambda match: arguments[match[1]], base) for base in bases]
     assert len(named) == 2
@@ -130,7 +132,9 @@ def test_compose_gives_no_service_more_than_it_needs(compose: dict[str, Any]) ->
         assert service["read_only"] is True, name
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
-        assert not {"privileged", "cap_add", "network_mode", "pid", "volumes"} & {*service}, name
+        assert not {"privileged", "cap_add", "network_mode", "pid"} & {*service}, name
+        mounted = [entry.partition(":")[0] for entry in service.get("volumes", ())]
+        assert {*mounted} <= {*compose["volumes"]}, "no folder of the host"
         assert all(entry.startswith("127.0.0.1:") for entry in service["ports"]), name
         assert "build" in service or PINNED_IMAGE.match(service["image"]), name
 
@@ -141,6 +145,58 @@ def test_compose_agrees_with_the_image(compose: dict[str, Any]) -> None:
     assert published <= {*only("EXPOSE").split()}
     assert int(service["stop_grace_period"].removesuffix("s")) > server.drain_grace_s
     assert any(entry.startswith("/tmp") for entry in service["tmpfs"])
+
+
+def test_the_service_takes_the_configuration_of_the_gpu_service(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    service = compose["services"]["speech-gpu"]
+    (mounted,) = service["configs"]
+    assert service["command"] == ["serve", "--config", mounted["target"]]
+    path = tmp_path / "service.toml"
+    path.write_text(compose["configs"][mounted["source"]]["content"])
+    (model,) = load_config(path).models
+    assert model.options["device"] == "cuda"
+    extras = service["build"]["args"]["EXTRAS"].split(",")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {*extras} <= {*project["optional-dependencies"]}
+
+
+REFUSES = "#!/bin/sh\nexit 1\n"
+TAKES = '#!/bin/sh\necho "$@" >> "$0.calls"\n'
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        (None, [], ["now for processes that ask", "no nvidia-smi"]),
+        (TAKES, [], ["persistence mode: on", "left to the GPUs"]),
+        (TAKES, ["1410"], ["persistence mode: on", "locked at 1410 MHz"]),
+        (REFUSES, ["1"], ["persistence mode: nvidia-smi refused", "refused 1 MHz"]),
+    ],
+)
+def test_a_host_is_prepared_as_far_as_it_lets_itself(
+    program: str | None, arguments: list[str], said: list[str], tmp_path: Path
+) -> None:
+    pages = tmp_path / "sys/kernel/mm/transparent_hugepage/enabled"
+    pages.parent.mkdir(parents=True)
+    pages.write_text("always madvise [never]\n")
+    tool = tmp_path / "bin/nvidia-smi"
+    tool.parent.mkdir()
+    if program is not None:
+        tool.write_text(program)
+        tool.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "deploy/gpu/prepare-host.sh", *arguments],
+        env={"PATH": f"{tool.parent}:/usr/bin:/bin", "PREPARE_ROOT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert all(text in done.stdout for text in said), done.stdout
+    assert pages.read_text() == "madvise\n"
 
 
 def test_prometheus_is_optional_and_scrapes_the_service(compose: dict[str, Any]) -> None:

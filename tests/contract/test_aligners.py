@@ -32,6 +32,7 @@ from tests.contract.synthesizers import pieces_of
 
 KINDS = ("aligner/fake", "aligner/pocketsphinx", "aligner/qwen3")
 BECKETT = "Ever tried. Ever failed. No matter. Try again. Fail again. Fail better."
+BEGINNING = "Ever tried. Ever failed."
 DICKENS = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, "
     "it was the age of foolishness"
@@ -62,6 +63,12 @@ def pocketsphinx() -> Engine:
 @pytest.fixture(scope="module")
 def beckett() -> Samples:
     return clip("beckett")
+
+
+@pytest.fixture(scope="module")
+def beginning(beckett: Samples) -> Samples:
+    """Of BEGINNING."""
+    return beckett[:48_000]
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +190,7 @@ def test_no_text_gives_no_units(engine: Engine, beckett: Samples) -> None:
 
 
 def test_hostile_text_is_survived(engine: Engine, beckett: Samples) -> None:
-    samples = beckett[:32_000]
+    samples = beckett[:16_000]
     for text in (
         "a" * 10_000,
         "\x00\x01\x02 ever \x7f tried",
@@ -197,15 +204,15 @@ def test_hostile_text_is_survived(engine: Engine, beckett: Samples) -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_bad_audio_fails_alone(engine: Engine, beckett: Samples, bad: float) -> None:
-    broken = beckett.copy()
+def test_bad_audio_fails_alone(engine: Engine, beginning: Samples, bad: float) -> None:
+    broken = beginning.copy()
     broken[1000] = bad
-    alone = align(engine, beckett, BECKETT)
+    alone = align(engine, beginning, BEGINNING)
     items = [
-        work(beckett, BECKETT, work_id="good"),
-        work(broken, BECKETT, work_id="bad"),
-        work(beckett[:0], BECKETT, work_id="empty"),
-        work(beckett, BECKETT, work_id="after"),
+        work(beginning, BEGINNING, work_id="good"),
+        work(broken, BEGINNING, work_id="bad"),
+        work(beginning[:0], BEGINNING, work_id="empty"),
+        work(beginning, BEGINNING, work_id="after"),
     ]
     events = run(engine, *items)
     for name in ("bad", "empty"):
@@ -224,23 +231,23 @@ def test_tiny_and_silent_audio_are_taken(engine: Engine) -> None:
     align(engine, np.zeros(32_000, np.float32), BECKETT)
 
 
-def test_abort_forgets_at_any_step(engine: Engine, beckett: Samples) -> None:
-    expected = align(engine, beckett, BECKETT)
+def test_abort_forgets_at_any_step(engine: Engine, beginning: Samples) -> None:
+    expected = align(engine, beginning, BEGINNING)
     for steps in range(3):
-        engine.admit(work(beckett, BECKETT, work_id=f"gone-{steps}"))
+        engine.admit(work(beginning, BEGINNING, work_id=f"gone-{steps}"))
         ended = [event for _ in range(steps) for event in engine.step()]
         engine.abort(f"gone-{steps}")
         assert engine.step() == []
         assert len(ended) <= 1
     engine.abort("never admitted")
-    assert align(engine, beckett, BECKETT) == expected
+    assert align(engine, beginning, BEGINNING) == expected
 
 
-def test_input_audio_is_not_changed(engine: Engine, beckett: Samples) -> None:
-    frozen = beckett.copy()
+def test_input_audio_is_not_changed(engine: Engine, beginning: Samples) -> None:
+    frozen = beginning.copy()
     frozen.flags.writeable = False
-    align(engine, frozen, BECKETT)
-    np.testing.assert_array_equal(frozen, beckett)
+    align(engine, frozen, BEGINNING)
+    np.testing.assert_array_equal(frozen, beginning)
 
 
 # --- what only the real one can promise ---
@@ -278,12 +285,11 @@ def test_times_agree_with_those_of_a_synthesizer(pocketsphinx: Engine) -> None:
     assert np.mean(errors) <= 30  # on sixty utterances it is 17
 
 
-def test_wrong_text_is_not_placed(pocketsphinx: Engine, beckett: Samples, dickens: Samples) -> None:
-    for samples in (beckett, dickens):
-        alignment = align(pocketsphinx, samples, WRONG)
-        assert len(alignment.units) <= 1
-        reasons = {span.reason for span in alignment.unaligned}
-        assert reasons == {UnalignedReason.TEXT_NOT_SPOKEN, UnalignedReason.AUDIO_NOT_IN_TEXT}
+def test_wrong_text_is_not_placed(pocketsphinx: Engine, dickens: Samples) -> None:
+    alignment = align(pocketsphinx, dickens, WRONG)
+    assert len(alignment.units) <= 1
+    reasons = {span.reason for span in alignment.unaligned}
+    assert reasons == {UnalignedReason.TEXT_NOT_SPOKEN, UnalignedReason.AUDIO_NOT_IN_TEXT}
 
 
 def test_a_passage_that_is_not_read_is_named(pocketsphinx: Engine, dickens: Samples) -> None:
@@ -335,7 +341,7 @@ def test_words_without_a_pronunciation_are_named(pocketsphinx: Engine, beckett: 
 
 
 def test_long_audio_is_aligned_in_pieces(pocketsphinx: Engine, beckett: Samples) -> None:
-    count = 4
+    count = 3
     whole = np.tile(beckett, count)
     text = " ".join([BECKETT] * count)
     pocketsphinx.admit(work(whole, text))
@@ -353,7 +359,7 @@ def test_long_audio_is_aligned_in_pieces(pocketsphinx: Engine, beckett: Samples)
 
 def test_every_word_of_spoken_digits_is_placed(pocketsphinx: Engine, speech_data: Path) -> None:
     entries = map(json.loads, (speech_data / "manifest.jsonl").read_text("utf-8").splitlines())
-    strings = [e for e in entries if e["group"] == "digits" and "string" in e["path"]]
+    strings = [e for e in entries if e["group"] == "digits" and "string" in e["path"]][::3]
     assert strings
     errors: list[float] = []
     for entry in strings:

@@ -120,9 +120,9 @@ def test_what_was_settled_stays_as_it_is(network: FrontNetwork) -> None:
 
 
 def test_states_settle_once_and_hear_what_they_would_have_heard(growing: GrowingEncoder) -> None:
-    speech = clip("two_cities")[: 6 * SECOND]
+    speech = clip("two_cities")[: 4 * SECOND]
     settled = NOTHING_SETTLED
-    for end in range(SECOND, 6 * SECOND + 1, SECOND // 2):
+    for end in range(SECOND, 4 * SECOND + 1, SECOND // 2):
         before = settled
         heard, settled = growing.hear(speech[:end], PADDING, PADDING, settled, 3 * SECOND // 2)
         whole, _ = growing.hear(speech[:end], PADDING, PADDING, NOTHING_SETTLED, 3 * SECOND // 2)

@@ -27,20 +27,46 @@ VALUES: dict[str, tuple[str, ...]] = {
         "monitoring.rules.enabled=true",
         "tls.secretName=speech-tls",
         "tls.clientCaKey=ca.crt",
+        "auth.secretName=tenants,auth.operatorKey=operator.key",
+        "auth.accept[0]=mtls,auth.accept[1]=api_key",
         "probes.kind=exec",
         "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
         "podLabels.team=voice",
         "extraEnv[0].name=SPEECH_WORKER__MODE,extraEnv[0].value=process",
     ),
+    "a gateway": (
+        "gateway.enabled=true",
+        "gateway.parentRefs[0].name=outside,gateway.parentRefs[0].namespace=gateways",
+        "gateway.hostnames[0]=speech.example.com",
+    ),
+    "envoy gateway": ("gateway.enabled=true", "gateway.envoyGateway=true"),
+    "istio": (
+        "istio.enabled=true",
+        "istio.gateways[0]=mesh,istio.gateways[1]=gateways/outside",
+        "istio.hosts[0]=speech.example.com",
+        "tls.secretName=speech-tls",
+    ),
 }
+CUSTOM = {
+    "monitoring.coreos.com": "prometheus-operator",
+    "keda.sh": "keda",
+    "gateway.networking.k8s.io": "gateway-api",
+    "gateway.envoyproxy.io": "envoy-gateway",
+    "networking.istio.io": "istio",
+}
+"""Groups of custom resources, and the npm package (@kubernetes-models) that has their types."""
+TYPES = Path(__file__).parent / "crds"
 REFUSED = (
     "probes.kind=tcp",
+    "auth.accept[0]=password",
     "autoscaling.kind=cpu",
     "autoscaling.targetLoad=1.5",
     "drain.graceSeconds=-1",
     "deviceClasses.gpu.replica=3",
     "replicas=3",
     "image.repository=",
+    "gateway.parentRefs=outside",
+    "istio.maxStreams=0",
 )
 
 
@@ -83,7 +109,55 @@ def test_kubernetes_would_take_it(name: str, tmp_path: Path) -> None:
 
 
 def _is_core(document: dict[str, Any]) -> bool:
-    return not document["apiVersion"].startswith(("monitoring.coreos.com/", "keda.sh/"))
+    return document["apiVersion"].partition("/")[0] not in CUSTOM
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_custom_resources_are_what_their_operators_take(name: str) -> None:
+    custom = [d for d in documents(render(*VALUES[name])) if not _is_core(d)]
+    if custom:
+        done = checked_by_types(name, custom)
+        assert done.returncode == 0, done.stdout
+
+
+def test_a_field_that_an_operator_does_not_know_is_found() -> None:
+    wrong = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "spec": {"host": "speech", "trafficPolicy": {"loadBalancer": {"simpel": "LEAST_REQUEST"}}},
+    }
+    done = checked_by_types("wrong", [wrong])
+    assert done.returncode != 0
+    assert "simpel" in done.stdout
+
+
+def checked_by_types(name: str, custom: list[dict[str, Any]]) -> subprocess.CompletedProcess[str]:
+    """What TypeScript says of the documents: a literal may have no field that its type lacks, and no other values."""
+    compiler = TYPES / "node_modules/.bin/tsc"
+    if not compiler.exists():
+        pytest.skip(
+            "the types of custom resources are not installed: make check-deploy installs them"
+        )
+    lines: list[str] = []
+    for at, document in enumerate(custom):
+        group, _, version = document["apiVersion"].partition("/")
+        module = f"@kubernetes-models/{CUSTOM[group]}/{group}/{version}/{document['kind']}"
+        lines.append(f'import type {{ I{document["kind"]} as Type{at} }} from "{module}";')
+        lines.append(f"({json.dumps(document)}) satisfies Type{at};")
+    source = TYPES / "node_modules" / ".rendered" / f"{name.replace(' ', '-')}.ts"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text("\n".join(lines), "utf-8")
+    command = [str(compiler), "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext"]
+    return subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
+
+
+def test_no_route_ends_a_stream_by_the_clock() -> None:
+    rendered = documents(render(*VALUES["envoy gateway"]) + "\n---\n" + render(*VALUES["istio"]))
+    (policy,) = [d for d in rendered if d["kind"] == "BackendTrafficPolicy"]
+    assert set(policy["spec"]["timeout"]["http"].values()) == {"0s"}
+    (mesh,) = [d for d in rendered if d["kind"] == "VirtualService"]
+    assert [route["timeout"] for route in mesh["spec"]["http"]] == ["0s"]
+    assert mesh["spec"]["hosts"] == ["speech.example.com", "voice-speech.speech.svc.cluster.local"]
 
 
 @pytest.mark.parametrize("value", REFUSED)

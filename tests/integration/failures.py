@@ -22,6 +22,7 @@ _TYPES = {
     "ResourceInfo": error_details_pb2.ResourceInfo,
     "PreconditionFailure": error_details_pb2.PreconditionFailure,
     "RetryInfo": error_details_pb2.RetryInfo,
+    "QuotaFailure": error_details_pb2.QuotaFailure,
 }
 _LEAKS = re.compile(r"Traceback|File \"|\.py\b|/(usr|home|work|tmp|proc)/|0x[0-9a-f]{6,}|Error\(")
 

@@ -16,7 +16,7 @@ from speech.v1 import audio_pb2, model_service_pb2_grpc, recognition_service_pb2
 from speech.v1 import recognition_service_pb2 as pb
 from speech_service.app import Application
 from speech_service.config.load import load_config
-from speech_service.config.tree import Config, ModelConfig
+from speech_service.config.tree import Config, ModelConfig, OneWorkerConfig
 from tests.integration.failures import WAIT_S, Failure, rpc_error, send
 from tests.integration.sound import RATE
 
@@ -28,7 +28,11 @@ def fake_model(**options: object) -> ModelConfig:
     return structs.replace(FAKE, options=options)
 
 
-def make_config(*overrides: str, models: Sequence[ModelConfig] = (FAKE,)) -> Config:
+def make_config(
+    *overrides: str,
+    models: Sequence[ModelConfig] = (FAKE,),
+    workers: Sequence[OneWorkerConfig] = (),
+) -> Config:
     """A configuration on free ports, everything in one process, no real model."""
     base = (
         "server.listen=127.0.0.1:0",
@@ -37,10 +41,10 @@ def make_config(*overrides: str, models: Sequence[ModelConfig] = (FAKE,)) -> Con
         "worker.mode=inline",
         "scheduler.lanes=1",
         "vad.kind=fake",
+        "server.admission=fixed",  # what a test asks for is not for a busy machine to refuse
     )
-    return structs.replace(
-        load_config(overrides=[*base, *overrides], environment={}), models=tuple(models)
-    )
+    config = load_config(overrides=[*base, *overrides], environment={})
+    return structs.replace(config, models=tuple(models), workers=tuple(workers))
 
 
 @dataclass(slots=True)
@@ -134,10 +138,12 @@ def recognition_stub(
 
 @asynccontextmanager
 async def running(
-    *overrides: str, models: Sequence[ModelConfig] = (FAKE,)
+    *overrides: str,
+    models: Sequence[ModelConfig] = (FAKE,),
+    workers: Sequence[OneWorkerConfig] = (),
 ) -> AsyncIterator[Server]:
     """A server for as long as the block runs."""
-    app = Application(make_config(*overrides, models=models))
+    app = Application(make_config(*overrides, models=models, workers=workers))
     try:
         await app.start()
         async with (

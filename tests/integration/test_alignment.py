@@ -3,7 +3,7 @@
 import asyncio
 import io
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from grpc import aio
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import alignment_service_pb2_grpc, audio_pb2
 from speech_service.config.tree import ModelConfig
-from tests.integration.failures import WAIT_S, Failure
+from tests.integration.failures import WAIT_S, Failure, half_close, send
 from tests.integration.harness import FAKE, Server, running
 from tests.integration.sound import RATE, speech
 
@@ -65,17 +65,18 @@ async def stream(
 ) -> list[pb.StreamingAlignResponse]:
     """Send everything after the config; returns every event."""
     call: Any = stub(server.channel).StreamingAlign(timeout=WAIT_S)
-    await call.write(message(config=config(**fields)))
-
-    async def send() -> None:
-        for item in messages:
-            await call.write(item)
-        await call.done_writing()
-
-    sending = asyncio.create_task(send())
+    sending = asyncio.create_task(send_all(call, [message(config=config(**fields)), *messages]))
     events = [event async for event in call]
     await sending
     return events
+
+
+async def send_all(call: Any, messages: Iterable[pb.StreamingAlignRequest]) -> None:
+    """Send them and half-close, as far as the call goes: how it failed is told to who reads."""
+    for item in messages:
+        if not await send(call, item.SerializeToString()):
+            return
+    await half_close(call)
 
 
 def units(events: Sequence[pb.StreamingAlignResponse]) -> list[pb.AlignedUnit]:
@@ -380,7 +381,7 @@ async def test_config_comes_first_and_without_subtitles(server: Server) -> None:
         (message(config=config(subtitles={"format": 1})), "INVALID_FIELD"),
     ):
         call: Any = stub(server.channel).StreamingAlign(timeout=WAIT_S)
-        await call.write(first)
+        await send(call, first.SerializeToString())
         with pytest.raises(aio.AioRpcError) as caught:
             await call.read()
         Failure.of(caught.value).is_("INVALID_ARGUMENT", reason, "BadRequest")

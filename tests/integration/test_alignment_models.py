@@ -17,6 +17,7 @@ from tests.integration.sound import moonshine_asset, recording
 from tests.integration.test_alignment import kinds, message, sound, stub, units
 
 CLIP = "two_cities.wav"
+PATIENT_S = 120.0
 TEXT = (
     "It was the best of times, it was the worst of times, it was the age of wisdom, "
     "it was the age of foolishness"
@@ -53,7 +54,7 @@ def config(rate: int, **fields: Any) -> align_pb.AlignmentConfig:
 async def align(channel: aio.Channel, text: str, **fields: Any) -> align_pb.AlignResponse:
     data, rate = clip()
     request = align_pb.AlignRequest(config=config(rate, **fields), text=text, audio=data)
-    return await stub(channel).Align(request, timeout=60)
+    return await stub(channel).Align(request, timeout=PATIENT_S)
 
 
 def check_times(words: Sequence[Any], tolerance_ms: int = 80) -> None:
@@ -99,7 +100,8 @@ async def test_another_text_is_not_found(channel: aio.Channel) -> None:
 async def test_streaming_equals_unary(channel: aio.Channel) -> None:
     data, rate = clip()
     pieces = [TEXT[at : at + 17] for at in range(0, len(TEXT), 17)]
-    call: Any = stub(channel).StreamingAlign(timeout=60)
+    placed = asyncio.Event()
+    call: Any = stub(channel).StreamingAlign(timeout=2 * PATIENT_S)
     await call.write(message(config=config(rate)))
 
     async def send() -> None:
@@ -107,11 +109,16 @@ async def test_streaming_equals_unary(channel: aio.Channel) -> None:
             if number < len(pieces):
                 await call.write(message(text={"text": pieces[number]}))
             await call.write(item)
-            await asyncio.sleep(0.15)
+            if number == 13:  # of 18: all of the text, and audio of most of it
+                await asyncio.wait_for(placed.wait(), PATIENT_S)
         await call.write(message(end_of_input={}))
 
     sending = asyncio.create_task(send())
-    events = [event async for event in call]
+    events: list[align_pb.StreamingAlignResponse] = []
+    async for event in call:
+        events.append(event)
+        if event.HasField("aligned_units"):
+            placed.set()
     await sending
     assert kinds(events)[-1] == "session_ended"
     assert len([k for k in kinds(events) if k == "aligned_units"]) > 1
@@ -123,7 +130,7 @@ async def test_streaming_equals_unary(channel: aio.Channel) -> None:
 
 async def test_word_times_of_a_stream(channel: aio.Channel) -> None:
     data, rate = clip()
-    call = recognition_stub(channel).StreamingRecognize(timeout=60)
+    call = recognition_stub(channel).StreamingRecognize(timeout=PATIENT_S)
     async with Talk(call, raw_config(rate, word_times=True)) as talk:
         reading = asyncio.create_task(talk.rest())
         await talk.audio(data, 6400)
@@ -144,7 +151,7 @@ async def test_subtitles_of_a_recording(channel: aio.Channel, mode: int) -> None
     data, rate = clip()
     subtitles = common_pb2.SubtitleConfig(format=1, mode=mode)  # pyright: ignore[reportArgumentType] - numbers are fine on the wire
     request = pb.RecognizeRequest(config=raw_config(rate, subtitles=subtitles), audio=data)
-    reply = await recognition_stub(channel).Recognize(request, timeout=60)
+    reply = await recognition_stub(channel).Recognize(request, timeout=PATIENT_S)
     cues = list(srt.parse(reply.subtitles.text))
     assert len(cues) == reply.subtitles.cue_count >= 2
     shown = " ".join(cue.content.replace("\n", " ") for cue in cues)

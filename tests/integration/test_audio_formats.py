@@ -1,12 +1,23 @@
 """The same sound in every format that the contract names is the same transcript."""
 
+from collections.abc import AsyncIterator
+
 import numpy as np
 import pytest
+import pytest_asyncio
 from numpy.typing import NDArray
 
 from speech.v1 import audio_pb2 as audio
 from speech.v1 import common_pb2 as common
-from tests.integration.harness import Server, Talk, auto_config, pb, raw_config, recognize
+from tests.integration.harness import (
+    Server,
+    Talk,
+    auto_config,
+    pb,
+    raw_config,
+    recognize,
+    running,
+)
 from tests.integration.sound import (
     burst,
     linear_to_alaw,
@@ -25,6 +36,16 @@ CONTAINERS = {
     "webm": audio.AUDIO_CONTAINER_WEBM_OPUS,
     "m4a": audio.AUDIO_CONTAINER_M4A,
 }
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Server]:
+    """Give one server to all tests here, and so one codec process."""
+    async with running() as started:
+        yield started
 
 
 def encode_raw(encoding: int, samples: NDArray[np.float32]) -> bytes:

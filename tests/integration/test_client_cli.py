@@ -26,7 +26,8 @@ from tests.integration.scripted_server import (
     started,
 )
 
-TIMEOUT_S = 60
+TIMEOUT_S = 200
+"""Only a hang reaches it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,14 @@ async def start(*words: str) -> asyncio.subprocess.Process:
 
 async def cli(*words: str, stdin: bytes = b"") -> Done:
     process = await start(*words)
-    out, err = await asyncio.wait_for(process.communicate(stdin), TIMEOUT_S)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(stdin), TIMEOUT_S)
+    finally:
+        if (
+            process.returncode is None
+        ):  # else it is found later, by a test that has nothing to do with it
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     done = Done(process.returncode, out.decode(), err.decode())
     assert "Traceback" not in done.err

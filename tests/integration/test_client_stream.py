@@ -276,12 +276,14 @@ async def test_leaving_early_cancels_and_leaves_nothing() -> None:
     async with serve() as server, SpeechClient.connect(server.target) as client:
         async with client.stream_recognize() as stream:
             await stream.send_audio(b"x")
+            await until(lambda: bool(server.requests))
         await asyncio.wait_for(server.closed.wait(), WAIT_S)
         with pytest.raises(CancelledError):
             await stream.send_audio(b"x")
         server.closed.clear()
+        seen = len(server.requests)
         async with client.stream_file(wav(10), pacing=Pacing.REALTIME):
-            await asyncio.sleep(0.05)
+            await until(lambda: len(server.requests) > seen)
         await asyncio.wait_for(server.closed.wait(), WAIT_S)
     assert not other_tasks()
 
@@ -295,7 +297,7 @@ async def test_cancelling_the_task_cancels_the_call() -> None:
                     pass
 
         task = asyncio.create_task(listen())
-        await asyncio.sleep(0.2)
+        await until(lambda: bool(server.requests))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -324,7 +326,7 @@ async def test_a_wav_file_is_paced_and_sent_headerless() -> None:
         async with client.stream_file(wav(0.5), pacing=Pacing.REALTIME) as stream:
             _ = [event async for event in stream]
         elapsed = asyncio.get_running_loop().time() - begin
-    assert 0.5 <= elapsed < 2
+    assert elapsed >= 0.5
     raw = server.requests[0].config.audio.raw
     assert (raw.sample_rate_hz, raw.channel_count) == (16_000, 1)
     sizes = [len(m.audio.data) for m in server.requests if m.WhichOneof("payload") == "audio"]

@@ -75,10 +75,11 @@ async def _all(speakers: list[Speaker]) -> None:
     await asyncio.gather(*(speaker.run() for speaker in speakers))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("mode", ["process", "inline"])
+@pytest.mark.parametrize(
+    ("number", "mode"), [(signal.SIGTERM, "process"), (signal.SIGINT, "inline")]
+)
 async def test_a_stop_under_live_streams(fake_toml: str, number: int, mode: str) -> None:
-    arguments = (fake_toml, f"--workers={mode}", "--set=server.drain_grace_s=3")
+    arguments = (fake_toml, f"--workers={mode}", "--set=server.drain_grace_s=8")
     async with serving(*arguments) as server:
         channel, speakers, running = await start_speakers(server)
         server.signal(number)
@@ -121,7 +122,7 @@ async def test_a_second_signal_stops_at_once(fake_toml: str) -> None:
 
 
 async def test_new_calls_are_refused_while_it_drains(fake_toml: str) -> None:
-    arguments = (fake_toml, "--workers=inline", "--set=server.drain_grace_s=2")
+    arguments = (fake_toml, "--workers=inline", "--set=server.drain_grace_s=600")
     async with serving(*arguments) as server, aio.insecure_channel(server.target) as channel:
         stub = recognition_stub(channel)
         async with Talk(stub.StreamingRecognize(), raw_config()) as talk:
@@ -134,7 +135,7 @@ async def test_new_calls_are_refused_while_it_drains(fake_toml: str) -> None:
             (await refused.fails()).is_("UNAVAILABLE", "DRAINING", "RetryInfo")
             await talk.end()
             assert await talk.call.code() is grpc.StatusCode.OK
-        assert await server.exit_code(5) == 0
+        assert await server.exit_code(WAIT_S) == 0
 
 
 async def test_what_does_not_end_in_the_grace_gets_what_is_ready_and_a_full_error(
@@ -168,7 +169,7 @@ async def test_what_does_not_end_in_the_grace_gets_what_is_ready_and_a_full_erro
         assert failures, "the device cannot have done all of that"
         for failed in failures:
             failed.is_("UNAVAILABLE", "DRAINING", "RetryInfo")
-        assert await server.exit_code(10) == 0
+        assert await server.exit_code(WAIT_S) == 0
         assert not [line for line in server.errors if "Traceback" in line or "never" in line]
 
 

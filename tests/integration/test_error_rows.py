@@ -253,10 +253,10 @@ async def test_an_unknown_model(server: Server, name: str) -> None:
         assert "fake" in failure.message
 
 
-async def test_an_unknown_session(server: Server) -> None:
+async def test_a_token_of_no_session(server: Server) -> None:
     failure = await stream_failure(server, changed(resume={"token": "t" * 1000}))
-    failure.is_("NOT_FOUND", "SESSION_NOT_FOUND", "ResourceInfo")
-    assert failure.details["ResourceInfo"].resource_type == "session"
+    failure.is_("INVALID_ARGUMENT", "INVALID_RESUME_TOKEN", "BadRequest")
+    failure.names("config.resume.token", "SessionStarted")
 
 
 FIRST = [

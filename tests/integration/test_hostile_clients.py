@@ -70,14 +70,26 @@ async def test_a_client_that_never_reads() -> None:
 
 
 async def test_a_client_that_reads_slowly_is_not_punished() -> None:
-    async with running("stream.slow_reader_timeout_s=1") as server, server.talk() as talk:
-        for _ in range(300):
-            await talk.send(finalize={"control_id": "x" * 64})
-        for _ in range(10):
-            await asyncio.sleep(0.15)
+    """It takes longer for all than it may for any, and more waits for it than is buffered on the way."""
+    async with (
+        running("stream.slow_reader_timeout_s=3") as server,
+        aio.insecure_channel(server.target, options=SMALL_WINDOW) as own,
+        Talk(recognition_stub(own).StreamingRecognize(), raw_config()) as talk,
+    ):
+
+        async def pour() -> None:
+            for _ in range(1500):
+                await talk.send(finalize={"control_id": "x" * 64})
+
+        pouring = asyncio.create_task(pour())
+        for _ in range(7):
+            await asyncio.sleep(0.5)
+            for _ in range(100):
+                await talk.read()
+        while talk.kinds().count("control_ack") < 1500:
             await talk.read()
+        await pouring
         await talk.end()
-        assert talk.kinds().count("control_ack") == 300
 
 
 class Proxy:
@@ -113,7 +125,7 @@ class Proxy:
 
 async def test_a_client_that_sends_and_vanishes() -> None:
     """Its work is given up: the device runs none of what still waited."""
-    model = fake_model(step_ms=100, max_batch=1)
+    model = fake_model(step_ms=400, max_batch=1)
     async with running(models=[model]) as server:
         proxy = Proxy(server.app.ports.public)
         channel = aio.insecure_channel(await proxy.start())
@@ -125,18 +137,19 @@ async def test_a_client_that_sends_and_vanishes() -> None:
             await talk.until("speech_event")
             talks.append(talk)
         assert server.app.parts.admission.open_streams == 10
+        done = 'speech_work_total{class="stream_final",outcome="done",worker="inline"}'
+        before = (await server.metrics()).get(done, 0)
         await proxy.cut()
         await server.idle()
         metrics = await server.metrics()
         assert metrics["speech_active_streams"] == 0
-        done = metrics.get('speech_work_total{class="stream_final",outcome="done"}', 0)
-        assert done < 10
+        assert metrics.get(done, 0) <= before + 3, "of 20; one runs, others may have meanwhile"
         await channel.close()
         await server.works()
 
 
 async def test_a_client_that_vanishes_from_a_unary_call(server: Server) -> None:
-    async with running(models=[fake_model(step_ms=50, max_batch=1)]) as server:
+    async with running(models=[fake_model(step_ms=200, max_batch=1)]) as server:
         audio = speech(*[1000] * 40)
         channel = aio.insecure_channel(server.target)
         call = recognition_stub(channel).Recognize(
@@ -149,7 +162,9 @@ async def test_a_client_that_vanishes_from_a_unary_call(server: Server) -> None:
             await reply
         await server.idle()
         metrics = await server.metrics()
-        assert metrics.get('speech_work_total{class="unary",outcome="done"}', 0) < 20
+        assert (
+            metrics.get('speech_work_total{class="unary",outcome="done",worker="inline"}', 0) < 20
+        )
 
 
 ABUSE = [

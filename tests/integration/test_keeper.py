@@ -45,6 +45,9 @@ async def test_a_starved_worker_is_slow_and_nothing_else(starved: str) -> None:
     """Also with a step that takes longer than the wall clock's patience."""
     settings = config(heartbeat_interval_s=0.2, heartbeat_timeout_s=0.4)
     async with remote(settings, HOSTILE_COMMAND) as (submitter, outcomes):
+        if starved == "four busy loops":  # a start between them proves no more, and takes long
+            outcomes.submit(work("first"))
+            await outcomes.wait("first", timeout_s=PATIENT_S)
         machine = (
             busy_machine()
             if starved == "four busy loops"

@@ -75,28 +75,39 @@ async def test_a_full_queue() -> None:
         await server.works()
 
 
+async def expired(server: Server) -> float:
+    """Calls whose end at their deadline the server saw."""
+    handled = [(k, v) for k, v in (await server.metrics()).items() if "handled_total" in k]
+    return sum(v for k, v in handled if 'grpc_code="DEADLINE_EXCEEDED"' in k)
+
+
 async def test_a_deadline_ends_the_call_and_its_waiting_work() -> None:
-    model = fake_model(step_ms=300, max_batch=1)
+    async def unary_call(server: Server, timeout_s: float) -> None:
+        await unary(server, speech(1000), timeout=timeout_s)
+
+    async def stream(server: Server, timeout_s: float) -> None:
+        async with server.talk(timeout=timeout_s) as talk:
+            await talk.audio(speech(1000))
+            await talk.send(finalize={"control_id": "late"})
+            await talk.rest()
+
+    model = fake_model(step_ms=3000, max_batch=1)
     async with running(models=[model]) as server:
         first = asyncio.ensure_future(unary(server, speech(1000)))
         await until(lambda: server.app.parts.admission.open_unary == 1)
-        with pytest.raises(aio.AioRpcError) as caught:
-            await unary(server, speech(1000), timeout=0.1)
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        async with server.talk(timeout=0.1) as talk:
-            await talk.audio(speech(1000))
-            await talk.send(finalize={"control_id": "late"})
-            with pytest.raises(aio.AioRpcError) as caught:
-                await talk.rest()
-        assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        for count, late in enumerate((unary_call, stream), 1):
+            timeout_s = 0.1
+            while await expired(server) < count:  # in so short a time it may not get there at all
+                with pytest.raises(aio.AioRpcError) as caught:
+                    await late(server, timeout_s)
+                assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+                timeout_s *= 2
         await until(lambda: server.app.parts.admission.open_streams == 0)
         assert (await first).results
         await server.idle()
         metrics = await server.metrics()
         done = {k: v for k, v in metrics.items() if "speech_work_total" in k and "done" in k}
         assert sum(done.values()) == 1
-        handled = {k: v for k, v in metrics.items() if k.startswith("grpc_server_handled_total")}
-        assert sum(v for k, v in handled.items() if 'grpc_code="DEADLINE_EXCEEDED"' in k) == 2
 
 
 @pytest.mark.parametrize(
@@ -140,8 +151,8 @@ async def test_a_stream_that_lags_for_too_long_is_told_to_come_back() -> None:
             await talk.audio(speech(3000, 1000))
             failure = await talk.fails()
         refused(failure, "LAG_TOO_LARGE")
-        progress = next(e.progress for e in talk.events if e.HasField("progress"))
-        assert progress.lag_ms >= 2500
+        lags_ms = [e.progress.lag_ms for e in talk.events if e.HasField("progress")]
+        assert max(lags_ms) > 300, "it is told before it counts against the client"
 
 
 async def test_a_lagging_file_is_only_slow() -> None:

@@ -102,10 +102,12 @@ def read_all(descriptor: int) -> bytes:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("kind", REDIRECTIONS)
-async def test_the_service_runs_where_nothing_can_be_written(fake_toml: str, kind: str) -> None:
+async def test_the_service_runs_where_nothing_can_be_written(
+    fake_toml: str, tmp_path: Path, kind: str
+) -> None:
     redirect = REDIRECTIONS[kind]
-    port = free_port()
-    listen = f"--set=server.listen=127.0.0.1:{port}"
+    address = f"unix:{tmp_path / 'public'}"  # of a port that is free we could not be told
+    listen = f"--set=server.listen={address}"
     command = [sys.executable, "-m", "speech_service", "serve", *FREE_PORTS, listen, fake_toml]
     reading, writing = os.pipe()
     os.close(reading)  # whoever writes gets EPIPE
@@ -118,7 +120,7 @@ async def test_the_service_runs_where_nothing_can_be_written(fake_toml: str, kin
     )
     os.close(writing)
     try:
-        async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with aio.insecure_channel(address) as channel:
             await asyncio.wait_for(channel.channel_ready(), START_S)
             reply = await recognition_stub(channel).Recognize(
                 pb.RecognizeRequest(config=raw_config(), audio=speech(500)), timeout=60
@@ -130,14 +132,6 @@ async def test_the_service_runs_where_nothing_can_be_written(fake_toml: str, kin
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_every_line_of_a_json_log_is_a_flat_record(fake_toml: str) -> None:

@@ -46,6 +46,7 @@ SETTINGS = (
     "worker.heartbeat_interval_s=0.2",
     "synthesis.cache_bytes=1000000",
     "server.max_streams=9",
+    "server.admission=measured",
 )
 SAID = speech(1500, 1000, 1000)
 HOSTILE = "hostile-label"
@@ -53,8 +54,12 @@ ELSEWHERE = {
     *("speech_worker_up", "speech_worker_state", "speech_outbox_depth"),
     *("speech_synthesis_cut_total", "speech_recognition_repairs_total"),
     "speech_log_lines_dropped_total",
+    *("speech_auth_refused_total", "speech_auth_file_reloads_total", "speech_quota_exceeded_total"),
+    *("speech_tenant_calls_total", "speech_tenant_characters_total"),
+    *("speech_tenant_audio_received_seconds_total", "speech_tenant_audio_sent_seconds_total"),
 }
-"""What a worker's keeper tells of itself, and what does not happen in a good life, is tested with what it is about."""
+"""What a worker's keeper tells of itself, what is of tenants, and what does not happen in a good life, is tested with
+what it is about."""
 RPCS = {
     ("unary", "RecognitionService", "Recognize"): 2,
     ("bidi_stream", "RecognitionService", "StreamingRecognize"): 2,
@@ -120,7 +125,7 @@ class Page:
         return states
 
     def _is(self, model: str, state: ModelState) -> bool:
-        return self.value("speech_model_state", model=model, state=state.value) == 1
+        return self.total("speech_model_state", model=model, state=state.value) == 1
 
 
 async def each_rpc(server: Server) -> None:
@@ -181,7 +186,7 @@ def check_start(page: Page) -> None:
     assert page.value("speech_queue_limit") == 1024
     assert page.value("speech_codec_process_limit") == 64
     assert page.states() == dict.fromkeys(NAMES, "unloaded")
-    assert page.value("speech_worker_resident_memory_bytes") == 0
+    assert page.total("speech_worker_resident_memory_bytes") == 0
     for metric in METRICS:
         if metric.name.endswith("_total") or metric.name.startswith("speech_active"):
             assert page.total(metric.name) == 0, metric.name
@@ -204,6 +209,8 @@ def check_rpcs(page: Page) -> None:
 def check_work(page: Page, resident_bytes: int) -> None:
     """Of everything but the RPCs and the shed calls, after ``each_rpc``."""
     assert page.value("speech_active_streams") == page.value("speech_active_unary") == 0
+    assert page.value("speech_stream_load") == page.total("speech_live_demand") == 0
+    assert page.total("speech_live_capacity") > 0
     seconds = len(SAID) / 32_000
     assert page.value("speech_audio_received_seconds_total") == 7 * seconds  # 2 of them alignments
     assert page.value("speech_results_total", kind="final") == 2 * 5
@@ -249,10 +256,11 @@ def check_work(page: Page, resident_bytes: int) -> None:
     for metric in ("speech_batch_occupancy", "speech_engine_step_seconds"):
         assert {m for m in NAMES if page.value(f"{metric}_count", model=m)} == set(NAMES), metric
     assert set(page.states().values()) == {"ready"}
-    shown = page.value("speech_worker_resident_memory_bytes")
+    shown = page.total("speech_worker_resident_memory_bytes")
     assert 0.5 * resident_bytes < shown < 2 * resident_bytes
-    assert page.value("speech_worker_restarts_total") == 0
-    assert page.value("speech_worker_start_seconds_count") == 1
+    assert page.value("speech_worker_device_memory_bytes", worker="worker-0") == 0
+    assert page.total("speech_worker_restarts_total") == 0
+    assert page.total("speech_worker_start_seconds_count") == 1
     assert page.total("speech_worker_heartbeat_seconds_count") > 0
 
 
@@ -264,6 +272,7 @@ def check_labels(page: Page) -> None:
     }
     methods = {method for _, _, method in RPCS} | {"UnloadModel"}
     named = {"model": set(NAMES), "grpc_service": services, "grpc_method": methods}
+    named["worker"] = {"worker-0"}
     for name, labels in page.samples:
         if name.startswith("process_"):
             assert not labels
@@ -324,10 +333,10 @@ async def the_worker_is_killed(server: Server, before: Page) -> None:
     await until(is_replaced)
     await server.works()
     page = await Page.of(server)
-    assert page.value("speech_worker_restarts_total") == 1
-    assert page.value("speech_worker_start_seconds_count") == 2
+    assert page.total("speech_worker_restarts_total") == 1
+    assert page.total("speech_worker_start_seconds_count") == 2
     assert page.states() == dict.fromkeys(NAMES, "unloaded") | {"fake": "ready"}
-    assert page.value("speech_worker_resident_memory_bytes") > 10_000_000
+    assert page.total("speech_worker_resident_memory_bytes") > 10_000_000
     for name in ("speech_work_total", "speech_audio_received_seconds_total"):
         assert page.total(name) > before.total(name), name
     assert page.total("speech_work_total", outcome="failed") == 0
@@ -341,9 +350,14 @@ async def what_is_refused_is_counted(server: Server) -> None:
 
 
 def all_reported(page: Page) -> bool:
-    """The worker's own numbers come with its heartbeats."""
+    """Every call is over for the server too, and the worker's own numbers came with its heartbeats.
+
+    Their own small inferences wait in its queue like any other work.
+    """
     steps = all(page.value("speech_engine_step_seconds_count", model=name) for name in NAMES)
-    return steps and page.total("speech_worker_heartbeat_seconds_count") > 0
+    beats = page.total("speech_worker_heartbeat_seconds_count")
+    handled = page.total("grpc_server_handled_total") == sum(RPCS.values())
+    return handled and steps and beats > 0 and page.total("speech_queue_depth") == 0
 
 
 async def settled(server: Server, done: Any) -> Page:
@@ -366,9 +380,10 @@ async def test_a_worker_that_idles_is_not_there_and_nothing_is_lost() -> None:
         await until(is_gone)
         page = await settled(server, lambda page: "ready" not in page.states().values())
         assert page.states() == dict.fromkeys(NAMES, "unloaded")
-        assert page.value("speech_worker_resident_memory_bytes") == 0
-        assert page.value("speech_worker_restarts_total") == 0, "an idle stop is no crash"
+        assert page.total("speech_worker_resident_memory_bytes") == 0
+        assert page.total("speech_worker_restarts_total") == 0, "an idle stop is no crash"
         assert page.total("speech_queue_depth") == 0
         assert page.total("speech_work_total") == before.total("speech_work_total") > 0
         await server.works()
-        assert (await Page.of(server)).states()["fake"] == "ready"
+        page = await Page.of(server)  # that it is there may be over again by now
+        assert page.total("speech_worker_start_seconds_count") == 2

@@ -69,7 +69,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Device]:
 
 async def is_queued(server: Server, work_class: WorkClass, least: int) -> bool:
     """Whether so much work of a class waits for the model."""
-    label = f'speech_queue_depth{{class="{work_class.name.lower()}"}}'
+    label = f'speech_queue_depth{{class="{work_class.name.lower()}",worker="inline"}}'
     return (await server.metrics()).get(label, 0) >= least
 
 

@@ -64,7 +64,8 @@ async def recognizes(channel: aio.Channel) -> bool:
 
 
 async def test_tls(certificate: tuple[Path, Path]) -> None:
-    async with running(*tls(certificate), "server.listen=0.0.0.0:0") as server:
+    open_to_all = ("server.listen=0.0.0.0:0", "server.allow_insecure=true")
+    async with running(*tls(certificate), *open_to_all) as server:
         trusted = grpc.ssl_channel_credentials(certificate[0].read_bytes())
         async with aio.secure_channel(server.target, trusted) as channel:
             assert await recognizes(channel)

@@ -133,11 +133,14 @@ async def test_audio(server: Server) -> None:
 
 
 async def test_partials_of_audio(server: Server) -> None:
-    settings = config("pt", recognition=raw_config(), partial_translations=True)
+    """The first is waited for within a segment that ends only because more audio comes."""
+    endpointing = {"quiet_margin": Duration(seconds=10), "end_silence": Duration(nanos=500_000_000)}
+    recognition = raw_config(endpointing=endpointing)
+    settings = config("pt", recognition=recognition, partial_translations=True)
     async with Interpreting(server.channel, settings) as talk:
-        for at in range(0, len(SAID), 6400):
-            await talk.audio(SAID[at : at + 6400])
-            await asyncio.sleep(0.02)
+        await talk.audio(SAID[:32_000])
+        await talk.until("translation")
+        await talk.audio(SAID[32_000:])
         await talk.end()
         assert talk.translations(kind=1)
         assert {s for s, _, _ in talk.translations(kind=1)} <= {
@@ -266,8 +269,7 @@ async def test_a_server_that_drains_translates_what_it_has() -> None:
         Interpreting(server.channel, config(source_language="en")) as talk,
     ):
         await talk.text("One is one. Two is two. Three")
-        await talk.until("session_started")
-        await asyncio.sleep(0.05)
+        await talk.until("translation")  # so all of the text is there
         server.app.parts.admission.drain_streams()
         failure = await talk.fails()
         assert failure.reason == "DRAINING"

@@ -26,6 +26,7 @@ from tests.integration.workers import (
     FINAL,
     FOREIGN_COMMAND,
     HOSTILE_COMMAND,
+    LOST_DEVICE_COMMAND,
     UNARY,
     Metrics,
     config,
@@ -109,6 +110,23 @@ async def test_poison_fails_alone() -> None:
         assert isinstance(await failure(outcomes, "bad"), InternalError)
         assert texts(await outcomes.wait(*good)) == [2] * 30
         assert submitter.state is WorkerState.READY
+
+
+async def test_a_device_that_is_lost_costs_a_worker_and_no_work(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = config({"max_batch": 4})
+    metrics = Metrics()
+    command = (*LOST_DEVICE_COMMAND, str(tmp_path / "a worker was here"))
+    async with remote(settings, command, metrics) as (submitter, outcomes):
+        good = [f"g{i}" for i in range(60)]
+        outcomes.submit(*(work(w, UNARY) for w in good))
+        assert texts(await outcomes.wait(*good)) == [2] * 60
+        assert metrics.counts["speech_worker_restarts_total"] == 1
+        assert submitter.healthy
+    assert (
+        "a device is lost, and this process ends: CUDA error: device-side" in capfd.readouterr().err
+    )
 
 
 async def test_crashing_for_ever_fails_what_waits_and_says_so() -> None:

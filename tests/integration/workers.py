@@ -36,6 +36,8 @@ FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 
 
 HOSTILE_COMMAND = (sys.executable, str(Path(__file__).with_name("hostile_worker.py")))
+LOST_DEVICE_COMMAND = (sys.executable, str(Path(__file__).with_name("lost_device_worker.py")))
+"""Another word names a file that tells it whether it is the first."""
 FOREIGN_COMMAND = (sys.executable, str(Path(__file__).with_name("foreign_worker.py")))
 """Another word says what is foreign about it."""
 

@@ -23,7 +23,8 @@ What to look at first:
 | --- | --- |
 | are FINALs of live streams in time (95 % within 1 s)? | `histogram_quantile(0.95, sum by (le) (rate(\
 speech_final_lag_seconds_bucket{mode="realtime"}[5m]))) < 1` |
-| how full is it? | `speech_active_streams / speech_stream_limit` |
+| how full is it? | `speech_stream_load` |
+| what can it do, and what is asked of it? | `speech_live_capacity`, `speech_live_demand` |
 | is anybody refused? | `sum by (reason) (rate(speech_shed_total[5m])) > 0` |
 | does work wait for the device? | `histogram_quantile(0.95, sum by (le, class) (rate(\
 speech_queue_wait_seconds_bucket[5m])))` |

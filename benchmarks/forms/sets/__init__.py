@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from itertools import product
 
-NAMES = ("first", "second", "third", "fourth", "fifth", "sixth", "held_out")
+NAMES = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "held_out")
 
 
 def sentences(name: str) -> Iterator[tuple[str, str, list[str]]]:

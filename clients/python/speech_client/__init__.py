@@ -1,12 +1,14 @@
 """Asyncio client of the ``speech.v1`` gRPC services. Start with ``SpeechClient.connect``."""
 
 from speech_client.align import (
-    AlignedUnit,
-    AlignedUnits,
     AlignEvent,
     Alignment,
     AlignOptions,
     AlignStream,
+)
+from speech_client.aligned import (
+    AlignedUnit,
+    AlignedUnits,
     UnalignedReason,
     UnalignedSpan,
     UnitKind,
@@ -37,6 +39,7 @@ from speech_client.events import (
     LanguageGuess,
     Latency,
     Progress,
+    Reconnected,
     ServiceWarning,
     SessionEnded,
     SessionStarted,
@@ -56,6 +59,7 @@ from speech_client.options import (
     RecognizeOptions,
 )
 from speech_client.recognize import RecognizeStream
+from speech_client.reconnect import NEVER, ReconnectPolicy
 from speech_client.results import (
     EndCause,
     RecognitionResult,
@@ -75,12 +79,14 @@ from speech_client.speech_options import (
     VoiceSample,
     build_synthesis_config,
 )
-from speech_client.synthesize import (
+from speech_client.spoken import (
     ContextEnded,
     ContextOutcome,
     SpeechChunk,
     SpeechTiming,
     SpeechTimings,
+)
+from speech_client.synthesize import (
     SynthesisReply,
     SynthesizeEvent,
     SynthesizeStream,
@@ -91,19 +97,19 @@ from speech_client.translate import (
     TextTranslation,
     TranslateEvent,
     TranslateStream,
-    Translation,
-    TranslationChunk,
 )
 from speech_client.translate_options import (
     StreamTranslateOptions,
     TranslateOptions,
     TranslateSpeechOptions,
 )
+from speech_client.translated import Translation, TranslationChunk
 from speech_client.voices import (
     Voice,
 )
 
 __all__ = [
+    "NEVER",
     "AccessError",
     "AlignEvent",
     "AlignOptions",
@@ -146,6 +152,8 @@ __all__ = [
     "RecognizeEvent",
     "RecognizeOptions",
     "RecognizeStream",
+    "ReconnectPolicy",
+    "Reconnected",
     "ResultKind",
     "RetryPolicy",
     "ServerError",

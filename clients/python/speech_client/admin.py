@@ -14,7 +14,9 @@ from speech.admin.v1.model_admin_service_pb2_grpc import ModelAdminServiceStub
 from speech.v1 import model_service_pb2
 from speech_client.calls import Connection
 from speech_client.channel import CallOptions, RetryPolicy, open_channel
+from speech_client.credentials import Token, with_credentials
 from speech_client.models import enum_name
+from speech_client.reconnect import NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,29 @@ class ModelInstance:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A worker process; ``pid`` and ``rss_bytes`` are 0 while it does not run."""
+    """A worker process.
+
+    Attributes:
+        worker_id: its name.
+        pid: process id; 0 while it does not run.
+        rss_bytes: resident memory; 0 while it does not run.
+        device_memory_bytes: in use on its GPUs, by whatever process; 0 while it uses none.
+        restarts: times that it was started again after it died.
+        state: "stopped", "starting", "ready", "restarting" or "failed"; "unspecified" of an older server.
+        healthy: whether work can be expected to succeed there.
+        devices: that are its own, such as "cpu" or "cuda:0".
+        models: that it serves, loaded or not.
+    """
 
     worker_id: str
     pid: int
     rss_bytes: int
     device_memory_bytes: int
     restarts: int
+    state: str = "unspecified"
+    healthy: bool = False
+    devices: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +113,27 @@ class AdminClient(Connection):
     """
 
     def __init__(self, channel: grpc.aio.Channel, call: CallOptions) -> None:
-        super().__init__(channel, call, RetryPolicy(attempts=1))
+        super().__init__(channel, call, RetryPolicy(attempts=1), NEVER)
         self._admin = ModelAdminServiceStub(channel)
 
     @classmethod
-    def connect(cls, target: str, *, call: CallOptions | None = None) -> Self:
-        """Make a client of ``target``, a plaintext address such as ``127.0.0.1:50052`` or ``unix:/path``."""
-        return cls(open_channel(target, None, RetryPolicy(attempts=1)), call or CallOptions())
+    def connect(
+        cls,
+        target: str,
+        *,
+        call: CallOptions | None = None,
+        api_key: str = "",
+        token: Token = "",
+    ) -> Self:
+        """Make a client of ``target``, a plaintext address such as ``127.0.0.1:50052`` or ``unix:/path``.
+
+        ``api_key`` or ``token``: of a caller with the scope ``admin``, where the server asks who calls.
+
+        Raises:
+            ValueError: both are given.
+        """
+        channel = open_channel(target, None, RetryPolicy(attempts=1))
+        return cls(with_credentials(channel, api_key, token), call or CallOptions())
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,13 +165,13 @@ class AdminClient(Connection):
         )
 
     async def load_model(self, model: str, *, call: CallOptions | None = None) -> ModelInstance:
-        """Load a model; returns when it is ready."""
+        """Load a model in every worker that serves it; returns when it is ready, with the first of its instances."""
         request = pb.LoadModelRequest(model=model)
         raw = await self._unary(self._admin.LoadModel, request, pb.LoadModelResponse, call)
         return _instance(raw.instance)
 
     async def unload_model(self, model: str, *, call: CallOptions | None = None) -> bool:
-        """Unload a model; returns when its memory is released. False: it was not loaded."""
+        """Unload a model everywhere; returns when its memory is released. False: it was not loaded."""
         request = pb.UnloadModelRequest(model=model)
         raw = await self._unary(self._admin.UnloadModel, request, pb.UnloadModelResponse, call)
         return raw.unloaded
@@ -189,7 +221,17 @@ def _instance(raw: pb.ModelInstance) -> ModelInstance:
 
 
 def _worker(raw: pb.WorkerStatus) -> Worker:
-    return Worker(raw.worker_id, raw.pid, raw.rss_bytes, raw.device_memory_bytes, raw.restarts)
+    return Worker(
+        worker_id=raw.worker_id,
+        pid=raw.pid,
+        rss_bytes=raw.rss_bytes,
+        device_memory_bytes=raw.device_memory_bytes,
+        restarts=raw.restarts,
+        state=enum_name("WORKER_STATE_", pb.WorkerState.items(), raw.state),
+        healthy=raw.healthy,
+        devices=tuple(raw.devices),
+        models=tuple(raw.models),
+    )
 
 
 def _cache(raw: pb.CacheStatus) -> Cache:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
 
@@ -13,6 +12,14 @@ import grpc.aio
 from speech.v1 import alignment_service_pb2 as pb
 from speech.v1 import audio_pb2, common_pb2
 from speech.v1.alignment_service_pb2_grpc import AlignmentServiceStub
+from speech_client.align_resume import AlignmentRecovery
+from speech_client.aligned import (
+    AlignedUnit,
+    AlignedUnits,
+    UnalignedReason,
+    UnalignedSpan,
+    UnitKind,
+)
 from speech_client.calls import Connection, whole_audio
 from speech_client.channel import CallOptions, RetryPolicy
 from speech_client.events import (
@@ -33,27 +40,11 @@ from speech_client.options import (
     audio_format,
     subtitle_format,
 )
+from speech_client.part import OpenCall
+from speech_client.reconnect import NEVER, ReconnectPolicy
 from speech_client.sending import OnSent, sending
-from speech_client.session import OpenCall, PendingAck, Session
+from speech_client.session import PendingAck, Session
 from speech_client.sources import AudioInput, open_source
-
-
-class UnitKind(Enum):
-    """What an aligned unit is."""
-
-    WORD = "word"
-    PHONE = "phone"
-    CHARACTER = "character"
-
-
-class UnalignedReason(Enum):
-    """Why a span was not aligned."""
-
-    TEXT_NOT_SPOKEN = "text_not_spoken"
-    AUDIO_NOT_IN_TEXT = "audio_not_in_text"
-    NO_PRONUNCIATION = "no_pronunciation"
-    NOT_SPEAKABLE = "not_speakable"
-    UNKNOWN = "unknown"
 
 
 class AlignOptions(TypedDict, total=False):
@@ -76,49 +67,6 @@ class AlignOptions(TypedDict, total=False):
     subtitles: SubtitleFormat
     lenient: bool
     raw_config: pb.AlignmentConfig
-
-
-@dataclass(frozen=True, slots=True)
-class AlignedUnit:
-    """A part of the text with its time.
-
-    Attributes:
-        text: a word or character as it stands in the text, or a phone's symbol.
-        kind: what it is.
-        char_start: offset in the text, in code points; for a phone, its word's.
-        char_end: offset just past it.
-        start_ms: start in the audio.
-        end_ms: end in the audio.
-        monotonic: False marks a doubtful time.
-        confidence: 0 to 1; None where the model gives none.
-    """
-
-    text: str
-    kind: UnitKind
-    char_start: int
-    char_end: int
-    start_ms: int
-    end_ms: int
-    monotonic: bool = True
-    confidence: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlignedUnits:
-    """Units that were placed, in the order of the text; none comes twice."""
-
-    units: tuple[AlignedUnit, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UnalignedSpan:
-    """Text or audio that could not be aligned: where it stands (code points), where it would lie (ms), and why."""
-
-    char_start: int
-    char_end: int
-    start_ms: int
-    end_ms: int
-    reason: UnalignedReason
 
 
 AlignEvent = AlignedUnits | UnalignedSpan | StreamEvent
@@ -164,9 +112,11 @@ class AlignStream(Session[pb.StreamingAlignRequest, AlignEvent]):
         config: pb.AlignmentConfig,
         call_options: CallOptions,
         retry: RetryPolicy,
+        reconnect: ReconnectPolicy = NEVER,
     ) -> None:
         first = pb.StreamingAlignRequest(config=config)
-        super().__init__(open_call, first, align_event, call_options, retry)
+        recovery = AlignmentRecovery(config, reconnect)
+        super().__init__(open_call, first, align_event, call_options, retry, reconnect, recovery)
 
     async def send_text(self, text: str, *, complete: bool = False) -> None:
         """Send a piece of the text, joined to what came before exactly as it is.
@@ -200,8 +150,14 @@ class AlignStream(Session[pb.StreamingAlignRequest, AlignEvent]):
 class AlignmentMethods(Connection):
     """The methods of ``SpeechClient`` that align."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._alignment = AlignmentServiceStub(channel)
 
     async def align(
@@ -246,7 +202,7 @@ class AlignmentMethods(Connection):
         """
         opener = self._opener(self._alignment.StreamingAlign)
         config = build_alignment_config(options, pacing)
-        return AlignStream(opener, config, call or self._call, self._retry)
+        return AlignStream(opener, config, call or self._call, self._retry, self._reconnect)
 
     @asynccontextmanager
     async def align_file(

@@ -12,7 +12,8 @@ from google.protobuf.message import Message
 
 from speech_client import errors, sources
 from speech_client.channel import MAX_MESSAGE_BYTES, CallOptions, RetryPolicy
-from speech_client.session import OpenCall
+from speech_client.part import OpenCall
+from speech_client.reconnect import ReconnectPolicy
 
 _REQUEST_OVERHEAD_BYTES = 64 * 1024
 """Room for the configuration beside the audio of a unary request."""
@@ -25,10 +26,17 @@ Reply = TypeVar("Reply", bound=Message)
 class Connection:
     """What the methods of all services share."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
         self._channel = channel
         self._call = call
         self._retry = retry
+        self._reconnect = reconnect
 
     async def _unary(
         self, method: Any, request: Message, reply: type[Reply], call: CallOptions | None

@@ -5,6 +5,7 @@ work. A stream is retried in ``session.py``, and only before its first input.
 """
 
 import json
+import random
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,6 +61,11 @@ class RetryPolicy:
     initial_backoff_s: float = 0.2
     max_backoff_s: float = 3.0
 
+    def backoff_s(self, attempt: int, retry_after_ms: int | None) -> float:
+        """How long to wait after a try, counted from 1."""
+        longest = min(self.max_backoff_s, self.initial_backoff_s * 2 ** (attempt - 1))
+        return max(longest * random.uniform(0.8, 1.2), (retry_after_ms or 0) / 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
@@ -101,9 +107,11 @@ class CallOptions:
 
 
 def service_config(retry: RetryPolicy) -> str:
-    """The gRPC service config (JSON) that retries unary UNAVAILABLE and nothing else."""
+    """The gRPC service config (JSON) that retries unary UNAVAILABLE and nothing else, and spreads calls."""
+    # A name with several addresses: streams are spread over them, and go on at another when one is lost.
+    spread: dict[str, object] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if retry.attempts < 2:
-        return json.dumps({})
+        return json.dumps(spread)
     names = [
         {"service": service, "method": method}
         for service, methods in _RETRIED_METHODS.items()
@@ -116,7 +124,7 @@ def service_config(retry: RetryPolicy) -> str:
         "backoffMultiplier": 2,
         "retryableStatusCodes": ["UNAVAILABLE"],
     }
-    return json.dumps({"methodConfig": [{"name": names, "retryPolicy": policy}]})
+    return json.dumps({**spread, "methodConfig": [{"name": names, "retryPolicy": policy}]})
 
 
 def open_channel(
@@ -145,6 +153,9 @@ def open_channel(
         ("grpc.keepalive_permit_without_calls", 0),
         # A subchannel shared with an earlier client would keep the back-off of its failed connection.
         ("grpc.use_local_subchannel_pool", 1),
+        # A server that comes back is found soon; gRPC's own patience grows to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 3_000),
     ]
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)

@@ -22,9 +22,11 @@ from speech_client import errors, health, sources
 from speech_client.align import AlignmentMethods
 from speech_client.calls import decoded_errors, whole_audio
 from speech_client.channel import CallOptions, RetryPolicy, TlsOptions, open_channel
+from speech_client.credentials import Token, with_credentials
 from speech_client.models import Model, kind_to_proto, model_from_proto
 from speech_client.options import Pacing, RecognizeOptions, build_config
 from speech_client.recognize import RecognizeStream
+from speech_client.reconnect import ReconnectPolicy
 from speech_client.results import Transcript, transcript_from_proto
 from speech_client.sending import sending
 from speech_client.synthesize import SynthesisMethods
@@ -38,8 +40,14 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
     Safe to share between tasks of one event loop. Every call raises ``SpeechApiError`` when it does not succeed.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._recognition = RecognitionServiceStub(channel)
         self._models = ModelServiceStub(channel)
 
@@ -51,6 +59,9 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
         tls: TlsOptions | None = None,
         call: CallOptions | None = None,
         retry: RetryPolicy | None = None,
+        reconnect: ReconnectPolicy | None = None,
+        api_key: str = "",
+        token: Token = "",
     ) -> Self:
         """Make a client; the connection is opened by the first call.
 
@@ -59,12 +70,17 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
             tls: None: plaintext.
             call: metadata and deadline of every call that is not given its own.
             retry: tries of unary calls, and of opening a stream.
+            reconnect: how a stream goes on that lost its connection; ``NEVER``: it does not.
+            api_key: key that goes with every call; without TLS everybody between can read it.
+            token: token that does, in place of a key; a function is asked for it with each call.
 
         Raises:
             OSError: a TLS file cannot be read.
+            ValueError: both a key and a token are given.
         """
         policy = retry or RetryPolicy()
-        return cls(open_channel(target, tls, policy), call or CallOptions(), policy)
+        channel = with_credentials(open_channel(target, tls, policy), api_key, token)
+        return cls(channel, call or CallOptions(), policy, reconnect or ReconnectPolicy())
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,7 +137,7 @@ class SpeechClient(SynthesisMethods, AlignmentMethods, TranslationMethods, Voice
 
         opener = self._opener(self._recognition.StreamingRecognize)
         config = build_config(options, pacing)
-        return RecognizeStream(opener, config, call or self._call, self._retry)
+        return RecognizeStream(opener, config, call or self._call, self._retry, self._reconnect)
 
     @asynccontextmanager
     async def stream_file(

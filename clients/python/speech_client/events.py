@@ -143,8 +143,32 @@ class SessionEnded:
     latency: Latency
 
 
+@dataclass(frozen=True, slots=True)
+class Reconnected:
+    """The session goes on in another call; nothing is lost, and PARTIALs may come again. The client's own event.
+
+    Attributes:
+        reason: of the error that ended the call before, or ``"GOING_AWAY"``; empty where only the connection broke.
+        attempts: tries that it took.
+        pause_ms: from the loss to the new session.
+        resend_from_ms: the audio is sent again from here.
+    """
+
+    reason: str
+    attempts: int
+    pause_ms: int
+    resend_from_ms: int
+
+
 StreamEvent = (
-    SpeechEvent | Progress | ControlAck | ServiceWarning | GoingAway | SessionStarted | SessionEnded
+    SpeechEvent
+    | Progress
+    | ControlAck
+    | ServiceWarning
+    | GoingAway
+    | Reconnected
+    | SessionStarted
+    | SessionEnded
 )
 """Events that more than one service has."""
 

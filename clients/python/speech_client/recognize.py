@@ -10,8 +10,11 @@ from speech.v1.recognition_service_pb2 import (
 )
 from speech_client.channel import CallOptions, RetryPolicy
 from speech_client.options import duration
+from speech_client.part import OpenCall
+from speech_client.reconnect import NEVER, ReconnectPolicy
 from speech_client.results import RecognizeEvent, event_from_proto
-from speech_client.session import OpenCall, PendingAck, Session
+from speech_client.resume import RecognitionRecovery
+from speech_client.session import PendingAck, Session
 
 
 class RecognizeStream(Session[StreamingRecognizeRequest, RecognizeEvent]):
@@ -31,9 +34,13 @@ class RecognizeStream(Session[StreamingRecognizeRequest, RecognizeEvent]):
         config: RecognitionConfig,
         call_options: CallOptions,
         retry: RetryPolicy,
+        reconnect: ReconnectPolicy = NEVER,
     ) -> None:
         first = StreamingRecognizeRequest(config=config)
-        super().__init__(open_call, first, event_from_proto, call_options, retry)
+        recovery = RecognitionRecovery(config, reconnect)
+        super().__init__(
+            open_call, first, event_from_proto, call_options, retry, reconnect, recovery
+        )
 
     async def cancel(self) -> None:
         """Give the session up: the call is cancelled unless it has ended, and nothing keeps running."""

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Unpack
 
 import grpc.aio
@@ -26,69 +25,18 @@ from speech_client.events import (
     usage_from_proto,
     warnings_from_proto,
 )
-from speech_client.session import OpenCall, PendingAck, Session
+from speech_client.part import OpenCall
+from speech_client.reconnect import NEVER, ReconnectPolicy
+from speech_client.session import PendingAck, Session
 from speech_client.speech_options import SynthesizeOptions, build_synthesis_config
-
-
-class ContextOutcome(Enum):
-    """How a context of a stream ended."""
-
-    DONE = "done"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechChunk:
-    """A piece of audio. A context's pieces, joined in order, make one file.
-
-    Attributes:
-        context_id: context that it belongs to; empty outside of streams with contexts.
-        sequence: number of the piece in its context, from 0.
-        data: audio in the form asked for.
-        start_ms: start of the piece in its context's audio.
-        duration_ms: length of the piece; 0 for a container's header or trailer.
-    """
-
-    context_id: str
-    sequence: int
-    data: bytes
-    start_ms: int
-    duration_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechTiming:
-    """When a word or character is spoken (ms), and where it stands in the text (code points)."""
-
-    text: str
-    char_start: int
-    char_end: int
-    start_ms: int
-    end_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechTimings:
-    """Timings of audio that has begun to come; none comes twice."""
-
-    context_id: str
-    timings: tuple[SpeechTiming, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ContextEnded:
-    """A context ended; its id may be used again. ``error`` is there where it failed; the stream lives on.
-
-    ``is_cut``: the model was stopped at its limit, so the speech ends too early or went astray.
-    """
-
-    context_id: str
-    outcome: ContextOutcome
-    usage: Usage
-    error: errors.SpeechApiError | None = None
-    is_cut: bool = False
-
+from speech_client.spoken import (
+    ContextEnded,
+    ContextOutcome,
+    SpeechChunk,
+    SpeechTiming,
+    SpeechTimings,
+)
+from speech_client.synthesize_resume import SynthesisRecovery
 
 SynthesizeEvent = SpeechChunk | SpeechTimings | ContextEnded | StreamEvent
 """What a synthesis stream gives."""
@@ -135,9 +83,13 @@ class SynthesizeStream(Session[pb.StreamingSynthesizeRequest, SynthesizeEvent]):
         config: pb.SynthesisConfig,
         call_options: CallOptions,
         retry: RetryPolicy,
+        reconnect: ReconnectPolicy = NEVER,
     ) -> None:
         first = pb.StreamingSynthesizeRequest(config=config)
-        super().__init__(open_call, first, synthesize_event, call_options, retry)
+        recovery = SynthesisRecovery(config)
+        super().__init__(
+            open_call, first, synthesize_event, call_options, retry, reconnect, recovery
+        )
 
     async def send_text(self, text: str, *, context_id: str = "") -> None:
         """Send a piece of text, joined to what came before in its context exactly as it is."""
@@ -192,8 +144,14 @@ class SynthesizeStream(Session[pb.StreamingSynthesizeRequest, SynthesizeEvent]):
 class SynthesisMethods(Connection):
     """The methods of ``SpeechClient`` that speak."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._synthesis = SynthesisServiceStub(channel)
 
     async def synthesize(
@@ -242,7 +200,7 @@ class SynthesisMethods(Connection):
         """
         opener = self._opener(self._synthesis.StreamingSynthesize)
         config = build_synthesis_config(options)
-        return SynthesizeStream(opener, config, call or self._call, self._retry)
+        return SynthesizeStream(opener, config, call or self._call, self._retry, self._reconnect)
 
 
 _OUTCOMES = {

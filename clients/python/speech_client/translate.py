@@ -28,9 +28,11 @@ from speech_client.events import (
 )
 from speech_client.options import Pacing, RecognizeOptions, SubtitleFormat
 from speech_client.options import subtitle_format as subtitle_value
+from speech_client.part import OpenCall
+from speech_client.reconnect import NEVER, ReconnectPolicy
 from speech_client.results import RecognitionResult, ResultKind, result_from_proto
 from speech_client.sending import OnSent, sending
-from speech_client.session import OpenCall, PendingAck, Session
+from speech_client.session import PendingAck, Session
 from speech_client.sources import AudioInput, open_source
 from speech_client.translate_options import (
     StreamTranslateOptions,
@@ -40,42 +42,8 @@ from speech_client.translate_options import (
     build_stream_translation_config,
     build_translation_config,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """A text in a target language.
-
-    Attributes:
-        segment_id: segment of the source; for texts the text's index, from 0.
-        language: BCP-47 code of the target.
-        kind: whether the text can still change.
-        text: the whole translation of the segment as now known.
-        source_language: BCP-47 code of the source, as given or found.
-    """
-
-    segment_id: int
-    language: str
-    kind: ResultKind
-    text: str
-    source_language: str
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the text will not change any more."""
-        return self.kind is ResultKind.FINAL
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationChunk:
-    """A piece of spoken translation. A language's pieces, joined in order, make one file."""
-
-    segment_id: int
-    language: str
-    sequence: int
-    data: bytes
-    start_ms: int
-    duration_ms: int
+from speech_client.translate_resume import TranslationRecovery
+from speech_client.translated import Translation, TranslationChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +120,15 @@ class TranslateStream(Session[pb.StreamingTranslateRequest, TranslateEvent]):
         config: pb.TranslationConfig,
         call_options: CallOptions,
         retry: RetryPolicy,
+        reconnect: ReconnectPolicy = NEVER,
     ) -> None:
         first = pb.StreamingTranslateRequest(config=config)
-        super().__init__(open_call, first, translate_event, call_options, retry)
+        recovery = None
+        if config.HasField("recognition") and not config.HasField("synthesis"):
+            recovery = TranslationRecovery(config, reconnect)
+        super().__init__(
+            open_call, first, translate_event, call_options, retry, reconnect, recovery
+        )
 
     async def send_text(self, text: str) -> None:
         """Send a piece of text, joined to what came before exactly as it is."""
@@ -188,8 +162,14 @@ class TranslateStream(Session[pb.StreamingTranslateRequest, TranslateEvent]):
 class TranslationMethods(Connection):
     """The methods of ``SpeechClient`` that translate."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._translation = TranslationServiceStub(channel)
 
     async def translate_text(
@@ -289,7 +269,7 @@ class TranslationMethods(Connection):
         """
         opener = self._opener(self._translation.StreamingTranslate)
         config = build_stream_translation_config(to, options, pacing)
-        return TranslateStream(opener, config, call or self._call, self._retry)
+        return TranslateStream(opener, config, call or self._call, self._retry, self._reconnect)
 
     @asynccontextmanager
     async def translate_file(

@@ -11,6 +11,7 @@ from speech.v1 import voice_service_pb2 as pb
 from speech.v1.voice_service_pb2_grpc import VoiceServiceStub
 from speech_client.calls import Connection
 from speech_client.channel import CallOptions, RetryPolicy
+from speech_client.reconnect import ReconnectPolicy
 from speech_client.speech_options import VoiceDescription, VoiceSample, voice_prompt
 
 VoiceKindName = Literal["", "built_in", "cloned", "designed"]
@@ -51,8 +52,14 @@ class Voice:
 class VoiceMethods(Connection):
     """The methods of ``SpeechClient`` that keep voices."""
 
-    def __init__(self, channel: grpc.aio.Channel, call: CallOptions, retry: RetryPolicy) -> None:
-        super().__init__(channel, call, retry)
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        call: CallOptions,
+        retry: RetryPolicy,
+        reconnect: ReconnectPolicy,
+    ) -> None:
+        super().__init__(channel, call, retry, reconnect)
         self._voices = VoiceServiceStub(channel)
 
     async def list_voices(

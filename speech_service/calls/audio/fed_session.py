@@ -35,10 +35,6 @@ class AudioSession(Session[Event_co], Protocol):
         """Nothing more comes. Saying it twice is harmless."""
         ...
 
-    def ended(self) -> SessionEnded:
-        """What was used, and how long it took, so far."""
-        ...
-
 
 AnyAudioSession = TypeVar("AnyAudioSession", bound=AudioSession[Any])
 

@@ -9,8 +9,8 @@ from speech_service.calls.requests.voice_prompt import (
     VoiceRecordings,
     checked_description,
 )
-from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.files import MadeVoice
+from speech_service.calls.voices.tenants import VoicesByTenant
 from speech_service.domain.errors import (
     InvalidOptionError,
     LimitExceededError,
@@ -18,6 +18,7 @@ from speech_service.domain.errors import (
 )
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
+from speech_service.domain.principal import UNTENANTED
 from speech_service.domain.synthesis import (
     LexiconEntry,
     OutputEncoding,
@@ -55,6 +56,8 @@ class WantedOutput:
 class WantedSynthesis:
     """What a client wrote. Empty, or None: the server decides."""
 
+    tenant: str = UNTENANTED
+    """Whose the client is; said by its credential alone."""
     model: str = ""
     voice_id: str = ""
     recording: RecordedVoice | None = None
@@ -91,11 +94,17 @@ class SynthesisRequests:
     """Checks requests against the models and fills in the server's defaults."""
 
     def __init__(
-        self, catalog: ModelCatalog, voices: VoiceCatalog, recordings: VoiceRecordings
+        self, catalog: ModelCatalog, voices: VoicesByTenant, recordings: VoiceRecordings
     ) -> None:
         self._catalog = catalog
         self._voices = voices
         self._recordings = recordings
+
+    @property
+    def model_names(self) -> Sequence[str]:
+        """Of all models that speak."""
+        models = self._catalog.models
+        return [model.name for model in models if model.kind is ModelKind.SYNTHESIZER]
 
     async def prepare(self, wanted: WantedSynthesis) -> SynthesisRequest:
         """The request that can be carried out, with the models and the voices of now.
@@ -103,12 +112,12 @@ class SynthesisRequests:
         Raises:
             SpeechError: as ``check`` and ``with_voice``.
         """
-        await self.refresh()
+        await self.refresh(wanted.tenant)
         return await self.with_voice(self.check(wanted))
 
-    async def refresh(self) -> None:
-        """Take in the voices that others have made or deleted since."""
-        await self._voices.refresh()
+    async def refresh(self, tenant: str) -> None:
+        """Take in the voices that others of the tenant have made or deleted since."""
+        await self._voices.of(tenant).refresh()
 
     async def with_voice(self, request: SynthesisRequest) -> SynthesisRequest:
         """The request with the voice that it brings along, if it does.
@@ -119,13 +128,15 @@ class SynthesisRequests:
             UnsupportedOptionError: the request's model does not, but another one does.
         """
         wanted = request.wanted
+        voices = self._voices.of(wanted.tenant)
         if wanted.recording is not None:
-            prompt = await self._recordings.read(wanted.recording, "inline_prompt")
-            self._voices.maker(Capability.VOICE_CLONING, wanted.model, "inline_prompt")
+            tenant = wanted.tenant
+            prompt = await self._recordings.read(wanted.recording, "inline_prompt", tenant)
+            voices.maker(Capability.VOICE_CLONING, wanted.model, "inline_prompt")
             return replace(request, options=replace(request.options, voice_prompt=prompt))
         if wanted.design is not None:
             checked_description(wanted.design, "design")
-            self._voices.maker(Capability.VOICE_DESIGN, wanted.model, "design")
+            voices.maker(Capability.VOICE_DESIGN, wanted.model, "design")
         return request
 
     def check(self, wanted: WantedSynthesis) -> SynthesisRequest:
@@ -136,10 +147,11 @@ class SynthesisRequests:
             UnsupportedOptionError: the model lacks it, and the request is strict.
             ResourceNotFoundError: unknown model or voice.
         """
-        made = self._voices.made(wanted.voice_id)
+        voices = self._voices.of(wanted.tenant)
+        made = voices.made(wanted.voice_id)
         model = self._model(wanted, made)
         is_new = wanted.recording is not None or wanted.design is not None
-        voice = _new_voice(model) if is_new else self._voices.resolve(wanted.voice_id, model)
+        voice = _new_voice(model) if is_new else voices.resolve(wanted.voice_id, model)
         check = _OptionCheck(wanted, model, voice)
         output = _output(wanted.output, voice.sample_rate_hz)
         style = check.style()

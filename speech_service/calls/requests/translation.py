@@ -150,7 +150,7 @@ class TranslationRequests:
         wanted = request.wanted.synthesis
         if wanted is None:
             return request
-        await self._synthesis.refresh()
+        await self._synthesis.refresh(wanted.tenant)
         spoken: dict[str, SynthesisRequest] = {}
         for index, target in enumerate(request.targets):
             language = wanted.language

@@ -45,8 +45,8 @@ class VoiceRecordings:
         self._limits = replace(unary_limits(audio.config), max_decoded_bytes=_MAX_DECODED_BYTES)
         self._known = known
 
-    async def read(self, recorded: RecordedVoice, option: str) -> VoicePrompt:
-        """The voice prompt of a recording, which is ``option`` of a request.
+    async def read(self, recorded: RecordedVoice, option: str, tenant: str) -> VoicePrompt:
+        """The voice prompt of a recording of a tenant, which is ``option`` of a request.
 
         Raises:
             InvalidOptionError: the audio, its length or the transcript is wrong.
@@ -62,7 +62,8 @@ class VoiceRecordings:
             allowed = "what is said in the recording"
             raise InvalidOptionError(f"{option}.transcript", "is empty", allowed)
         content = repr(recorded.audio_format).encode() + recorded.audio
-        key = prompt_key("", content, transcript, embedding_only=recorded.timbre_only)
+        only = recorded.timbre_only
+        key = prompt_key("", content, transcript, embedding_only=only, tenant=tenant)
         known = self._known.get(key)
         if isinstance(known, VoicePrompt):
             return known

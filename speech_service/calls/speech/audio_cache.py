@@ -1,7 +1,8 @@
 """Caches of the front end: finished audio of synthesis, and prepared voice prompts.
 
-Both are LRU by SHA-256 of everything that determines the value, bounded in bytes and entries, and belong to one event
-loop. A capacity of 0 turns a cache off.
+Both are LRU by SHA-256 of everything that determines the value and of whose it is, bounded in bytes and entries, and
+belong to one event loop. No tenant is answered with what another one asked for, so that none finds out. A capacity of
+0 turns a cache off.
 """
 
 import hashlib
@@ -24,7 +25,9 @@ Value = TypeVar("Value")
 _ENTRY_BYTES = 512
 """What an entry costs beside its audio."""
 _MAX_PROMPTS = 1024
-_WHO_ASKED = frozenset({"work_id", "stream_id", "work_class", "deadline_s", "traceparent"})
+_WHO_ASKED = frozenset(
+    {"work_id", "stream_id", "work_class", "deadline_s", "traceparent", "ahead_ms"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +175,9 @@ class VoicePromptCache(LruCache[object]):
         super().__init__(capacity_bytes, max_entries)
 
 
-def audio_key(options: SynthesisOptions, text: str) -> bytes:
+def audio_key(options: SynthesisOptions, text: str, tenant: str) -> bytes:
     """SHA-256 of everything that determines the audio of ``text``; the service's version stands for its code."""
-    return _sha256(_options_digest(options) + text.encode())
+    return _sha256(_options_digest(options) + _sha256(tenant.encode()) + text.encode())
 
 
 @lru_cache(maxsize=64)
@@ -183,23 +186,26 @@ def _options_digest(options: SynthesisOptions) -> bytes:
     return _digest({"version": __version__, "options": options})
 
 
-def text_key(text: str) -> bytes:
-    """SHA-256 of a text alone."""
-    return _sha256(text.encode("utf-8", "surrogatepass"))
+def text_key(text: str, tenant: str) -> bytes:
+    """SHA-256 of a text of a tenant."""
+    return _sha256(_sha256(tenant.encode()) + text.encode("utf-8", "surrogatepass"))
 
 
-def work_key(work: SynthesizeWork) -> bytes:
+def work_key(work: SynthesizeWork, tenant: str) -> bytes:
     """SHA-256 of everything that determines the samples of a piece: all of the work but who asked, and how urgently."""
     values = {f.name: getattr(work, f.name) for f in fields(work) if f.name not in _WHO_ASKED}
-    return _digest({"version": __version__, "piece": values})
+    return _digest({"version": __version__, "tenant": tenant, "piece": values})
 
 
-def prompt_key(model: str, audio: bytes, transcript: str, *, embedding_only: bool) -> bytes:
+def prompt_key(
+    model: str, audio: bytes, transcript: str, *, embedding_only: bool, tenant: str
+) -> bytes:
     """SHA-256 of everything that determines what a model makes of a voice prompt."""
     content = _sha256(audio).hex()
     return _digest(
         {
             "version": __version__,
+            "tenant": tenant,
             "model": model,
             "audio": content,
             "transcript": transcript,

@@ -27,7 +27,11 @@ from speech_service.protocols import Observer, OnWorkEvent, Submitter
 class CachedSpeech:
     """Of one stream. Implements ``Submitter`` for its ``SynthesizeWork``, on the event loop's thread."""
 
-    def __init__(self, submitter: Submitter, cache: AudioCache, observer: Observer) -> None:
+    def __init__(
+        self, submitter: Submitter, cache: AudioCache, observer: Observer, tenant: str
+    ) -> None:
+        """``tenant``: whose speech is looked for and kept."""
+        self._tenant = tenant
         self._submitter = submitter
         self._cache = cache
         self._observer = observer
@@ -44,12 +48,11 @@ class CachedSpeech:
         return "hit" if self._hits else "miss" if self._misses else ""
 
     def submit(self, work: Work, on_event: OnWorkEvent) -> None:
-        """As of ``Submitter``."""
         if not isinstance(work, SynthesizeWork) or work.voice_prompt is not None:
             # An aligner's work, or a clone's speech, which is not kept.
             self._submitter.submit(work, on_event)
             return
-        key = work_key(work)
+        key = work_key(work, self._tenant)
         found = self._cache.spoken(key)
         self._observer.count(
             "speech_audio_cache_total", 1.0, outcome="miss" if found is None else "hit"
@@ -63,7 +66,6 @@ class CachedSpeech:
         self._answers[work.work_id] = (handle, on_event)
 
     def cancel(self, work_id: str) -> None:
-        """As of ``Submitter``."""
         answer = self._answers.pop(work_id, None)
         if answer is None:
             self._submitter.cancel(work_id)
@@ -74,7 +76,6 @@ class CachedSpeech:
         asyncio.get_running_loop().call_soon(on_event, dropped)
 
     def release(self, stream_id: str) -> None:
-        """As of ``Submitter``."""
         self._submitter.release(stream_id)
 
     def _answer(self, work_id: str, found: SpokenText) -> None:

@@ -177,7 +177,6 @@ class ContextOutput:
         times.early.clear()
 
     def failed(self, owner: ContextTurn, error: SpeechError) -> None:
-        """As of ``Listener``."""
         self._feedback.failed(owner.turn, error)
 
     def _note_first_audio(self, chunk: SpeechChunk[ContextTurn]) -> None:

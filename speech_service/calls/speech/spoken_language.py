@@ -94,7 +94,7 @@ class SpokenLanguage:
         )
 
     async def _language(self, text: str) -> str:
-        known, key = self._known, text_key(text)
+        known, key = self._known, text_key(text, self._call.principal.tenant)
         found = known.get(key)
         if found is None:
             self._desk = self._desk or WorkDesk(self._tools, self._call)

@@ -45,6 +45,11 @@ class VoiceCatalog:
         self._default = config.default_voice
         self.aliases: Mapping[str, str] = config.aliases
 
+    @property
+    def store(self) -> MadeVoices:
+        """Keeps those that clients made."""
+        return self._made
+
     async def refresh(self) -> None:
         """Take in the voices that other front ends have made or deleted. Never fails."""
         await self._made.refresh()

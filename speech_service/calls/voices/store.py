@@ -1,7 +1,7 @@
 """The voices that clients made: in memory and, where a folder is configured, on disk, shared by all front ends."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,12 @@ class MadeVoices:
     gone for a while leaves what was known of it.
     """
 
-    def __init__(self, max_voices: int, folder: str = "") -> None:
-        """``folder``: where they are kept between runs; empty: nowhere."""
+    def __init__(
+        self, max_voices: int, folder: str = "", check: Callable[[int], None] | None = None
+    ) -> None:
+        """``folder``: where they are kept between runs; empty: nowhere. ``check``: of so many kept voices, raises where
+        there may not be one more."""
+        self._check = check
         self._max_voices = max_voices
         self._folder = Path(folder).expanduser() if folder else None
         self._voices: dict[str, MadeVoice] = {}
@@ -72,7 +76,7 @@ class MadeVoices:
 
         Raises:
             ResourceExistsError: its id is taken.
-            OverloadedError: there are too many.
+            OverloadedError: there are too many, or more than the quota allows.
             UnavailableError: the folder cannot be written.
         """
         await self.refresh()
@@ -80,6 +84,8 @@ class MadeVoices:
         async with self._turn:
             if voice_id in self._voices or voice_id in self._seen:
                 raise ResourceExistsError("voice", voice_id)
+            if self._check is not None:
+                self._check(len(self._voices))
             if len(self._voices) >= self._max_voices:
                 raise OverloadedError(
                     f"{self._max_voices} voices are kept; delete one first",

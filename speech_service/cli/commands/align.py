@@ -14,6 +14,7 @@ from speech_client import (
     AlignOptions,
     Latency,
     Progress,
+    Reconnected,
     ServiceWarning,
     SessionEnded,
     SpeechClient,
@@ -27,7 +28,7 @@ from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
-from speech_service.cli.texts import note, read_argument
+from speech_service.cli.texts import note, read_argument, went_on
 from speech_service.cli.ui import subtitles, word_plot
 from speech_service.cli.ui.progress import ProgressScreen
 
@@ -209,6 +210,7 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
     spans: list[UnalignedSpan] = []
     warnings: list[ServiceWarning] = []
     usage, latency = Usage(), Latency()
+    begun_ms = 0  # where the call that ended the session began
     async with contextlib.AsyncExitStack() as stack:
         screen = stack.enter_context(ProgressScreen(doing="aligned"))
         bar = stack.enter_context(screen.file(str(file)))
@@ -227,6 +229,9 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
                     bar.done(event.end_ms)
                 case ServiceWarning():
                     warnings.append(event)
+                case Reconnected():
+                    screen.error(f"{file}: {went_on(event)}")
+                    begun_ms = event.resend_from_ms
                 case SessionEnded():
                     usage, latency = event.usage, event.latency
                 case _:
@@ -236,7 +241,7 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
         units=tuple(units),
         unaligned=tuple(spans),
         subtitles="",
-        duration_ms=usage.audio_in_ms,
+        duration_ms=begun_ms + usage.audio_in_ms,
         model=model,
         usage=usage,
         latency=latency,

@@ -11,7 +11,7 @@ import msgspec
 from speech_service.cli.streams import JsonLine
 from speech_service.config.load import LoadedConfig, load_with_origins, to_mapping
 from speech_service.config.reference import markdown, toml_value
-from speech_service.config.tree import Config, ModelConfig, Settings
+from speech_service.config.tree import Config, ModelConfig, OneWorkerConfig, Settings
 
 
 class SettingJson(JsonLine):
@@ -81,6 +81,9 @@ def reference() -> str:
         "## Models\n",
         "The keys of each `[[models]]` entry.\n",
         markdown(ModelConfig),
+        "## Workers\n",
+        "The keys of each `[[workers]]` entry. `[worker]` holds for all of them.\n",
+        markdown(OneWorkerConfig),
         "## Options of models\n",
         "Below `[models.options]` of a `[[models]]` entry with that `kind`.\n",
     ]

@@ -6,7 +6,7 @@ import time
 
 from speech_client import UnavailableError
 from speech_client.admin import AdminClient, OpenCalls
-from speech_service.cli.admin import add_admin, choose_admin
+from speech_service.cli.admin import add_admin, choose_admin, connect_admin
 from speech_service.cli.failure import CommandError, ExitCode
 
 _POLL_S = 0.2
@@ -48,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 async def _drain(given: argparse.Namespace) -> OpenCalls:
-    async with AdminClient.connect(given.server) as client:
+    async with connect_admin(given) as client:
         found = await client.drain(given.grace)
         if given.wait:
             await _wait(client, given.timeout)

@@ -17,6 +17,7 @@ from speech_client import (
     RecognitionResult,
     RecognizeEvent,
     RecognizeOptions,
+    Reconnected,
     ResultKind,
     ServiceWarning,
     SessionEnded,
@@ -34,7 +35,7 @@ from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.inputs import standard_input
 from speech_service.cli.sinks import FileSink, LineSink, QueueSink, files_in
 from speech_service.cli.streams import describe_lines
-from speech_service.cli.texts import STANDARD
+from speech_service.cli.texts import STANDARD, went_on
 from speech_service.cli.ui import output
 from speech_service.cli.ui.progress import FileProgress, ProgressScreen
 
@@ -217,6 +218,8 @@ class _File:
                 progress.done(event.final_ms)
             case ServiceWarning():
                 self._warn(event, screen)
+            case Reconnected():
+                screen.error(f"{self._name}: {went_on(event)}")
             case SessionEnded():
                 self._write_ready(all_of_them=True)
                 self._put(self._writer.summary(model, event.usage, event.latency))

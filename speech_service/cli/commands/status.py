@@ -7,14 +7,22 @@ from dataclasses import asdict
 import msgspec
 from rich.text import Text
 
-from speech_client.admin import AdminClient, ServerStatus
-from speech_service.cli.admin import add_admin, choose_admin
+from speech_client.admin import ServerStatus
+from speech_service.cli.admin import add_admin, choose_admin, connect_admin
 from speech_service.cli.failure import ExitCode
 from speech_service.cli.streams import JsonLine, json_line
 from speech_service.cli.ui.tables import Cell, Column, show
 
 _MIB = 1024 * 1024
-_STATE_STYLES = {"ready": "green", "loading": "yellow", "failed": "bold red"}
+_STATE_STYLES = {
+    "ready": "green",
+    "loading": "yellow",
+    "starting": "yellow",
+    "restarting": "yellow",
+    "stopped": "dim",
+    "failed": "bold red",
+}
+_UNHEALTHY = Text("unhealthy", "bold red")
 COLUMNS = (
     Column("Name"),
     Column("What", wraps=True),
@@ -34,9 +42,17 @@ class WorkerJson(JsonLine):
     rss_bytes: int
     """Its resident memory, in bytes; 0 while it does not run."""
     device_memory_bytes: int
-    """Memory of the device that it holds, in bytes; 0 on a CPU."""
+    """Memory in use on its GPUs, by whatever process, in bytes; 0 while it uses none."""
     restarts: int
     """How often it was started again."""
+    state: str
+    """`stopped`, `starting`, `ready`, `restarting` or `failed`."""
+    healthy: bool
+    """Whether work can be expected to succeed there."""
+    devices: tuple[str, ...]
+    """Devices that are its own, such as `cpu` or `cuda:0`."""
+    models: tuple[str, ...]
+    """Models that it serves, loaded or not."""
 
 
 class InstanceJson(JsonLine):
@@ -113,7 +129,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Show the state; raises SpeechApiError when the server refuses or does not answer."""
     choose_admin(given)
-    status = asyncio.run(_status(given.server))
+    status = asyncio.run(_status(given))
     if given.json:
         print(json_line(to_json(status)))
     else:
@@ -133,15 +149,19 @@ def rows(status: ServerStatus) -> list[list[Cell]]:
     since = f"{calls}; version {status.version}, since {status.started:%Y-%m-%d %H:%M:%S} UTC"
     found: list[list[Cell]] = [["server", "front end", state, _mib(status.rss_bytes), since]]
     for worker in status.workers:
-        up = Text("up", "green") if worker.pid else Text("stopped", "dim")
+        works = worker.healthy or worker.state != "ready"
+        state = Text(worker.state, _STATE_STYLES.get(worker.state, "")) if works else _UNHEALTHY
+        what = f"worker on {' and '.join(worker.devices)}" if worker.devices else "worker"
         facts = [f"{worker.restarts} restarts"]
         facts += [f"pid {worker.pid}"] if worker.pid else []
         device = _mib(worker.device_memory_bytes)
-        facts += [f"{device} of the device"] if device else []
-        found.append([worker.worker_id, "worker", up, _mib(worker.rss_bytes), ", ".join(facts)])
+        facts += [f"{device} of its GPUs in use"] if device else []
+        facts += [f"serves {', '.join(worker.models)}"] if worker.models else []
+        found.append([worker.worker_id, what, state, _mib(worker.rss_bytes), "; ".join(facts)])
     for model in status.instances:
         shown = Text(model.state, _STATE_STYLES.get(model.state, ""))
-        facts = [f"on {model.device}"] if model.device else []
+        facts = [f"in {model.worker_id}"]
+        facts += [f"on {model.device}"] if model.device else []
         facts += [model.message or f"{model.active} computed, {model.queued} waiting"]
         kind = model.kind.replace("_", " ")
         found.append([model.model, kind, shown, "", ", ".join(facts)])
@@ -156,6 +176,6 @@ def _mib(size_bytes: int) -> str:
     return f"{size_bytes / _MIB:.1f} MiB" if size_bytes else ""
 
 
-async def _status(server: str) -> ServerStatus:
-    async with AdminClient.connect(server) as client:
+async def _status(given: argparse.Namespace) -> ServerStatus:
+    async with connect_admin(given) as client:
         return await client.status()

@@ -16,6 +16,7 @@ from speech_client import (
     Progress,
     RecognitionResult,
     RecognizeOptions,
+    Reconnected,
     ServiceWarning,
     SessionEnded,
     SpeechClient,
@@ -32,7 +33,7 @@ from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
-from speech_service.cli.texts import note, read_argument, read_file, write_file
+from speech_service.cli.texts import note, read_argument, read_file, went_on, write_file
 from speech_service.cli.ui import subtitles
 from speech_service.cli.ui.progress import ProgressScreen
 
@@ -252,6 +253,8 @@ async def _stream(
                     bar.received(event.received_ms)
                 case ServiceWarning():
                     warnings.append(event)
+                case Reconnected():
+                    screen.error(f"{given.audio}: {went_on(event)}")
                 case SessionEnded():
                     usage, latency = event.usage, event.latency
                 case _:

@@ -11,12 +11,14 @@ from speech_client import (
     GoingAway,
     RecognitionResult,
     RecognizeEvent,
+    Reconnected,
     ResultKind,
     ServiceWarning,
     SessionEnded,
     SpeechEvent,
     SpeechEventKind,
 )
+from speech_service.cli.texts import went_on
 
 _PICTURE_LINES = 8
 """Finals in the picture; older ones have scrolled away."""
@@ -66,6 +68,9 @@ class LiveView:
                 self.notices.append(f"warning: {event.message}")
             case GoingAway():
                 self.notices.append(f"the server stops in {event.drain_ms / 1000:.0f} s")
+            case Reconnected():
+                self.partials.clear()  # what was open comes again
+                self.notices.append(went_on(event))
             case SessionEnded():
                 self.ended = event
             case _:

@@ -5,6 +5,7 @@ shapes the side speaks, so that two releases that do not understand each other s
 """
 
 import dataclasses
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -207,6 +208,8 @@ class ProcessStatus(WireMessage, frozen=True):
     models: tuple[ModelStatus, ...]
     queued: int
     rss_bytes: int
+    device_memory_bytes: int = 0
+    """In use on the GPUs that it sees, by whomever; 0 while it uses none."""
 
 
 class ModelLoaded(WireMessage, frozen=True):
@@ -306,10 +309,10 @@ def read_hello(frame: bytes) -> Hello:
 
 
 def check_serves(hello: Hello, wanted: Sequence[ModelCapabilities]) -> None:
-    """The worker must serve what the front end tells its clients.
+    """The worker must serve what the front end tells its clients; it may well serve more.
 
     Raises:
-        MisfitError: a model is missing, is another one, or lacks an option.
+        MisfitError: a model is missing, is another one, or lacks an option, a language, a voice or a limit.
     """
     served = {model.name: model for model in hello.models}
     for model in wanted:
@@ -318,8 +321,30 @@ def check_serves(hello: Hello, wanted: Sequence[ModelCapabilities]) -> None:
             raise MisfitError(f"it has no model {model.name}")
         if found.kind is not model.kind:
             raise MisfitError(f"its model {model.name} is a {found.kind.value}")
-        if lacking := sorted(each.value for each in model.capabilities - found.capabilities):
+        if lacking := _lacking(model, found):
             raise MisfitError(f"its model {model.name} lacks {', '.join(lacking)}")
+
+
+def _lacking(wanted: ModelCapabilities, found: ModelCapabilities) -> list[str]:
+    """What clients are told that the model has, and it has not, in words."""
+    options = {each.value for each in wanted.capabilities - found.capabilities}
+    languages = {f"the language {each}" for each in {*wanted.languages} - {*found.languages}}
+    voices = {voice.voice_id for voice in wanted.voices} - {v.voice_id for v in found.voices}
+    pairs = {*wanted.language_pairs} - {*found.language_pairs}
+    limits: list[str] = []
+    if found.sample_rate_hz != wanted.sample_rate_hz:
+        limits.append(f"the rate {wanted.sample_rate_hz} Hz")
+    if found.max_segment_ms < wanted.max_segment_ms:
+        limits.append(f"segments of {wanted.max_segment_ms} ms")
+    if 0 < found.max_context_tokens < (wanted.max_context_tokens or sys.maxsize):
+        limits.append(f"contexts of more than {found.max_context_tokens} tokens")
+    return [
+        *sorted(options),
+        *sorted(languages),
+        *sorted(f"the voice {voice}" for voice in voices),
+        *sorted(f"the pair {source}-{target}" for source, target in pairs),
+        *limits,
+    ]
 
 
 # --- work and its outcomes ---

@@ -10,7 +10,7 @@ An item's life::
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.policy import Waiting, choose
@@ -205,6 +205,33 @@ class WorkOutbox:
             self._queue.remove(work_id)
             self._tell()
         return item
+
+    def give_back(self, work_id: str) -> OutboxItem | None:
+        """Forget an item that waits here, so that another outbox adopts it; None: it does not wait."""
+        if self._queue.remove(work_id) is None:
+            return None
+        self._tell()
+        return self.end(work_id)
+
+    def adopt(self, item: OutboxItem) -> WorkDropped | None:
+        """Accept an item of another outbox, whatever waits here, with all that it is blamed for.
+
+        Returns the event of the partial that gave way, which is this one where newer work of its segment came here
+        meanwhile. ``end`` follows for it.
+        """
+        work, key = item.work, item.work.supersede_key
+        rivals = [self._items[other] for other in self._of_stream.get(work.stream_id, ())]
+        is_old = key is not None and any(
+            rival.work.supersedes == key and rival.enqueued_s > item.enqueued_s for rival in rivals
+        )
+        self._items[work.work_id] = replace(item, wire_id=self._next_wire_id)
+        self._of_stream.setdefault(work.stream_id, set()).add(work.work_id)
+        self._next_wire_id += 1
+        if is_old:
+            return WorkDropped(work.work_id, DropReason.SUPERSEDED)
+        dropped = self._queue.put(work, item.enqueued_s, force=True)
+        self._tell()
+        return dropped
 
     def release(self, stream_id: str) -> None:
         """What is left of the stream's work is its last."""

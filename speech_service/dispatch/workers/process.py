@@ -12,7 +12,9 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from speech_service.config.environment import child_environment
 from speech_service.config.load import to_mapping
@@ -41,6 +43,25 @@ HEAP_ENVIRONMENT = {
 """One heap for all threads and for Python's objects, on pages of 2 MiB where the system has them to give: a decoder
 reads all its weights at every step (docs/performance.md). What an operator has set stays."""
 
+NO_CHANGES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlace:
+    """One of the workers: its name, and where it computes.
+
+    ``devices`` are those of the machine that are its own, and ``model_devices`` says on which of them each model is;
+    ``environment`` is what makes them the only ones that its process sees.
+    """
+
+    name: str = "worker-0"
+    devices: tuple[str, ...] = ("cpu",)
+    model_devices: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+ONLY_PLACE = WorkerPlace()
+
 
 class WorkerStartError(UnavailableError):
     """The worker did not come up; the message says why, the worker's log says more."""
@@ -62,8 +83,10 @@ class WorkerProcess:
         self._ended_by_us = False
 
     @staticmethod
-    async def spawn(command: Sequence[str] = WORKER_COMMAND) -> "WorkerProcess":
-        """Start a process.
+    async def spawn(
+        command: Sequence[str] = WORKER_COMMAND, environment: Mapping[str, str] = NO_CHANGES
+    ) -> "WorkerProcess":
+        """Start a process with ``environment`` beside, or instead of, what we have.
 
         Raises:
             WorkerStartError: the system refused.
@@ -76,7 +99,7 @@ class WorkerProcess:
                     undo.callback(ours.close)
                     frames = await FrameSocket.over(ours)
                     undo.push_async_callback(frames.close)
-                    process = await _run(command, theirs, record)
+                    process = await _run(command, environment, theirs, record)
             except OSError as error:
                 raise WorkerStartError(error.strerror or "the system refused") from error
             undo.pop_all()
@@ -173,7 +196,7 @@ class WorkerProcess:
 
 
 async def _run(
-    command: Sequence[str], end: socket.socket, record: Record
+    command: Sequence[str], environment: Mapping[str, str], end: socket.socket, record: Record
 ) -> asyncio.subprocess.Process:
     handed = (end.fileno(), record.fileno())
     return await asyncio.create_subprocess_exec(
@@ -181,6 +204,6 @@ async def _run(
         *("--socket", str(handed[0]), "--record", str(handed[1])),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
-        env=child_environment(HEAP_ENVIRONMENT | SAFE_PATH),
+        env=child_environment(HEAP_ENVIRONMENT | SAFE_PATH, environment),
         pass_fds=handed,
     )

@@ -15,7 +15,7 @@ from speech_service.config.tree import Config, ObservabilityConfig
 from speech_service.dispatch import metrics
 from speech_service.dispatch.workers.messages import ProcessStatus
 from speech_service.dispatch.workers.outbox import OutboxItem, WorkOutbox
-from speech_service.dispatch.workers.process import WORKER_COMMAND
+from speech_service.dispatch.workers.process import ONLY_PLACE, WORKER_COMMAND, WorkerPlace
 from speech_service.dispatch.workers.supervisor import Supervisor
 from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
 from speech_service.domain.models import ModelCapabilities, WorkerState
@@ -61,8 +61,9 @@ class RemoteSubmitter:
         observer: Observer,
         loop: asyncio.AbstractEventLoop,
         command: Sequence[str] = WORKER_COMMAND,
+        place: WorkerPlace = ONLY_PLACE,
     ) -> None:
-        """Nothing is started before the first work, ``start`` or ``load``.
+        """Nothing is started before the first work, ``start``, ``wake`` or ``load``.
 
         Args:
             config: goes to the worker whole.
@@ -70,8 +71,10 @@ class RemoteSubmitter:
             observer: where metrics go, those of the worker included.
             loop: the running loop, which callbacks run on.
             command: what to spawn.
+            place: what the worker is called, and where it computes.
         """
-        self._models = frozenset(model.name for model in models)
+        self.place = place
+        self.models = frozenset(model.name for model in models)
         self._observer = observer
         self._loop = loop
         self._preload = config.worker.preload
@@ -79,10 +82,15 @@ class RemoteSubmitter:
         self._outbox = WorkOutbox(
             config.scheduler, config.worker.max_audio_bytes // 2, self._show_waiting
         )
-        self._supervisor = Supervisor(config, models, command, self._outbox, self, observer)
+        self._supervisor = Supervisor(config, models, command, place, self._outbox, self, observer)
         self._refusal: SpeechError | None = None
         self._outcomes: list[tuple[OutboxItem, WorkEvent]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def name(self) -> str:
+        """What the worker is called."""
+        return self.place.name
 
     @property
     def state(self) -> WorkerState:
@@ -105,7 +113,11 @@ class RemoteSubmitter:
     def start(self) -> None:
         """Start the worker now if ``worker.preload`` says so; it loads every model then."""
         if self._preload:
-            self._supervisor.need()
+            self.wake()
+
+    def wake(self) -> None:
+        """Start the worker if it does not run: work is to be expected."""
+        self._supervisor.need()
 
     def submit(self, work: Work, on_event: OnWorkEvent) -> None:
         """Queue the work, and start the worker if need be.
@@ -145,6 +157,21 @@ class RemoteSubmitter:
         self._outbox.release(stream_id)
         if self._supervisor.link is not None:
             self._supervisor.link.release_stream(stream_id)
+
+    def give_back(self, work_id: str) -> OutboxItem | None:
+        """Forget work that waits here, for another worker to take over; None: the process has it, or it has ended."""
+        return self._outbox.give_back(work_id)
+
+    def take_over(self, item: OutboxItem) -> None:
+        """Accept what another worker left undone, whatever waits here."""
+        dropped = self._outbox.adopt(item)
+        if dropped is not None:
+            self.on_events((dropped,))
+        if item.work.deadline_s is not None:
+            self._arm(item.work.deadline_s)
+        self._supervisor.need()
+        if self._supervisor.link is not None:
+            self._supervisor.link.wake()
 
     async def load(self, model: str) -> float:
         """Have the worker load the model; returns the time it took in ms, 0 if it was loaded.
@@ -266,8 +293,8 @@ class RemoteSubmitter:
             self._arm(next_s)
 
     def _check(self, model: str) -> None:
-        if model not in self._models:
-            hint = f"Known here: {', '.join(sorted(self._models)) or 'none'}."
+        if model not in self.models:
+            hint = f"Known here: {', '.join(sorted(self.models)) or 'none'}."
             raise ResourceNotFoundError("model", model, hint)
 
     def _check_open(self) -> None:

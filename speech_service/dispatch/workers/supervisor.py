@@ -15,7 +15,11 @@ from speech_service.dispatch.workers.health import HealthMonitor
 from speech_service.dispatch.workers.lifecycle import Lifecycle
 from speech_service.dispatch.workers.link import WorkerLink
 from speech_service.dispatch.workers.outbox import WorkOutbox
-from speech_service.dispatch.workers.process import WorkerProcess, WorkerStartError
+from speech_service.dispatch.workers.process import (
+    WorkerPlace,
+    WorkerProcess,
+    WorkerStartError,
+)
 from speech_service.domain.errors import UnavailableError
 from speech_service.domain.models import ModelCapabilities, WorkerState
 from speech_service.domain.work import WorkClass, WorkEvent
@@ -53,6 +57,7 @@ class Supervisor:
         config: Config,
         models: Sequence[ModelCapabilities],
         command: Sequence[str],
+        place: WorkerPlace,
         outbox: WorkOutbox,
         owner: Owner,
         observer: Observer,
@@ -62,6 +67,7 @@ class Supervisor:
         self._config = config
         self._models = models
         self._command = command
+        self._place = place
         self._outbox = outbox
         self._owner = owner
         self._observer = observer
@@ -91,7 +97,7 @@ class Supervisor:
         self._used_s = time.monotonic()
         self._needed.set()
         if not self._closed.is_set() and (self._task is None or self._task.done()):
-            self._task = keep(self._supervise, "worker-supervisor")
+            self._task = keep(self._supervise, f"supervisor of {self._place.name}")
 
     def change_log(self, observability: ObservabilityConfig) -> None:
         """Have this worker, and those after it, log so."""
@@ -150,16 +156,17 @@ class Supervisor:
     async def _run_processes(self) -> None:
         while True:
             await self._needed.wait()
+            if self._outbox.in_flight:
+                self._owner.on_events(self._outbox.lost((), time.monotonic()))
             if self.lifecycle.state is WorkerState.STOPPED:
                 self.lifecycle.enter(WorkerState.STARTING)
             elif self.lifecycle.state is WorkerState.READY:  # how the loop before this one ended
                 self.lifecycle.enter(WorkerState.RESTARTING)
-            if self._outbox.in_flight:
-                self._owner.on_events(self._outbox.lost((), time.monotonic()))
             problem = await self._run_process()
             if problem:
                 delay_s = self.lifecycle.crashed()
-                logger.warning("worker lost (%s); next start in %.1f s", problem, delay_s)
+                name = self._place.name
+                logger.warning("%s: worker lost (%s); next start in %.1f s", name, problem, delay_s)
                 self._observer.count(WORKER_RESTARTS_TOTAL)
                 if self.lifecycle.state is WorkerState.FAILED:
                     self._owner.on_failed()
@@ -174,7 +181,9 @@ class Supervisor:
         started_s = time.monotonic()
         problem = ""
         try:
-            process = self._process = await WorkerProcess.spawn(self._command)
+            process = self._process = await WorkerProcess.spawn(
+                self._command, self._place.environment
+            )
             config = self._config
             await process.meet(config, self._models)
             self._observer.observe(WORKER_START_SECONDS, time.monotonic() - started_s)
@@ -182,7 +191,7 @@ class Supervisor:
         except WorkerStartError as error:
             problem = error.message
         except Exception:
-            logger.exception("the supervisor of the worker failed")
+            logger.exception("the supervisor of %s failed", self._place.name)
             problem = "internal error"
         finally:
             ran_ids, killed = await self._end_process(bool(problem))

@@ -18,13 +18,20 @@ from speech_service.calls.admission import Admission
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.speech.audio_cache import AudioCache, LruCache, VoicePromptCache
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.domain.models import ModelStatus
+from speech_service.domain.models import ModelStatus, WorkerState
 from speech_service.edge.v1.common import duration_ms, names
 from speech_service.edge.v1.models import KINDS, STATES
 from speech_service.protocols import ModelControl
 
 ServicerContext = aio.ServicerContext[Any, Any]
 _WATCH_INTERVAL_S = 0.25
+WORKER_STATES = {
+    WorkerState.STOPPED: pb.WORKER_STATE_STOPPED,
+    WorkerState.STARTING: pb.WORKER_STATE_STARTING,
+    WorkerState.READY: pb.WORKER_STATE_READY,
+    WorkerState.RESTARTING: pb.WORKER_STATE_RESTARTING,
+    WorkerState.FAILED: pb.WORKER_STATE_FAILED,
+}
 _CACHE_KINDS = set(pb.CacheKind.values()) - {pb.CACHE_KIND_UNSPECIFIED}
 MAX_GRACE_MS = 3_600_000
 
@@ -138,6 +145,10 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
                     rss_bytes=w.rss_bytes,
                     device_memory_bytes=w.device_memory_bytes,
                     restarts=w.restarts,
+                    state=WORKER_STATES[w.state],
+                    healthy=w.healthy,
+                    devices=w.devices,
+                    models=w.models,
                 )
                 for w in workers
             ],

@@ -242,11 +242,6 @@ def check_reply(reply: Message, limit: int, streaming: str) -> None:
         )
 
 
-def going_away(event: events.GoingAway) -> common_pb2.GoingAway:
-    """Domain to wire."""
-    return common_pb2.GoingAway(drain_ms=uint32(event.drain_ms))
-
-
 def control_ack(ack: events.ControlAck, fields: Fields) -> common_pb2.ControlAck:
     """Domain to wire."""
     error = None if ack.error is None else fields.error(ack.error)

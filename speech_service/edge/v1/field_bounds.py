@@ -32,6 +32,8 @@ COUNTS: Mapping[str, Bound] = {
     "speech.v1.LanguageConfig.codes": Bound(200, "max_codes"),
     "speech.v1.ContextConfig.terms": Bound(1_000, "max_terms"),
     "speech.v1.ContextConfig.replacements": Bound(500, "max_replacements"),
+    "speech.v1.Resume.channel_from_ms": Bound(8, "max_channels"),
+    "speech.v1.Resume.untranslated": Bound(1_000, "max_segments"),
     "google.protobuf.FieldMask.paths": Bound(100, "max_paths"),
     "speech.v1.SynthesisConfig.lexicon": Bound(1_000, "max_lexicon_entries"),
     "speech.v1.TranslationConfig.glossary": Bound(500, "max_glossary_entries"),
@@ -42,6 +44,7 @@ COUNTS: Mapping[str, Bound] = {
 
 CHARACTERS: Mapping[str, Bound] = {
     "google.protobuf.FieldMask.paths": Bound(256, "max_characters"),
+    "speech.v1.UntranslatedSegment.text": Bound(20_000, "max_characters"),
     "speech.v1.Replacement.find": Bound(200, "max_characters"),
     "speech.v1.Replacement.replace_with": Bound(200, "max_characters"),
     "speech.v1.LexiconEntry.term": Bound(200, "max_characters"),
@@ -60,6 +63,8 @@ _NAMES = (
     "RecognitionConfig.model",
     "LanguageConfig.codes",
     "Resume.token",
+    "Resume.source_language",
+    "UntranslatedSegment.language",
     "SynthesisConfig.model",
     "SynthesisConfig.voice_id",
     "SynthesisConfig.language",

@@ -37,6 +37,11 @@ STATES = {
     ModelState.UNLOADING: model_service_pb2.MODEL_STATE_UNLOADING,
     ModelState.FAILED: model_service_pb2.MODEL_STATE_FAILED,
 }
+_BEST_FIRST = (
+    *(ModelState.READY, ModelState.LOADING, ModelState.UNLOADED),
+    *(ModelState.UNLOADING, ModelState.FAILED),
+)
+"""Of a model that several workers have, the state that a client meets."""
 _PREFIX = "CAPABILITY_"
 _PUBLIC = set(model_service_pb2.Capability.keys())
 
@@ -77,7 +82,11 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
 
     async def _states(self) -> Mapping[str, ModelState]:
         models, _ = await self._report()
-        return {status.model: status.state for status in models}
+        states: dict[str, ModelState] = {}
+        for status in models:
+            others = states.get(status.model, status.state)
+            states[status.model] = min(status.state, others, key=_BEST_FIRST.index)
+        return states
 
     def _message(
         self, model: ModelCapabilities, states: Mapping[str, ModelState]

@@ -7,12 +7,11 @@ from grpc import aio
 
 from speech.v1 import voice_service_pb2 as pb
 from speech.v1 import voice_service_pb2_grpc
-from speech_service.calls.admission import Admission
 from speech_service.calls.model_catalog import MAX_SHOWN_CHARACTERS, ModelCatalog
 from speech_service.calls.requests.voice_prompt import VoiceRecordings, checked_description
 from speech_service.calls.voices.catalog import ListedVoice, VoiceCatalog
 from speech_service.calls.voices.files import VOICE_ID, MadeVoice
-from speech_service.calls.voices.store import MadeVoices
+from speech_service.calls.voices.tenants import VoicesByTenant
 from speech_service.domain.call import new_id
 from speech_service.domain.errors import (
     InvalidFieldError,
@@ -24,6 +23,8 @@ from speech_service.domain.errors import (
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from speech_service.edge.fields import limit_exceeded
+from speech_service.edge.metadata import call_of
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.field_bounds import MAX_NAME_CHARACTERS
 from speech_service.edge.v1.synthesis.config import recorded_voice
@@ -52,22 +53,20 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
     def __init__(
         self,
         catalog: ModelCatalog,
-        admission: Admission,
-        voices: VoiceCatalog,
-        made: MadeVoices,
+        serving: Serving,
+        voices: VoicesByTenant,
         recordings: VoiceRecordings,
     ) -> None:
         self._catalog = catalog
-        self._admission = admission
+        self._serving = serving
         self._voices = voices
-        self._made = made
         self._recordings = recordings
 
     async def ListVoices(  # noqa: N802 - the name on the wire
         self, request: pb.ListVoicesRequest, context: ServicerContext
     ) -> pb.ListVoicesResponse:
         """Voices by language, model and kind, sorted by id."""
-        del context
+        voices = self._of(context)
         if request.kind not in pb.VoiceKind.values():
             allowed = convert.names(pb.VoiceKind.keys(), "VOICE_KIND_")
             raise InvalidFieldError("kind", "is unknown", allowed)
@@ -75,8 +74,8 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
             raise InvalidFieldError("page_size", f"is {request.page_size}", f"at most {MAX_PAGE}")
         if request.model:
             self._catalog.find(request.model, ModelKind.SYNTHESIZER)
-        await self._voices.refresh()
-        found = [listed for listed in self._voices.voices if _matches(listed, request)]
+        await voices.refresh()
+        found = [listed for listed in voices.voices if _matches(listed, request)]
         ids = [listed.voice.voice_id for listed in found]
         first = 0
         if request.page_token:
@@ -93,59 +92,63 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
         self, request: pb.GetVoiceRequest, context: ServicerContext
     ) -> pb.GetVoiceResponse:
         """One voice by id or alias."""
-        del context
+        voices = self._of(context)
         _present(request.voice_id)
-        await self._voices.refresh()
-        return pb.GetVoiceResponse(voice=_message(self._voices.get(request.voice_id)))
+        await voices.refresh()
+        return pb.GetVoiceResponse(voice=_message(voices.get(request.voice_id)))
 
     async def CreateVoice(  # noqa: N802 - the name on the wire
         self, request: pb.CreateVoiceRequest, context: ServicerContext
     ) -> pb.CreateVoiceResponse:
         """Keep what a voice is made from. Its model makes it with the first text that it speaks."""
-        del context
-        with self._admission.unary():
-            await self._voices.refresh()
-            self._check_new(request)
+        call, voices = call_of(context), self._of(context)
+        with self._serving.unary(call):
+            await voices.refresh()
+            self._check_new(request, voices)
             prompt, design = None, ""
             match request.WhichOneof("source"):
                 case "prompt":
                     recorded = recorded_voice(request.prompt, "prompt")
-                    prompt = await self._recordings.read(recorded, "prompt")
-                    model = self._voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
+                    prompt = await self._recordings.read(recorded, "prompt", call.principal.tenant)
+                    model = voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
                 case "design":
                     design = checked_description(request.design.description, "design")
-                    model = self._voices.maker(Capability.VOICE_DESIGN, request.model, "design")
+                    model = voices.maker(Capability.VOICE_DESIGN, request.model, "design")
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")
             made = MadeVoice(_new_voice(request, model), prompt, design)
-            await self._made.add(made)
-            return pb.CreateVoiceResponse(voice=_message(self._voices.get(made.voice.voice_id)))
+            await voices.store.add(made)
+            return pb.CreateVoiceResponse(voice=_message(voices.get(made.voice.voice_id)))
 
     async def DeleteVoice(  # noqa: N802 - the name on the wire
         self, request: pb.DeleteVoiceRequest, context: ServicerContext
     ) -> pb.DeleteVoiceResponse:
         """What was made can be deleted; built-in voices stay. A stream that speaks with it goes on to its end."""
-        del context
+        voices = self._of(context)
         _present(request.voice_id)
-        await self._voices.refresh()
-        voice = self._voices.get(request.voice_id).voice
+        await voices.refresh()
+        voice = voices.get(request.voice_id).voice
         if voice.voice_id != request.voice_id:
             hint = f"It is an alias of {voice.voice_id}."
             raise ResourceNotFoundError("voice", request.voice_id[:MAX_SHOWN_CHARACTERS], hint)
-        if self._voices.made(voice.voice_id) is not None:
-            await self._made.remove(voice.voice_id)
+        if voices.made(voice.voice_id) is not None:
+            await voices.store.remove(voice.voice_id)
             return pb.DeleteVoiceResponse()
         message = f"voice {voice.voice_id} comes with its model and stays; "
         message += "only voices that CreateVoice made with a Qwen3-TTS model can be deleted"
         raise PreconditionError("voice_id", message, reason="VOICE_BUILT_IN")
 
-    def _check_new(self, request: pb.CreateVoiceRequest) -> None:
+    def _of(self, context: ServicerContext) -> VoiceCatalog:
+        """The voices that the caller's tenant sees."""
+        return self._voices.of(call_of(context).principal.tenant)
+
+    def _check_new(self, request: pb.CreateVoiceRequest, voices: VoiceCatalog) -> None:
         """All of a request but what the voice is made from."""
         voice_id = request.voice_id
         if voice_id and not VOICE_ID.fullmatch(voice_id):
             raise InvalidFieldError("voice_id", "is malformed", "1 to 64 of a-z 0-9 - _")
-        taken = {listed.voice.voice_id for listed in self._voices.voices}
-        if voice_id in taken or voice_id in self._voices.aliases:
+        taken = {listed.voice.voice_id for listed in voices.voices}
+        if voice_id in taken or voice_id in voices.aliases:
             raise ResourceExistsError("voice", voice_id)
         if request.model:
             self._catalog.find(request.model, ModelKind.SYNTHESIZER)

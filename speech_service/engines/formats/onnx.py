@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FLOAT, UINT8, INT8, INT32, INT64 = 1, 2, 3, 6, 7
+FLOAT, UINT8, INT8, INT32, INT64, FLOAT16, BFLOAT16 = 1, 2, 3, 6, 7, 10, 16
 MICROSOFT = "com.microsoft"
-_OPSETS = {"": 18, MICROSOFT: 1}
+OPSET = 18
+OPSET_OF_BFLOAT16 = 22
+"""The first in which convolutions take it."""
 _IR_VERSION = 10
 _ATTRIBUTE_FLOAT, _ATTRIBUTE_INT, _ATTRIBUTE_INTS = 1, 2, 7
 _TYPES = {"float32": FLOAT, "int32": INT32, "int64": INT64}
@@ -60,7 +62,8 @@ class GraphBuilder:
     ``weights`` are constants that nodes may name; those that none names are left out.
     """
 
-    def __init__(self, weights: Mapping[str, Tensor]) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], opset: int = OPSET) -> None:
+        self._opsets = {"": opset, MICROSOFT: 1}
         self._weights = dict(weights)
         self._names = 0
         self._used: set[str] = set()
@@ -83,6 +86,11 @@ class GraphBuilder:
     ) -> str:
         """Add a constant of float32, int32 or int64 and return its name."""
         self._weights[name] = Tensor(_TYPES[value.dtype.name], value.shape, value.tobytes())
+        return name
+
+    def tensor(self, name: str, value: Tensor) -> str:
+        """Add a constant of any type and return its name."""
+        self._weights[name] = value
         return name
 
     def input(self, name: str, element_type: int, shape: Shape) -> str:
@@ -123,7 +131,7 @@ class GraphBuilder:
         graph = b"".join([*self._nodes, name, *weights, *self._inputs, *self._outputs])
         opsets = (
             _field(8, _field(1, domain.encode()) + _number(2, version))
-            for domain, version in _OPSETS.items()
+            for domain, version in self._opsets.items()
         )
         return b"".join([_number(1, _IR_VERSION), _field(7, graph), *opsets])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from speech_service.config.tree import ConfigError
 from speech_service.engines.formats.torch_to_onnx import GraphTooLargeError
 from speech_service.engines.qwen3.asr.build import open_recognizer, read_encoder
-from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES, open_checkpoint
 from speech_service.engines.qwen3.codec.runtimes.graph import codec_graph
 from speech_service.engines.qwen3.encoder.graph import encoder_graph
 from speech_service.engines.qwen3.tts.config import read_tts_config
@@ -15,13 +15,17 @@ from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.qwen_release.synthesis import MODEL_TYPE
 
 
-def export_encoder(source: str, revision: str, out: Path) -> int:
-    """Write the audio encoder of a recognizer's checkpoint; returns its bytes.
+def export_encoder(source: str, revision: str, out: Path, dtype: str = "float32") -> int:
+    """Write the audio encoder of a recognizer's checkpoint, to compute in ``dtype``; returns its bytes.
 
     Raises:
         ConfigError: the checkpoint cannot be used, or the file cannot be written.
     """
-    return _write(out, lambda: encoder_graph(read_encoder(*open_recognizer(source, revision))))
+
+    def graph() -> bytes:
+        return encoder_graph(read_encoder(*open_recognizer(source, revision)), DTYPES[dtype])
+
+    return _write(out, graph)
 
 
 def export_codec(source: str, revision: str, out: Path) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.work import Work, WorkEvent
-from speech_service.engines.runtimes.torch import Device
+from speech_service.engines.runtimes.torch import Device, watching_device
 from speech_service.protocols import Engine
 
 
@@ -19,6 +19,11 @@ class PlacedEngine:
         self._is_bound = not cores
 
     @property
+    def device(self) -> Device:
+        """Where it computes, and on which stream."""
+        return self._device
+
+    @property
     def capabilities(self) -> ModelCapabilities:
         """The engine's."""
         return self._engine.capabilities
@@ -28,13 +33,18 @@ class PlacedEngine:
         self._engine.admit(work)
 
     def step(self) -> Sequence[WorkEvent]:
-        """Bind the calling thread, which is the lane's, with the first step. Threads that it starts inherit that."""
+        """Bind the calling thread, which is the lane's, with the first step. Threads that it starts inherit that.
+
+        Raises:
+            DeviceLostError: the device computes nothing any more.
+        """
         if not self._is_bound:
             os.sched_setaffinity(0, self._cores)
             self._is_bound = True
-        with self._device.stream():
+        with self._device.stream(), watching_device():
             return self._engine.step()
 
     def abort(self, work_id: str) -> None:
         """Pass it on."""
-        self._engine.abort(work_id)
+        with self._device.stream(), watching_device():
+            self._engine.abort(work_id)

@@ -1,4 +1,8 @@
-"""TensorRT engines of exported graphs: built once for each GPU, version, precision and weights, and kept."""
+"""TensorRT engines of exported graphs: built once for each GPU, version and graph, and kept.
+
+Networks are strongly typed, as TensorRT 11 has no others and 10 has them, too: the types in the graph are what is
+computed in, but that products and convolutions of float32 may round to TF32.
+"""
 
 # torch declares its types in part only, tensorrt not at all.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -21,8 +25,10 @@ logger = logging.getLogger(__name__)
 
 Profile = Mapping[str, Sequence[tuple[int, ...]]]
 """Least, usual and greatest shape of each input."""
-_FLAGS = {torch.float32: None, torch.float16: "FP16", torch.bfloat16: "BF16"}
-_LAYOUT = 1
+_OLDEST, _NEWEST = (10, 13), (11,)
+"""Versions whose interface this is: from the first to all of the second."""
+_INSTALL = 'pip install "tensorrt>=10.13,<12"'
+_LAYOUT = 2
 """Raised when a change of this module makes kept engines useless."""
 
 
@@ -30,41 +36,38 @@ def require_tensorrt(where: torch.device, what: str) -> Any:
     """The package; ``what`` is the option that asks for it.
 
     Raises:
-        ConfigError: there is no GPU, or no package.
+        ConfigError: there is no GPU, no package, or one of another version.
     """
     if where.type != "cuda":
         raise ConfigError(f'{what}: "tensorrt" needs an NVIDIA GPU; device says {where.type!r}')
     try:
-        return importlib.import_module("tensorrt")
+        trt = importlib.import_module("tensorrt")
     except ImportError as error:
         raise ConfigError(
-            f'{what}: "tensorrt" needs the package tensorrt. Install it: pip install tensorrt'
+            f'{what}: "tensorrt" needs the package tensorrt. Install it: {_INSTALL}'
         ) from error
+    found = tuple(int(part) for part in trt.__version__.split(".")[:2])
+    if found < _OLDEST or found[:1] > _NEWEST:
+        raise ConfigError(
+            f'{what}: "tensorrt" is {trt.__version__} here; 10.13 to 11 are known. Install one: {_INSTALL}'
+        )
+    return trt
 
 
-def engine_name(
-    what: str, graph: bytes, gpu: str, version: str, dtype: torch.dtype, profile: Profile
-) -> str:
-    """File name of the engine that belongs to a graph (hence to its weights), a GPU, a TensorRT and a precision."""
+def engine_name(what: str, graph: bytes, gpu: str, version: str, profile: Profile) -> str:
+    """File name of the engine that belongs to a graph (hence to its weights and types), a GPU and a TensorRT."""
     weights = hashlib.sha256(graph).hexdigest()
-    key = "\n".join([weights, gpu, version, str(dtype), str(sorted(profile.items())), str(_LAYOUT)])
+    key = "\n".join([weights, gpu, version, str(sorted(profile.items())), str(_LAYOUT)])
     return f"{what}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.engine"
 
 
-def open_engine(
-    file: Path,
-    exported: Exported,
-    where: torch.device,
-    dtype: torch.dtype,
-    profile: Profile,
-) -> Any:
+def open_engine(file: Path, exported: Exported, where: torch.device, profile: Profile) -> Any:
     """The engine of an exported graph, kept beside its file or built anew, which takes minutes.
 
     Args:
         file: the graph.
         exported: what it must be.
         where: the GPU.
-        dtype: what it may compute in; its arguments and results are float32.
         profile: of its inputs.
 
     Raises:
@@ -78,7 +81,7 @@ def open_engine(
             f"{exported.option}: {str(file)!r} cannot be read: {error.strerror}"
         ) from error
     gpu = torch.cuda.get_device_name(where)
-    kept = file.parent / engine_name(exported.what, graph, gpu, trt.__version__, dtype, profile)
+    kept = file.parent / engine_name(exported.what, graph, gpu, trt.__version__, profile)
     with torch.cuda.device(where):
         runtime = trt.Runtime(trt.Logger(trt.Logger.WARNING))
         if kept.is_file():
@@ -86,9 +89,24 @@ def open_engine(
             if engine is not None:
                 return engine
             logger.warning("a kept TensorRT engine cannot be read; it is built again")
-        plan = _plan(trt, graph, exported, dtype, profile)
+        plan = _plan(trt, graph, exported, profile)
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            raise ConfigError(f"{exported.what}: TensorRT cannot read the engine that it has built")
         _keep(kept, plan)
-        return runtime.deserialize_cuda_engine(plan)
+        return engine
+
+
+def new_context(engine: Any) -> Any:
+    """What one lane runs the engine with.
+
+    Raises:
+        ConfigError: there is no memory for it.
+    """
+    context = engine.create_execution_context()
+    if context is None:
+        raise ConfigError("TensorRT cannot make room on the GPU to run an engine; its log says why")
+    return context
 
 
 def run_engine(context: Any, given: Mapping[str, Tensor], made: Mapping[str, Tensor]) -> None:
@@ -98,21 +116,20 @@ def run_engine(context: Any, given: Mapping[str, Tensor], made: Mapping[str, Ten
         RuntimeError: TensorRT failed.
     """
     for name, tensor in given.items():
-        context.set_input_shape(name, tuple(tensor.shape))
-        context.set_tensor_address(name, tensor.data_ptr())
-    for name, tensor in made.items():
-        context.set_tensor_address(name, tensor.data_ptr())
+        if not context.set_input_shape(name, tuple(tensor.shape)):
+            raise RuntimeError(f"TensorRT does not take {name} of shape {tuple(tensor.shape)}")
+    for name, tensor in (*given.items(), *made.items()):
+        if not context.set_tensor_address(name, tensor.data_ptr()):
+            raise RuntimeError(f"TensorRT does not take the memory of {name}")
     where = next(iter(made.values())).device
     if not context.execute_async_v3(torch.cuda.current_stream(where).cuda_stream):
         raise RuntimeError("TensorRT did not run the graph")
 
 
-def _plan(
-    trt: Any, graph: bytes, exported: Exported, dtype: torch.dtype, profile: Profile
-) -> bytes:
+def _plan(trt: Any, graph: bytes, exported: Exported, profile: Profile) -> bytes:
     log = trt.Logger(trt.Logger.WARNING)
     builder = trt.Builder(log)
-    network = builder.create_network(0)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(graph):
         problem = parser.get_error(0).desc() if parser.num_errors else "no reason given"
@@ -120,17 +137,15 @@ def _plan(
             f"{exported.option}: TensorRT {trt.__version__} cannot read it: {problem}"
         )
     settings = builder.create_builder_config()
-    flag = _FLAGS[dtype]
-    if flag is not None:
-        settings.set_flag(getattr(trt.BuilderFlag, flag))
     shapes = builder.create_optimization_profile()
     for name, sizes in profile.items():
-        shapes.set_shape(name, *sizes)
-    settings.add_optimization_profile(shapes)
-    plan = builder.build_serialized_network(network, settings)
+        shapes.set_shape(name, *sizes)  # raises what it does not take
+    plan = None
+    if settings.add_optimization_profile(shapes) >= 0:
+        plan = builder.build_serialized_network(network, settings)
     if plan is None:
         raise ConfigError(
-            f'{exported.what}: TensorRT {trt.__version__} could not build an engine ("{dtype}")'
+            f"{exported.what}: TensorRT {trt.__version__} could not build an engine; its log says why"
         )
     return bytes(plan)
 

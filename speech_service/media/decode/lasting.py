@@ -53,7 +53,9 @@ class LastingDecoder:
         async with self._feeding:
             self._hold(data)
             if self._whole.is_set():
-                await self._decoder.feed(data)
+                # A loss comes out of blocks(), which may still be at it: there it is made good, or told.
+                with contextlib.suppress(UnavailableError):
+                    await self._decoder.feed(data)
 
     async def end_input(self) -> None:
         async with self._feeding:

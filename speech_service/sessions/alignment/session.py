@@ -16,7 +16,13 @@ from enum import Enum
 import numpy as np
 
 from speech_service.domain.alignment import Alignment, AlignmentOptions, Granularity
-from speech_service.domain.audio import AudioLoss, Samples, check_session_length, samples_to_ms
+from speech_service.domain.audio import (
+    AudioLoss,
+    Samples,
+    check_session_length,
+    ms_to_samples,
+    samples_to_ms,
+)
 from speech_service.domain.errors import (
     LimitExceededError,
     SpeechError,
@@ -39,6 +45,7 @@ from speech_service.domain.events import (
     Usage,
 )
 from speech_service.domain.recognition import Pacing
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import (
     AlignWork,
     SegmentKey,
@@ -49,6 +56,7 @@ from speech_service.domain.work import (
 )
 from speech_service.sessions.alignment.events import AlignmentAction, AlignmentEvent
 from speech_service.sessions.alignment.settle import (
+    BACK_MS,
     Settled,
     Window,
     is_speakable,
@@ -124,6 +132,7 @@ class AlignmentSession:
         options: AlignmentOptions,
         clock: Callable[[], float],
         pace: AlignmentPace | None = None,
+        resume: ResumePoint = BEGINNING,
     ) -> None:
         self._identity = identity
         self._options = options
@@ -132,20 +141,21 @@ class AlignmentSession:
         self._state = _AlignmentState.RUNNING
         self._latency = LatencyMeter(clock)
         self._work_ids = itertools.count(1)
-        self._text, self._text_base, self._text_complete = "", 0, False
+        self._text, self._text_base, self._text_complete = "", resume.from_char, False
         self._blocks: list[Samples] = []
-        self._base = 0
+        self._resume = resume
+        self._received = self._decoded = ms_to_samples(resume.audio_from_ms)
+        from_ms = max(resume.audio_from_ms, resume.from_ms - BACK_MS)
+        self._base = self._asked_to = ms_to_samples(from_ms)
         """Position of the first sample that is not settled; a whole millisecond."""
-        self._received = 0
-        self._asked_to = self._asked_text = 0
-        self._decoded = 0
-        self._sent_ms = 0
+        self._asked_text = resume.from_char
+        self._sent_ms = resume.from_ms
         """End of the newest unit."""
         self._window: Window | None = None
         self._flushes: deque[_Flush] = deque()
         self._ended_s = 0.0
         self._speech_ms = 0
-        self._lost = LostAudio()
+        self._lost = LostAudio(resume.from_ms)
 
     # --- what the driver may ask ---
 
@@ -200,9 +210,16 @@ class AlignmentSession:
         if self._state is _AlignmentState.DONE:
             return []
         self._ready("audio")
-        self._blocks.append(np.ascontiguousarray(samples[:, 0]))
         check_session_length(self._received + len(samples), "audio")
+        known = max(
+            0, self._base - self._received
+        )  # settled by the call that this one goes on with
         self._received += len(samples)
+        if known:
+            samples = samples[known:]
+            self._decoded = min(self._received, self._base)
+        if len(samples):
+            self._blocks.append(np.ascontiguousarray(samples[:, 0]))
         return self._advance()
 
     def catch_up(self) -> list[AlignmentAction]:
@@ -297,11 +314,12 @@ class AlignmentSession:
         )
 
     def ended(self) -> SessionEnded:
-        """Usage and latency so far."""
+        """Usage and latency so far, of this call."""
+        resume = self._resume
         usage = Usage(
-            audio_in_ms=samples_to_ms(self._received),
+            audio_in_ms=samples_to_ms(self._received) - resume.audio_from_ms,
             speech_ms=self._speech_ms,
-            characters_in=self._text_base + len(self._text),
+            characters_in=self._text_base + len(self._text) - resume.from_char,
         )
         return SessionEnded(usage, self._latency.summary())
 
@@ -332,7 +350,7 @@ class AlignmentSession:
         target = self._flushes[0].sample if self._flushes else self._received
         wanted = bool(self._flushes) or self._state is _AlignmentState.ENDING
         held = target - self._base
-        if not held or not (wanted or self._is_due()):
+        if held <= 0 or not (wanted or self._is_due()):
             return None
         length = min(held, self._pace.window_ms * 16)
         text, complete = self._text_for(length, wanted)

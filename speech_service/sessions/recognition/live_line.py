@@ -8,6 +8,8 @@ shrinks again: what all of ``_STEADY_S`` was ahead is not to be waited for.
 
 from collections.abc import Callable
 
+from speech_service.domain.recognition import Endpointing, EndpointingMode
+
 HOLD_S = 0.45
 """Quiet after which everything that came is decoded, so that a partial shows it and the FINAL is there in time."""
 _AHEAD_S = 2.0
@@ -38,20 +40,25 @@ class LiveLine:
         self._heard_until_s = min(until_s, now_s + _AHEAD_S)
         self._spared = self.held = False
 
-    def due_s(self, quiet_ms: float) -> float:
-        """When the line will have been quiet for so long."""
-        return self._heard_until_s + quiet_ms / 1000
-
     @property
     def hold_s(self) -> float:
         """When everything that came is to be decoded."""
         return self._heard_until_s + HOLD_S
 
-    def is_quiet(self, quiet_ms: float, margin_ms: float) -> bool:
-        """Whether it has been. Asked too late, it grants the client the margin once more, until audio comes."""
-        late_s = self._clock() - self.due_s(quiet_ms)
+    def over_s(self, settings: Endpointing) -> float | None:
+        """When speech ends if no audio comes; None: only the client ends it."""
+        if settings.mode is not EndpointingMode.VAD:
+            return None
+        return self._heard_until_s + (settings.end_silence_ms + settings.quiet_margin_ms) / 1000
+
+    def is_over(self, settings: Endpointing) -> bool:
+        """Whether it has ended. Asked too late, it grants the client the margin once more, until audio comes."""
+        over_s = self.over_s(settings)
+        if over_s is None:
+            return False
+        late_s = self._clock() - over_s
         if late_s > _LATE_S and not self._spared:
             self._spared = True
-            self._heard_until_s += late_s + margin_ms / 1000
+            self._heard_until_s += late_s + settings.quiet_margin_ms / 1000
             return False
         return late_s >= 0

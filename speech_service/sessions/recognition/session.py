@@ -41,7 +41,8 @@ from speech_service.domain.events import (
     StreamWarning,
     Usage,
 )
-from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
+from speech_service.domain.recognition import Pacing, RecognitionOptions
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.work import WorkClass, WorkEvent
 from speech_service.media.framing import FrameBuffer
 from speech_service.sessions.latency import LatencyMeter, WorkTimes
@@ -100,7 +101,7 @@ class RecognitionSession:
     """One stream of audio. Its first block says how many channels there are.
 
     Every method returns the actions to carry out, in order. After ``Finish`` nothing more is returned.
-    ``clock`` gives seconds of a monotonic clock.
+    ``clock`` gives seconds of a monotonic clock. ``resume``: where it goes on.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class RecognitionSession:
         options: RecognitionOptions,
         clock: Callable[[], float],
         limits: SessionLimits | None = None,
+        resume: ResumePoint = BEGINNING,
     ) -> None:
         self._identity = identity
         self._options = options
@@ -116,7 +118,7 @@ class RecognitionSession:
         self._limits = limits or SessionLimits()
         self._state = _Phase.RUNNING
         self._latency = LatencyMeter(clock)
-        work_ids, segment_ids = itertools.count(1), itertools.count(1)
+        work_ids, segment_ids = itertools.count(1), itertools.count(resume.last_segment_id + 1)
         stream_id = identity.session_id
 
         def new_work_id() -> str:
@@ -142,10 +144,11 @@ class RecognitionSession:
         self._channels: list[RecognitionChannel] = []
         self._buffers: list[FrameBuffer] = []
         self._detecting: deque[tuple[int, Samples]] = deque()
-        self._received_samples = 0
+        self._resume = resume
+        self._received_samples = ms_to_samples(resume.audio_from_ms)
         self._acks: deque[_PendingAck] = deque()
         self._lag_since_s: float | None = None
-        self._lost = LostAudio()
+        self._lost = LostAudio(resume.from_ms)
         self._line = LiveLine(clock)
 
     # --- what the driver may ask ---
@@ -177,7 +180,7 @@ class RecognitionSession:
         """When to be woken, unless something comes before: a live client may have stopped sending. None: never."""
         if self._state is not _Phase.RUNNING or self._options.pacing is not Pacing.REALTIME:
             return None
-        due = [_quiet_s(self._line, channel) for channel, _ in self._listening()]
+        due = [self._line.over_s(channel.endpointing) for channel, _ in self._listening()]
         if due and not self._line.held:
             due.append(self._line.hold_s)
         return min((at_s for at_s in due if at_s is not None), default=None)
@@ -202,11 +205,9 @@ class RecognitionSession:
             raise InvalidOptionError(
                 "audio", f"has {samples.shape[1]} channels", f"{len(self._channels)}"
             )
-        check_session_length(self._received_samples + len(samples), "audio")
-        self._received_samples += len(samples)
-        self._line.heard(samples_to_ms(len(samples)))
+        known = self._receive(len(samples), "audio")
         for number, (channel, buffer) in enumerate(self._heard()):
-            buffer.hold(samples[:, number])
+            buffer.hold(samples[known[number] :, number])
             if 0 < buffer.whole_samples >= channel.uneventful_samples:
                 steps.append(self._detect(number))
         return steps
@@ -231,11 +232,9 @@ class RecognitionSession:
             allowed = f"more than 0 and at most {MAX_SILENCE_MS // 1000} s"
             raise InvalidOptionError("silence", "is out of range", allowed)
         samples = ms_to_samples(duration_ms)
-        check_session_length(self._received_samples + samples, "silence")
-        self._received_samples += samples
-        self._line.heard(duration_ms)
-        for channel, buffer in self._heard():
-            actions += hear_silence(channel, buffer, samples)
+        known = self._receive(samples, "silence")
+        for number, (channel, buffer) in enumerate(self._heard()):
+            actions += hear_silence(channel, buffer, max(0, samples - known[number]))
         return self._settle(actions)
 
     def finalize(self, control_id: str) -> list[RecognitionAction]:
@@ -321,7 +320,7 @@ class RecognitionSession:
             for channel, buffer in self._listening():
                 actions += channel.hold(buffer.take())
         for channel, _ in self._listening():
-            if _is_over(self._line, channel):
+            if self._line.is_over(channel.endpointing):
                 actions += channel.hush()
         return self._settle(actions)
 
@@ -379,6 +378,7 @@ class RecognitionSession:
         received = self._received_samples
         cursors = [channel.cursors() for channel in self._channels]
         decoded = min((decoded for decoded, _ in cursors), default=received)
+        decoded = min(decoded, received)  # what was done by an earlier call is yet to come again
         return Progress(
             received_ms=samples_to_ms(received),
             decoded_ms=samples_to_ms(decoded),
@@ -387,9 +387,10 @@ class RecognitionSession:
         )
 
     def ended(self) -> SessionEnded:
-        """Usage and latency so far."""
+        """Usage and latency so far, of this call."""
+        heard_ms = samples_to_ms(self._received_samples) - self._resume.audio_from_ms
         usage = Usage(
-            audio_in_ms=samples_to_ms(self._received_samples) * max(1, len(self._channels)),
+            audio_in_ms=heard_ms * max(1, len(self._channels)),
             speech_ms=samples_to_ms(sum(c.speech_samples for c in self._channels)),
             characters_out=sum(c.characters_out for c in self._channels),
             tokens_out=sum(c.tokens_out for c in self._channels),
@@ -399,13 +400,28 @@ class RecognitionSession:
     # --- order ---
 
     def _open_channels(self, count: int) -> None:
-        """The first audio says how many channels there are; silence that came before is the start of each."""
-        if not self._channels:
-            self._channels = [
-                RecognitionChannel(c, self._options, self._shared, self._received_samples)
-                for c in range(count)
-            ]
-            self._buffers = [FrameBuffer(VAD_FRAME_SAMPLES) for _ in range(count)]
+        """The first audio says how many channels there are; silence before it is the start of each. Raises where
+        another number is resumed."""
+        if self._channels:
+            return
+        resumed = len(self._resume.channels_from_ms)
+        if resumed and resumed != count:
+            problem = f"has {resumed} times, and the audio {count} channels"
+            raise InvalidOptionError("resume.channel_from_ms", problem, f"{count} times")
+        received, resume = self._received_samples, self._resume
+        begins = [received + resume.known_samples(c, received) for c in range(count)]
+        self._channels = [
+            RecognitionChannel(c, self._options, self._shared, at) for c, at in enumerate(begins)
+        ]
+        self._buffers = [FrameBuffer(VAD_FRAME_SAMPLES) for _ in range(count)]
+
+    def _receive(self, samples: int, kind: str) -> list[int]:
+        """Count what comes; returns how much of it an earlier call has done, for each channel."""
+        received, channels = self._received_samples, range(len(self._channels))
+        check_session_length(received + samples, kind)
+        self._received_samples += samples
+        self._line.heard(samples_to_ms(samples))
+        return [self._resume.known_samples(number, received) for number in channels]
 
     def _heard(self) -> Iterable[tuple[RecognitionChannel, FrameBuffer]]:
         return zip(self._channels, self._buffers, strict=True)
@@ -481,19 +497,3 @@ class RecognitionSession:
         if self._lag_since_s is None:
             self._lag_since_s = now_s
         return now_s - self._lag_since_s > self._limits.max_lag_s
-
-
-def _quiet_s(line: LiveLine, channel: RecognitionChannel) -> float | None:
-    """When the channel's speech ends if no audio comes; None: only the client ends it."""
-    settings = channel.endpointing
-    if settings.mode is not EndpointingMode.VAD:
-        return None
-    return line.due_s(settings.end_silence_ms + settings.quiet_margin_ms)
-
-
-def _is_over(line: LiveLine, channel: RecognitionChannel) -> bool:
-    settings = channel.endpointing
-    if settings.mode is not EndpointingMode.VAD:
-        return False
-    quiet_ms = settings.end_silence_ms + settings.quiet_margin_ms
-    return line.is_quiet(quiet_ms, settings.quiet_margin_ms)

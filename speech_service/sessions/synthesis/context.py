@@ -214,9 +214,13 @@ class SpokenPiece:
 
 
 def speech_work(
-    identity: SynthesisIdentity, work_id: str, options: SynthesisOptions, piece: SentencePiece
+    identity: SynthesisIdentity,
+    work_id: str,
+    options: SynthesisOptions,
+    piece: SentencePiece,
+    ahead_ms: float,
 ) -> SynthesizeWork:
-    """The work of speaking a piece."""
+    """The work of speaking a piece. ``ahead_ms``: speech that the listener has left to hear."""
     return SynthesizeWork(
         work_id=work_id,
         stream_id=identity.session_id,
@@ -231,6 +235,7 @@ def speech_work(
         lexicon=options.lexicon,
         instruct=options.instruct,
         voice_prompt=options.voice_prompt,
+        ahead_ms=round(ahead_ms),
     )
 
 

@@ -95,6 +95,8 @@ class SynthesisSession:
         self._words = SpokenWords(identity, self._new_work_id, clock)
         self._characters = 0
         self._notices = 0
+        self._heard_until_s = 0.0
+        """When a listener who hears what is made as it comes will have heard all of it."""
 
     # --- what the driver may ask ---
 
@@ -220,6 +222,8 @@ class SynthesisSession:
             return []
         if isinstance(event, WorkAudio):
             spoken.take(event)
+            lasts_s = len(event.samples) / event.sample_rate_hz
+            self._heard_until_s = max(self._heard_until_s, self._clock()) + lasts_s
         else:
             spoken.end = event
         return self._settle(self._advance())
@@ -340,6 +344,7 @@ class SynthesisSession:
         context.in_line = 0
         context.flushed, context.rest_at_s = True, None
         context.unsent_ms = 0.0
+        self._heard_until_s = 0.0
         cancels: list[SynthesisAction] = [Cancel(s.work.work_id) for s in gone if s.end is None]
         return [*cancels, *self._words.give_up(context)]
 
@@ -428,7 +433,8 @@ class SynthesisSession:
             if context is None:
                 break
             piece = context.pieces.popleft()
-            work = speech_work(self._identity, self._new_work_id(), context.options, piece)
+            work_id, ahead_ms = self._new_work_id(), self._ahead_ms
+            work = speech_work(self._identity, work_id, context.options, piece, ahead_ms)
             context.in_line += 1
             self._line.append(SpokenPiece(context, piece, work, self._clock()))
             actions.append(Submit(work))
@@ -439,6 +445,11 @@ class SynthesisSession:
         if self.unsent_ms >= self._limits.ahead_ms or not self._words.has_room:
             return False
         return len(self._line) < MAX_ON_DEVICE and all(s.began or s.end for s in self._line)
+
+    @property
+    def _ahead_ms(self) -> float:
+        """Speech that the listener has left, or has not even taken."""
+        return max(self.unsent_ms, (self._heard_until_s - self._clock()) * 1000, 0.0)
 
     def _new_work_id(self) -> str:
         return f"{self._identity.session_id}:{next(self._work_ids)}"

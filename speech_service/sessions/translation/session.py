@@ -29,6 +29,7 @@ from speech_service.domain.events import (
     Submit,
     Usage,
 )
+from speech_service.domain.resume import BEGINNING, ResumePoint
 from speech_service.domain.transcript import ResultKind, TranscriptResult
 from speech_service.domain.translation import LanguageGuess
 from speech_service.domain.work import LanguagesFound, WorkDone, WorkEvent
@@ -70,7 +71,7 @@ class TranslationSession:
     """One stream. With ``recognition`` it takes audio, else text.
 
     Every method returns the actions to carry out, in order. After ``Finish`` nothing more is returned. ``route`` says
-    who translates a pair, and raises ``SpeechError`` where nobody does.
+    who translates a pair, and raises ``SpeechError`` where nobody does. ``resume``: where ``recognition`` goes on.
     """
 
     def __init__(
@@ -80,12 +81,14 @@ class TranslationSession:
         route: Route,
         clock: Callable[[], float],
         recognition: RecognitionSession | None = None,
+        resume: ResumePoint = BEGINNING,
     ) -> None:
         self._identity = identity
         self._options = options
         self._route = route
         self._clock = clock
         self._recognition = recognition
+        self._resume = resume
         self._splitter = SentenceSplitter(language=options.source_language)
         self._rest_at_s: float | None = None
         """When a sentence that is finished is translated, unless more text comes before."""
@@ -97,7 +100,7 @@ class TranslationSession:
         self._jobs: dict[str, _Job] = {}
         self._finding: deque[SegmentInTargets] = deque()
         """Segments whose language is being found, in their order."""
-        self._last_source = ""
+        self._last_source = resume.source_language
         self._ending = False
         self._done = False
         self._latency = LatencyMeter(clock, None if recognition is None else recognition.work_times)
@@ -105,7 +108,7 @@ class TranslationSession:
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
         self._growing = GrowingTranslations(options.targets, self._work, route)
-        self._lost = LostAudio()
+        self._lost = LostAudio(resume.from_ms)
 
     # --- what the driver may ask ---
 
@@ -138,8 +141,12 @@ class TranslationSession:
     # --- from the client ---
 
     def start(self) -> list[TranslationAction]:
-        """Open the session."""
-        return [Emit(SessionStarted(self._identity.session_id))]
+        """Open the session; what an earlier call left without translations gets them first."""
+        started: list[TranslationAction] = [Emit(SessionStarted(self._identity.session_id))]
+        for held in self._resume.untranslated:
+            source = self._options.source_language or held.language
+            started += self._close(held.segment_id, held.text, source)
+        return self._settle(started)
 
     def audio(self, samples: Samples) -> Sequence[TranslationStep]:
         """Take audio: float32 [n, channels] at 16 kHz."""

@@ -1,11 +1,10 @@
-"""How abbreviations, titles and Roman numerals are said. What is a word as well is read as one unless it is certain."""
+"""How abbreviations and titles are said. What is a word as well is read as one unless it is certain."""
 
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
 import re
 
 from speech_service.text.english.dates import MONTHS
-from speech_service.text.english.number_words import cardinal, ordinal
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _TITLES = {
@@ -44,6 +43,8 @@ _TITLES = {
 """Titles before a name. Those of ``_BARE`` are read without a dot as well."""
 _ROADS = ("Hwy", "Rte", "Fwy", "Expy", "Pkwy")
 _SIDES = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_CORNERS = _SIDES | {"NW": "Northwest", "NE": "Northeast", "SW": "Southwest", "SE": "Southeast"}
+_WAYS = {"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"}
 _STREETS = (
     r"St|Ave|Rd|Blvd|Ln|Dr|Ct|Pl|Sq|Pkwy|Hwy|Street|Avenue|Road|Boulevard|Lane|Drive|Court|Place|Square|"
     r"Parkway|Highway|Terrace|Circle"
@@ -200,7 +201,23 @@ _WITH_NUMBER = {
         "ref": "reference",
         "Ref": "Reference",
     },
-    **{"v": "version", "exp": "expires", "Exp": "Expires"},
+    **{
+        "v": "version",
+        "exp": "expires",
+        "Exp": "Expires",
+        "para": "paragraph",
+        "Para": "Paragraph",
+    },
+    **{"paras": "paragraphs", "cl": "clause", "Cl": "Clause", "s": "section", "ss": "sections"},
+    **{"Sched": "Schedule", "sched": "schedule", "Reg": "Regulation", "reg": "regulation"},
+    **{
+        "Fl": "Floor",
+        "arts": "articles",
+        "Arts": "Articles",
+        "eqs": "equations",
+        "Ps": "Psalm",
+        "Jct": "Junction",
+    },
 }
 """Abbreviations with a dot and a number behind it."""
 _PLAIN_WITH_NUMBER = ("pp", "Nos", "Apt", "Ste", "Rm", "ext", "Ext")
@@ -266,77 +283,6 @@ _ANSWERED = frozenset(
 """Words before a "no" that is an answer."""
 _COUNTED = re.compile(r"\d{1,9} (?!(?:and|or|in|on|of|is|was|at|to|for|by|with)\b)[a-z]")
 _LONGEST_WORD = 24
-_CARDINAL = (
-    *(
-        "Chapter",
-        "Part",
-        "Act",
-        "Scene",
-        "Section",
-        "Volume",
-        "Book",
-        "Phase",
-        "Article",
-        "World War",
-        "Mark",
-    ),
-    *(
-        "Type",
-        "Level",
-        "Stage",
-        "Class",
-        "Grade",
-        "Super Bowl",
-        "Apollo",
-        "Gemini",
-        "Final Fantasy",
-        "Episode",
-    ),
-    *(
-        "Round",
-        "Rocky",
-        "Title",
-        "Appendix",
-        "Figure",
-        "Table",
-        "Schedule",
-        "Annex",
-        "Vatican",
-        "Division",
-    ),
-)
-_ORDINAL = (
-    "Pope", "King", "Queen", "Henry", "Louis", "Edward", "George", "William", "Charles", "James", "Richard",
-    "Elizabeth", "Napoleon", "Pius", "Benedict", "Leo", "Paul", "Ramses", "Frederick", "Philip", "Alexander",
-    "Nicholas", "Peter", "Catherine", "Ivan", "Umberto", "Emmanuel", "Gustav", "Christian", "Ferdinand",
-    "Ptolemy", "Gregory", "Innocent", "Clement", "Urban", "Felipe", "Carlos", "Juan Carlos", "Mary", "Albert",
-    "Leopold", "Otto", "Haakon", "Harald", "Olaf", "Margrethe", "Rama", "Sixtus", "Boniface", "Selim",
-    "Mehmed",
-)  # fmt: skip
-_RULERS = r"Pope|King|Queen|Emperor|Empress|Tsar|Czar|Prince|Sultan|Duke|Kaiser|Shah|Pharaoh|Patriarch|St|Saint"
-_ROMAN = r"((?=[IVXLC])(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3}))"
-_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100}
-_NO_NAMES = r"The|A|An|In|On|At|By|For|And|Or|But|My|His|Her|Our|Your|Their|This|That|With|From|To|Of|As|If|It|I"
-
-
-def _roman(text: str) -> int:
-    values = [_VALUES[char] for char in text]
-    return sum(
-        -value if value < following else value
-        for value, following in zip(values, [*values[1:], 0], strict=True)
-    )
-
-
-def _say_cardinal(match: re.Match[str]) -> str | None:
-    return f"{match[1]} {cardinal(_roman(match[2]))}" if match[2] else None
-
-
-def _say_ordinal(match: re.Match[str]) -> str | None:
-    return f"{match[1]} the {ordinal(_roman(match[2]))}" if match[2] else None
-
-
-def _say_century(match: re.Match[str]) -> str | None:
-    return f"{ordinal(_roman(match[1]))} {match[2]}" if match[1] else None
 
 
 def _ends_sentence(match: re.Match[str]) -> bool:
@@ -364,7 +310,7 @@ def _ends_sentence_after(match: re.Match[str]) -> bool:
 
 
 def _say_street(match: re.Match[str]) -> str:
-    name = {"St": "Street", "Dr": "Drive", "Pl": "Place", "Ct": "Court", "Sq": "Square"}[match[2]]
+    name = _WAYS[match[2]]
     rest = match.string[match.end() : match.end() + 8]
     return f"{match[1]}{name}" + ("" if rest.strip() else ".")
 
@@ -414,10 +360,23 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2}|\d{1,3}(?:st|nd|rd|th) )(St|Dr|Pl|Ct|Sq)\.",
         _say_street,
     ),
+    rule(
+        r"\b(\d{1,5}[A-Za-z]? (?:[NSEW]\.? )?(?:[A-Z][a-z]{1,20} ){1,2})(St|Dr|Pl|Ct|Sq)"
+        r"(?=\s?(?:$|[,;:!?)]|[NSEW]{1,2}\b))",
+        lambda m: m[1] + _WAYS[m[2]],
+    ),
+    rule(
+        rf"\b({_STREETS}|Northwest|Northeast) (NW|NE|SW|SE|[NSEW])(?=$|[,.;)]| [#A-Z\d])",
+        lambda m: f"{m[1]} {_CORNERS[m[2]]}",
+    ),
+    rule(
+        r"\b((?:I|US|SR|Rte|Route|Hwy|Highway|Interstate)[ -]?\d{1,4}) ([NSEW])(?![\w'’.-])",
+        lambda m: f"{m[1]} {_SIDES[m[2]].lower()}",
+    ),
     rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
-    rule(rf"(?<![\w.])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),
+    rule(rf"(?<![\w.'’])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),
     rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=#?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
         r"(?<![\w.])(figs?|Figs?|Apt|Rm|App|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
@@ -430,25 +389,4 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])({any_of(_ALWAYS)})\.", _say_always),
     rule(r"(?<![\w.])vs(?![\w.])", "versus"),
     rule(rf"(?<![\w.])({any_of(_MID)})\.", _say_mid),
-)
-
-NUMERALS: tuple[Rule, ...] = (
-    rule(
-        r"\b([Ss]cene|[Aa]ct|[Pp]art|[Cc]hapter|[Bb]ook|[Ss]ection|[Vv]olume|[Pp]ages?|[Ii]tem|[Tt]ype|[Pp]hase) "
-        r"(i{2,3}|i?v|vi{1,3}|i?x|xi{1,3}|xi?v)(?![\w'’])",
-        lambda m: f"{m[1]} {cardinal(_roman(m[2].upper()))}",
-    ),
-    rule(rf"\b{_ROMAN}(?:th)? (century|centuries|Century)\b", _say_century),
-    rule(
-        rf"\b({any_of((*_CARDINAL, *(word.lower() for word in _CARDINAL)))}) {_ROMAN}\b(?![.'’]\w)",
-        _say_cardinal,
-    ),
-    rule(
-        rf"\b((?:{_RULERS}) [A-Z][a-z]{{2,20}}|{any_of(_ORDINAL)}) {_ROMAN}\b(?![.'’]\w)",
-        _say_ordinal,
-    ),
-    rule(
-        rf"\b(?!(?:{_NO_NAMES}) )([A-Z][a-z]{{2,20}}) (?=[IVX]{{2,6}}\b)(?!IV [a-z]){_ROMAN}\b(?![.'’]\w)",
-        _say_cardinal,
-    ),
 )

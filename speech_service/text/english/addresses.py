@@ -307,7 +307,7 @@ def _say_identifier(match: re.Match[str]) -> str:
 ADDRESSES: tuple[Rule, ...] = (
     rule(r"\b(?:https?|ftp|ssh|wss?|file)://\S{1,400}", _say_address, any_case=True),
     rule(r"\bwww\.\S{1,400}", _say_address, any_case=True),
-    rule(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}", _say_address),
+    rule(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,5}[A-Za-z][\w-]{1,62}", _say_address),
     rule(r"(?<![\d.])(\d{1,3}(?:\.\d{1,3}){3})(?:/(\d{1,2}))?(?::(\d{2,5}))?(?![.]?\d)", _say_ip),
     # Paths, host names, file names.
     rule(r"(?<![\w/.~])[A-Z]:\\[\w.\\-]{1,200}", _say_address),
@@ -343,7 +343,7 @@ VERSIONS: tuple[Rule, ...] = (
     ),
     rule(r"\bV(4|6|8|1[026])(?![\w.]{0,60}\d)(?!\w)", r"V \1"),
     rule(r"\b[vV](?:er)?\.? ?(\d{1,6}(?:\.\d{1,6}){1,5})(?![.]?\d)", _say_v),
-    rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]{0,60}\d)", _say_v),
+    rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]{0,60}\d|,\d)", _say_v),
     rule(rf"\b((?:{any_of(_SOFTWARE)}) )(\d{{1,4}}(?:\.\d{{1,6}}){{1,4}})(?![.]?\d)", _say_version),
     rule(r"(?<![\w.,])()(\d{1,6}(?:\.\d{1,6}){2,6})(?![.]?\d)", _say_version),
 )

@@ -54,6 +54,10 @@ _WORDS_TOO = ("HI", "ID", "IN", "LA", "MA", "ME", "OH", "OK", "OR", "PA", "MS", 
 """Of the states: a word or another short form too; the comma of an address must stand before."""
 _EMERGENCY = 3
 """Digits of a number that is called."""
+_PARTED = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)(?:\.\d{1,20})?|\d{1,30}\.\d{1,20}(?![\d.]))"
+"""A number that holds a comma or a point."""
+_LEAST_OF_A_PHONE = 7
+"""Digits behind a plus that make it a telephone number, and no gain."""
 _GROUPS = r"\d{1,12}(?:[ -]\d{1,12}){0,7}"
 _GROUP_SIGN = re.compile(r"[^\d]{1,4}")
 _RUN = re.compile(r"\d+|[A-Za-z]+")
@@ -71,8 +75,10 @@ def _grouped(text: str) -> str:
     return ", ".join(" ".join(DIGITS[int(digit)] for digit in group) for group in groups)
 
 
-def _say_phone(match: re.Match[str]) -> str:
+def _say_phone(match: re.Match[str]) -> str | None:
     text = match.group()
+    if text.startswith("+") and sum(map(str.isdecimal, text)) < _LEAST_OF_A_PHONE:
+        return None
     return ("plus " if text.startswith("+") else "") + _grouped(text)
 
 
@@ -82,6 +88,24 @@ def _say_hex(match: re.Match[str]) -> str:
         " ".join(DIGITS[int(c)] if c.isdecimal() else spelled(c) for c in part)
         for part in re.split(r"[:-]", match.group())
     )
+
+
+def _signs_of(code: str) -> str:
+    """Each sign on its own, a pause between the groups."""
+    return ", ".join(" ".join(map(_sign, group)) for group in code.split())
+
+
+def _say_ipv6(match: re.Match[str]) -> str:
+    """Say an address of hexadecimal groups, each sign on its own."""
+    parts = re.split(r"(::?)", match.group())
+    return " ".join(
+        {":": "colon", "::": "colon colon"}.get(part) or " ".join(map(_sign, part))
+        for part in parts
+    )
+
+
+def _sign(char: str) -> str:
+    return DIGITS[int(char)] if char.isdecimal() else spelled(char)
 
 
 def _say_iban(match: re.Match[str]) -> str:
@@ -182,6 +206,8 @@ def _say_mixed(match: re.Match[str]) -> str | None:
 
 
 def _letters(run: str, *, many: bool) -> str:
+    if run == "a":
+        return "A."  # the letter, not the article
     return spelled(run) if run.isupper() and (many or len(run) < _WORDY) else run
 
 
@@ -201,7 +227,7 @@ def _say_hyphened(match: re.Match[str]) -> str:
 CODES: tuple[Rule, ...] = (
     rule(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)", _say_iban),
     rule(
-        rf"(?<!\w)(?:{_MASK}{{2,16}}[ -]?){{1,4}}(\d{{3,6}})(?![\w,]|[./:-]\d)",
+        rf"(?<!\w)(?:{_MASK}{{2,64}}+[ -]?+){{1,4}}+(\d{{3,6}})(?![\w,]|[./:-]\d)",
         lambda match: digits(match[1]),
     ),
     rule(
@@ -217,12 +243,28 @@ CODES: tuple[Rule, ...] = (
     rule(rf"\b((?:{_SPACES}|Apt\.?|Ste\.?|Rm\.?) )(\d{{1,4}})([A-Z])(?!\w)", r"\1\2 \3"),
     rule(rf"\b((?:{_MAKERS}) )([1-9]\d{{2}}(?:-[1-9]\d{{1,3}})?)(?!\w|[.,-]\d)", _say_model),
     rule(r"(?<!\w)(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?!\w)", _say_hex),
-    rule(r"(?<!\w)0x[0-9A-Fa-f]{1,16}(?!\w)", _say_hex),
+    rule(r"(?<![\w.,])0x[0-9A-Fa-f]{1,16}(?!\w|[.,]\d)", _say_hex),
+    rule(r"(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-])", _say_hex),
+    rule(
+        r"(?<![\w:.])(?=[0-9:]{0,40}(?:[a-fA-F]|::\w))[0-9A-Fa-f]{1,4}(?:::?[0-9A-Fa-f]{1,4}){2,7}(?![\w:])",
+        _say_ipv6,
+    ),
+    rule(r"(?<=#)\d{3,6}-\d{1,6}(?![\w-]|[.,]\d)", _grouped_match),
+    rule(
+        r"\b((?:[Cc]all|[Dd]ial|[Rr]ing) )(\d{3}(?:(?:/| or |, )\d{3}){0,3})(?![\w-]|[ /]\d|[.,]\d|%| [a-z]{1,20}s\b)",
+        lambda match: match[1] + re.sub(r"\d{3}", lambda run: digits(run[0]), match[2]),
+    ),
+    rule(
+        r"\b((?:[Tt]ext|SMS)(?: [^\s.;]{1,12}){1,4} to )(\d{4,6})(?![\w-]|[.,]\d)",
+        lambda match: match[1] + digits(match[2]),
+    ),
+    rule(r"(?<=, )\d{5}(?= [A-Z][a-z]{2})", _grouped_match),
     rule(
         r"(?<![\w.])\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){1,5}(?!\w)",
         _say_phone,
     ),
-    rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,4}[ .-]?\d{3,4}(?![\w-])", _say_phone),
+    rule(r"(?<![\w.-])(?:1[ .-])?\(\d{2,5}\) ?\d{3,5}[ .-]?\d{3,4}(?![\w-])", _say_phone),
+    rule(r"(?<![\w.,-])00 ?\d{2,3}(?: \d{1,7}){1,5}(?![\w-]|[.,]\d)", _grouped_match),
     rule(r"(?<![\w.-])(?:1\.)?\d{3}\.\d{3}\.\d{4}(?![\w.]{0,60}\d)", _say_phone),
     rule(
         r"\b((?:call|text|phone|dial|ring|fax|tel)(?: [a-z]{1,9}){0,4}[.:]? )"
@@ -234,6 +276,11 @@ CODES: tuple[Rule, ...] = (
         r"\b((?:call|text|dial|ring)(?: [^\s.;]{1,12}){1,6} or )(\d{3})(?![\w-]|[.,]\d|%| [a-z]{1,20}s\b)",
         lambda match: match[1] + digits(match[2]),
         any_case=True,
+    ),
+    rule(
+        rf"\b((?i:number|code|ID|ref(?:erence)?|tracking|postcode|registration|reg|plate|no\.|PNR){_LINK})"
+        r"(?=[A-Z \d]{0,20}\d)(?=[\d ]{0,20}[A-Z])([A-Z\d]{1,8}(?: [A-Z\d]{1,8}){1,6})(?![\w-])",
+        lambda match: match[1] + _signs_of(match[2]),
     ),
     rule(
         rf"(?<!\w)((?:(?:{_NAMES})(?:{_NUMBER})?|(?:{_THINGS}){_NUMBER}){_LINK})({_GROUPS})(?!\w|[.,/:-]\d|%)",
@@ -248,7 +295,7 @@ CODES: tuple[Rule, ...] = (
         r"(?<![\w.,/$£€¥-])(?:\d{2,6}(?: \d{2,6}){2,7}(?![\w/])|\d{4} \d{4}(?![\w/ ]))(?![.,:-]\d|%)",
         _say_groups,
     ),
-    rule(r"(?<![\w.,/$£€¥-])0\d{2,5}-\d{2,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
+    rule(r"(?<![\w.,/$£€¥-])0\d{2,5}[-/]\d{2,9}(?:-\d{2,6})?(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
@@ -259,10 +306,14 @@ CODES: tuple[Rule, ...] = (
 """Rules that come before dates are read, for what looks like no date."""
 
 MIXED: tuple[Rule, ...] = (
+    # A number that is grouped or has a point is one number, whatever letters touch it.
+    rule(rf"(?<=[A-Za-z])(?={_PARTED})", " "),
+    rule(rf"(?<![\w.,])({_PARTED})(?=[A-Za-z])", lambda match: f"{number(match[1])} "),
     rule(r"(?<![\w-])[A-Z0-9]{1,8}(?:-[A-Z0-9]{1,8}){2,6}(?![\w-])", _say_serial),
     rule(r"(?<![\w-])([A-Z]{1,5})-(\d{1,6})(?![\w.]{0,60}\d)(?!\w)", _say_hyphened),
     rule(
-        r"(?<![^\W_])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])", _say_mixed
+        r"(?<![^\W_])(?<!\d[.,])(?=[A-Za-z]{1,12}\d|\d{1,12}[A-Za-z])[A-Za-z0-9]{2,24}(?![^\W_])",
+        _say_mixed,
     ),
 )
 """Rules that come after units are read, for letters and digits that are left in one word."""

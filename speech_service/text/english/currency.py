@@ -56,6 +56,7 @@ _PREFIXES = {
     "S$": _of("Singapore", _DOLLAR),
     "NT$": _of("New Taiwan", _DOLLAR),
     "R$": _Money("real", "reais", "centavo", "centavos"),
+    "kr": _Money("krone", "kroner"),
     "Rs.": _RUPEE,
     "Rs": _RUPEE,
     "Fr.": _Money("franc", "francs", "centime", "centimes"),
@@ -105,12 +106,22 @@ _CODES = {
 }
 _SUFFIXES = {"kr": _Money("krone", "kroner"), "zł": _CODES["PLN"], "Kč": _CODES["CZK"]}
 _ALL = {**_SIGNS, **_PREFIXES, **_CODES, **_SUFFIXES}
-_SCALES = {"k": "thousand", "m": "million", "mn": "million", "mio": "million", "mln": "million"} | {
+_SCALES = {
+    "k": "thousand",
+    "m": "million",
+    "mn": "million",
+    "mio": "million",
+    "mln": "million",
+    "mrd": "billion",
+} | {
     **{"b": "billion", "bn": "billion", "t": "trillion", "tn": "trillion", "trn": "trillion"},
 }
 _SHORT_SCALE = any_of((*_SCALES, *"KMBT"))
-_SCALE = rf"(?:\s?((?:hundred )?thousand|hundred|million|billion|trillion)s?(?!\w)|({_SHORT_SCALE})(?!\w))"
-_SPACED_SCALE = rf"(?:{_SCALE[3:-1]}|\s(mn|bn|tn|mio|mln|[mMB])(?!\w))"
+_SCALE = (
+    r"(?:[\s-]?((?:hundred )?thousand|hundred|million|billion|trillion|lakh|crore)s?(?!\w)"
+    rf"|({_SHORT_SCALE})(?!\w))"
+)
+_SPACED_SCALE = rf"(?:{_SCALE[3:-1]}|\s([Mm]n|[Bb]n|[Tt]n|[Mm]io|[Mm]rd|[Mm]ln|[mMB])\b\.?(?!\w))"
 _PER = {
     **{
         "h": "hour",
@@ -153,9 +164,64 @@ _PER = {
         "min": "minute",
         "mile": "mile",
     },
+    **{
+        "t": "ton",
+        "tonne": "tonne",
+        "bbl": "barrel",
+        "km": "kilometer",
+        "mi": "mile",
+        "ha": "hectare",
+    },
+    **{
+        "acre": "acre",
+        "unit": "unit",
+        "head": "head",
+        "item": "item",
+        "ea": "item",
+        "pax": "person",
+    },
+    **{
+        "room": "room",
+        "car": "car",
+        "word": "word",
+        "page": "page",
+        "minute": "minute",
+        "s": "second",
+    },
+    **{
+        "sec": "second",
+        "ml": "milliliter",
+        "g": "gram",
+        "m2": "square meter",
+        "sqm": "square meter",
+    },
+    **{
+        "sq ft": "square foot",
+        "sq m": "square meter",
+        "MWh": "megawatt hour",
+        "ft": "foot",
+        "yd": "yard",
+    },
+    **{
+        "wk.": "week",
+        "mo.": "month",
+        "yr.": "year",
+        "dozen": "dozen",
+        "pair": "pair",
+        "pint": "pint",
+    },
+    **{"cup": "cup", "class": "class", "student": "student", "child": "child", "adult": "adult"},
+    **{"MMBtu": "million B.T.U", "bushel": "bushel", "bu": "bushel", "case": "case", "box": "box"},
+    **{
+        "bottle": "bottle",
+        "call": "call",
+        "token": "token",
+        "request": "request",
+        "quarter": "quarter",
+    },
 }
 _PER_UNIT = rf"(?:\s?/\s?({any_of(_PER)})(?!\w))?"
-_BEFORE = rf"(?:{any_of((*_PREFIXES, *_SIGNS))}|(?<!\w)(?:{any_of(_CODES)}))"
+_BEFORE = rf"(?:{any_of(_SIGNS)}|(?<!\w)(?:{any_of((*_PREFIXES, *_CODES))}))"
 _BEHIND = rf"(?:{any_of(_SIGNS)}|(?:{any_of((*_CODES, *_SUFFIXES))})(?!\w))"
 _SWISS_ZERO = r"(?:\.[–—-]{1,2}|,[–—-]{1,2})?"
 _MAJOR = r"(?:(?<![\w.,)\]%])([-−]|\())?"
@@ -182,12 +248,19 @@ _THOUSANDS_BY_DOT = (
 
 def _say_before(match: re.Match[str]) -> str:
     sign, unit, amount, upper, word, short, spaced, per = match.groups()
-    return _said(sign, unit, amount, upper, word or short or spaced, per, match)
+    said = _said(sign, unit, amount, upper, word or short or spaced, per, match)
+    return said + _gap(match)
 
 
 def _say_behind(match: re.Match[str]) -> str:
     sign, amount, upper, word, short, spaced, unit, per = match.groups()
-    return _said(sign, unit, amount, upper, word or short or spaced, per, match)
+    said = _said(sign, unit, amount, upper, word or short or spaced, per, match)
+    return said + _gap(match)
+
+
+def _gap(match: re.Match[str]) -> str:
+    """A space, where letters touch the amount."""
+    return " " if match.string[match.end() : match.end() + 1].isalpha() else ""
 
 
 def _said(
@@ -208,7 +281,8 @@ def _said(
     if scale:
         big = _SCALES.get(scale.lower(), scale)
         values = number(amount) + (f" to {number(upper)}" if upper else "")
-        return f"{minus}{values} {big} {_noun(money, match)}{behind}"
+        noun = money.one if _is_compound(match) else _noun(money, match)
+        return f"{minus}{values} {big} {noun}{behind}"
     if upper:
         return f"{minus}{_plain(amount)} to {_amount(upper, money)}{behind}"
     if _is_adjective(match) and "." not in amount:
@@ -230,6 +304,12 @@ def _is_adjective(match: re.Match[str]) -> bool:
         re.search(r"(?:^|\W)(?:an?|A) $", before) is not None
         and re.match(r"[ -](?!I\b)[A-Za-z]", rest) is not None
     )
+
+
+def _is_compound(match: re.Match[str]) -> bool:
+    """Whether hyphens make it one word with a noun behind it: "a €90-million grant"."""
+    is_one_word = re.search(r"\d-[a-z]{4,9}$", match.group())
+    return bool(is_one_word and re.match(r"[ -][a-z]", match.string[match.end() :][:2]))
 
 
 def _plain(amount: str) -> str:
@@ -255,7 +335,27 @@ def _say_cents(match: re.Match[str]) -> str:
     return f"{number(match[1])} {'cent' if match[1] == '1' else 'cents'}"
 
 
+_PAIRED = {
+    **{"USD": "dollar", "EUR": "euro", "GBP": "pound", "JPY": "yen", "CHF": "franc", "CNY": "yuan"},
+    **{
+        "AUD": "Aussie dollar",
+        "CAD": "Canadian dollar",
+        "INR": "rupee",
+        "BTC": "bitcoin",
+        "$": "dollar",
+    },
+    **{"€": "euro", "£": "pound", "¥": "yen"},
+}
+"""Currencies of a pair: "EUR/USD"."""
+
 CURRENCY: tuple[Rule, ...] = (
+    rule(
+        rf"(?<![\w/])({any_of(_PAIRED)})/({any_of(_PAIRED)})(?![\w/])",
+        lambda match: f"{_PAIRED[match[1]]} {_PAIRED[match[2]]}",
+    ),
+    rule(r"([$£€¥₹])([-−])(?=\d)", r"\2\1"),
+    rule(r"([$£€¥₹])\((\d{1,9}(?:\.\d{1,4})?)\)", r"-\1\2"),
+    rule(r"(?<!\w)R(?=\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d{1,6}\.\d\d(?!\d))", "ZAR "),
     rule(
         rf"{_MAJOR}({_BEFORE})\s?({_AMOUNT}){_SWISS_ZERO}(?:\s?[-–]\s?(?:{any_of(_SIGNS)})?({NUMBER}))?"
         rf"{_SPACED_SCALE}?{_PER_UNIT}(?!\d)",
@@ -266,6 +366,10 @@ CURRENCY: tuple[Rule, ...] = (
         _say_behind,
     ),
     rule(rf"(?<![\w.])({NUMBER})\s?¢", _say_cents),
+    rule(
+        r"\b((?:[Cc]osts?|[Oo]nly|[Jj]ust|[Ff]or|[Pp]ay|[Pp]aid|[Uu]p|[Dd]own|[Bb]y) )(\d{1,2})c(?!\w)",
+        lambda match: f"{match[1]}{number(match[2])} {'cent' if match[2] == '1' else 'cents'}",
+    ),
     rule(
         rf"(?<=\d)/({any_of((*_CODES, *_SIGNS))})(?!\w|\.\w)",
         lambda match: f" per {_ALL[match[1]].one}",

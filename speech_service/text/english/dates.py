@@ -93,7 +93,7 @@ def _say_dotted(match: re.Match[str]) -> str | None:
 
 def _say_short(match: re.Match[str]) -> str | None:
     """Say a date such as "on 12/25", after a word that dates follow."""
-    date = _date(int(match[2]), int(match[3]), None)
+    date = _date(int(match[2]), int(match[3]), match[4] if match.re.groups > 3 else None)
     return f"{match[1]}{date}" if date else None
 
 
@@ -120,10 +120,11 @@ def _month(name: str) -> str:
 
 
 def _say_time(match: re.Match[str]) -> str | None:
-    hour, minute, second, half = match.groups()
+    hour, minute, second, fraction, half = match.groups()
     if int(hour) > 24 or int(minute) > 59 or (second and int(second) > 59):
         return None
-    said = _clock(int(hour), minute, second, half)
+    part = f".{fraction}" if fraction else ""
+    said = _clock(int(hour), minute, second and second + part, half)
     # The last dot of "p.m." may be the full stop as well.
     return said + _stop_of(match)
 
@@ -135,14 +136,18 @@ def _stop_of(match: re.Match[str]) -> str:
 
 
 def _clock(hour: int, minute: str, second: str | None, half: str | None = None) -> str:
-    said = cardinal(hour)
     minutes = int(minute)
+    if not (hour or minutes or second or half):
+        return "midnight"
+    said = cardinal(hour)
     if minutes:
         said += f" oh {cardinal(minutes)}" if minutes < 10 else f" {cardinal(minutes)}"
     elif not half and not second:
         said += " o'clock" if hour <= 12 else " hundred"
     if second:
-        said += f" and {cardinal(int(second))} {'second' if int(second) == 1 else 'seconds'}"
+        said += (
+            f" and {number(second.removeprefix('0'))} {'second' if second == '01' else 'seconds'}"
+        )
     return f"{said} {half.upper()}.M" if half else said
 
 
@@ -168,7 +173,16 @@ def _say_four_digits(match: re.Match[str]) -> str:
         said += " hundred"
     else:
         said += f" {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
-    return said + (" hours" if behind and behind.strip() in ("h", "hrs", "hours") else behind or "")
+    behind = (behind or "").strip()
+    words = {
+        "h": " hours",
+        "hrs": " hours",
+        "hours": " hours",
+        "Z": " Zulu",
+        "Zulu": " Zulu",
+        "": "",
+    }
+    return said + words[behind]
 
 
 def _say_hour(match: re.Match[str]) -> str | None:
@@ -240,7 +254,7 @@ def _say_era(match: re.Match[str]) -> str:
 
 FOUR_DIGITS: tuple[Rule, ...] = (
     rule(
-        r"(?<![\w.,:$£€-])([01]\d|2[0-4])([0-5]\d)( ?(?:h|hrs|hours)(?!\w)| (?=(?:UTC|GMT)\b))",
+        r"(?<![\w.,:$£€-])([01]\d|2[0-4])([0-5]\d)( ?(?:h|hrs|hours)(?!\w)| (?=(?:UTC|GMT)\b)| ?(?:Z|Zulu)(?!\w))",
         _say_four_digits,
     ),
     rule(r"(?<=\bat )(0\d)([0-5]\d)()(?![\w:/-]|[.,]\d)", _say_four_digits),
@@ -258,7 +272,40 @@ DATES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w./])(\d{1,2})/(\d{1,2})/(\d{4}|\d{2})(?![\w/])", _say_slashed),
     rule(r"(?<![\w./-])(\d{1,2})-(\d{1,2})-(\d{4})(?![\w/-])", _say_slashed),
-    rule(r"(?<![\w.])(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
+    rule(r"(?<![\w./-])(0\d|1[0-2])-([0-2]\d|3[01])-(\d{2})(?![\w/-])", _say_slashed),
+    rule(
+        rf"\b((?:{_CUES}) )(\d{{1,2}})-(\d{{1,2}})-(\d{{2}})(?![\w/-])", _say_short, any_case=True
+    ),
+    rule(
+        r"(?<![\w.,:$£€-])((?:19|20)\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?![\w-]|[.,]\d)",
+        lambda m: _date(int(m[2]), int(m[3]), m[1]),
+    ),
+    rule(
+        r"(?<![\w.])(0[1-9]|[12]\d|3[01])\.(0[1-9]|1[0-2])\.(\d{2})(?![\w]|\.\d)",
+        _say_dotted,
+    ),
+    rule(
+        rf"(?<![\w./-])({_DAY})[-/ ]({_MONTH})[-/](\d{{4}}|\d{{2}})(?![\w/-])",
+        lambda m: f"the {ordinal(int(m[1]))} of {_month(m[2])}, {say_year(m[3])}",
+    ),
+    rule(
+        rf"(?<![\w./-])({_MONTH})[-/]({_DAY})[-/](\d{{4}}|\d{{2}})(?![\w/-])",
+        lambda m: f"{_month(m[1])} {ordinal(int(m[2]))}, {say_year(m[3])}",
+    ),
+    rule(
+        rf"(?<![\w./-])({_MONTH})[-/]['’]?(\d{{4}}|\d{{2}})(?![\w/-])",
+        lambda m: f"{_month(m[1])} {say_year(m[2])}",
+    ),
+    rule(
+        rf"(?<![\w./-])({_DAY})[-/]({_MONTH})(?![\w/-])",
+        lambda m: f"the {ordinal(int(m[1]))} of {_month(m[2])}",
+    ),
+    rule(
+        r"\b(\d{4})-?W(0[1-9]|[1-4]\d|5[0-3])(?!\w)",
+        lambda m: f"{year(int(m[1]))} week {cardinal(int(m[2]))}",
+    ),
+    rule(r"(?<=\b[QH][1-4]) ?['’](?=\d\d(?!\w))", " "),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,2})\.(\d{1,2})\.(\d{4})(?![\w]|\.\d)", _say_dotted),
     rule(
         rf"(?<![\w.])({_DAY})\.(0?[1-9]|1[0-2])\.\s?[-–]\s?({_DAY})\.(0?[1-9]|1[0-2])\.(?:(\d{{4}}))?(?!\w)",
         lambda m: f"{_date(int(m[2]), int(m[1]), None)} to {_date(int(m[4]), int(m[3]), m[5])}",
@@ -297,6 +344,10 @@ DATES: tuple[Rule, ...] = (
     rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
     rule(rf"\b((?:{_CUES}) )(\d{{1,2}})/(\d{{1,2}})(?![\w/])", _say_short, any_case=True),
     rule(
+        rf"\b((?:{any_of(_DAYS)}),? )(\d{{1,2}})/(\d{{1,2}})(?![\w/])",
+        _say_short,
+    ),
+    rule(
         rf"\b({any_of((*_SHORT_DAYS, *_DAYS))})\.?\s?[-–]\s?({any_of((*_SHORT_DAYS, *_DAYS))})\b(?:\.(?=[ ,)]))?",
         _say_day_range,
     ),
@@ -316,12 +367,20 @@ DATES: tuple[Rule, ...] = (
         r"(?<![\w./])(0?[1-9]|1[0-2])/((?:19|20)\d{2})(?![\w/])",
         lambda m: f"{MONTHS[int(m[1]) - 1]} {say_year(m[2])}",
     ),
-    # Times.
+    # Times. Letters that touch one are words of their own.
+    rule(r"(?<=\d:[0-5]\d) ?(?:hrs?|h)(?!\w)", " hours"),
+    rule(r"(?<=\d:[0-5]\d)Z(?!\w)", " Zulu"),
+    rule(r"(?<=\d:[0-5]\d)(?=[A-Za-z])(?![AaPp]\.?[Mm]\b)", " "),
+    rule(
+        r"\b([Tt]he (?:[01]?\d|2[0-3]))\.([0-5]\d)(?= (?:from|to|train|bus|service|ferry|departure|arrival)\b)",
+        r"\1:\2",
+    ),
     rule(
         rf"\b((?:{_AT}) )(\d{{1,2}})h([0-5]\d)(?!\w)",
         lambda m: m[1] + _clock(int(m[2]), m[3], None),
         any_case=True,
     ),
+    rule(r"(?<![\w.:])(1[3-9]|2[0-3])h([0-5]\d)(?!\w)", r"\1:\2"),
     rule(r"(?<![\w.:])(\d{1,2})\.([0-5]\d)(?=\s?[AaPp](?:\.\s?[Mm]|[Mm]\b))", r"\1:\2"),
     rule(
         r"\b(at (?:1[0-2]|[1-9]))\.(00|15|30|45)(?=[?!]|[.,]?$|,? (?:tomorrow|today|tonight|sharp|in the)\b)",
@@ -338,7 +397,7 @@ DATES: tuple[Rule, ...] = (
         _say_length,
     ),
     rule(
-        r"(?<![\w.])(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2})(?: ?m(?:ins?)?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
+        r"(?<![\w.])(?<!\d,)(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2})(?: ?m(?:ins?)?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
         _say_duration,
     ),
     rule(r"(?<![\w.])()(\d{1,2}) ?m(?:ins?)? ?(\d{1,2}) ?s(?:ecs?)?(?!\w)", _say_duration),
@@ -353,11 +412,18 @@ DATES: tuple[Rule, ...] = (
         r"\1\2 to \3",
         any_case=True,
     ),
-    rule(rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}}))?{_HALF_DAY}?(?![:\d]|\w)", _say_time),
+    rule(
+        rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:\.(\d{{1,6}}))?)?{_HALF_DAY}?(?![:\d]|\w)",
+        _say_time,
+    ),
     rule(rf"(?<![\w.:,$£€])(\d{{1,2}}){_HALF_DAY}(?!\w)", _say_hour),
     rule(r"(?<![\w.:])(\d{1,2}) ?o['’]clock\b", _say_o_clock),
     # Years.
-    rule(r"\b([FCA]Y) ?'?(\d{4}|\d{2})(?!\w)", lambda m: f"{spelled(m[1])} {say_year(m[2])}"),
+    rule(
+        r"\b([FCA]Y) ?'?(\d{4}|\d{2})(?:[/–-](\d{2}))?(?!\w|[.,]\d)",
+        lambda m: f"{spelled(m[1])} {say_year(m[2])}" + (f" {number(m[3])}" if m[3] else ""),
+    ),
+    rule(r"(?<=\d0s)\s?[–-]\s?(?=['’]?\d)", " to "),
     rule(r"(?<![\w.,])(1[0-9]|20)?['’]?(\d0)['’]?s(?!\w)", _say_decade),
     rule(
         r"(?<![\w])['’](\d{2})(?![\w'’\"″])",

@@ -18,12 +18,14 @@ import re
 import unicodedata
 
 from speech_service.text.clean import clean
-from speech_service.text.english.abbreviations import ABBREVIATIONS, NUMERALS
+from speech_service.text.english.abbreviations import ABBREVIATIONS
 from speech_service.text.english.addresses import ADDRESSES, VERSIONS
 from speech_service.text.english.codes import CODES, MIXED
 from speech_service.text.english.currency import CURRENCY
 from speech_service.text.english.dates import DATES, FOUR_DIGITS
+from speech_service.text.english.notation import MUSIC, NOTATION, SECTIONS
 from speech_service.text.english.number_words import number, spelled
+from speech_service.text.english.numerals import NUMERALS
 from speech_service.text.english.quantities import GROUPED, NUMBERS, QUANTITIES
 from speech_service.text.english.rules import Rule, rule
 from speech_service.text.english.shorthand import SHORTHAND
@@ -91,6 +93,7 @@ _MARKS = {
         "÷": "divided by",
         "−": "minus",
         "√": "square root of",
+        "∛": "cube root of",
         "∞": "infinity",
     },
     **{
@@ -143,7 +146,18 @@ _MARKS = {
         "σ": "sigma",
         "ω": "omega",
     },
-    **{"Ω": "ohm", "Δ": "delta", "Σ": "sigma", "μ": "micro", "‡": "", "‖": ""},
+    **{"ε": "epsilon", "ζ": "zeta", "η": "eta", "ι": "iota", "κ": "kappa", "ν": "nu", "ξ": "xi"},
+    **{"ρ": "rho", "τ": "tau", "υ": "upsilon", "φ": "phi", "χ": "chi", "ψ": "psi", "Φ": "phi"},
+    **{"Γ": "gamma", "Λ": "lambda", "Π": "pi", "Ψ": "psi", "Θ": "theta", "ϕ": "phi"},
+    **{"Ω": "omega", "Δ": "delta", "Σ": "sigma", "μ": "mu", "‡": "", "‖": ""},
+    **{
+        "∂": "partial",
+        "∫": "integral of",
+        "∇": "nabla",
+        "∅": "the empty set",
+        "∝": "proportional to",
+    },
+    **{"∪": "union", "∩": "intersection", "⊂": "subset of", "≡": "is equivalent to", "∼": "about"},
     **{
         "&": "and",
         "@": "at",
@@ -220,7 +234,8 @@ _SIGNS: tuple[Rule, ...] = (
     rule(r"\+=", " plus equals "),
     rule(r"-=", " minus equals "),
     rule(r"(?<=\w)\+\+", " plus plus"),
-    rule(r"§§?", " section "),
+    rule(r"§§", " sections "),
+    rule(r"§", " section "),
     rule(r"№ ?|(?<![\w&])#(?=\d)", "number "),
     rule(r"(?<=[\w)]) - (?=[\w(]{1,9} ?[=<>])", " minus "),
     rule(r" --? ", " — "),
@@ -237,6 +252,8 @@ _MARK: tuple[Rule, ...] = (
         rf"[{''.join(sorted(_KEPT_NUMBERS))}]",
         lambda match: f" {unicodedata.normalize('NFKC', match[0])} ",
     ),
+    rule(r"(?<=\w)\.(?=\d)", " point "),
+    rule(r"(?<=\w),(?=\d)", ", "),
     rule(r"\d{1,30}", lambda match: f" {number(match.group())} "),
     rule(f"[{re.escape(''.join(_MARKS))}]", lambda match: f" {_MARKS[match.group()]} "),
     rule(r"_", " "),
@@ -249,17 +266,20 @@ _MARK: tuple[Rule, ...] = (
 )
 
 _RULES: tuple[Rule, ...] = (
+    *MUSIC,
     *_CLEAN,
     *_MARKUP,
     *_SPACES,
     *_PLAIN,
     *ADDRESSES,
+    *NOTATION,
     *SHORTHAND,
     *FOUR_DIGITS,
     *CODES,
     *DATES,
     *ABBREVIATIONS,
     *NUMERALS,
+    *SECTIONS,
     *GROUPED,
     *VERSIONS,
     *CURRENCY,

@@ -3,23 +3,20 @@
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
 import re
-import unicodedata
 
+from speech_service.text.english.fractions import FRACTIONS, part_of
 from speech_service.text.english.number_words import (
     MOST_COUNTED,
     cardinal,
     digits,
-    fraction,
     number,
     ordinal,
     plural,
-    spelled,
     year,
 )
 from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, rule
 from speech_service.text.english.units import UNITS, compound_words, one_of, singular, unit_words
 
-_VULGAR = {char: unicodedata.normalize("NFKC", char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
 _SUPER = {
     "⁰": "0",
     "¹": "1",
@@ -33,26 +30,6 @@ _SUPER = {
 } | {
     **{"⁹": "9", "⁺": "+", "⁻": "-", "ⁿ": "n"},
 }
-_SUB = {
-    "₀": "0",
-    "₁": "1",
-    "₂": "2",
-    "₃": "3",
-    "₄": "4",
-    "₅": "5",
-    "₆": "6",
-    "₇": "7",
-    "₈": "8",
-    "₉": "9",
-}
-_UNDERS = frozenset((*range(2, 11), 12, 16, 20, 32, 64, 100, 1000))
-"""Denominators that people read as fractions."""
-_SAID = {
-    (24, 7): "twenty-four seven",
-    (9, 11): "nine eleven",
-    (50, 50): "fifty fifty",
-    (20, 20): "twenty twenty",
-}
 _UNIT = rf"(?:{any_of(UNITS)})"
 _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
@@ -64,15 +41,13 @@ _COMPOUND = (
 )
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _ARTICLE = re.compile(
-    r"(?:^|\W)(?:an?|the|this|that|each|every|my|your|his|her|its|our|their) $", re.IGNORECASE
+    r"(?:^|\W)(?:an?|the|this|that|each|my|your|his|her|its|our|their) $", re.IGNORECASE
 )
 _NOUN = re.compile(
     r" (?!(?:of|or|and|to|in|at|on|per|from|by|for|as|if|is|was|are|were|has|have|had|will|can|may|that|which|we|you|"
-    r"they|he|she|it|away|more|less|long|wide|tall|high|I)\b)[A-Za-z]"
-)
-_BOOKS = (
-    r"Genesis|Exodus|Leviticus|Deuteronomy|Joshua|Judges|Samuel|Kings|Chronicles|Psalms?|Proverbs|Isaiah|Jeremiah|"
-    r"Ezekiel|Daniel|Ecclesiastes|Job|Ruth|Philippians|Colossians|Thessalonians|Timothy|Matthew|Mark|Luke|John|Acts|Romans|Corinthians|Galatians|Ephesians|Hebrews|James|Peter|Revelation"
+    r"they|he|she|it|away|more|less|long|wide|tall|high|deep|thick|I|until|till|before|after|when|while|during|between|"
+    r"with|without|into|off|up|down|over|under|so|but|because|than|then|past|through|since|plus|each|every|later|ago|"
+    r"early|late|apart|ahead|behind|away|here|there|now|only|just|too|not|near|north|south|east|west|downstream|upstream)\b)[A-Za-z]"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
 _SPANS = (
@@ -98,16 +73,18 @@ _SPANS = (
     "ha",
 )
 """What something is counted by: "beats/min"."""
-_FULL_MARKS, _MARKS_FROM = 100, 10
-"""What is had of a hundred is said "out of": "98/100"."""
-_POURED = frozenset(["L", "l", "ml", "mL", "cl", "oz"])
+_POURED = frozenset(
+    ["L", "l", "ml", "mL", "cl", "oz", "g", "kg", "mg", "mcg", "lb", "GB", "TB", "W"]
+)
 """Units of what has no sides: "2 x 1 L" are two pieces."""
-_RUNS_FROM, _WICKETS = 90, 9
-"""So many runs for so many wickets: "287/6"."""
+_LINES = r"144|240|360|480|540|576|720|900|1080|1440|2160|4320"
+"""Lines of a picture: "1080p". Any other number before a p is pence."""
 _QUOTED = 300
 """Characters that a quotation has at most."""
 _VERBS = r"(?:is|was|has|does|starts|begins|ends|sees|marks|brings|looks|proves|remains|seems|comes|becomes|shows)\b"
 """What a year does; no plural."""
+_SHARES_OF = 100
+"""What shares add up to: "60:40"."""
 _YEAR_FROM, _YEAR_TO, _HUNDREDS = 1100, 2099, 100
 
 
@@ -138,7 +115,7 @@ def _exponent(power: str) -> str:
 
 def _say_feet(match: re.Match[str]) -> str:
     feet, inches, over, under = match.groups()
-    part = f" and {_a_fraction(int(over), int(under))}" if over else ""
+    part = f" and {part_of(int(over), int(under))}" if over else ""
     return f"{number(feet)} foot {number(inches)}{part}"
 
 
@@ -169,42 +146,6 @@ def _say_degrees(match: re.Match[str]) -> str:
     side = {"N": " north", "S": " south", "E": " east", "W": " west"}
     name = {"C": " Celsius", "F": " Fahrenheit", "K": " Kelvin", None: ""} | side
     return f"{said} {'degree' if one else 'degrees'}{name[scale]}"
-
-
-def _a_fraction(over: int, under: int) -> str:
-    said = fraction(over, under)
-    if over != 1:
-        return said
-    return f"{'an' if said.startswith('one eigh') else 'a'} {said.removeprefix('one ')}"
-
-
-def _say_mixed(match: re.Match[str]) -> str | None:
-    whole, over, under = match[1], int(match[2]), int(match[3])
-    if not 0 < over < under:
-        return None
-    return f"{number(whole)} and {_a_fraction(over, under)}"
-
-
-def _say_vulgar(match: re.Match[str]) -> str:
-    over, under = (int(part) for part in _VULGAR[match[2]].split("⁄"))
-    if not match[1]:
-        return f" {fraction(over, under)} "
-    return f"{number(match[1])} and {_a_fraction(over, under)} "
-
-
-def _say_fraction(match: re.Match[str]) -> str | None:
-    over, under = int(match[1]), int(match[2])
-    if (over, under) in _SAID:
-        return _SAID[over, under]
-    if under in (0, 1) or len(match[1]) > 3:
-        return f"{number(match[1])} over {number(match[2])}"
-    if over >= _RUNS_FROM and under <= _WICKETS:
-        return f"{cardinal(over)} for {cardinal(under)}"
-    if over == under or (under == _FULL_MARKS and over >= _MARKS_FROM):
-        return f"{cardinal(over)} out of {cardinal(under)}"
-    if under in _UNDERS:
-        return fraction(over, under)
-    return f"{cardinal(over)} over {cardinal(under)}"
 
 
 def _is_adjective(match: re.Match[str]) -> bool:
@@ -265,17 +206,16 @@ def _say_by_unit(match: re.Match[str]) -> str:
     return f"{said} {unit_words(match[2], one=one)}"
 
 
-def _say_out_of(match: re.Match[str]) -> str:
-    return f"{number(match[1])} out of {number(match[2])}"
-
-
-def _say_verse(match: re.Match[str]) -> str:
-    book, chapter, verse, last = match.groups()
-    return f"{book} {number(chapter)} {number(verse)}" + (f" to {number(last)}" if last else "")
-
-
 def _say_ratio(match: re.Match[str]) -> str:
     return " to ".join(number(part) for part in match.group().split(":"))
+
+
+def _say_running_time(match: re.Match[str]) -> str | None:
+    """Say minutes and seconds such as "52:18"; what makes a hundred, such as "60:40", is a share."""
+    if int(match[1]) + int(match[2]) == _SHARES_OF:
+        return None
+    seconds = f"oh {number(match[2][1])}" if match[2][0] == "0" else number(match[2])
+    return f"{number(match[1])} {seconds}"
 
 
 def _say_range(match: re.Match[str]) -> str:
@@ -311,19 +251,18 @@ def _say_number(match: re.Match[str]) -> str:
     return minus + number(text)
 
 
+def _say_lines(match: re.Match[str]) -> str:
+    """ "1080p60": lines, and pictures in a second."""
+    return f"{year(int(match[1]))} p" + (f" {number(match[2])}" if match[2] else "")
+
+
 def _say_magnitude(match: re.Match[str]) -> str:
-    return f"{number(match[1])} {match[2]}"
+    return f"{number(match[1])} {match[2].lstrip('-')}"
 
 
 def _say_long(match: re.Match[str]) -> str | None:
     run = match.group().replace(",", "")
     return f" {digits(run)} " if len(run) > MOST_COUNTED else None
-
-
-def _say_chemical(match: re.Match[str]) -> str:
-    letters, sub, rest = match.groups()
-    said = spelled(letters) if len(letters) > 1 else letters
-    return f"{said} {cardinal(int(''.join(_SUB.get(c, c) for c in sub)))} {rest}"
 
 
 # What is grouped in other ways, grouped by commas.
@@ -343,6 +282,7 @@ GROUPED: tuple[Rule, ...] = (
     rule(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3}){2,6}(?![\d.])", lambda m: m[0].replace(".", "")),
     rule(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,5},\d{3}(?![\d,])", lambda m: m[0].replace(",", "")),
     rule(r"(?<![\d.,])(\d{1,9}),(\d{1,2}|(?<=\b0,)\d{3,9})(?!\d|[.,]\d)", r"\1.\2"),
+    rule(r"(?<=\d)_(?=\d)", " "),
 )
 
 QUANTITIES: tuple[Rule, ...] = (
@@ -361,42 +301,48 @@ QUANTITIES: tuple[Rule, ...] = (
         ),
     ),
     rule(
-        rf"(?<![\w.])({NUMBER}|[A-Za-z])(\^\{{?\(?[-−+]?(?:\d{{1,4}}|[a-z])\)?\}}?)(?!\w)",
+        rf"(?<![\w.])({NUMBER}|[A-Za-z])(\^\{{?\(?[-−+]?(?:\d{{1,4}}|[a-z])\)?\}}?)(?!\w|[.,]\d)",
         _say_power,
     ),
-    rule(r"(?<![A-Za-z])([A-Z][A-Za-z]?)([₀-₉]{1,3})([A-Z]?[a-z]?)", _say_chemical),
+    rule(
+        r"(?<=[a-zµμΩ])[·⋅ ]?(s|m|kg|g|mol|K|h|min|L|A|V)⁻([¹²³])",
+        lambda m: f"/{m[1]}{'' if m[2] == '¹' else m[2]}",
+    ),
+    rule(r"(?<=\))([²³])", lambda m: " squared" if m[1] == "²" else " cubed"),
+    rule(rf"(?<![\w.])({NUMBER})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
     rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?x ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
-        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
+        r"(?<![\w.])(?<!\d,)(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
         _say_place,
     ),
     rule(
-        rf"(?<![\w.])(\d{{1,3}}) ?['′’] ?{_INCHES}(?: ?(?:{_INCH_MARK}|in\.?(?!\w)))?(?![\w'])",
+        rf"(?<![\w.])(?<!\d,)(\d{{1,3}}) ?['′’] ?{_INCHES}(?: ?(?:{_INCH_MARK}|in\.?(?!\w)))?(?![\w'])",
         _say_feet,
     ),
-    rule(rf"(?<![\w.])(\d{{1,3}}) ?ft\.? ?{_INCHES} ?(?:{_INCH_MARK}|in\b\.?)", _say_feet),
+    rule(rf"(?<![\w.])(?<!\d,)(\d{{1,3}}) ?ft\.? ?{_INCHES} ?(?:{_INCH_MARK}|in\b\.?)", _say_feet),
     rule(rf"(?<![\w./'])({NUMBER})(?:''|″|\")(?!\w)", _say_inches),
-    rule(r"(?<![\w.])(\d{1,2})ft(\d{1,2})(?!\w)", r"\1 foot \2"),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,2})ft(\d{1,2})(?!\w)", r"\1 foot \2"),
     rule(r"(?<![\w.,'‘])(\d{1,3}(?:,\d{3})?)['′](?![\w'])(?=[ ,.;)]|$)", _say_only_feet),
     rule(
         rf"(?<![\w.])({MINUS}{NUMBER})°?(?:{_TO}([-−]?{NUMBER}))?\s?°(?:\s?([CFKNSEW])(?!\w))?",
         _say_degrees,
     ),
-    # Fractions.
-    rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
-    rule(rf"(?:(?<![\w.])(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
     rule(
-        r"(?<![\w./,])(\d{1,2})/(\d{1,3})(?:st|nd|rd|th)s?(?!\w)",
-        lambda m: fraction(int(m[1]), int(m[2])) if int(m[2]) > 1 else None,
+        r"(?<![\w.-])(?<!\d,)([1-5]\d[05])(?: (?=[CF](?: (?:for|until|oven|and)\b|[.,;)]|$)))?([CF])(?![\w#+'’-])",
+        lambda m: f"{number(m[1])} degrees {'Celsius' if m[2] == 'C' else 'Fahrenheit'}",
     ),
-    rule(r"(?<![\w./,])(\d{1,3}\.\d)/(\d{1,3})(?![\w/]|[.,]\d)", _say_out_of),
-    rule(r"(?<![\w./,])(\d{1,4})[/⁄](\d{1,4})(?![\w/]|[.,]\d)", _say_fraction),
+    *FRACTIONS,
     rule(
         rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) {{1,2}}({_UNIT})(?![\w/²³'’-])",
         _say_fraction_unit,
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
+    rule(rf"( and (?:a|[a-z]{{3,9}}) {_PART}) in(?=$|[,;)]|\.(?:\s|$))", r"\1 inches"),
+    rule(
+        rf"(to the power of (?:minus )?[a-z-]{{3,20}}) ({_COMPOUND})(?![\w/²³'’-])",
+        lambda m: f"{m[1]} {words}" if (words := compound_words(m[2], one=False)) else None,
+    ),
     rule(
         rf"(to the power of (?:minus )?[a-z-]{{3,20}}) ({_UNIT})(?![\w/²³'’-])",
         lambda m: f"{m[1]} {unit_words(m[2], one=False)}",
@@ -410,13 +356,17 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_COMPOUND})(?![\w/²³'’-]|°)",
         _say_compound,
     ),
+    rule(
+        r"(?<![\w.,])(\d{1,3}(?:,\d{3}){1,6}|\d{3,9}|\d{1,9}\.\d{1,4}) K(?![\w'’-]|\.\w)",
+        lambda m: f"{number(m[1])} kelvin",
+    ),
     rule(r"(?<=[a-z] )mmHg(?!\w)", "millimeters of mercury"),
     rule(
-        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w²³'’-]|/(?!\d)|°)",
+        rf"(?<![\w.])({MINUS}{NUMBER})(?:{_TO}({NUMBER}))?\s?({_UNIT})(\.)?(?![\w²³'’-]|/(?![\d ])|°)",
         _say_unit,
     ),
     rule(
-        r"(?:(?<=[a-z] )|(?<![\w.])(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’-]|\.\w)",
+        r"(?:(?<=[a-z] )|(?<![\w.])(?<!\d,)(?=\d{1,4}\.))(\d{1,4}(?:\.\d{1,3})?) A(?![\w'’-]|\.\w)",
         lambda m: f"{number(m[1])} {'amp' if m[1] == '1' else 'amps'}",
     ),
     rule(rf"(?<![\w.])({NUMBER})-({_UNIT})(?![\w/²³])", _say_unit_adjective),
@@ -427,10 +377,10 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
     rule(
-        r"(?<![\w.])(\d{1,4})([a-z])([²³⁴ⁿ])",
+        r"(?<![\w.])(?<!\d,)(\d{1,4})([a-z])([²³⁴ⁿ])",
         lambda m: f"{number(m[1])} {m[2]}{m[3]}",
     ),
-    rule(rf"(?<![\w.])({NUMBER}|[A-Za-z]{{1,3}})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
+    rule(r"(?<![\w.])([A-Za-z]{1,3}|[α-ω])([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{1,4})", _say_power),
     rule(
         rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
         lambda m: f"{number(m[1])} {'inch' if m[1] == '1' else 'inches'}{_stop(m)}",
@@ -440,21 +390,30 @@ QUANTITIES: tuple[Rule, ...] = (
         lambda m: f"{number(m[1])} {'second' if m[1] == '1' else 'seconds'}",
     ),
     rule(rf"(?<![\w.])({MINUS}{NUMBER})\s?%?(?:{_TO}({NUMBER}))?\s?([%‰])", _say_percent),
-    rule(rf"(?<![\w.])({NUMBER})\s?(million|billion|trillion|thousand|hundred)\b", _say_magnitude),
+    rule(
+        rf"(?<![\w.])({NUMBER})(?:\s|(?=-))?(-?(?:million|billion|trillion|thousand|hundred|lakh|crore))\b",
+        _say_magnitude,
+    ),
     # Numbers with each other.
     rule(
-        r"(?<![\w.])(\d{1,3}(?:,\d{3}){0,4}|\d{1,12})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)",
+        r"(?<![\w.])(?<!\d,)(\d{1,3}(?:,\d{3}){0,4}|\d{1,12})(?:st|nd|rd|th|ST|ND|RD|TH)(?!\w)",
         _say_ordinal,
     ),
+    rule(rf"(?<![\w.])({NUMBER}) ?x ?(?={NUMBER} ?=)", r"\1 times "),
     rule(rf"(?<![\w.]){NUMBER}(?: ?x ?{NUMBER}){{1,2}}(?!\w)", _say_by),
     rule(
         r"(?<![\w.,])(\d{1,2})x(\d{1,2})s(?!\w)",
         lambda m: f"{number(m[1])} by {plural(number(m[2]))}",
     ),
     rule(r"(?<![\w.,])\d{3,5} ?× ?\d{3,5}(?![\w%]|[.,]\d| ?=)", _say_by),
-    rule(rf"\b({_BOOKS}) (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])", _say_verse),
-    rule(r"(?<![\w.:])\d{1,6}(?:\.\d{1,3})?:\d{1,6}(?![\w:]|\.\d)", _say_ratio),
-    rule(r"(?<![\w.])(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus),
+    rule(r"(?<![\w.:])([2-9]\d|1\d\d):([0-5]\d)(?![\w:]|\.\d)", _say_running_time),
+    rule(r"(?<![\w.:])\d{1,4}(?::\d{1,4}){2,4}(?![\w:]|\.\d)", _say_ratio),
+    rule(rf"(?<![\w.:]){NUMBER}:{NUMBER}(?![\w:]|\.\d)", _say_ratio),
+    rule(rf"(?<![\w.:])({NUMBER}):({NUMBER})(?=[A-Za-z])", lambda m: f"{_say_range(m)} "),
+    rule(r"(?<![\w.,-])(\d{1,9})[-−–](?=\d{1,9} ?=)", _say_minus),
+    rule(
+        r"(?<![\w.])(?<!\d,)(\d{1,9}|[a-z]\b|\)) - (?=[\d(a-z]{1,9}(?:\.\d{1,9})?\s?=)", _say_minus
+    ),
     rule(r"(?<![\w.,-])50[-–]50(?![\w-]|[.,]\d|%)", "fifty fifty"),
     rule(r"(?<![\w.,-])20[-–]20(?![\w-]|[.,]\d|%)", "twenty twenty"),
     rule(
@@ -462,11 +421,11 @@ QUANTITIES: tuple[Rule, ...] = (
         lambda m: f"{number(m[1])} {number(m[2])}",
     ),
     rule(rf"(?<![\w.,)\]-])([-−]?{NUMBER}){_TO}([-−]?{NUMBER})(?![\w%-]|\.\d)", _say_range),
+    rule(rf"(?<![\w.,])({_LINES})p(\d{{2,3}})?(?!\w)", _say_lines),
     rule(
-        r"(?<![\w.])(\d{1,2})p(?!\w)",
+        rf"(?<![\w.,])({NUMBER})p(?!\w)",
         lambda m: f"{number(m[1])} {'penny' if m[1] == '1' else 'pence'}",
     ),
-    rule(r"(?<![\w.])(\d{3,4})p(?!\w)", lambda m: f"{year(int(m[1]))} p"),
     rule(r"(?<![\w.,])911(?![\w,.]\d|\w)", "nine one one"),
     rule(
         rf"(?<![\w.])({NUMBER})[x×] ?/ ?({any_of(_SPANS)})(?!\w)",
@@ -476,14 +435,19 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?<![\w.,])({NUMBER})[-–]({NUMBER})([kKMB])(?!\w)",
         lambda m: f"{number(m[1])} to {number(m[2])} {_SCALES[m[3]]}",
     ),
-    rule(rf"(?<![\w.])({NUMBER})[x×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
+    rule(
+        rf"(?<![\w.,])({NUMBER}){_TO}({NUMBER})[x×](?!\w)",
+        lambda m: f"{number(m[1])} to {number(m[2])} times",
+    ),
+    rule(rf"(?<![\w.,)\]-])({NUMBER}){_TO}({NUMBER})(?=[A-Za-z])", lambda m: f"{_say_range(m)} "),
+    rule(rf"(?<![\w.])({NUMBER})[xX×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
     rule(rf"(?<![\w.])({NUMBER})([kKMB])(?= [a-z]{{2,20}}s\b| people\b)", _say_short_scale),
-    rule(r"(?<![\w.])(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,3}\.\d{1,2})([kKMB])(?!\w)", _say_short_scale),
 )
 
 NUMBERS: tuple[Rule, ...] = (
     rule(
-        rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|\.\d{{1,20}})(?!\d)"
+        rf"((?<![\w.,)\]%-])[-−])?(?<![\d.])({NUMBER}|(?<!\w)\.\d{{1,20}})(?!\d)"
         rf"(?= (?!{_VERBS})([a-z]{{2,20}}s|people|men|women|children)\b)?",
         _say_number,
     ),

@@ -11,8 +11,8 @@ from speech_service.text.traced import Replacement
 
 Rule = tuple[re.Pattern[str], Replacement]
 
-NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d{1,30})(?:\.\d{1,20})?"
-"""A number as written in English, without a sign."""
+NUMBER = r"(?!(?<=\d,)\d{3}(?!\d))(?>\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d{1,30})(?:\.\d{1,20})?+"
+"""A number as written in English, without a sign: the whole of it, never its last group alone nor its first."""
 MINUS = r"(?:(?<![\w.,)\]%-])[-\u2212])?"
 """A sign in front of a number, where it is none of a range or a word."""
 

@@ -5,7 +5,7 @@
 import re
 import unicodedata
 
-from speech_service.text.english.number_words import digits, number, plural, spelled
+from speech_service.text.english.number_words import digits, number, ordinal, plural, spelled, year
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _WORDS = {
@@ -15,7 +15,34 @@ _WORDS = {
     **{"IPv6": "I.P V six", "w.r.t.": "with respect to", "s.t.": "such that", "o/w": "otherwise"},
     **{"P/E": "P.E", "TBC": "T.B.C", "thx": "thanks", "pls": "please", "2nite": "tonight"},
     **{"2day": "today", "gr8": "great", "b4": "before", "l8r": "later", "m8": "mate"},
-    **{"FAQs": "F.A.Qs", "Rx": "R.X", "PO": "P.O", "EOD": "end of day"},
+    **{
+        "FAQs": "F.A.Qs",
+        "Rx": "R.X",
+        "PO": "P.O",
+        "EOD": "end of day",
+        "y/y": "year over year",
+        "q/q": "quarter over quarter",
+        "m/m": "month over month",
+        "w/v": "weight per volume",
+        "w/w": "weight per weight",
+        "v/v": "volume per volume",
+        "w/e": "week ending",
+        "w/c": "week commencing",
+        "24/7/365": "twenty-four seven three sixty-five",
+    },
+    **{"WWI": "World War One", "WWII": "World War Two", "WW1": "World War One"},
+    **{"WW2": "World War Two", "DOB": "D.O.B", "SOP": "S.O.P", "SOPs": "S.O.Ps", "COPD": "C.O.P.D"},
+    **{
+        "ALS": "A.L.S",
+        "MMS": "M.M.S",
+        "AWS": "A.W.S",
+        "LAX": "L.A.X",
+        "COB": "C.O.B",
+        "AMS": "A.M.S",
+    },
+    **{"MOM": "M.O.M", "ERA": "E.R.A", "AKA": "A.K.A", "PCIe": "P.C.I.E", "Ctrl": "Control"},
+    **{"Cmd": "Command", "hx": "history", "s/p": "status post", "M-F": "Monday to Friday"},
+    **{"Mon-Fri": "Monday to Friday", "N°": "number", "Nº": "number"},
 }
 """What is said so wherever it stands."""
 _COUNTED = {
@@ -23,12 +50,15 @@ _COUNTED = {
     **{"rds": "rounds", "asst": "assists", "reb": "rebounds", "veh": "vehicles", "bbl": "barrels"},
     **{"hh": "hours", "pax": "passengers", "qtrs": "quarters", "bdrm": "bedroom", "stks": "sticks"},
     **{"pkts": "packets", "sqft": "square feet", "sqm": "square meters", "nts": "nights"},
+    **{"cts": "cents", "ov": "overs", "yo": "year old", "tix": "tickets", "mos": "months"},
+    **{"kya": "thousand years ago", "Kya": "thousand years ago", "mya": "million years ago"},
+    **{"Mya": "million years ago", "Gya": "billion years ago", "bn": "billion"},
 }
 """What is said so behind a number."""
 _NUMBERED = (
     r"account|acct|claim|case|file|batch|lot|contract|customer|member|ticket|booking|receipt|permit|tracking|"
     r"serial|reg|registration|order|part|invoice|ref|policy|flight|licen[cs]e|ID|tax|company|item|model|"
-    r"passport|phone|tel|[A-Z]{2,5}"
+    r"passport|phone|tel"
 )
 """What has a number: "VAT no.", where a number or capitals follow."""
 _STREETS = {"Ave": "Avenue", "Blvd": "Boulevard", "Rd": "Road", "Ln": "Lane", "Pkwy": "Parkway"}
@@ -45,11 +75,101 @@ _BOOKS = {
     **{"Mt": "Matthew", "Mk": "Mark", "Lk": "Luke", "Jn": "John", "Rom": "Romans"},
     **{"Cor": "Corinthians", "Gal": "Galatians", "Eph": "Ephesians", "Phil": "Philippians"},
     **{"Col": "Colossians", "Thess": "Thessalonians", "Tim": "Timothy", "Heb": "Hebrews"},
+    **{"Surah": "Surah", "Sura": "Sura", "Qur'an": "Qur'an", "Quran": "Quran", "Koran": "Koran"},
     **{"Jas": "James", "Pet": "Peter", "Rev": "Revelation", "Eccl": "Ecclesiastes"},
 }
 """Books of the Bible, before chapter and verse."""
+_WHOLE_BOOKS = (
+    *(
+        "Genesis",
+        "Exodus",
+        "Leviticus",
+        "Numbers",
+        "Deuteronomy",
+        "Joshua",
+        "Judges",
+        "Ruth",
+        "Samuel",
+    ),
+    *(
+        "Kings",
+        "Chronicles",
+        "Job",
+        "Psalm",
+        "Psalms",
+        "Proverbs",
+        "Ecclesiastes",
+        "Isaiah",
+        "Jeremiah",
+    ),
+    *(
+        "Ezekiel",
+        "Daniel",
+        "Matthew",
+        "Mark",
+        "Luke",
+        "John",
+        "Acts",
+        "Romans",
+        "Corinthians",
+        "Galatians",
+    ),
+    *(
+        "Ephesians",
+        "Philippians",
+        "Colossians",
+        "Thessalonians",
+        "Timothy",
+        "Titus",
+        "Hebrews",
+        "James",
+    ),
+    *("Peter", "Revelation", "Hosea", "Joel", "Amos", "Jonah", "Micah", "Malachi"),
+)
 _ELEMENTS = r"(?:Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Ag|Au|Pb|Br|Li|Ba|Hg|H|C|N|O|F|P|S|K|I|B)"
+_MINUTES_BEFORE = (
+    r"late|later|early|delayed|ago|left|remaining|extra|of (?:play|stoppage)|behind schedule"
+)
+_MINUTE_LONG = (
+    r"delay|walk|drive|ride|break|run|bus ride|trip|flight|wait|video|episode|nap|workout|call"
+)
+"""What stands behind minutes that are written as feet are: "12' late", "a 15' walk"."""
+_RENTS = {
+    **{
+        "pp": "person",
+        "pcm": "calendar month",
+        "pw": "week",
+        "pm": "month",
+        "pa": "year",
+        "ph": "hour",
+    },
+    **{"pn": "night", "ppn": "person per night", "pppn": "person per night", "pd": "day"},
+}
+"""What a price is for, in small letters behind it: "£950pcm"."""
+_LOWER = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _MINUTES_AFTER = r"every|for|in|within|after|about|takes|took|another|last"
+
+
+def _say_minute_of_a_match(match: re.Match[str]) -> str:
+    """ "scored in the 78'": which minute it was."""
+    return f"{ordinal(int(match[1]))} minute"
+
+
+def _say_stoppage(match: re.Match[str]) -> str:
+    return f"{number(match[1])} plus {number(match[2])}"
+
+
+def _say_verse(match: re.Match[str]) -> str:
+    book, chapter, verse, last = match.groups()
+    said = f"{_BOOKS.get(book, book)} {number(chapter)} {number(verse)}"
+    return said + (f" to {number(last)}" if last else "")
+
+
+def _say_edition(match: re.Match[str]) -> str:
+    """ "ISO 9001:2015": a standard, its part and its year."""
+    name, standard, part, edition = match.groups()
+    said = " ".join([name, number(standard), *([number(part)] if part else [])])
+    return f"{said}, {year(int(edition))}"
 
 
 def _say_factorial(match: re.Match[str]) -> str:
@@ -70,11 +190,6 @@ def _say_lineage(match: re.Match[str]) -> str:
     return " point ".join([spelled(match[1]).rstrip("."), *map(number, match[2].split("."))])
 
 
-def _say_paragraph(match: re.Match[str]) -> str:
-    """ "401(k)": three digits like a road, then the letter."""
-    return f"{number(match[1])} oh {number(match[2])} {match[3].upper()}"
-
-
 def _say_service(match: re.Match[str]) -> str:
     """Say what is keyed on a telephone: "*100#"."""
     ends = {"*": "star ", "#": "hash "}
@@ -83,63 +198,131 @@ def _say_service(match: re.Match[str]) -> str:
 
 def _say_standard(match: re.Match[str]) -> str:
     """ "802.11ac": the first part like a road, then a number and letters."""
-    letters = f" {spelled(match[2])}" if match[2] else ""
-    return f"eight oh two point {number(match[1])}{letters}"
+    part = [number(match[1])] if match[1] else []
+    letters = [spelled(match[2])] if match[2] else []
+    return " ".join(["eight oh two point", *part, *letters])
 
 
 SHORTHAND: tuple[Rule, ...] = (
-    rule(rf"(?<![\w.&/-])({any_of(_WORDS)})(?![\w&/-])", lambda match: _WORDS[match[1]]),
-    rule(rf"(?<=\d) ?({any_of(_COUNTED)})\b\.?(?![\w/-])", lambda match: f" {_COUNTED[match[1]]}"),
-    rule(rf"\b((?:{_NUMBERED}) )[Nn]o\.:? (?=[A-Z\d])", r"\1number "),
+    rule(rf"(?<![\w.&/-])({any_of(_WORDS)})(?![\w&/-]|[.,]\d)", lambda match: _WORDS[match[1]]),
+    rule(
+        rf"(?<=\d) ?({any_of(_COUNTED)})\b(?![\w/-])(?:\.(?= [a-z]|[,;)]))?",
+        lambda match: f" {_COUNTED[match[1]]}",
+    ),
+    rule(r"(?<=\d )pt\.(?= [a-z])", "pints"),
+    rule(rf"\b((?:(?i:{_NUMBERED})|[A-Z]{{2,5}}) )[Nn]o\.:? (?=[A-Z\d])", r"\1number "),
+    rule(r"\b([Nn])os?\.: ", r"\1umber: "),
+    rule(r"\b[eE]xt\b\.? ?(?=\d)|(?<=\d\d) [xX](?=\d{2,5}(?!\w))", " extension "),
     rule(rf"(?<=[a-z\d] )({any_of(_STREETS)})\b(?!\.)", lambda match: _STREETS[match[1]]),
-    rule(r"(?<![\w&#/])#(?=[A-Z]{1,4}-?\d)", "number "),
+    rule(r"(?<![\w&#/])#(?=[A-Z]{1,4}-?\d)(?![A-Z]{2,4}(?:19|20)\d\d(?!\d))", "number "),
     rule(r"\b[Nn]o\. (?=0\d)", "number "),
-    rule(r"(?<![\w.,])802\.(\d{1,2})([a-z]{0,2})(?![\w.]{0,60}\d)(?!\w)", _say_standard),
-    rule(rf"\b({any_of(_BOOKS)})\.? (?=\d{{1,3}}:\d)", lambda match: f"{_BOOKS[match[1]]} "),
+    rule(r"(?<![\w.,])802\.(1|3|11|15|16)([a-zA-Z]{0,2})(?![\w.]{0,60}\d)(?!\w)", _say_standard),
+    rule(
+        rf"\b({any_of((*_BOOKS, *_WHOLE_BOOKS))})\.? (\d{{1,3}}):(\d{{1,3}})(?:[-–](\d{{1,3}}))?(?![\w:])",
+        _say_verse,
+    ),
     rule(r"([πΔθλσω])(?=[A-Za-z])", r"\1 "),
+    rule(r"\blog([₀-₉]{1,2}) ?", lambda match: f"log base {match[1].translate(_LOWER)} of "),
+    rule(r"(?<=[A-Za-z)])[₀-₉]{1,3}", lambda match: match[0].translate(_LOWER)),
     rule(r"\b(Rt|Rte)\.? (?=\d)", "Route "),
     rule(
         r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",
         lambda match: "each" if match[1] == "ea" else "persons",
     ),
     rule(r"(?<![\w.])(?<!\d )ca?\. ?(?=\d)", "circa "),
-    rule(rf"(?<!\w)(?:{_ELEMENTS}\d{{0,2}}){{2,6}}(?!\w)", _say_compound),
+    rule(rf"(?<!\w)(?:{_ELEMENTS}\d{{0,2}}){{2,6}}(?!\w|[.,]\d)", _say_compound),
     rule(
-        r"(?<![\w-])([A-Z][a-z]?)([²³⁴]?)([⁺⁻])(?!\w)",
+        r"(?<![\w-])([A-Z][a-z]?)(?=[²³⁴]?[⁺⁻](?!\w))",
+        lambda match: spelled(match[1]),
+    ),
+    rule(
+        r"(?<=[A-Za-z\d)])([²³⁴]?)([⁺⁻])(?!\w)",
         lambda match: (
-            f"{spelled(match[1])} {unicodedata.normalize('NFKC', match[2])} "
-            f"{'plus' if match[3] == '⁺' else 'minus'}"
+            f" {unicodedata.normalize('NFKC', match[1])} {'plus' if match[2] == '⁺' else 'minus'}"
         ),
     ),
     rule(r"(?<![\w*#])([*#])(\d{2,6})(#)(?!\w)", _say_service),
     rule(r"(?<![\w*])(\*)(\d{2,6})()(?![\w*])", _say_service),
     rule(r"(?<![\w.*])([1-7])\*(?= [a-z]{3})", r"\1 star"),
     rule(r"\b(UTC|GMT) ?[-−–](?=\d)", r"\1 minus "),
+    rule(
+        r"(?<![\w.:])(\d{1,4}):(\d{1,4})( ?(?:=|::|∷) ?| equals | is equal to | simplifies to | is the same as )"
+        r"(\d{1,4}):(\d{1,4})(?![\w:]|\.\d)",
+        r"\1 to \2\3\4 to \5",
+    ),
     rule(r"(?<=\d)pc(?!\w)", "%"),
-    rule(r"([$£€]\d{1,6}(?:\.\d\d)?) ?pp(?!\w)", r"\1 per person"),
+    rule(
+        rf"([$£€]\d{{1,3}}(?:,\d{{3}})?\d{{0,3}}(?:\.\d\d)?) ?({any_of(_RENTS)})(?!\w)",
+        lambda match: f"{match[1]} per {_RENTS[match[2]]}",
+    ),
     rule(r"(?<=\d)(?:pp| pp(?!\.))(?!\w)", " percentage points"),
     rule(rf"(?<=\d)m(?= (?:{_MILLIONS})\b)", " million"),
-    rule(r"(?<=\d) ?(?:bn)(?= [a-z])", " billion"),
     rule(r"\b([A-Z]{1,3})\.(\d{1,3}(?:\.\d{1,3}){1,4})(?!\w|\.\d)", _say_lineage),
     rule(r"(?<=\d)#(?!\w)", " hash"),
-    rule(r"(?<=\d) ?[x×] ?(?=[$£€¥₹]\d)", " times "),
-    rule(r"((?<![\d.,/])1|[½¼¾⅓⅔⅛]) (tsp|tbsp|pkg|oz|lb|qt)\.(?= [a-z])", r"\1 \2"),
+    rule(r"\b([A-Z]{1,2}\d{1,3})–(?=[A-Z]{1,2}\d)", r"\1 to "),
+    rule(r"\b([A-Z])(\d{1,2})-(?=\1\d{1,2}(?!\w))", r"\1\2 to "),
     rule(
-        r"(?<![\w.])(\d{1,4}(?:\.\d{1,2})?) ?V ?[/,@] ?(\d{1,4}(?:\.\d{1,2})?) ?A(?!\w)",
+        r"(?<![\w.,])(\d{1,2})[-–](\d{1,2})s(?!\w)",
+        lambda match: f"{number(match[1])} to {plural(number(match[2]))}",
+    ),
+    rule(r"\|([A-Za-z\d]{1,6}|[-−]\d{1,6})\|", r"absolute value of \1"),
+    rule(r"(?<=\d) ?[x×] ?(?=[$£€¥₹]\d)", " times "),
+    rule(r"(?<=\d )(tsp|tbsp|pkg|oz|lb|qt|gal)\.(?= [a-z])", r"\1"),
+    rule(r"(?<=[½¼¾⅓⅔⅛] )(tsp|tbsp|pkg|oz|lb|qt|pt|gal)\.(?= [a-z])", r"\1"),
+    rule(
+        r"(?<=[\d½¼¾⅓⅔⅛] )([Tt])b?sps\b\.?",
+        lambda match: "tablespoons" if match[0][1] == "b" else "teaspoons",
+    ),
+    rule(r"(?<=[\d½¼¾⅓⅔⅛] )T(?=sp\b|bsp\b)", "t"),
+    rule(r"(?<=\d)pt(?=[ .,;)-]|$)", " point"),
+    rule(
+        r"(?<![\w.])(?<!\d,)(\d{1,4}(?:\.\d{1,2})?) ?V ?[/,@] ?(\d{1,4}(?:\.\d{1,2})?) ?A(?!\w)",
         lambda match: f"{number(match[1])} volts {number(match[2])} amps",
     ),
-    rule(r"(?<![\w.,$£€])([1-9])0(\d)\(([a-z])\)", _say_paragraph),
     rule(r"\b([Ee]q)s?\. ?(?=\()", lambda match: "equation " if match[1] == "eq" else "Equation "),
-    rule(r"(?<=\d )st(?=[.,;]|$| \d{1,2} ?lbs?\b)", "stone"),
+    rule(r"(?<=[\d½¼¾] )st(?=[.,;]|$| \d{1,2} ?lbs?\b)", "stone"),
     rule(r"(?<![\w-])([A-F])-(?=[.,;!?)]|$| (?:in|on|for)\b)", r"\1 minus"),
-    rule(r"(?<![\w.])(\d{1,7}(?:\.\d{1,3})?) ?t(?![\w'’-])", r"\1 tons"),
-    rule(r"(?<![\w.])(\d{1,3}\.\d)([CF])(?![\w#+-])", r"\1°\2"),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,7}(?:\.\d{1,3})?) ?t(?![\w'’-])", r"\1 tons"),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,3}\.\d)([CF])(?![\w#+-])", r"\1°\2"),
     rule(
         r"\b((?:from|to|like|it's|feels|was|hits?|reach|reached|below|above|around|near|over|under|exceed|minus) )"
         r"([-−]?\d{1,3})([CF])(?![\w#+-])",
         r"\1\2°\3",
     ),
     rule(r"(?<=\d )c\.(?= (?:of )?[a-z])", "cups"),
+    rule(r"(?<=[½¼¾⅓⅔⅛] )c\.(?= (?:of )?[a-z])", "cup"),
+    rule(r"\bN[°º] ?(?=\d)", "number "),
+    rule(
+        r"(?<![\w.])(?<!\d,)(\d)m(\d\d)(?!\w)",
+        lambda match: (
+            f"{number(match[1])} {'meter' if match[1] == '1' else 'meters'} {number(match[2])}"
+        ),
+    ),
+    rule(r"\bT-(?=\d)", "T minus "),
+    rule(
+        r"\b((?:ISO|IEC|EN|DIN|BS|ANSI|IEEE|ASTM)(?:/[A-Z]{2,4})?) (\d{2,6})(?:-(\d{1,3}))?:(\d{4})(?!\w)",
+        _say_edition,
+    ),
+    rule(
+        r"\b((?:RTX|GTX|RX|GT|Ryzen \d|Radeon|GeForce) )(\d\d)(\d\d)(?!\d)",
+        lambda match: (
+            f"{match[1]}{number(match[2])} {number(match[3]) if match[3] != '00' else 'hundred'}"
+        ),
+    ),
+    rule(
+        r"(?<![\w.])([A-Z])\.(\d{3,4})(?![\w.])",
+        lambda match: f"{spelled(match[1])} {digits(match[2])}",
+    ),
+    rule(
+        r"(?<![\w.,$£€])(7[0-8]7)s(?!\w)",
+        lambda match: (
+            f"seven {plural(number(match[1][1:]))}" if match[1][1] != "0" else "seven oh sevens"
+        ),
+    ),
+    rule(
+        r"\b(Del|Esc)(?![\w-]| [A-Z])", lambda match: {"Del": "Delete", "Esc": "Escape"}[match[1]]
+    ),
+    rule(r"(?<![\w./])([1-9]|1[0-2])/([1-9]|1[0-2])c(?!\w)", r"\1 \2 Central"),
     rule(r"(?<=\d(?:st|nd|rd|th)[ -])c\.(?= [A-Za-z])", "century"),
     rule(
         r"(?<=\d )(lg|med|sm)\.(?= [a-z])",
@@ -150,11 +333,20 @@ SHORTHAND: tuple[Rule, ...] = (
         lambda match: f"{match[1]} {plural(number(match[3]))}",
     ),
     rule(
-        r"(?<![\w.])(\d{1,2})['′’] ?(1[2-9]|[2-5]\d)[\"″”](?!\w)",
+        r"(?<![\w.])(?<!\d,)(\d{1,2})['′’] ?(1[2-9]|[2-5]\d)[\"″”](?!\w)",
         lambda match: (
             f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} {number(match[2])} seconds"
         ),
     ),
     rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?! ?\d)(?=[ ,.;)]|$)", r"\1 minutes"),
+    rule(rf"(?<![\w.,+])(\d{{1,3}})['′’](?= (?:{_MINUTES_BEFORE})\b)", r"\1 minutes"),
+    rule(rf"(?<![\w.,+])(\d{{1,3}})['′’](?= (?:{_MINUTE_LONG})\b)", r"\1 minute"),
+    rule(
+        r"(?<![\w.,+])(\d{1,3})()['′’](?= (?:penalty|header|goal|equali[sz]er|winner)\b)",
+        _say_minute_of_a_match,
+    ),
+    rule(r"(?<=\bthe )(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)", _say_minute_of_a_match),
+    rule(r"(?<![\w.,+])(45|90|105|120)\+(\d{1,2})['′’]?(?=[ ,.;)]|$)", _say_stoppage),
+    rule(r"(?<=[(])(\d{1,2})['′’](?=[,;)])", lambda match: f"{number(match[1])} minutes"),
     rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),
 )

@@ -39,6 +39,12 @@ def test_a_limit_below_what_was_promised_is_told(
     assert not caplog.records
 
 
+def test_each_worker_has_descriptors_of_its_own() -> None:
+    one, four = (share(1024, 2304, calls=576, max_codec_jobs=132, workers=n) for n in (1, 4))
+    assert four.needed == one.needed + 3 * WORKER
+    assert four.connections == one.connections - 3 * WORKER
+
+
 def test_a_limit_that_serves_nobody_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptors, "_raise_limit", lambda wanted: 6)
     with pytest.raises(ConfigError, match="ulimit -n"):

@@ -1,7 +1,6 @@
 """What the GPU benchmarks decide without a GPU: arrivals, underruns, kernel time, scripts, the search for streams."""
 
 import random
-import subprocess
 import sys
 from itertools import pairwise
 
@@ -94,14 +93,17 @@ def test_a_job_is_shared_out_whole_and_no_part_has_another_ones_seed() -> None:
     assert len({part["seed"] for part in cut}) == MAX_CLIENTS
 
 
-def test_without_a_gpu_it_says_so_in_one_line() -> None:
+def test_without_a_gpu_it_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import torch
+
+    from benchmarks.gpu.__main__ import main
 
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.gpu"], capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("no CUDA GPU here")
-    assert done.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["benchmarks.gpu"])
+    assert main() == 1
+    said = capsys.readouterr().err
+    assert said.startswith("no CUDA GPU here")
+    assert said.count("\n") == 1

@@ -7,6 +7,7 @@ import pytest
 from speech_service.calls.admission import Admission
 from speech_service.config.tree import ServerConfig
 from speech_service.domain.errors import OverloadedError, UnavailableError
+from tests.unit.calls.counts import Counts
 
 
 class Pump:
@@ -20,23 +21,6 @@ class Pump:
 
     def drain(self) -> None:
         self.told.append("drain")
-
-
-class Counts:
-    """An observer that keeps the last value of all."""
-
-    def __init__(self) -> None:
-        self.values: dict[Any, float] = {}
-
-    def count(self, name: str, value: float = 1.0, **labels: str) -> None:
-        key = (name, *labels.values())
-        self.values[key] = self.values.get(key, 0) + value
-
-    def observe(self, name: str, value: float, **labels: str) -> None:
-        raise AssertionError(name)
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        self.values[name] = value
 
 
 def make(**config: int) -> tuple[Any, Counts]:
@@ -56,8 +40,8 @@ def test_streams_up_to_the_limit() -> None:
         assert caught.value.metadata == {"max_streams": "2"}
         assert admission.open_streams == 1
         with admission.stream(Pump()):
-            assert counts.values["speech_active_streams"] == 2
-    assert admission.open_streams == counts.values["speech_active_streams"] == 0
+            assert counts.values["speech_active_streams",] == 2
+    assert admission.open_streams == counts.values["speech_active_streams",] == 0
     assert counts.values["speech_shed_total", "max_streams"] == 1
 
 
@@ -65,7 +49,7 @@ async def test_unary_calls_have_a_limit_of_their_own() -> None:
     admission, counts = make(max_streams=0, max_unary=1)
     with admission.unary(), pytest.raises(OverloadedError), admission.unary():
         pass
-    assert admission.open_unary == counts.values["speech_active_unary"] == 0
+    assert admission.open_unary == counts.values["speech_active_unary",] == 0
 
 
 async def test_a_place_is_given_back_after_an_error() -> None:

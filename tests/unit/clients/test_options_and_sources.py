@@ -166,7 +166,7 @@ def test_only_unary_methods_are_retried() -> None:
         *("Recognize", "Synthesize", "Align", "TranslateText", "TranslateSpeech"),
         *("ListVoices", "GetVoice", "ListModels", "GetModel"),
     }
-    assert service_config(RetryPolicy(attempts=1)) == "{}"
+    assert "methodConfig" not in json.loads(service_config(RetryPolicy(attempts=1)))
 
 
 def test_the_longest_silence_is_documented_as_the_server_has_it() -> None:

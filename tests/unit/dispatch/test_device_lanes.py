@@ -12,6 +12,7 @@ from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.device import LanePlan, plan_lanes
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
+from speech_service.domain.errors import DeviceLostError, SpeechError
 from speech_service.domain.models import ModelCapabilities, ModelKind
 from speech_service.domain.work import (
     SpeechMade,
@@ -289,3 +290,45 @@ async def test_a_model_that_fails_costs_the_others_nothing() -> None:
         failed, done = await outcomes.wait("b", "r")
     assert not isinstance(failed, WorkDone)
     assert isinstance(done, WorkDone)
+
+
+async def test_a_lost_device_ends_its_lane_and_fails_nobody() -> None:
+    device = Device()
+    device.go()
+    told: list[DeviceLostError] = []
+
+    class Lost(Model):
+        """Finds in its step that the device computes nothing any more."""
+
+        def step(self) -> Sequence[WorkEvent]:
+            """Say so."""
+            raise DeviceLostError("an illegal address")
+
+    loop = asyncio.get_running_loop()
+    scheduler = Scheduler({}, SchedulerConfig(), NullObserver(), loop, told.append)
+    for name, model in {"ears": Model(device, "ears"), "bad": Lost(device, "bad")}.items():
+        scheduler.add_lanes(name, [model], DEVICE)
+    outcomes = Ended(scheduler)
+    outcomes.submit(recognition("r", FINAL))
+    await outcomes.wait("r")
+    outcomes.submit(recognition("b", FINAL, "bad"))
+    await until(lambda: bool(told))
+    await until(lambda: DEVICE not in {thread.name for thread in threading.enumerate()})
+    assert [str(error) for error in told] == ["an illegal address"]
+    assert "b" not in outcomes.events, "another process may do it yet"
+
+
+async def test_a_device_that_is_lost_while_a_model_loads_is_told_of() -> None:
+    told: list[DeviceLostError] = []
+    loop = asyncio.get_running_loop()
+    scheduler = Scheduler({}, SchedulerConfig(), NullObserver(), loop, told.append)
+
+    def build(name: str) -> list[Engine]:
+        raise DeviceLostError(f"an illegal address below {name}")
+
+    host = ModelHost(["ears"], build, scheduler)
+    with pytest.raises(SpeechError):
+        await host.load("ears")
+    assert [str(error) for error in told] == ["an illegal address below ears"]
+    await host.close()
+    await scheduler.close()

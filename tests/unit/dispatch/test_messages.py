@@ -33,7 +33,7 @@ from speech_service.domain.errors import (
     UnsupportedOptionError,
 )
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
-from speech_service.domain.synthesis import VoicePrompt
+from speech_service.domain.synthesis import Voice, VoiceGender, VoicePrompt
 from speech_service.domain.transcript import Hypothesis
 from speech_service.domain.work import (
     RecognizeKind,
@@ -383,9 +383,32 @@ def test_a_worker_must_serve_what_clients_were_told() -> None:
     mouth = dataclasses.replace(EARS, kind=ModelKind.SYNTHESIZER)
     with pytest.raises(MisfitError, match="ears is a synthesizer"):
         messages.check_serves(serving(mouth), [EARS])
-    poorer = dataclasses.replace(EARS, capabilities=frozenset({Capability.WORD_CONFIDENCE}))
-    with pytest.raises(MisfitError, match="ears lacks WORD_TIMES"):
-        messages.check_serves(serving(poorer), [EARS])
+    richer = dataclasses.replace(
+        EARS, languages=("de", "en"), max_segment_ms=30_000, description="newer"
+    )
+    messages.check_serves(serving(richer), [EARS])
+    with pytest.raises(MisfitError, match="ears lacks the language de, segments of 30000 ms"):
+        messages.check_serves(serving(EARS), [richer])
+
+
+@pytest.mark.parametrize(
+    ("change", "lacks"),
+    [
+        ({"capabilities": frozenset({Capability.WORD_CONFIDENCE})}, "WORD_TIMES"),
+        ({"languages": ("de",)}, "the language en"),
+        ({"voices": ()}, "the voice v"),
+        ({"language_pairs": (("de", "en"),)}, "the pair en-de"),
+        ({"sample_rate_hz": 8_000}, "the rate 16000 Hz"),
+        ({"max_segment_ms": 10_000}, "segments of 20000 ms"),
+        ({"max_context_tokens": 9}, "contexts of more than 9 tokens"),
+    ],
+)
+def test_a_worker_with_a_poorer_model_is_refused(change: dict[str, Any], lacks: str) -> None:
+    voice = Voice("v", "V", "ears", ("en",), VoiceGender.NEUTRAL, 16_000)
+    told = dataclasses.replace(EARS, voices=(voice,), language_pairs=(("en", "de"),))
+    poorer = messages.read_hello(messages.encode_hello([dataclasses.replace(told, **change)]))
+    with pytest.raises(MisfitError, match=f"its model ears lacks {lacks}$"):
+        messages.check_serves(poorer, [told])
 
 
 def test_the_fingerprint_changes_with_the_shape_of_what_travels_and_with_nothing_else() -> None:

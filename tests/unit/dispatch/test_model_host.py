@@ -12,9 +12,9 @@ from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
 from speech_service.domain.errors import ResourceNotFoundError, UnavailableError
 from speech_service.domain.models import ModelState
-from speech_service.domain.work import WorkDone, WorkFailed
+from speech_service.domain.work import DropReason, WorkDone, WorkDropped, WorkEvent, WorkFailed
 from speech_service.protocols import Engine, NullObserver
-from tests.unit.dispatch.builders import MODEL, Outcomes, ScriptedEngine, make_work
+from tests.unit.dispatch.builders import MODEL, Outcomes, ScriptedEngine, make_work, until
 
 
 class Workshop:
@@ -24,6 +24,7 @@ class Workshop:
         self.built: list[str] = []
         self.threads: set[int] = set()
         self.error: Exception | None = None
+        self.engines: list[ScriptedEngine] = []
 
     def build(self, name: str) -> Sequence[Engine]:
         """One lane."""
@@ -31,7 +32,8 @@ class Workshop:
         self.threads.add(threading.get_ident())
         if self.error is not None:
             raise self.error
-        return [ScriptedEngine()]
+        self.engines.append(ScriptedEngine())
+        return self.engines[-1:]
 
 
 @pytest.fixture
@@ -87,6 +89,28 @@ async def test_work_that_comes_during_unload_loads_it_again(
     assert isinstance((await outcomes.wait("a"))[0], WorkDone)
     assert await unloading
     assert len(workshop.built) <= 2
+
+
+async def test_a_probe_loads_no_model_and_goes_with_the_one_that_it_asks(
+    host: ModelHost, workshop: Workshop
+) -> None:
+    with pytest.raises(ValueError, match="not loaded"):
+        host.probe(make_work("early"), lambda event: None)
+    await host.load(MODEL)
+    (engine,) = workshop.engines
+    engine.gate.clear()
+    outcomes, probed = Outcomes(host), list[WorkEvent]()
+    outcomes.submit(make_work("runs"))
+    await until(lambda: engine.admitted == ["runs"])
+    host.probe(make_work("waits"), probed.append)
+    unloading = asyncio.create_task(host.unload(MODEL))
+    await until(lambda: bool(probed))
+    engine.gate.set()
+    assert await unloading
+    assert host.states == {MODEL: ModelState.UNLOADED}
+    assert isinstance((await outcomes.wait("runs"))[0], WorkDone)
+    assert probed == [WorkDropped("waits", DropReason.CANCELLED)]
+    assert workshop.built == [MODEL]
 
 
 async def test_failed_load_fails_waiting_work_and_is_tried_again_later(

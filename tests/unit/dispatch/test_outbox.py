@@ -195,3 +195,66 @@ def test_lifecycle_counts_crashes_in_a_row() -> None:
     lifecycle.set_health(True)
     assert [state.value for state in states] == ["starting", "ready", "restarting", "failed"]
     assert health == [False, True]
+
+
+def moved(source: WorkOutbox, target: WorkOutbox, *work_ids: str) -> list[WorkEvent]:
+    """Move what waits; returns the events of what gave way."""
+    events: list[WorkEvent] = []
+    for work_id in work_ids:
+        item = source.give_back(work_id)
+        if item is not None and (dropped := target.adopt(item)) is not None:
+            events.append(dropped)
+    end_all(target, events)
+    return events
+
+
+def test_another_outbox_takes_over_what_waits_and_the_blame() -> None:
+    waiting: list[int] = []
+    source = WorkOutbox(SchedulerConfig(), 100 * MIB, waiting.append)
+    for work_id in ("1", "2", "3"):
+        source.add(make_work(work_id), lambda event: None, 0.0)
+    first = source.next(1.0)
+    assert first is not None
+    assert source.give_back(first.work.work_id) is None, "its process has it"
+    assert source.lost([first.wire_id], 2.0) == []
+    target = make_outbox(make_work("0"))
+    assert moved(source, target, "1", "2", "3", "unknown") == []
+    assert (len(source), source.waiting, waiting[-1]) == (0, 0, 0)
+    assert len(target) == 4
+    assert names(send_all(target)) == ["0"]
+    target.end("0")
+    (suspect,) = send_all(target)
+    assert (suspect.work.work_id, suspect.crashes) == ("1", 1), "it runs alone here too"
+    (failed,) = target.lost([suspect.wire_id], 4.0)
+    assert isinstance(failed, WorkFailed), "it killed two workers"
+    end_all(target, [failed])
+    assert names(send_all(target)) == ["2", "3"]
+
+
+def test_taken_over_work_is_refused_by_no_limit() -> None:
+    config = SchedulerConfig(max_queued=1)
+    source, target = make_outbox(make_work("1")), make_outbox(make_work("2"), config=config)
+    with pytest.raises(OverloadedError):
+        target.add(make_work("3"), lambda event: None, 0.0)
+    assert moved(source, target, "1") == []
+    assert target.waiting == 2
+
+
+@pytest.mark.parametrize("newer", [PARTIAL, FINAL])
+def test_an_old_partial_gives_way_to_newer_work_of_its_segment(newer: WorkClass) -> None:
+    source = make_outbox(make_work("old", PARTIAL, stream="s"))
+    target = WorkOutbox(SchedulerConfig(), 100 * MIB)
+    target.add(make_work("new", newer, stream="s"), lambda event: None, 1.0)
+    assert moved(source, target, "old") == [WorkDropped("old", DropReason.SUPERSEDED)]
+    assert names(send_all(target)) == ["new"]
+
+
+def test_partials_that_move_in_order_give_way_in_order() -> None:
+    source = WorkOutbox(SchedulerConfig(), 100 * MIB)
+    source.add(make_work("p1", PARTIAL, stream="s"), lambda event: None, 0.0)
+    assert send_all(source, 0.5)
+    source.add(make_work("p2", PARTIAL, stream="s"), lambda event: None, 1.0)
+    end_all(source, source.lost([], 2.0))
+    target = WorkOutbox(SchedulerConfig(), 100 * MIB)
+    assert moved(source, target, "p1", "p2") == []
+    assert names(send_all(target, 3.0)) == ["p2"]

@@ -6,6 +6,7 @@ import pytest
 
 from speech_service.dispatch.workers import RemoteSubmitter, WorkerState
 from speech_service.dispatch.workers.control import RemoteControl
+from speech_service.dispatch.workers.process import WorkerPlace
 from speech_service.dispatch.workers.submitter import RemoteStats
 from speech_service.domain.models import ModelState
 
@@ -15,6 +16,7 @@ class SilentWorker:
 
     def __init__(self, state: WorkerState) -> None:
         self.state = state
+        self.place = WorkerPlace("w", ("cpu",), {"a": "cpu", "b": "cpu"})
 
     async def status(self) -> None:
         """Nobody answers."""
@@ -37,5 +39,5 @@ async def test_no_model_is_ready_that_nobody_has_heard_of(
     worker: WorkerState, model: ModelState
 ) -> None:
     silent = cast(RemoteSubmitter, cast(Any, SilentWorker(worker)))
-    statuses, _ = await RemoteControl(silent, ["a", "b"]).report()
+    statuses, _ = await RemoteControl(silent).report()
     assert [(status.model, status.state) for status in statuses] == [("a", model), ("b", model)]

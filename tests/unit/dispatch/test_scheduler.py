@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import queue
 import random
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from speech_service.config.tree import SchedulerConfig
+from speech_service.dispatch.pool import Seat, WorkPool
 from speech_service.dispatch.scheduler import Scheduler
 from speech_service.domain.errors import (
     DeadlineError,
@@ -175,22 +177,40 @@ async def test_superseding_and_deadlines() -> None:
 
 
 async def test_lanes_of_one_model_share_its_queue() -> None:
-    engines = [ScriptedEngine(step_s=0.01) for _ in range(2)]
+    engines = [ScriptedEngine() for _ in range(2)]
     async with running(*engines) as (_, outcomes):
+        for engine in engines:
+            engine.gate.clear()
         outcomes.submit(*(make_work(f"w{i}") for i in range(8)))
+        await until(lambda: all(engine.admitted for engine in engines))
+        for engine in engines:
+            engine.gate.set()
         await outcomes.wait(*(f"w{i}" for i in range(8)))
-        assert all(engine.admitted for engine in engines)
         assert engines[0].threads.isdisjoint(engines[1].threads)
 
 
-async def test_work_goes_to_the_lane_that_worked_last() -> None:
-    engines = [ScriptedEngine() for _ in range(3)]
-    async with running(*engines) as (_, outcomes):
-        for number in range(10):
-            await asyncio.sleep(0.02)  # every lane waits again
-            outcomes.submit(make_work(f"w{number}"))
-            await outcomes.wait(f"w{number}")
-        assert sorted(len(engine.admitted) for engine in engines) == [0, 0, 10]
+def test_work_goes_to_the_lane_that_worked_last() -> None:
+    """The one that began to wait last."""
+    pool = WorkPool(SchedulerConfig(), NullObserver(), lambda events: None)
+    waits, wakes = queue.Queue[int](), queue.Queue[int]()
+
+    def lane(number: int) -> None:
+        def is_changed() -> bool:  # asked under the lock that is let go of by waiting only
+            waits.put(number)
+            return False
+
+        pool.wait([Seat(MODEL)], is_changed)
+        wakes.put(number)
+
+    lanes = [threading.Thread(target=lane, args=(number,)) for number in range(3)]
+    for number, thread in enumerate(lanes):
+        thread.start()
+        assert waits.get(timeout=60) == number
+    for number in (2, 1, 0):
+        pool.put(make_work(f"w{number}"))
+        assert wakes.get(timeout=60) == number
+    for thread in lanes:
+        thread.join()
 
 
 async def test_refusals() -> None:

@@ -15,7 +15,6 @@ from speech_service.domain.errors import (
     InvalidFieldError,
     InvalidOptionError,
     PreconditionError,
-    ResourceNotFoundError,
     UnsupportedOptionError,
 )
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
@@ -162,9 +161,10 @@ def test_lenient_warns_and_leaves_out() -> None:
     assert request.options.context == ""
 
 
-def test_resume_is_refused_as_long_as_sessions_are_not_kept() -> None:
-    with pytest.raises(ResourceNotFoundError):
-        convert(resume={"token": "t"})
+def test_resume_is_for_streams() -> None:
+    config = pb.RecognitionConfig(resume=common.Resume(token="t"))
+    with pytest.raises(InvalidFieldError, match=r"config\.resume: is for streams only"):
+        wanted(config, streaming=False)
 
 
 def update(

@@ -19,7 +19,9 @@ from speech_service.calls.speech.audio_cache import VoicePromptCache
 from speech_service.calls.voices.catalog import VoiceCatalog
 from speech_service.calls.voices.files import MadeVoice
 from speech_service.calls.voices.store import MadeVoices
+from speech_service.calls.voices.tenants import VoicesByTenant
 from speech_service.config.tree import DecoderConfig, SynthesisConfig
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
@@ -79,15 +81,18 @@ def requests(
     made: MadeVoices | None = None,
 ) -> SynthesisRequests:
     nothing: Any = None  # no recording is read here
-    return SynthesisRequests(catalog, VoiceCatalog(catalog, config, made), nothing)
+    return SynthesisRequests(
+        catalog, VoicesByTenant(catalog, config, lambda _: made or MadeVoices(0)), nothing
+    )
 
 
 REQUESTS = requests()
+CALL = Call("speech.v1.SynthesisService", "Synthesize", "unary", "r")
 
 
 def convert(**fields: Any) -> SynthesisRequest:
     with FIELDS.named():
-        return REQUESTS.check(wanted(pb.SynthesisConfig(**fields)))
+        return REQUESTS.check(wanted(pb.SynthesisConfig(**fields), CALL))
 
 
 def test_defaults() -> None:
@@ -242,7 +247,7 @@ def update(current: pb.SynthesisConfig, *paths: str, **fields: Any) -> pb.Synthe
 def test_update() -> None:
     current = pb.SynthesisConfig(speaking_rate=1.5, gain_db=2.0)
     config = update(current, "voice_id", "speaking_rate", voice_id="one", gain_db=9.0)
-    options = REQUESTS.check(wanted(config)).options
+    options = REQUESTS.check(wanted(config, CALL)).options
     assert (options.voice, options.tempo, options.gain_db) == ("one", 1.0, 2.0)
     assert not current.voice_id
     with pytest.raises(PreconditionError):
@@ -253,7 +258,7 @@ def test_update() -> None:
         assert caught.value.field == "update_config.update_mask"
     config = update(current, "gain_db", gain_db=99.0)
     with pytest.raises(InvalidFieldError) as caught, UPDATE_FIELDS.named():
-        REQUESTS.check(wanted(config, "update_config.config"))
+        REQUESTS.check(wanted(config, CALL, "update_config.config"))
     assert caught.value.field == "update_config.config.gain_db"
 
 
@@ -292,7 +297,7 @@ def test_the_effective_configuration_asks_for_the_same() -> None:
     )
     effective = convert_speech.effective_config(request)
     assert effective.output.bit_rate_bps == 64_000
-    again = REQUESTS.check(wanted(effective))
+    again = REQUESTS.check(wanted(effective, CALL))
     output = replace(request.options.output, bit_rate_bps=64_000)
     assert again.options == replace(request.options, output=output)
 
@@ -319,5 +324,5 @@ async def test_a_recording_without_a_format_is_refused_when_it_is_read() -> None
     recorded = recorded_voice(pb.VoicePrompt(audio=b"x"), "config.inline_prompt")
     recordings = VoiceRecordings(AudioInput(DecoderPool(), DecoderConfig()), VoicePromptCache(0))
     with pytest.raises(InvalidFieldError) as caught:
-        await recordings.read(recorded, "inline_prompt")
+        await recordings.read(recorded, "inline_prompt", "")
     assert caught.value.field == "config.inline_prompt.format"

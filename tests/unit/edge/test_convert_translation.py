@@ -11,6 +11,7 @@ from speech_service.calls import language_guess as languages
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.requests.translation import TranslationRequest, TranslationRequests
 from speech_service.config.tree import TranslationConfig
+from speech_service.domain.call import Call
 from speech_service.domain.errors import (
     InvalidFieldError,
     InvalidOptionError,
@@ -34,6 +35,7 @@ ANY = ModelCapabilities(
 )
 CATALOG = ModelCatalog([PAIRS, ANY])
 ONLY_PAIRS = ModelCatalog([PAIRS])
+CALL = Call("speech.v1.TranslationService", "TranslateText", "unary", "r")
 
 
 def convert(
@@ -43,7 +45,7 @@ def convert(
     config = TranslationConfig(default_model=default_model, max_targets=3)
     nothing: Any = None  # nothing is spoken here
     with TEXT_FIELDS.named():
-        wish = wanted(pb.TranslationConfig(**settings))
+        wish = wanted(pb.TranslationConfig(**settings), CALL)
         return TranslationRequests(catalog, config, nothing).check(wish)
 
 

@@ -80,6 +80,19 @@ ROWS: list[tuple[errors.SpeechError, Code, str, type[Message] | None]] = [
     ),
     (errors.NotImplementedYetError("later"), Code.UNIMPLEMENTED, "NOT_IMPLEMENTED", None),
     (errors.ReplyTooLargeError("too large"), Code.OUT_OF_RANGE, "REPLY_TOO_LARGE", None),
+    (errors.UnauthenticatedError("who?"), Code.UNAUTHENTICATED, "CREDENTIALS_MISSING", None),
+    (
+        errors.PermissionDeniedError("not you", reason="SCOPE_MISSING"),
+        Code.PERMISSION_DENIED,
+        "SCOPE_MISSING",
+        None,
+    ),
+    (
+        errors.QuotaExceededError("tenant:acme", "max_streams", 2, "has two open"),
+        Code.RESOURCE_EXHAUSTED,
+        "QUOTA_EXCEEDED",
+        details.RetryInfo,
+    ),
     (errors.OverloadedError("full"), Code.RESOURCE_EXHAUSTED, "OVERLOADED", details.RetryInfo),
     (errors.UnavailableError("draining"), Code.UNAVAILABLE, "UNAVAILABLE", details.RetryInfo),
     (errors.StreamAbortedError("idle"), Code.ABORTED, "STREAM_ABORTED", None),
@@ -112,6 +125,11 @@ def test_a_row(
     info = details.ErrorInfo.FromString(packed.pop("type.googleapis.com/google.rpc.ErrorInfo"))
     assert (info.reason, info.domain) == (reason, "speech.v1")
     assert info.metadata["request_id"] == "id-1"
+    if isinstance(error, errors.QuotaExceededError):
+        raw = packed.pop("type.googleapis.com/google.rpc.QuotaFailure")
+        (violation,) = details.QuotaFailure.FromString(raw).violations
+        assert (violation.subject, violation.description) == ("tenant:acme", error.message)
+        assert (info.metadata["quota"], info.metadata["limit"]) == ("max_streams", "2")
     names = [] if detail is None else [f"type.googleapis.com/google.rpc.{detail.DESCRIPTOR.name}"]
     assert list(packed) == names
 

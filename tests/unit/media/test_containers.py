@@ -235,7 +235,7 @@ async def test_close_leaves_nothing() -> None:
         assert feeding.done()
         assert reading.done()
     zygote = psutil.Process(pool.zygote_pid)
-    assert zygote.children() == []
+    await until(lambda: not zygote.children())
     await pool.close()
     await asyncio.sleep(0)
     assert not zygote.is_running()

@@ -129,14 +129,15 @@ async def test_an_address_that_cannot_be_bound_is_an_error(host: str) -> None:
 async def test_clients_that_say_nothing_or_never_end_are_cut_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(metrics_server, "MAX_CONNECTION_S", 0.2)
     with logged() as lines:
         async with serving() as port:
+            monkeypatch.setattr(metrics_server, "MAX_CONNECTION_S", 0.2)
             silent, silent_out = await asyncio.open_connection("127.0.0.1", port)
             endless, endless_out = await asyncio.open_connection("127.0.0.1", port)
             endless_out.write(b"GET /metrics HTTP/1.1\r\nx: y\r\n")
             assert await closed_by_server(silent)
             assert await closed_by_server(endless)
+            monkeypatch.undo()
             assert "a_thing_total" in (await get(port))[1]
             silent_out.close()
             endless_out.close()

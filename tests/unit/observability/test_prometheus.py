@@ -16,9 +16,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from speech_service.config.load import load_config
+from speech_service.dispatch.metrics import OF_A_WORKER
 from speech_service.domain.call import Call, CallMode
 from speech_service.domain.events import LatencySummary, Usage
-from speech_service.domain.models import ModelState, ModelStatus, WorkerStatus
+from speech_service.domain.models import ModelState, ModelStatus, WorkerState, WorkerStatus
 from speech_service.domain.recognition import Pacing
 from speech_service.observability import prometheus
 from speech_service.observability.metrics import METRICS, Metric, MetricKind
@@ -32,7 +33,7 @@ KINDS = {
     "gauge": MetricKind.GAUGE,
 }
 # Passes on what a worker measured, under names that the worker's own code reports.
-DYNAMIC = {"dispatch/workers/health.py"}
+DYNAMIC = {"dispatch/workers/health.py", "dispatch/metrics.py"}
 REPORTERS = {"observer", "_observer"}
 
 
@@ -137,10 +138,17 @@ def test_what_is_reported_is_declared_with_its_labels(uses: list[Use]) -> None:
         assert metric is not None, f"{use.where}: {use.name} is not in the table"
         assert metric.kind is KINDS[use.method], use.where
         if use.labels is not None:
-            assert use.labels == set(metric.label_names), use.where
+            added = {"worker"} if use.name in OF_A_WORKER else set[str]()
+            assert use.labels | added == set(metric.label_names), use.where
         for label in metric.labels:
             if label.values and label.name in use.values:
                 assert use.values[label.name] in label.values, use.where
+
+
+def test_what_is_of_a_worker_is_declared_so() -> None:
+    """``WorkerObserver`` adds the label to these; the others that have it are asked."""
+    declared = {m.name for m in METRICS if "worker" in m.label_names and not m.is_asked}
+    assert declared == OF_A_WORKER
 
 
 def test_what_is_declared_is_reported(uses: list[Use]) -> None:
@@ -279,28 +287,31 @@ async def test_the_table_and_the_page_have_the_same_metrics_in_both_formats() ->
 
 async def test_models_and_worker_are_asked_when_somebody_looks() -> None:
     observer = PrometheusObserver()
-    models = [ModelStatus("a", ModelState.READY), ModelStatus("b", ModelState.LOADING)]
-    workers = [WorkerStatus("w", "ready", pid=1, rss_bytes=5_000)]
+    models = [
+        ModelStatus(name, s, "w")
+        for name, s in (("a", ModelState.READY), ("b", ModelState.LOADING))
+    ]
+    workers = [WorkerStatus("w", WorkerState.READY, pid=1, rss_bytes=5_000)]
 
     async def report() -> tuple[Sequence[ModelStatus], Sequence[WorkerStatus]]:
         return models, workers
 
     observer.ask(report)
     read = await asyncio.to_thread(_samples, observer)
-    none = frozenset[tuple[str, str]]()
+    ours = frozenset({("worker", "w")})
     for state in ModelState:
         for model, now in (("a", ModelState.READY), ("b", ModelState.LOADING)):
-            key = "speech_model_state", frozenset({("model", model), ("state", state.value)})
+            key = "speech_model_state", frozenset({("model", model), ("state", state.value), *ours})
             assert read[key] == float(state is now)
-    assert read["speech_worker_resident_memory_bytes", none] == 5_000
-    workers[0] = WorkerStatus("w", "stopped")
-    models[0] = ModelStatus("a", ModelState.UNLOADED)
+    assert read["speech_worker_resident_memory_bytes", ours] == 5_000
+    workers[0] = WorkerStatus("w", WorkerState.STOPPED)
+    models[0] = ModelStatus("a", ModelState.UNLOADED, "w")
     read = await asyncio.to_thread(_samples, observer)
-    assert read["speech_worker_resident_memory_bytes", none] == 0
-    assert read["speech_model_state", frozenset({("model", "a"), ("state", "ready")})] == 0
-    workers[0] = WorkerStatus("w", "starting", pid=7)  # it is there, and has not said how big it is
+    assert read["speech_worker_resident_memory_bytes", ours] == 0
+    assert read["speech_model_state", frozenset({("model", "a"), ("state", "ready"), *ours})] == 0
+    workers[0] = WorkerStatus("w", WorkerState.STARTING, pid=7)  # it has not said how big it is
     read = await asyncio.to_thread(_samples, observer)
-    assert ("speech_worker_resident_memory_bytes", none) not in read
+    assert ("speech_worker_resident_memory_bytes", ours) not in read
 
 
 async def test_a_service_that_does_not_answer_is_not_waited_for(

@@ -266,3 +266,29 @@ def test_usage_counts_the_text() -> None:
     (ended,) = drive.of(SessionEnded)
     assert isinstance(ended, SessionEnded)
     assert ended.usage.characters_in == 12
+
+
+def test_work_says_how_far_ahead_of_its_listener_it_is() -> None:
+    """By the clock of one who hears at once, or by what a client has not taken."""
+    drive = SpeechDrive().text("First one here. ").flush()
+    first = drive.waiting[0]
+    assert first.ahead_ms == 0
+    drive.audio(first, 4000).read().done(first)
+    drive.now_s += 1.0
+    drive.text("Second one here. ").flush()
+    assert drive.waiting[-1].ahead_ms == 3000
+    drive.done(drive.waiting[-1])
+    drive.now_s += 60.0
+    drive.text("Third one here. ").flush()
+    assert drive.waiting[-1].ahead_ms == 0
+    drive.audio(drive.waiting[-1], 5000).done(drive.waiting[-1])
+    drive.now_s += 60.0
+    drive.text("Fourth one here. ").flush()
+    assert drive.waiting[-1].ahead_ms == 5000, "it has not taken the third one"
+
+
+def test_who_cancels_hears_what_comes_next_at_once() -> None:
+    drive = SpeechDrive().text("First one here. ").flush()
+    drive.audio(drive.waiting[0], 4000).cancel("a")
+    drive.text("Second one here. ", "b").flush("b")
+    assert drive.waiting[-1].ahead_ms == 0

@@ -251,6 +251,7 @@ NOT_OF_A_TEXT = {
     "numbers.years": "as amounts",
     "numbers.ordinal": "one reading",
     "number_words.fraction": "two numbers",
+    "fractions.part_of": "two numbers",
     "spoken_dates.say_year": "four digits",
     "units.unit_words": "a unit that is in the table",
     "units.one_of": "a unit that is in the table, or none",

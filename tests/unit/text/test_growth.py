@@ -72,7 +72,7 @@ def growth(call: Call, part: str) -> str:
         size *= STEP
         long_s = cpu_s(call, made(part, size))
         if long_s < ENOUGH_S:
-            long_s = min(long_s, cpu_s(call, made(part, size), runs=2))
+            long_s = min(long_s, cpu_s(call, made(part, size)))
         elif long_s > SURELY_LINEAR * before_s:
             ratio = paired_ratio(call, made(part, size // STEP), made(part, size))
             if ratio > MOST_RATIO:

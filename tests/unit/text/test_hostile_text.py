@@ -24,7 +24,7 @@ from speech_service.text.subtitles.file import SubtitleFormat, parse
 from speech_service.text.subtitles.translate import SubtitleTranslation
 from speech_service.text.typography import write_plainly
 
-LENGTH = 25_000
+LENGTH = 10_000
 HOSTILE = (
     "a", " ", ".", "-", "<", ">",
     "<a", "a.", "Dr. ", "a@", '"', "\\", "[", "{", '{"1":', "1.", "1\n", "\n", "\r", "\ufeff",
@@ -84,6 +84,6 @@ READERS: tuple[Callable[[str], object], ...] = (
 def test_it_takes_no_time(part: str) -> None:
     text = part * (LENGTH // len(part))
     for number, reader in enumerate(READERS):
-        begin_s = time.process_time()
+        begin_s = time.thread_time()
         reader(text)
-        assert time.process_time() - begin_s < 0.5, (number, part)
+        assert time.thread_time() - begin_s < 0.25, (number, part)

@@ -51,6 +51,8 @@ def wanted(message: pb.AlignmentConfig, *, streaming: bool) -> WantedAlignment:
         InvalidFieldError: the audio's format is wrong, an enum has an unknown value, or a field has no place in a
             stream.
     """
+    if message.HasField("resume") and not streaming:
+        raise InvalidFieldError("config.resume", "is for streams only", "StreamingAlign")
     if streaming and message.HasField("subtitles"):
         raise InvalidFieldError("config.subtitles", "is for unary calls only", "Align")
     return WantedAlignment(

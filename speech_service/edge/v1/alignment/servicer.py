@@ -9,17 +9,20 @@ from grpc import aio
 from speech.v1 import alignment_service_pb2, alignment_service_pb2_grpc
 from speech_service.calls.alignment import open_alignment
 from speech_service.calls.audio.source import AudioInput, stream_limits
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.requests.alignment import AlignmentRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.dispatch.policy import stream_classes
 from speech_service.domain.call import Call
+from speech_service.domain.recognition import Pacing
 from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS, UNARY_FIELDS, wanted
 from speech_service.edge.v1.alignment.stream import AlignmentWire
 from speech_service.edge.v1.alignment.unary import UnaryAlignment
+from speech_service.edge.v1.resume import asked_resume
 from speech_service.sessions.alignment.events import AlignmentEvent
 
 ServicerContext = aio.ServicerContext[Any, Any]
@@ -49,7 +52,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         self, request: alignment_service_pb2.AlignRequest, context: ServicerContext
     ) -> alignment_service_pb2.AlignResponse:
         """Align one whole piece of audio with its text."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await UnaryAlignment(
                 self._serving, self._requests, self._tools, self._audio, call_of(context)
             ).run(request)
@@ -72,6 +75,9 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         outbox: Outbox[AlignmentEvent],
     ) -> AlignStream:
         request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
+        resume = asked_resume(first.config, call, ("text",))
+        if request.options.pacing is Pacing.REALTIME:
+            self._serving.admission.live(call, LiveAsk(request.options.model))
         fed = open_alignment(
             self._tools,
             self._audio,
@@ -80,6 +86,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
             stream_classes(request.options.pacing),
             stream_limits(self._audio.config),
             outbox.put,
+            resume=resume,
         )
-        wire = AlignmentWire(self._serving, call, request, fed)
+        wire = AlignmentWire(self._serving, call, request, resume, fed)
         return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

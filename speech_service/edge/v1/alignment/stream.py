@@ -10,29 +10,36 @@ from speech_service.calls.requests.alignment import MAX_TEXT_CHARACTERS, Alignme
 from speech_service.domain import events
 from speech_service.domain.alignment import UnalignedSpan
 from speech_service.domain.call import Call
+from speech_service.domain.resume import ResumePoint
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.alignment import config as convert_alignment
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS
+from speech_service.edge.v1.resume import going_away, session_started
 from speech_service.sessions.alignment.events import AlignmentEvent
 
 
 class AlignmentWire:
-    """StreamingAlign; ``request`` is what its first message asked for."""
+    """StreamingAlign; ``request`` and ``resume`` are what its first message asked for."""
 
     instead_of_config = "text, audio or a control message"
     beside_audio: Sequence[str] = ("text",)
 
     def __init__(
-        self, serving: Serving, call: Call, request: AlignmentRequest, fed: FedAlignment
+        self,
+        serving: Serving,
+        call: Call,
+        request: AlignmentRequest,
+        resume: ResumePoint,
+        fed: FedAlignment,
     ) -> None:
         self._serving = serving
         self._call = call
         self._options = request.options
+        self._resume = resume
         self._runner = fed.runner
 
     async def message(self, kind: str, request: pb.StreamingAlignRequest) -> bool:
-        """As of ``AudioFedWire``."""
         if kind != "text":
             return False
         text = request.text
@@ -55,28 +62,24 @@ class AlignmentWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=convert.going_away(event)),)
-            case events.SessionStarted(session_id):
+                return (response(going_away=going_away(event, self._call)),)
+            case events.SessionStarted():
                 effective = convert_alignment.effective_config(self._options)
-                started = self._started(session_id)
-                return (response(session_started=started, effective_config=effective),)
+                return (response(session_started=self._started(), effective_config=effective),)
             case events.SessionEnded():
                 self._call.finished(event.usage, event.latency)
                 return (response(session_ended=convert.session_ended(event)),)
             case _:
                 assert_never(event)
 
-    def _started(self, session_id: str) -> common_pb2.SessionStarted:
+    def _started(self) -> common_pb2.SessionStarted:
         server, stream = self._serving.server, self._serving.stream
-        return common_pb2.SessionStarted(
-            session_id=session_id,
-            model=self._options.model,
-            limits=common_pb2.Limits(
-                max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
-                max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
-                max_text_characters=MAX_TEXT_CHARACTERS,
-                max_channels=1,
-                idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
-                progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
-            ),
+        limits = common_pb2.Limits(
+            max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
+            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            max_text_characters=MAX_TEXT_CHARACTERS,
+            max_channels=1,
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
+        return session_started(self._call, self._options.model, limits, self._resume)

@@ -7,7 +7,6 @@ from speech_service.calls.requests.recognition import WantedEndpointing, WantedR
 from speech_service.domain.errors import (
     InvalidFieldError,
     PreconditionError,
-    ResourceNotFoundError,
 )
 from speech_service.domain.recognition import EndpointingMode, LanguageMode, Pacing
 from speech_service.edge.fields import Fields
@@ -54,11 +53,9 @@ def wanted(
     Raises:
         InvalidFieldError: the audio's format is wrong, an enum has an unknown value, or a field has no place in a
             stream, or in a unary call.
-        ResourceNotFoundError: a session to go on with; none is kept.
     """
-    if message.HasField("resume"):
-        hint = "Sessions are not kept; start a new one."
-        raise ResourceNotFoundError("session", message.resume.token[:64], hint)
+    if message.HasField("resume") and not streaming:
+        raise InvalidFieldError(f"{path}.resume", "is for streams only", "StreamingRecognize")
     if streaming and message.HasField("subtitles"):
         raise InvalidFieldError(f"{path}.subtitles", "is for unary calls only", "Recognize")
     if message.partial_results and not streaming:

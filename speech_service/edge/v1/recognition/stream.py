@@ -17,6 +17,7 @@ from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.call import Call
 from speech_service.domain.errors import SpeechError
+from speech_service.domain.resume import ResumePoint
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
@@ -28,13 +29,14 @@ from speech_service.edge.v1.recognition.config import (
     updated,
     wanted,
 )
+from speech_service.edge.v1.resume import going_away, session_started
 from speech_service.protocols import Submitter
 from speech_service.sessions.recognition.events import RecognitionAction, RecognitionEvent
 from speech_service.sessions.recognition.session import RecognitionSession
 
 
 class RecognitionWire:
-    """StreamingRecognize; ``config`` is what its first message held, ``request`` what became of it."""
+    """StreamingRecognize; ``config`` is what its first message held, ``request`` and ``resume`` what became of it."""
 
     instead_of_config = "update_config"
     beside_audio: Sequence[str] = ()
@@ -47,6 +49,7 @@ class RecognitionWire:
         call: Call,
         config: recognition_service_pb2.RecognitionConfig,
         request: RecognitionRequest,
+        resume: ResumePoint,
         fed: FedRecognition,
     ) -> None:
         self._serving = serving
@@ -55,12 +58,12 @@ class RecognitionWire:
         self._call = call
         self._config = config
         self._request = request
+        self._resume = resume
         self._runner: SessionRunner[RecognitionSession, RecognitionEvent] = fed.runner
 
     async def message(
         self, kind: str, request: recognition_service_pb2.StreamingRecognizeRequest
     ) -> bool:
-        """As of ``AudioFedWire``."""
         runner, session = self._runner, self._runner.session
         match kind:
             case "silence":
@@ -96,9 +99,9 @@ class RecognitionWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=convert.going_away(event)),)
-            case events.SessionStarted(session_id):
-                started, effective = self._started(session_id), self._effective()
+                return (response(going_away=going_away(event, self._call)),)
+            case events.SessionStarted():
+                started, effective = self._started(), self._effective()
                 return (response(session_started=started, effective_config=effective),)
             case events.SessionEnded():
                 self._call.finished(event.usage, event.latency)
@@ -136,19 +139,16 @@ class RecognitionWire:
     def _effective(self) -> recognition_service_pb2.RecognitionConfig:
         return convert_result.effective_config(self._request.options)
 
-    def _started(self, session_id: str) -> common_pb2.SessionStarted:
+    def _started(self) -> common_pb2.SessionStarted:
         server, stream = self._serving.server, self._serving.stream
-        return common_pb2.SessionStarted(
-            session_id=session_id,
-            model=self._request.model.name,
-            limits=common_pb2.Limits(
-                max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
-                max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
-                max_context_characters=MAX_CONTEXT_CHARACTERS,
-                max_context_tokens=self._request.model.max_context_tokens or None,
-                max_channels=MAX_CHANNELS,
-                max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
-                idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
-                progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
-            ),
+        limits = common_pb2.Limits(
+            max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
+            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            max_context_characters=MAX_CONTEXT_CHARACTERS,
+            max_context_tokens=self._request.model.max_context_tokens or None,
+            max_channels=MAX_CHANNELS,
+            max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
+            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
+        return session_started(self._call, self._request.model.name, limits, self._resume)

@@ -6,6 +6,7 @@ from speech.v1 import audio_pb2
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.requests.synthesis import WantedOutput, WantedSynthesis
 from speech_service.calls.requests.voice_prompt import RecordedVoice
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError, PreconditionError
 from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import LexiconEntry, OutputEncoding, Segmentation
@@ -46,14 +47,15 @@ _TIMINGS = {
 }
 
 
-def wanted(message: pb.SynthesisConfig, path: str = "config") -> WantedSynthesis:
-    """What a client wrote in the configuration at ``path``.
+def wanted(message: pb.SynthesisConfig, call: Call, path: str = "config") -> WantedSynthesis:
+    """What the client of ``call`` wrote in the configuration at ``path``.
 
     Raises:
         InvalidFieldError: an enum has an unknown value.
     """
     voice = message.WhichOneof("voice")
     return WantedSynthesis(
+        tenant=call.principal.tenant,
         model=message.model,
         voice_id=message.voice_id,
         recording=(

@@ -11,6 +11,7 @@ from grpc import aio
 
 from speech.v1 import synthesis_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2_grpc
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
 from speech_service.calls.requests.synthesis import SynthesisRequest, SynthesisRequests
 from speech_service.calls.session_tools import SessionTools
@@ -53,9 +54,9 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
     ) -> pb.SynthesizeResponse:
         """Speak a text and return it whole."""
         call, limit = call_of(context), self._serving.server.max_unary_reply_bytes
-        with FIELDS.named(), self._serving.admission.unary():
+        with FIELDS.named(), self._serving.unary(call):
             checked = await self._checked(call, request.config, request.text)
-            key, found = self._look_up(checked, request.text)
+            key, found = self._look_up(call, checked, request.text)
             if found is not None:
                 made, ended = found, _from_cache(call, request.text, found)
             else:
@@ -75,7 +76,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         call = call_of(context)
         with FIELDS.named():
             checked = await self._checked(call, request.config, request.text)
-            key, found = self._look_up(checked, request.text)
+            key, found = self._look_up(call, checked, request.text)
             if found is not None:
                 for response in self._replay(call, request.text, checked, found):
                     yield response
@@ -91,8 +92,9 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
     ) -> AsyncIterator[pb.StreamingSynthesizeResponse]:
         """Speak text that arrives in pieces."""
         opener = partial(self._open_stream, call_of(context))
+        asks = [_ask(model) for model in self._requests.model_names]
         with FIELDS.named():
-            async for response in self._serving.run(opener, request_iterator, context):
+            async for response in self._serving.run(opener, request_iterator, context, asks):
                 yield response
 
     async def _open_stream(
@@ -101,7 +103,8 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         first: pb.StreamingSynthesizeRequest,
         outbox: Outbox[EncodedSynthesisEvent],
     ) -> SynthesizeStream:
-        request = await self._requests.prepare(wanted(first.config))
+        request = await self._requests.prepare(wanted(first.config, call))
+        self._serving.admission.live(call, _ask(request.model.name))
         return SynthesizeStream(
             self._requests,
             self._tools,
@@ -121,6 +124,8 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         first: pb.SynthesizeChunkedRequest,
         outbox: Outbox[ChunkedEvent],
     ) -> SynthesizeChunkedStream:
+        call.opened(checked.model.name)
+        self._serving.admission.live(call, _ask(checked.model.name))
         return SynthesizeChunkedStream(
             self._tools,
             self._speech,
@@ -133,13 +138,13 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         )
 
     async def _checked(self, call: Call, config: pb.SynthesisConfig, text: str) -> SynthesisRequest:
-        checked = await self._requests.prepare(wanted(config))
+        checked = await self._requests.prepare(wanted(config, call))
         check_text(text, self._speech.config.max_text_characters)
         call.model = checked.model.name
         return checked
 
     def _look_up(
-        self, checked: SynthesisRequest, text: str
+        self, call: Call, checked: SynthesisRequest, text: str
     ) -> tuple[bytes | None, FinishedAudio | None]:
         """The key under which the audio is kept (None: the cache is off, or the voice is a clone), and the audio if it
         is there.
@@ -147,7 +152,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         cache = self._speech.cache
         if not cache.is_on or checked.options.voice_prompt is not None:
             return None, None
-        key = audio_key(checked.options, text)
+        key = audio_key(checked.options, text, call.principal.tenant)
         found = cache.finished(key)
         outcome = "hit" if found is not None else "miss"
         self._tools.observer.count("speech_audio_cache_total", 1.0, outcome=outcome)
@@ -157,13 +162,17 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         self, call: Call, text: str, checked: SynthesisRequest, found: FinishedAudio
     ) -> Iterator[pb.SynthesizeChunkedResponse]:
         """The stream of a text whose audio is known."""
-        with self._serving.admission.unary():
+        with self._serving.unary(call):
             call.opened(checked.model.name)
             ended = _from_cache(call, text, found)
             call.trailers = _cache_trailers(b"", cached=True)
             started = events.SessionStarted(call.session_id)
             for event in (started, *checked.warnings, *found.warnings, *found.chunks, ended):
                 yield chunked_response(event, checked, self._speech, self._serving.stream)
+
+
+def _ask(model: str) -> LiveAsk:
+    return LiveAsk(model, channels=0)
 
 
 def _from_cache(call: Call, text: str, found: FinishedAudio) -> events.SessionEnded:

@@ -63,7 +63,9 @@ class SynthesizeStream:
         self._config = config
         self._cached: CachedSpeech | None = None
         if speech.cache.is_on:
-            self._cached = CachedSpeech(tools.submitter, speech.cache, tools.observer)
+            self._cached = CachedSpeech(
+                tools.submitter, speech.cache, tools.observer, call.principal.tenant
+            )
             tools = replace(tools, submitter=self._cached)
         self._opened = OpenedSynthesis(
             tools, speech, call, request, WorkClass.STREAM_FINAL, outbox, single=False
@@ -157,7 +159,9 @@ class SynthesizeStream:
             control = convert.control_id(message.control_id, "update_config.control_id")
             config = updated(self._config, message)
             with UPDATE_FIELDS.named():
-                request = await self._requests.prepare(wanted(config, "update_config.config"))
+                request = await self._requests.prepare(
+                    wanted(config, self._call, "update_config.config")
+                )
         except SpeechError as error:
             kind = events.ControlKind.UPDATE_CONFIG
             opened.runner.perform_now(refusal(opened.session, kind, message.control_id, error))
@@ -177,7 +181,6 @@ class ChunkedSink:
         self._on_end = on_end
 
     def put(self, event: EncodedSynthesisEvent) -> None:
-        """As of ``Sink``."""
         match event:
             case events.ContextEnded():
                 self._on_end(event)
@@ -189,7 +192,6 @@ class ChunkedSink:
     def discard(
         self, unwanted: Callable[[EncodedSynthesisEvent], bool]
     ) -> Sequence[EncodedSynthesisEvent]:
-        """As of ``Sink``."""
         return self._outbox.discard(unwanted)
 
 

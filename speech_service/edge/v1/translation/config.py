@@ -12,6 +12,7 @@ from speech.v1 import (
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.requests.recognition import RecognitionRequests, WantedRecognition
 from speech_service.calls.requests.translation import TranslationRequest, WantedTranslation
+from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.events import SegmentInLanguage, SpeechChunk, TranslatedSegment
 from speech_service.domain.transcript import ResultKind
@@ -43,6 +44,13 @@ RECOGNITION_FIELDS = Fields.of(
     audio_format="config.recognition.audio",
     subtitles="config.subtitles",
 )
+_ELSEWHERE = {
+    ("resume", True): "config.resume",
+    ("resume", False): "nothing",
+    ("subtitles", True): "nothing",
+    ("subtitles", False): "config.subtitles",
+}
+"""Fields of recognition that have no place in a translation: what has theirs, by whether it is a stream."""
 _KINDS = {
     ResultKind.PARTIAL: common_pb2.RESULT_KIND_PARTIAL,
     ResultKind.FINAL: common_pb2.RESULT_KIND_FINAL,
@@ -60,12 +68,15 @@ class SpeechTranslationTools:
 
 
 def wanted(
-    message: translation_service_pb2.TranslationConfig, refused: Sequence[tuple[str, str]] = ()
+    message: translation_service_pb2.TranslationConfig,
+    call: Call,
+    refused: Sequence[tuple[str, str]] = (),
 ) -> WantedTranslation:
     """What a client wrote.
 
     Args:
         message: as the client sent it.
+        call: whose it is.
         refused: fields that make no sense in this RPC, each with the RPC where they do.
 
     Raises:
@@ -74,6 +85,9 @@ def wanted(
     for name, allowed in refused:
         if message.HasField(name):  # pyright: ignore[reportArgumentType] - literals only
             raise InvalidFieldError(f"config.{name}", "has no place in this call", allowed)
+    if message.HasField("resume") and not message.HasField("recognition"):
+        problem, allowed = "is for streams of audio", "config.recognition beside it"
+        raise InvalidFieldError("config.resume", problem, allowed)
     if message.HasField("sentence_pause") and message.HasField("recognition"):
         problem = "has no place where audio comes"
         allowed = "config.recognition.endpointing"
@@ -96,7 +110,7 @@ def wanted(
             convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
         ),
         synthesis=(
-            synthesis_config.wanted(message.synthesis, "config.synthesis")
+            synthesis_config.wanted(message.synthesis, call, "config.synthesis")
             if message.HasField("synthesis")
             else None
         ),
@@ -115,7 +129,7 @@ def wanted_recognition(
     path, inner = "config.recognition", message.recognition
     for name in ("resume", "subtitles"):
         if inner.HasField(name):
-            allowed = "config.subtitles" if name == "subtitles" and not streaming else "nothing"
+            allowed = _ELSEWHERE[name, streaming]
             raise InvalidFieldError(f"{path}.{name}", "has no place in a translation", allowed)
     accurate = message.subtitles.mode == common_pb2.SUBTITLE_MODE_ACCURATE
     return replace(
@@ -131,6 +145,7 @@ def effective_config(
     """The configuration in force, as a client would write it; it wrote ``given``."""
     message = translation_service_pb2.TranslationConfig()
     message.CopyFrom(given)
+    message.ClearField("resume")
     message.source_language = request.source
     del message.target_languages[:]
     message.target_languages.extend(request.targets)

@@ -8,8 +8,11 @@ from grpc import aio
 
 from speech.v1 import translation_service_pb2, translation_service_pb2_grpc
 from speech_service.calls.audio.source import stream_limits
+from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.outbox import Outbox
+from speech_service.calls.recognition import channels_of
 from speech_service.calls.requests.context import fitting
+from speech_service.calls.requests.resume import Part
 from speech_service.calls.requests.translation import TranslationRequests
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.translation import FedTranslation
@@ -19,6 +22,7 @@ from speech_service.domain.recognition import Pacing
 from speech_service.edge.audio_fed_stream import AudioFedStream
 from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
+from speech_service.edge.v1.resume import asked_resume
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import (
     RECOGNITION_FIELDS,
@@ -66,7 +70,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateTextResponse:
         """Translate texts or a subtitle file."""
-        with TEXT_FIELDS.named(), self._serving.admission.unary():
+        with TEXT_FIELDS.named(), self._serving.unary(call_of(context)):
             return await TextTranslation(
                 self._serving, self._requests, self._tools, self._identifier, call_of(context)
             ).run(request)
@@ -77,7 +81,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         context: ServicerContext,
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
-        with UNARY_FIELDS.named(), self._serving.admission.unary():
+        with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
             return await SpeechTranslation(
                 self._serving,
                 self._requests,
@@ -105,14 +109,22 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
         outbox: Outbox[EncodedTranslationEvent],
     ) -> TranslateStream:
         config, speech = first.config, self._speech
-        wanted = convert_translation.wanted(config, _REFUSED)
+        wanted = convert_translation.wanted(config, call, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
-        recognition = None
+        recognition, apart = None, False
         if config.HasField("recognition"):
             heard = convert_translation.wanted_recognition(config, streaming=True)
             with RECOGNITION_FIELDS.named():
-                checked = speech.listening.check(heard, streaming=True)
-                recognition = await fitting(self._tools.submitter, checked)
+                recognition = speech.listening.check(heard, streaming=True)
+            apart = recognition.options.separate_channels
+        parts: tuple[Part, ...] = ("segments", "translations")
+        resume = asked_resume(config, call, parts, separate_channels=apart)
+        if recognition is not None:
+            if recognition.options.pacing is Pacing.REALTIME:
+                ask = LiveAsk(recognition.model.name, channels_of(recognition))
+                self._serving.admission.live(call, ask)
+            with RECOGNITION_FIELDS.named():
+                recognition = await fitting(self._tools.submitter, recognition)
         pacing = recognition.options.pacing if recognition is not None else Pacing.REALTIME
         fed = FedTranslation(
             self._tools,
@@ -126,7 +138,10 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
             SessionLimits(max_lag_s=self._serving.stream.max_lag_s),
             self._identifier,
             outbox.put,
+            resume,
         )
         limits = self._requests.limits
-        wire = TranslationWire(self._serving, limits, call, config, request, recognition, fed)
+        wire = TranslationWire(
+            self._serving, limits, call, config, request, recognition, resume, fed
+        )
         return AudioFedStream(fed, wire, self._serving.server.max_audio_message_bytes)

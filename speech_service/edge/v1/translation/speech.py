@@ -39,6 +39,7 @@ Chunk = events.SpeechChunk[events.SegmentInLanguage]
 _REFUSED = (
     ("partial_translations", "StreamingTranslate"),
     ("sentence_pause", "StreamingTranslate"),
+    ("resume", "StreamingTranslate"),
 )
 
 
@@ -67,7 +68,7 @@ class SpeechTranslation:
         """Recognize and translate ``message.audio``."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        wanted = convert_translation.wanted(message.config, _REFUSED)
+        wanted = convert_translation.wanted(message.config, self._call, _REFUSED)
         request = await self._requests.with_speech(self._requests.check(wanted))
         config, limits = message.config, self._serving
         asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None

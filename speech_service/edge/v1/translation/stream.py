@@ -14,12 +14,14 @@ from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.resume import ResumePoint
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.fields import limit_exceeded
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.control import control_actions
 from speech_service.edge.v1.recognition import results as convert_result
+from speech_service.edge.v1.resume import going_away, session_started
 from speech_service.edge.v1.translation import config as convert_translation
 from speech_service.edge.v1.translation.config import STREAM_FIELDS
 from speech_service.sessions.translation.events import (
@@ -31,7 +33,7 @@ _TEXT_STEP = 4096
 
 
 class TranslationWire:
-    """StreamingTranslate; ``config`` is what its first message held, ``request`` what became of it.
+    """StreamingTranslate; ``config`` is what its first message held, ``request`` and ``resume`` what became of it.
 
     ``recognition``: how its audio is recognized; None: it takes text.
     """
@@ -47,6 +49,7 @@ class TranslationWire:
         config: translation_service_pb2.TranslationConfig,
         request: TranslationRequest,
         recognition: RecognitionRequest | None,
+        resume: ResumePoint,
         fed: FedTranslation,
     ) -> None:
         self._serving = serving
@@ -55,12 +58,12 @@ class TranslationWire:
         self._config = config
         self._request = request
         self._recognition = recognition
+        self._resume = resume
         self._runner = fed.runner
 
     async def message(
         self, kind: str, request: translation_service_pb2.StreamingTranslateRequest
     ) -> bool:
-        """As of ``AudioFedWire``."""
         runner, session = self._runner, self._runner.session
         match kind:
             case "text":
@@ -89,8 +92,8 @@ class TranslationWire:
                 return (response(audio=convert_translation.audio(event)),)
             case TranscriptResult():
                 return (response(source_result=convert_result.result(event)),)
-            case events.SessionStarted(session_id):
-                started, effective = self._started(session_id), self._effective()
+            case events.SessionStarted():
+                started, effective = self._started(), self._effective()
                 return (response(session_started=started, effective_config=effective),)
             case events.SessionEnded():
                 self._call.finished(event.usage, event.latency)
@@ -104,7 +107,7 @@ class TranslationWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=convert.going_away(event)),)
+                return (response(going_away=going_away(event, self._call)),)
             case _:
                 assert_never(event)
 
@@ -130,7 +133,7 @@ class TranslationWire:
             message.recognition.CopyFrom(effective)
         return message
 
-    def _started(self, session_id: str) -> common_pb2.SessionStarted:
+    def _started(self) -> common_pb2.SessionStarted:
         server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
             max_text_characters=self._limits.max_text_characters,
@@ -145,6 +148,4 @@ class TranslationWire:
             if self._recognition.model.max_context_tokens:
                 limits.max_context_tokens = self._recognition.model.max_context_tokens
             limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
-        return common_pb2.SessionStarted(
-            session_id=session_id, model=self._request.model, limits=limits
-        )
+        return session_started(self._call, self._request.model, limits, self._resume)

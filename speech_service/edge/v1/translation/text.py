@@ -35,6 +35,7 @@ _REFUSED = (
     ("subtitles", "TranslateSpeech"),
     ("partial_translations", "StreamingTranslate"),
     ("sentence_pause", "StreamingTranslate"),
+    ("resume", "StreamingTranslate"),
 )
 
 
@@ -65,7 +66,9 @@ class TextTranslation:
         """Translate what the message holds."""
         if not message.HasField("config"):
             raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        request = self._requests.check(convert_translation.wanted(message.config, _REFUSED))
+        request = self._requests.check(
+            convert_translation.wanted(message.config, self._call, _REFUSED)
+        )
         self._warnings += request.warnings
         desk = WorkDesk(self._tools, self._call)
         try:

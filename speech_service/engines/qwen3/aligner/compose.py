@@ -25,10 +25,13 @@ from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, 
 from speech_service.engines.qwen3.encoder.network import AudioEncoder
 from speech_service.engines.qwen3.encoder.torch import TorchEncoder
 from speech_service.engines.qwen3.nn.block import DecoderStack
-from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues
 from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.runtimes.placement import PlacedEngine
+from speech_service.engines.runtimes.torch import HOST, open_device, watching_device
 from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
 
 _MAX_POSITIONS = 32_768
 """More than the audio of the longest piece and the text that may be in it need."""
@@ -36,18 +39,22 @@ _MAX_POSITIONS = 32_768
 
 def compose(
     options: Qwen3AlignerOptions, capabilities: ModelCapabilities, shared: SharedModels
-) -> AlignerEngine:
+) -> Engine:
     """Load the model, or take what another lane has loaded.
 
     Raises:
         CheckpointError: the checkpoint is missing, damaged, or no forced aligner.
         ConfigError: the device is not there.
         ImportError: the rules of a language need a package that is not installed.
+        DeviceLostError: the device computes nothing any more.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
+    device = open_device(options.device)
     key = (__name__, options.model, options.revision, options.dtype, options.device)
-    loaded = shared.get(key, lambda: _load(options))
+    with watching_device():
+        loaded = shared.get(key, lambda: _load(options, device.where))
+        device.synchronize()
     rules = shared.get(
         (__name__, capabilities.languages), lambda: word_rules(capabilities.languages)
     )
@@ -58,7 +65,8 @@ def compose(
         loaded.config.timestamp_ms,
         options.piece_ms,
     )
-    return AlignerEngine(capabilities, parts)
+    engine = AlignerEngine(capabilities, parts)
+    return engine if device is HOST else PlacedEngine(engine, device, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,7 @@ class _LoadedAligner:
     network: AlignerNetwork
 
 
-def _load(options: Qwen3AlignerOptions) -> _LoadedAligner:
-    device = usable_device(options.device)
+def _load(options: Qwen3AlignerOptions, device: torch.device) -> _LoadedAligner:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     config = read_asr_config(checkpoint)
     if not config.classes:

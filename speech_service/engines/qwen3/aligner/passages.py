@@ -12,6 +12,7 @@ import torch
 from speech_service.engines.qwen3.aligner.network import AlignerNetwork, Passage
 from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.runtimes.torch import raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ def read(network: AlignerNetwork, passages: Sequence[Passage]) -> list[list[int]
         return []
     try:
         return network.classes(passages)
-    except RuntimeError:  # torch.OutOfMemoryError is one, too
+    except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+        raise_if_lost(error)
         if len(passages) == 1:
             logger.exception("an alignment pass failed")
             return [None]

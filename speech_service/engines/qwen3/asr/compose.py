@@ -14,8 +14,14 @@ from speech_service.domain.audio import SAMPLES_PER_MS
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr.build import AsrNumerics, Loaded
+from speech_service.engines.qwen3.asr.device_features import DeviceMel
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
-from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
+from speech_service.engines.qwen3.asr.features import (
+    EachAlone,
+    FeatureMaker,
+    MakeFeatures,
+    PrefixFeatures,
+)
 from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
 from speech_service.engines.qwen3.asr.listening import silent_work
 from speech_service.engines.qwen3.asr.model import AsrModel
@@ -31,11 +37,15 @@ from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits
 from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
+from speech_service.engines.qwen3.asr_config import AsrConfig
+from speech_service.engines.qwen3.checkpoint.reading import DTYPES
+from speech_service.engines.qwen3.encoder.mel import HOP
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
+from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
-from speech_service.engines.runtimes.torch import Device, Graphs, open_device
+from speech_service.engines.runtimes.torch import HOST, Device, open_device, watching_device
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -60,28 +70,28 @@ def compose(
     options: Qwen3AsrOptions,
     capabilities: ModelCapabilities,
     shared: SharedModels,
-    features: MakeFeatures = PrefixFeatures,
+    features: MakeFeatures | None = None,
 ) -> Engine:
-    """Load what the options name and wire it up; ``features`` are those of a growing segment.
+    """Load what the options name and wire it up; ``features`` are those of a growing segment; None: the prefix
+    policy's, made where the model is.
 
     Raises:
         ConfigError: this machine cannot do what an option asks for.
         CheckpointError: a checkpoint is missing, damaged, or of another kind.
+        DeviceLostError: the device computes nothing any more.
     """
     cores = parse_cores(options.cores)
     device = open_device(options.device)
     if options.threads:
         torch.set_num_threads(options.threads)
-    if device.where.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-    target = _loaded(options, shared)
-    draft = _loaded(_for_draft(options), shared) if options.draft else None
-    with device.stream(), torch.inference_mode():
-        engine = _Lane(options, capabilities, device, features, target, draft).engine()
-        _warm_up(engine, options.warm_up_ms)
-    device.synchronize()
-    is_placed = cores or device.where.type == "cuda"
+    with watching_device():
+        target = _loaded(options, shared)
+        draft = _loaded(_for_draft(options), shared) if options.draft else None
+        with device.stream(), torch.inference_mode():
+            engine = _Lane(options, capabilities, device, features, target, draft).engine()
+            _warm_up(engine, options.warm_up_ms)
+        device.synchronize()
+    is_placed = cores or device is not HOST
     return PlacedEngine(engine, device, cores) if is_placed else engine
 
 
@@ -95,20 +105,35 @@ def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
     numbers = AsrNumerics(options.dtype, options.device, options.quantize, options.calibration)
     encoder = EncoderChoice(options.encoder, options.encoder_file, options.threads)
-    key = (__name__, source, revision, numbers, encoder)
     seconds = options.max_audio_ms / 1000
     positions = options.max_context_tokens + int(
         seconds * (_STATES_PER_S + 2 * options.tokens_per_s)
     )
     positions += _MARGIN_TOKENS
+    key = (__name__, source, revision, numbers, encoder, positions)
     return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
 
 
-def _limits(options: Qwen3AsrOptions, loaded: Loaded) -> AsrLimits:
+def slot_tokens(options: Qwen3AsrOptions, config: AsrConfig) -> int:
+    """Tokens of the KV cache that are reserved for each sequence."""
+    return _limits(options, config).slot_tokens(config.audio.window_tokens, _TAIL_TOKENS)
+
+
+def kv_bytes(options: Qwen3AsrOptions, config: AsrConfig) -> int:
+    """Memory of the KV cache of one network, where ``kv_mib`` does not bound it."""
+    numbers = config.decoder.kv_floats_per_token * slot_tokens(options, config)
+    return _wanted_slots(options) * numbers * DTYPES[options.dtype].itemsize
+
+
+def _wanted_slots(options: Qwen3AsrOptions) -> int:
+    return options.max_batch + options.kept_segments
+
+
+def _limits(options: Qwen3AsrOptions, config: AsrConfig) -> AsrLimits:
     return AsrLimits(
         max_running=options.max_batch,
         max_audio_ms=options.max_audio_ms,
-        window_samples=loaded.window_samples,
+        window_samples=config.audio.window_frames * HOP,
         windows_per_step=_WINDOWS_PER_STEP,
         prefill_tokens=_PREFILL_TOKENS,
         tokens_per_s=options.tokens_per_s,
@@ -127,7 +152,7 @@ class _Lane:
         options: Qwen3AsrOptions,
         capabilities: ModelCapabilities,
         device: Device,
-        features: MakeFeatures,
+        features: MakeFeatures | None,
         target: Loaded,
         draft: Loaded | None,
     ) -> None:
@@ -137,7 +162,7 @@ class _Lane:
         self._features = features
         self._target = target
         self._draft = draft
-        self._capture = Graphs() if options.graphs else None
+        self._capture = device.graphs() if options.graphs else None
         self._slots = self._fitting_slots()
 
     def engine(self) -> Engine:
@@ -157,7 +182,7 @@ class _Lane:
             proposer=proposer,
             tokenizer=loaded.tokenizer,
             ends=loaded.ends,
-            limits=_limits(self._options, loaded),
+            limits=_limits(self._options, loaded.config),
         )
         return AsrEngine(self._capabilities, parts)
 
@@ -165,8 +190,17 @@ class _Lane:
         """A reader with a cache of its own, and passes over that."""
         model = loaded.model(self._device, self._capture)
         model.stack.freeze()
-        reader = loaded.reader(model, self._features, self._slots, self._slot_tokens(loaded))
+        by_token = None if self._capture is None else True
+        tokens = self._slot_tokens(loaded)
+        features = self._maker(loaded.config.audio)
+        reader = loaded.reader(model, features, self._slots, tokens, self._device, by_token)
         return reader, self._forward(model, reader)
+
+    def _maker(self, shape: AudioShape) -> FeatureMaker:
+        if self._features is None and self._device is not HOST:
+            return DeviceMel(shape, self._device)
+        make = self._features or PrefixFeatures
+        return EachAlone(lambda: make(shape))
 
     def _forward(self, model: AsrModel, reader: SegmentReader) -> Forward:
         cache, device = reader.cache, self._device
@@ -176,8 +210,7 @@ class _Lane:
         return SlotForward(model, cache, device, self._capture, sizes)
 
     def _slot_tokens(self, loaded: Loaded) -> int:
-        window = loaded.config.audio.window_tokens
-        return _limits(self._options, loaded).slot_tokens(window, _TAIL_TOKENS)
+        return slot_tokens(self._options, loaded.config)
 
     def _fitting_slots(self) -> int:
         """Slots of each cache: as many as may be of use, or as the KV budget holds.
@@ -186,7 +219,7 @@ class _Lane:
             ConfigError: it does not hold one.
         """
         options = self._options
-        wanted = options.max_batch + options.kept_segments
+        wanted = _wanted_slots(options)
         if not options.kv_mib:
             return wanted
         caches = [self._target]

@@ -33,6 +33,7 @@ from speech_service.engines.qwen3.asr.proposing import Proposer
 from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits, Running
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.runtimes.torch import raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,8 @@ class AsrEngine:
         begin_s = time.perf_counter()
         try:
             readings = self._parts.reader.open(works)
-        except RuntimeError:  # torch.OutOfMemoryError is one, too
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+            raise_if_lost(error)
             if len(works) == 1:
                 logger.exception("the audio of one item could not be read")
                 self._events.append(_failed(works[0].work_id))

@@ -10,13 +10,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding
 
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.nn.attention import TokenSpan
 from speech_service.engines.qwen3.nn.captured import plan_of
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import HOST, Device
+from speech_service.engines.runtimes.torch import Device, raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ class PackedForward:
     fault.
     """
 
-    def __init__(self, model: AsrModel, cache: KvCache, device: Device = HOST) -> None:
+    def __init__(self, model: AsrModel, cache: KvCache, device: Device) -> None:
         self._model = model
         self._cache = cache
         self._device = device
@@ -67,7 +66,8 @@ class PackedForward:
             return ()
         try:
             choices = self._pass(feeds)
-        except RuntimeError:  # torch.OutOfMemoryError is one, too
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+            raise_if_lost(error)
             if len(feeds) == 1:
                 logger.exception("a decoder pass failed")
                 return (None,)
@@ -95,7 +95,7 @@ def spans_of(cache: KvCache, feeds: Sequence[Feed]) -> list[TokenSpan]:
 def inputs_of(model: AsrModel, device: Device, feeds: Sequence[Feed]) -> Tensor:
     """What the stack is fed, [n, hidden]."""
     ids = torch.tensor([token for feed in feeds for token in feed.tokens], dtype=torch.int64)
-    tokens = embedding(device.stage(ids), model.embedding)
+    tokens = model.embed(device.stage(ids))
     parts: list[Tensor] = []
     at = 0
     for feed in feeds:

@@ -41,7 +41,8 @@ class Qwen3AsrOptions(Settings, frozen=True):
     encoder: Literal["torch", "onnx", "tensorrt"] = "torch"
     """What runs the audio encoder; onnx and tensorrt need ``encoder_file``."""
     encoder_file: str = ""
-    """What ``speech-service export-encoder`` wrote for ``model``. A draft model's encoder runs on torch."""
+    """What ``speech-service export-encoder`` wrote for ``model``; TensorRT computes in the ``--dtype`` of it. A draft
+    model's encoder runs on torch."""
     graphs: bool = False
     """Capture decoder steps and batches of the torch encoder as CUDA graphs."""
     kv_mib: Count = 0
@@ -57,9 +58,9 @@ class Qwen3AsrOptions(Settings, frozen=True):
     partials: Literal["target", "draft"] = "target"
     """Which model serves partial results; finals are always the target's."""
     max_batch: Count = 8
-    """Sequences that decode together."""
+    """Sequences that decode together; of many live streams, the few whose updates fall into one step."""
     kept_segments: Count = 8
-    """Open segments whose closed windows stay in the KV cache between two updates."""
+    """Open segments whose closed windows stay in the KV cache between two updates: one for each live stream."""
     max_audio_ms: Count = 60_000
     """Milliseconds of audio of one request; longer audio is refused, reason `LIMIT_EXCEEDED`. Segments of streams are
     cut at 30 s at the latest."""
@@ -151,7 +152,7 @@ def _check_machine(options: Qwen3AsrOptions) -> None:
             raise ConfigError(f"{name}: there is no {place!r}")
     if options.encoder == "tensorrt" and importlib.util.find_spec("tensorrt") is None:
         raise ConfigError(
-            'encoder: "tensorrt" needs the package tensorrt. Install it: pip install tensorrt'
+            'encoder: "tensorrt" needs the package tensorrt, 10.13 to 11. Install it: pip install tensorrt'
         )
 
 

@@ -44,7 +44,7 @@ class AsrLimits:
     """Longest head of a prompt: the context and what frames it."""
 
     def slot_tokens(self, tokens_per_window: int, tail: int) -> int:
-        """Tokens that the longest sequence fills in its slot."""
+        """Tokens that the longest sequence fills in its slot; what is proposed is part of its longest answer."""
         longest = self.max_audio_ms * MODEL_RATE_HZ // 1000
         audio = -(-longest // self.window_samples) * tokens_per_window
         return self.max_context_tokens + audio + tail + self.answer_tokens(longest)

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding
@@ -40,7 +39,7 @@ from speech_service.engines.qwen3.nn.captured import (
     table_rows,
 )
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import Body, Capture, Device
+from speech_service.engines.runtimes.torch import Body, Capture, Device, raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -103,7 +102,8 @@ class SlotForward:
             return ()
         try:
             choices = self._passes(singles, rest)
-        except RuntimeError:  # torch.OutOfMemoryError is one, too
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, too
+            raise_if_lost(error)
             logger.exception("a pass of fixed shape failed; its sequences are tried packed")
             choices = self._packed.run(ordered)
         else:
@@ -131,10 +131,9 @@ class SlotForward:
 
     def _table(self, feeds: Sequence[Feed], rows: int) -> Tensor:
         """What a step has to know: the rows' tokens, then their places."""
-        tokens = np.zeros(rows, np.int32)
-        tokens[: len(feeds)] = list(chain.from_iterable(feed.tokens for feed in feeds))
+        tokens = [*chain.from_iterable(feed.tokens for feed in feeds), *[0] * (rows - len(feeds))]
         table = pass_table(self._cache, spans_of(self._cache, feeds), PassSize(rows, rows))
-        return torch.from_numpy(np.concatenate([tokens, table]))
+        return torch.tensor([*tokens, *table], dtype=torch.int32)
 
     def _body(self, rows: int) -> Body:
         """One pass over a table, from the rows' tokens to their likeliest next ones, int64 [rows]."""
@@ -144,7 +143,7 @@ class SlotForward:
             size = PassSize(rows, rows)
             places = table_rows(table[rows:], size, 1, cache.length)
             states = model.stack(
-                embedding(table[:rows], model.embedding), RowsPlan(cache, places, attention)
+                embedding(table[:rows], model.embedding), RowsPlan(cache.places, places, attention)
             )
             return likeliest_of(model, states)
 

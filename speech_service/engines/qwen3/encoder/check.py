@@ -9,6 +9,7 @@ from torch import Tensor
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.torch import TorchEncoder
+from speech_service.engines.runtimes.torch import raise_if_lost
 
 TOLERANCE = 0.03
 """How far states may be from torch's in float32, as a share of their size."""
@@ -40,6 +41,7 @@ def check_encoder(encoder: Encoder, module: AudioEncoder) -> float:
     try:
         states = encoder.encode(windows)
     except RuntimeError as error:
+        raise_if_lost(error)
         raise ConfigError(
             "encoder_file: it cannot be run with this checkpoint's sizes; export it from this checkpoint"
         ) from error

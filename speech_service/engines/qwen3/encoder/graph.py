@@ -9,10 +9,11 @@ The tests hold its states to those of the module.
 
 from typing import cast
 
+import torch
 from torch import nn
 
-from speech_service.engines.formats.onnx import FLOAT, INT64, Exported, GraphBuilder
-from speech_service.engines.formats.torch_to_onnx import ModuleGraph, check_size
+from speech_service.engines.formats.onnx import FLOAT, INT64, Exported
+from speech_service.engines.formats.torch_to_onnx import ModuleGraph, builder, check_size
 from speech_service.engines.qwen3.encoder.network import AudioEncoder, EncoderLayer
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
@@ -23,34 +24,41 @@ _UNSEEN = -30_000.0
 """Added to the scores of padding; float16 holds it."""
 
 
-def encoder_graph(module: AudioEncoder) -> bytes:
+def encoder_graph(module: AudioEncoder, dtype: torch.dtype = torch.float32) -> bytes:
     """Write the graph of :meth:`AudioEncoder.forward`, same arguments and result, float32.
 
     Windows and chunks may be any number in each run.
+
+    Args:
+        module: in float32.
+        dtype: of weights and products in between; norms and shares of attention are float32 whatever it is.
 
     Raises:
         GraphTooLargeError: the weights are 2 GB or more in float32.
     """
     check_size(module)
     shape = module.shape
-    build = GraphBuilder({})
+    build = builder(dtype)
     build.input("mel", FLOAT, ("windows", shape.mel_bins, "frames"))
     build.input("tokens", INT64, ("windows",))
     build.input("conv_frames", INT64, ("windows",))
-    graph = ModuleGraph(build)
+    graph = ModuleGraph(build, dtype)
     x = _stem(graph, module, shape)
     bias = _padding(graph, x)
     for layer in module.layers:
         x = _layer(graph, cast(EncoderLayer, layer), x, bias, shape)
     x = graph.affine(graph.norm(x, module.norm), module.proj1)
-    graph.affine(graph.gelu(x), module.proj2, OUTPUT)
+    x = graph.affine(graph.gelu(x), module.proj2, "" if graph.type != FLOAT else OUTPUT)
+    if x != OUTPUT:
+        build.node("Cast", [x], [OUTPUT], "", to=FLOAT)
     build.output(OUTPUT, FLOAT, ("windows", "states", shape.out_size))
     return build.model()
 
 
 def _stem(graph: ModuleGraph, module: AudioEncoder, shape: AudioShape) -> str:
     """Mel to embedded tokens [w, c * chunk_tokens, width]; each chunk is convolved as if it ended at its frames."""
-    chunks = graph.reshape("mel", (0, shape.mel_bins, -1, shape.chunk_frames))
+    mel = "mel" if graph.type == FLOAT else graph.op("Cast", "mel", to=graph.type)
+    chunks = graph.reshape(mel, (0, shape.mel_bins, -1, shape.chunk_frames))
     chunks = graph.op("Transpose", chunks, perm=(0, 2, 1, 3))
     counts = graph.op("Shape", chunks, start=0, end=2)
     x = graph.reshape(chunks, (-1, 1, shape.mel_bins, shape.chunk_frames))
@@ -59,7 +67,7 @@ def _stem(graph: ModuleGraph, module: AudioEncoder, shape: AudioShape) -> str:
     width = shape.chunk_frames
     for conv in (module.conv1, module.conv2, module.conv3):
         inside = graph.op("Less", graph.integers(range(width)), frames)
-        inside = graph.op("Cast", inside, to=FLOAT)
+        inside = graph.op("Cast", inside, to=graph.type)
         x = graph.op("Mul", x, graph.op("Unsqueeze", inside, graph.integers((1, 2))))
         x = graph.gelu(_convolution(graph, x, conv))
         half = graph.op("Add", frames, graph.integers((1,)))
@@ -80,7 +88,7 @@ def _padding(graph: ModuleGraph, x: str) -> str:
     places = graph.op("Range", zero, length, one)
     behind = graph.op("Unsqueeze", "tokens", graph.integers((1,)))
     behind = graph.op("Not", graph.op("Less", places, behind))
-    bias = graph.op("Mul", graph.op("Cast", behind, to=FLOAT), graph.number(_UNSEEN))
+    bias = graph.op("Mul", graph.op("Cast", behind, to=graph.type), graph.number(_UNSEEN))
     return graph.op("Unsqueeze", bias, graph.integers((1, 2)))
 
 
@@ -92,7 +100,7 @@ def _layer(graph: ModuleGraph, layer: EncoderLayer, x: str, bias: str, shape: Au
     query, key, value = (graph.op("Gather", qkv, graph.integers(part)) for part in range(3))
     query = graph.op("Mul", query, graph.number(width**-0.5))
     scores = graph.op("MatMul", query, graph.op("Transpose", key, perm=(0, 1, 3, 2)))
-    shares = graph.op("Softmax", graph.op("Add", scores, bias), axis=-1)
+    shares = graph.softmax(graph.op("Add", scores, bias))
     answer = graph.op("Transpose", graph.op("MatMul", shares, value), perm=(0, 2, 1, 3))
     answer = graph.affine(graph.reshape(answer, (0, 0, shape.width)), layer.out)
     x = graph.op("Add", x, answer)

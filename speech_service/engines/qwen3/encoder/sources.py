@@ -86,7 +86,7 @@ def _tensorrt(
     from speech_service.engines.qwen3.encoder.tensorrt import TensorrtEncoder, open_engine
 
     file, shape = Path(choice.file), module.shape
-    engine = open_engine(file, shape, device.where, dtype)
+    engine = open_engine(file, shape, device.where)
     check_encoder(TensorrtEncoder(engine, shape, device, torch.float32), module)
     return _RuntimeSource(lambda lane: TensorrtEncoder(engine, shape, lane, dtype))
 

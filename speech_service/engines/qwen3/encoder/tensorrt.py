@@ -1,4 +1,4 @@
-"""The audio encoder on TensorRT: an engine built from the exported graph, once for each GPU, version and weights."""
+"""The audio encoder on TensorRT: an engine built from the exported graph, once for each GPU, version and graph."""
 
 # torch declares its types in part only, tensorrt not at all.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -14,7 +14,7 @@ from speech_service.engines.qwen3.encoder.graph import EXPORTED, OUTPUT
 from speech_service.engines.qwen3.encoder.network import MelWindow, stack_windows
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.runtimes import tensorrt as tensorrt_engine
-from speech_service.engines.runtimes.tensorrt import Profile, run_engine
+from speech_service.engines.runtimes.tensorrt import Profile, new_context, run_engine
 from speech_service.engines.runtimes.torch import Device
 
 MOST_WINDOWS = 32
@@ -23,19 +23,18 @@ _USUAL_WINDOWS = 8
 """What the engine is tuned for."""
 
 
-def open_engine(file: Path, shape: AudioShape, where: torch.device, dtype: torch.dtype) -> Any:
+def open_engine(file: Path, shape: AudioShape, where: torch.device) -> Any:
     """The engine of an exported encoder, kept beside its file or built anew, which takes minutes.
 
     Args:
         file: an exported encoder.
         shape: of the encoder.
         where: the GPU.
-        dtype: what it may compute in; its arguments and states are float32.
 
     Raises:
         ConfigError: there is no GPU or package, the file is no graph that TensorRT takes, or an engine cannot be kept.
     """
-    return tensorrt_engine.open_engine(file, EXPORTED, where, dtype, _profile(shape))
+    return tensorrt_engine.open_engine(file, EXPORTED, where, _profile(shape))
 
 
 def _profile(shape: AudioShape) -> Profile:
@@ -55,7 +54,7 @@ class TensorrtEncoder:
     """Implements :class:`Encoder` with an execution context of its own."""
 
     def __init__(self, engine: Any, shape: AudioShape, device: Device, dtype: torch.dtype) -> None:
-        self._context = engine.create_execution_context()
+        self._context = new_context(engine)
         self._shape = shape
         self._device = device
         self._dtype = dtype

@@ -62,8 +62,8 @@ class CapturedEncoder:
         self._chunks = powers_of_two(chunks)
         self._passes: dict[tuple[int, int], Body] = {
             (w, c): capture(module, self._examples(w, c))
-            for w in self._windows
-            for c in self._chunks
+            for w in reversed(self._windows)  # the largest first: the others fit into its memory
+            for c in reversed(self._chunks)
         }
 
     def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache, KvLayers
 
 
 class AttentionPlan(Protocol):
@@ -159,35 +159,35 @@ def flash_attention(query: Tensor, keys: Tensor, values: Tensor, rows: TokenRows
 
 def attention_of(cache: KvCache) -> Attention:
     """The call that is fit for a captured pass over the cache."""
-    return flash_attention if is_flash_fit(cache) else gathered_attention
+    return flash_attention if is_flash_fit(cache.keys) else gathered_attention
 
 
-def is_flash_fit(cache: KvCache) -> bool:
-    """Whether one call may answer rows of any lengths at no more cost than what they hold."""
-    return cache.keys.device.type != "cpu" and cache.keys.dtype in (torch.bfloat16, torch.float16)
+def is_flash_fit(tensor: Tensor) -> bool:
+    """Whether there is a call for such numbers that answers rows of any lengths at the cost of what they hold."""
+    return tensor.device.type != "cpu" and tensor.dtype in (torch.bfloat16, torch.float16)
 
 
 class RowsPlan:
-    """Implements :class:`AttentionPlan` with one call for all rows, whether captured or not; caches are by token."""
+    """Implements :class:`AttentionPlan` with one call for all rows, whether captured or not."""
 
-    def __init__(self, cache: KvCache, rows: TokenRows, attention: Attention) -> None:
-        assert cache.by_token, "rows of any slots need places"
-        self._cache = cache
-        self._rows = rows
-        self._attention = attention
+    def __init__(self, layers: KvLayers, rows: TokenRows, attention: Attention) -> None:
+        """Plan a pass; ``layers`` are the keys and values of each, [places, kv_heads, d]."""
+        self.layers = layers
+        self.rows = rows
+        self.attention = attention
 
     @property
     def positions(self) -> Tensor:
         """int32 [n]."""
-        return self._rows.positions
+        return self.rows.positions
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """As the protocol says."""
-        keys, values = self._cache.layers[layer]
-        places = (self._rows.places,)
+        keys, values = self.layers[layer]
+        places = (self.rows.places,)
         keys.index_put_(places, key)
         values.index_put_(places, value)
-        return self._attention(query, keys, values, self._rows)
+        return self.attention(query, keys, values, self.rows)
 
 
 class PaddedPlan:

@@ -9,11 +9,9 @@ All that a pass has to know is one tensor of the host's, staged in one copy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import chain
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from speech_service.engines.qwen3.nn.attention import (
@@ -29,9 +27,6 @@ from speech_service.engines.qwen3.nn.attention import (
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.runtimes.torch import Body, Capture, Device
-
-Table = NDArray[np.int32]
-"""The numbers of :class:`TokenRows`, one tensor behind the other."""
 
 _SIZES_OF_TOKENS = (16, 64, 128, 256, 512, 1024, 2048)
 _TOKENS_OF_A_ROW = 4
@@ -60,7 +55,7 @@ def row_sizes(most: int) -> tuple[int, ...]:
 
 def prompt_sizes(cache: KvCache) -> tuple[PassSize, ...]:
     """Shapes for rows of more than one token; none where a call of fixed shape costs more than what is really held."""
-    if not is_flash_fit(cache):
+    if not is_flash_fit(cache.keys):
         return ()
     return tuple(
         PassSize(tokens, min(tokens // _TOKENS_OF_A_ROW, _MOST_ROWS, cache.slots))
@@ -68,23 +63,27 @@ def prompt_sizes(cache: KvCache) -> tuple[PassSize, ...]:
     )
 
 
-def pass_table(cache: KvCache, spans: Sequence[TokenSpan], size: PassSize) -> Table:
-    """What a pass of the size has to know of spans, which it must have room for; none: it writes to the scrap place."""
-    table = np.empty(size.numbers, np.int32)
-    cuts = list(accumulate((size.tokens, size.tokens, size.rows + 1, size.rows + 1)))
-    positions, places, ends, begins, lengths = np.split(table, cuts)
-    counts = np.array([span.count for span in spans], np.int32)
-    starts = np.array([span.start for span in spans], np.int32)
-    firsts = np.array([cache.place(span.slot) for span in spans], np.int32)
-    after = counts.cumsum()
-    used, rows = int(counts.sum()), len(spans)
-    own = np.arange(used) - np.repeat(after - counts - starts, counts)
-    positions[:used], positions[used:] = own, 0
-    places[:used], places[used:] = own + np.repeat(firsts, counts), cache.scrap
-    ends[0], ends[1 : rows + 1], ends[rows + 1 :] = 0, after, used
-    begins[:rows], begins[rows:] = firsts, cache.scrap
-    lengths[:rows], lengths[rows:] = starts + counts, 0
-    return table
+def pass_table(cache: KvCache, spans: Sequence[TokenSpan], size: PassSize) -> list[int]:
+    """What a pass of the size has to know of spans, which it must have room for; none: it writes to the scrap place.
+
+    Returns:
+        the numbers of :class:`TokenRows`, one tensor behind the other.
+    """
+    positions: list[int] = []
+    places: list[int] = []
+    ends, begins, lengths = [0], list[int](), list[int]()
+    for span in spans:
+        first, end = cache.place(span.slot), span.start + span.count
+        positions.extend(range(span.start, end))
+        places.extend(range(first + span.start, first + end))
+        ends.append(len(positions))
+        begins.append(first)
+        lengths.append(end)
+    tokens, rows, scrap = size.tokens - len(positions), size.rows - len(spans), [cache.scrap]
+    ends += [len(positions)] * rows
+    filled = (positions, [0] * tokens, places, scrap * tokens, ends)
+    filled = (*filled, begins, scrap * (rows + 1), lengths, [0] * rows)
+    return list(chain.from_iterable(filled))
 
 
 def table_rows(table: Tensor, size: PassSize, most_new: int, most_held: int) -> TokenRows:
@@ -96,13 +95,13 @@ def table_rows(table: Tensor, size: PassSize, most_new: int, most_held: int) -> 
 
 def plan_of(cache: KvCache, device: Device, spans: Sequence[TokenSpan]) -> AttentionPlan:
     """The plan of a pass that is not captured."""
-    if not is_flash_fit(cache):
+    if not is_flash_fit(cache.keys):
         return SpanPlan(cache, spans)
     size = PassSize(sum(span.count for span in spans), len(spans))
-    table = device.stage(torch.from_numpy(pass_table(cache, spans, size)))
+    table = device.stage(torch.tensor(pass_table(cache, spans, size), dtype=torch.int32))
     most_new = max(span.count for span in spans)
     rows = table_rows(table, size, most_new, cache.length)
-    return RowsPlan(cache, rows, attention_of(cache))
+    return RowsPlan(cache.places, rows, attention_of(cache))
 
 
 class CapturedStack:
@@ -169,7 +168,9 @@ class CapturedStack:
         size = next((s for s in self._sizes if s.tokens >= tokens and s.rows >= len(spans)), None)
         if size is None:
             return self._stack(fed, plan_of(self._cache, self._device, spans))
-        table = self._device.stage(torch.from_numpy(pass_table(self._cache, spans, size)))
+        table = self._device.stage(
+            torch.tensor(pass_table(self._cache, spans, size), dtype=torch.int32)
+        )
         whole = fed.new_zeros(size.tokens, fed.shape[1])
         whole[:tokens] = fed
         return self._passes[size](whole, table)[:tokens]
@@ -179,7 +180,7 @@ class CapturedStack:
 
         def body(fed: Tensor, table: Tensor) -> Tensor:
             rows = table_rows(table, size, size.tokens, cache.length)
-            return self._stack(fed, RowsPlan(cache, rows, attention))
+            return self._stack(fed, RowsPlan(cache.places, rows, attention))
 
         return body
 
@@ -188,4 +189,4 @@ class CapturedStack:
         cache, where = self._cache, self._device.where
         hidden = self._stack.shape.hidden_size
         fed = torch.zeros(size.tokens, hidden, dtype=cache.keys.dtype, device=where)
-        return fed, torch.from_numpy(pass_table(cache, (), size)).to(where)
+        return fed, torch.tensor(pass_table(cache, (), size), dtype=torch.int32, device=where)

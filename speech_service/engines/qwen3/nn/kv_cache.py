@@ -15,6 +15,9 @@ import torch
 
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 
+KvLayers = Sequence[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of each layer."""
+
 _ALIGNMENT_BYTES = 64
 """As torch aligns its own tensors: a cache line, the widest load."""
 
@@ -22,8 +25,8 @@ _ALIGNMENT_BYTES = 64
 class KvCache:
     """``keys`` and ``values`` of all layers, token by token or head by head. Only the device's thread uses it.
 
-    Token by token, [layers, places, kv_heads, head_dim], is what one call for all rows takes: a slot is ``length`` places
-    one behind the other. One place more is scrap: passes of fixed shapes write there what they compute for nobody.
+    Token by token, [layers, places, kv_heads, head_dim], is what one call for all rows takes: a slot is ``length``
+    places one behind the other. One place more is scrap: there passes of fixed shapes write what is for nobody.
     Head by head, [layers, slots, kv_heads, length, head_dim], is half as much work for a CPU whose caches hold no slot.
     """
 
@@ -76,6 +79,12 @@ class KvCache:
     def place(self, slot: int) -> int:
         """Where a slot begins."""
         return slot * self._length
+
+    @property
+    def places(self) -> KvLayers:
+        """Keys and values of each layer, [places, kv_heads, head_dim], of a cache that is by token."""
+        assert self.by_token, "rows of any slots need places"
+        return self.layers
 
     def slot_of(self, side: torch.Tensor, slot: int) -> torch.Tensor:
         """A slot of one layer's keys or values: [kv_heads, length, head_dim]."""

@@ -23,8 +23,17 @@ from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
 from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODEL_TYPE, TtsKind
-from speech_service.engines.runtimes.torch import Capture, Device, Graphs, as_it_is, open_device
+from speech_service.engines.runtimes.placement import PlacedEngine
+from speech_service.engines.runtimes.torch import (
+    HOST,
+    Capture,
+    Device,
+    as_it_is,
+    open_device,
+    watching_device,
+)
 from speech_service.engines.shared import SharedModels
+from speech_service.protocols import Engine
 
 _MIB = 1 << 20
 
@@ -40,17 +49,29 @@ class _LoadedTts:
 
 def compose(
     options: Qwen3TtsOptions, capabilities: ModelCapabilities, shared: SharedModels
-) -> TtsEngine:
+) -> Engine:
     """Load what the options name and wire it up.
 
     Raises:
         ConfigError: this machine cannot do what an option asks for.
         CheckpointError: the checkpoint is missing, damaged, or of another kind.
+        DeviceLostError: the device computes nothing any more.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    frames = int(options.max_seconds * FRAME_RATE_HZ)
-    length = options.max_prompt_tokens + frames
+    device = open_device(options.device)
+    with watching_device():
+        loaded = _shared(options, shared)
+        device.synchronize()
+        # What the lane reads and writes is made on its stream: nothing else orders one stream behind another.
+        with device.stream(), torch.inference_mode():
+            parts = _parts(options, loaded, device)
+        device.synchronize()
+    engine = TtsEngine(capabilities, parts)
+    return engine if device is HOST else PlacedEngine(engine, device, frozenset())
+
+
+def _shared(options: Qwen3TtsOptions, shared: SharedModels) -> _LoadedTts:
     choice = CodecChoice(options.codec, options.codec_file, options.threads)
     key = (
         __name__,
@@ -60,33 +81,40 @@ def compose(
         options.device,
         options.quantize,
         choice,
-        length,
+        _length(options),
     )
-    loaded = shared.get(key, lambda: _load(options, choice, length))
-    model = loaded.model
-    device = open_device(options.device)
-    device.synchronize()
+    return shared.get(key, lambda: _load(options, choice, _length(options)))
+
+
+def _length(options: Qwen3TtsOptions) -> int:
+    """Tokens and frames of a slot."""
+    return options.max_prompt_tokens + _frames(options)
+
+
+def _frames(options: Qwen3TtsOptions) -> int:
+    return int(options.max_seconds * FRAME_RATE_HZ)
+
+
+def _parts(options: Qwen3TtsOptions, loaded: _LoadedTts, device: Device) -> TtsParts:
+    """Caches, tables and passes of one lane, warmed up."""
+    model, length = loaded.model, _length(options)
     streams = _streams(options, model, length)
-    with device.stream(), torch.inference_mode():
-        generator = FrameGenerator(model, streams, length, _capture(options, device), device)
+    generator = FrameGenerator(model, streams, length, _capture(options, device), device)
     # One stream more: a cloned voice's recording is decoded while all others speak.
-    codec = CodecStreams(loaded.codec(), streams + 1)
+    codec = CodecStreams(loaded.codec(), streams + 1, device)
     folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
     voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
-    limits = TextLimits(frames, length, model.config.kind is not TtsKind.BASE)
+    is_whole = model.config.kind is not TtsKind.BASE
+    limits = TextLimits(_frames(options), length, is_whole)
     sampling = options.sampling(model.config.sampling)
-    with device.stream(), torch.inference_mode():
-        warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)
-    device.synchronize()
-    parts = TtsParts(
+    warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)
+    return TtsParts(
         reader=ScriptReader(model.config, model.prompter, voices, limits),
         generator=generator,
         codec=codec,
         sampling=sampling,
         ramp=options.ramp,
-        device=device,
     )
-    return TtsEngine(capabilities, parts)
 
 
 def _streams(options: Qwen3TtsOptions, model: TtsModel, length: int) -> int:
@@ -113,7 +141,7 @@ def _capture(options: Qwen3TtsOptions, device: Device) -> Capture | None:
     """A GPU wants fixed shapes, a CPU as few rows as there are."""
     if device.where.type != "cuda":
         return None
-    return as_it_is if options.graphs is False else Graphs()
+    return as_it_is if options.graphs is False else device.graphs()
 
 
 def _load(options: Qwen3TtsOptions, choice: CodecChoice, positions: int) -> _LoadedTts:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from speech_service.domain.audio import Samples
-from speech_service.domain.errors import InternalError, SpeechError
+from speech_service.domain.errors import DeviceLostError, InternalError, SpeechError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.domain.synthesis import SpeechFinish
 from speech_service.domain.work import (
@@ -36,7 +36,7 @@ from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
-from speech_service.engines.runtimes.torch import HOST, Device
+from speech_service.engines.runtimes.torch import watching_device
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,6 @@ class TtsParts:
     sampling: Sampling
     ramp: Sequence[int]
     """Frames of a stream's chunks, the last one for all that follow."""
-    device: Device = HOST
 
 
 @dataclass(slots=True, eq=False)
@@ -103,20 +102,22 @@ class TtsEngine:
     def step(self) -> Sequence[WorkEvent]:
         """Begin, speak, sound."""
         self._events = []
-        with self._parts.device.stream():
-            while self._waiting and self._parts.generator.room:
-                self._begin(self._waiting.pop(0))
-            self._speak()
-            self._sound()
+        while self._waiting and self._parts.generator.room:
+            self._begin(self._waiting.pop(0))
+        self._speak()
+        self._sound()
         return self._events
 
     def _begin(self, work: SynthesizeWork) -> None:
         parts, begin_s = self._parts, time.perf_counter()
         try:
-            script = parts.reader.read(work)
+            with watching_device():
+                script = parts.reader.read(work)
         except SpeechError as error:
             self._events.append(WorkFailed(work.work_id, error))
             return
+        except DeviceLostError:
+            raise
         except Exception:
             logger.exception("one item could not be read")
             self._events.append(_failed(work.work_id))

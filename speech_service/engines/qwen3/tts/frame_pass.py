@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -28,6 +27,7 @@ from speech_service.engines.qwen3.nn.captured import (
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.sampling import (
+    Draw,
     Rules,
     choose,
     noise_keys,
@@ -74,19 +74,14 @@ class Drawing:
     """int64 [rows], from ``seed_key``."""
     penalty: Tensor
     """float32 [rows, 1], of the first codebook."""
-
-    @property
-    def table(self) -> Tensor:
-        """All of it as float64 [rows, 8], which holds the numbers exactly."""
-        columns = (self.first.columns, self.rest.columns, self.seeds[:, None], self.penalty)
-        return torch.cat([column.double() for column in columns], dim=1)
+    table: Tensor
+    """All of it as float64 [rows, 8], which holds the numbers exactly."""
 
     @classmethod
     def from_table(cls, table: Tensor) -> "Drawing":
-        """As :attr:`table` gave it, with rules that take any path at any time."""
-        return cls(
-            Rules(table[:, 0:3]), Rules(table[:, 3:6]), table[:, 6].long(), table[:, 7:].float()
-        )
+        """Of columns in the order of the fields, with rules that take any path at any time."""
+        seeds, penalty = table[:, 6].long(), table[:, 7:].float()
+        return cls(Rules(table[:, 0:3]), Rules(table[:, 3:6]), seeds, penalty, table)
 
 
 class FramePass(Protocol):
@@ -104,8 +99,9 @@ class FramePass(Protocol):
 class _Saying:
     """From the talker's states to a frame's codes: the part that both kinds of passes share."""
 
-    def __init__(self, model: TtsModel, slots: int) -> None:
+    def __init__(self, model: TtsModel, slots: int, draw: Draw) -> None:
         self._model = model
+        self._draw = draw
         self._plan = model.predictor.plan(slots)
         self.never = model.talker.never_said()
         self._too_early = self.never.clone()
@@ -132,11 +128,11 @@ class _Saying:
         shares = uniform(keys).split(1, dim=1)
         logits = penalised(talker.logits(states), self.said[slots], drawing.penalty)
         silent = torch.where((frames < MIN_FRAMES)[:, None], self._too_early, self.never)
-        first = choose(logits.masked_fill(silent, -torch.inf), drawing.first, shares[0])
+        first = self._draw(logits.masked_fill(silent, -torch.inf), drawing.first, shares[0])
         self.said[slots, first] = True
 
         def choose_rest(codebook: int, scores: Tensor) -> Tensor:
-            return choose(scores, drawing.rest, shares[codebook])
+            return self._draw(scores, drawing.rest, shares[codebook])
 
         rest, sums = self._model.predictor(states, talker.codes(first), choose_rest, self._plan)
         finite = states.isfinite().all(dim=1) & sums.isfinite().all(dim=1)
@@ -149,7 +145,7 @@ class PackedFrames:
     def __init__(self, model: TtsModel, cache: KvCache) -> None:
         self._model = model
         self._cache = cache
-        self.saying = _Saying(model, cache.slots)
+        self.saying = _Saying(model, cache.slots, choose)
 
     def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
@@ -185,13 +181,14 @@ class SlotFrames:
         device: Device,
         capture: Capture,
         sizes: Sequence[PassSize],
+        draw: Draw,
     ) -> None:
         """Prepare all passes; ``sizes`` are those of prompts."""
         self._model = model
         self._cache = cache
         self._device = device
         self._attention = attention_of(cache)
-        self.saying = _Saying(model, cache.slots + 1)
+        self.saying = _Saying(model, cache.slots + 1, draw)
         """The last slot is that of rows without a stream."""
         self._prompts = CapturedStack(model.talker.stack, cache, device, capture, sizes)
         self._sizes = row_sizes(cache.slots)
@@ -202,9 +199,14 @@ class SlotFrames:
     def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
         cache = self._cache
-        self._prefill([stream for stream in streams if len(stream.pending) > 1])
+        prompts = [stream for stream in streams if len(stream.pending) > 1]
+        self._prefill(prompts)
         rows = fitting(self._sizes, len(streams))
-        fed = torch.cat([stream.pending[-1:] for stream in streams])
+        fed = torch.cat(
+            [stream.pending[-1:] for stream in streams]
+            if prompts
+            else [stream.pending for stream in streams]
+        )
         said = self._bodies[rows](
             pad(fed, (0, 0, 0, rows - len(streams))),
             self._device.stage(self._places(streams, rows)),
@@ -233,12 +235,12 @@ class SlotFrames:
     def _places(self, streams: Sequence[Voiced], rows: int) -> Tensor:
         """Slots of the rows and frames before this one, then where the rows stand; int32."""
         cache = self._cache
-        known = np.zeros((2, rows), np.int32)
-        known[0] = cache.slots
-        known[:, : len(streams)] = [[s.slot for s in streams], [s.frames for s in streams]]
+        spare = rows - len(streams)
+        slots = [*(stream.slot for stream in streams), *[cache.slots] * spare]
+        frames = [*(stream.frames for stream in streams), *[0] * spare]
         spans = [TokenSpan(s.slot, cache.length_of(s.slot), 1) for s in streams]
         table = pass_table(cache, spans, PassSize(rows, rows))
-        return torch.from_numpy(np.concatenate([known.reshape(-1), table]))
+        return torch.tensor([*slots, *frames, *table], dtype=torch.int32)
 
     def _drawn(self, drawing: Drawing, rows: int) -> Tensor:
         """A drawing's table, filled up with rows that take the likeliest."""
@@ -257,7 +259,7 @@ class SlotFrames:
         def body(fed: Tensor, places: Tensor, drawn: Tensor) -> Tensor:
             slots, frames, table = places.split((rows, rows, len(places) - 2 * rows))
             where = table_rows(table, PassSize(rows, rows), 1, cache.length)
-            states = talker.stack(fed, RowsPlan(cache, where, attention))
+            states = talker.stack(fed, RowsPlan(cache.places, where, attention))
             drawing = Drawing.from_table(drawn)
             codes, sums, finite = self.saying.say(states, slots.long(), frames.long(), drawing)
             return torch.cat([codes.float(), finite[:, None].float(), sums.float()], dim=1)

@@ -14,7 +14,8 @@ from speech_service.calls.requests.translation import (
 )
 from speech_service.calls.requests.voice_prompt import RecordedVoice, VoiceRecordings
 from speech_service.calls.speech.audio_cache import VoicePromptCache
-from speech_service.calls.voices.catalog import VoiceCatalog
+from speech_service.calls.voices.store import MadeVoices
+from speech_service.calls.voices.tenants import VoicesByTenant
 from speech_service.config.tree import DecoderConfig, SynthesisConfig, TranslationConfig
 from speech_service.domain.audio import AudioEncoding, RawFormat
 from speech_service.domain.errors import InvalidOptionError, PreconditionError
@@ -35,7 +36,9 @@ CATALOG = ModelCatalog([SAYS, ANY])
 async def asked(*targets: str, **synthesis: Any) -> TranslationRequest:
     audio = AudioInput(DecoderPool(), DecoderConfig())
     recordings = VoiceRecordings(audio, VoicePromptCache(0))
-    speaking = SynthesisRequests(CATALOG, VoiceCatalog(CATALOG, SynthesisConfig()), recordings)
+    speaking = SynthesisRequests(
+        CATALOG, VoicesByTenant(CATALOG, SynthesisConfig(), lambda _: MadeVoices(0)), recordings
+    )
     requests = TranslationRequests(CATALOG, TranslationConfig(), speaking)
     wish = WantedSynthesis(**synthesis) if synthesis else None
     wanted = WantedTranslation(source_language="en", target_languages=targets, synthesis=wish)

@@ -100,11 +100,12 @@ def test_everything_that_determines_the_audio_is_in_the_key() -> None:
         replace(OPTIONS, output=OutputFormat(OutputEncoding.PCM_S16LE, 24_000, True)),
         replace(OPTIONS, output=OutputFormat(OutputEncoding.MP3, 24_000, False, 32_000)),
     ]
-    keys = {audio_key(options, "text") for options in (OPTIONS, *others)}
+    keys = {audio_key(options, "text", "") for options in (OPTIONS, *others)}
     assert len(keys) == len(others) + 1
-    assert audio_key(OPTIONS, "text") == audio_key(replace(OPTIONS), "text")
-    assert audio_key(OPTIONS, "text") != audio_key(OPTIONS, "text ")
-    assert len(audio_key(OPTIONS, "text")) == 32
+    assert audio_key(OPTIONS, "text", "") == audio_key(replace(OPTIONS), "text", "")
+    assert audio_key(OPTIONS, "text", "") != audio_key(OPTIONS, "text ", "")
+    assert audio_key(OPTIONS, "text", "") != audio_key(OPTIONS, "text", "acme")
+    assert len(audio_key(OPTIONS, "text", "")) == 32
 
 
 def test_size_counts_audio_and_timings() -> None:
@@ -118,17 +119,20 @@ def test_size_counts_audio_and_timings() -> None:
 def test_prompts_are_found_by_content() -> None:
     cache = VoicePromptCache(1_000)
     assert cache.stats().capacity_bytes == 1_000
-    wanted = prompt_key("m", b"audio", "hello", embedding_only=False)
+    wanted = prompt_key("m", b"audio", "hello", embedding_only=False, tenant="")
     cache.put(wanted, object(), 100)
-    assert cache.get(prompt_key("m", b"audio", "hello", embedding_only=False)) is not None
+    assert (
+        cache.get(prompt_key("m", b"audio", "hello", embedding_only=False, tenant="")) is not None
+    )
     for other in (
-        prompt_key("n", b"audio", "hello", embedding_only=False),
-        prompt_key("m", b"audio!", "hello", embedding_only=False),
-        prompt_key("m", b"audio", "hallo", embedding_only=False),
-        prompt_key("m", b"audio", "hello", embedding_only=True),
+        prompt_key("n", b"audio", "hello", embedding_only=False, tenant=""),
+        prompt_key("m", b"audio!", "hello", embedding_only=False, tenant=""),
+        prompt_key("m", b"audio", "hallo", embedding_only=False, tenant=""),
+        prompt_key("m", b"audio", "hello", embedding_only=True, tenant=""),
+        prompt_key("m", b"audio", "hello", embedding_only=False, tenant="acme"),
     ):
         assert cache.get(other) is None
-    assert (cache.stats().hits, cache.stats().misses) == (1, 4)
+    assert (cache.stats().hits, cache.stats().misses) == (1, 5)
 
 
 def test_audio_whose_words_an_aligner_failed_to_find_is_not_kept() -> None:

@@ -72,7 +72,7 @@ class Bench:
     def __init__(self, capacity_bytes: int = 100_000) -> None:
         self.device = Device()
         self.cache = AudioCache(capacity_bytes, 100)
-        self.speech = CachedSpeech(self.device, self.cache, self.device)
+        self.speech = CachedSpeech(self.device, self.cache, self.device, "acme")
         self.events: list[WorkEvent] = []
 
     def submit(self, work_id: str) -> None:
@@ -113,9 +113,10 @@ async def test_labels() -> None:
     bench.submit("s:1")
     assert bench.speech.label == "miss"
     bench.made("s:1")
-    other = CachedSpeech(bench.device, bench.cache, bench.device)
-    other.submit(WORK, bench.events.append)
-    assert other.label == "hit"
+    for tenant, label in (("acme", "hit"), ("globex", "miss")):
+        other = CachedSpeech(bench.device, bench.cache, bench.device, tenant)
+        other.submit(WORK, bench.events.append)
+        assert other.label == label
 
 
 async def test_a_cancel_before_the_answer_is_its_one_outcome() -> None:
@@ -191,7 +192,7 @@ def test_the_key_is_what_determines_the_samples() -> None:
         replace(WORK, lexicon=(LexiconEntry("a", "b"),)),
         replace(WORK, instruct="whisper"),
     ]
-    keys = {work_key(work) for work in (WORK, *others)}
+    keys = {work_key(work, "") for work in (WORK, *others)}
     assert len(keys) == len(others) + 1
     asked_by_another = replace(
         WORK,
@@ -200,5 +201,6 @@ def test_the_key_is_what_determines_the_samples() -> None:
         work_class=WorkClass.UNARY,
         deadline_s=1.0,
         traceparent="00-1-2-01",
+        ahead_ms=5000,
     )
-    assert work_key(asked_by_another) == work_key(WORK)
+    assert work_key(asked_by_another, "") == work_key(WORK, "")

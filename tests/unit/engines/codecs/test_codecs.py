@@ -12,8 +12,9 @@ from torch import Tensor
 from speech_service.config.tree import ConfigError, ModelConfig
 from speech_service.domain.work import WorkDone
 from speech_service.engines import registry
+from speech_service.engines.qwen3.codec import streaming
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
-from speech_service.engines.qwen3.codec.runtimes.check import check_codec
+from speech_service.engines.qwen3.codec.runtimes.check import TF32_TOLERANCE, check_codec
 from speech_service.engines.qwen3.codec.runtimes.graph import codec_graph
 from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
 from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice
@@ -109,6 +110,48 @@ def test_the_check_measures_and_refuses_other_weights_and_sizes(
     smaller = CodecDecoder(codec_tensors().__getitem__, replace(SHAPE, window_frames=60))
     with pytest.raises(ConfigError, match="cannot be run with this checkpoint's sizes"):
         check_codec(onnx(exported, smaller), smaller.requires_grad_(requires_grad=False))
+
+
+def tf32(x: Tensor) -> Tensor:
+    """Round as a GPU's products do: to 10 bits behind the point."""
+    bits = x.contiguous().view(torch.int32)
+    return ((bits + 0x1000) & ~0x1FFF).view(torch.float32)
+
+
+@pytest.mark.parametrize(("scale", "passes"), [(1.0, True), (1.05, False)])
+def test_rounding_of_a_gpu_passes_the_check_and_a_wrong_weight_does_not(
+    module: CodecDecoder, monkeypatch: pytest.MonkeyPatch, scale: float, passes: bool
+) -> None:
+    class Rounding(CodecDecoder):
+        """Multiplies as TensorRT and ONNX Runtime do on a GPU."""
+
+        def forward(
+            self, codes: Tensor, states: Tensor, positions: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            with pytest.MonkeyPatch.context() as patch:
+                for name, function in multiplying.items():
+                    patch.setattr(
+                        streaming,
+                        name,
+                        lambda x, weight, *more, function=function, **named: function(
+                            tf32(x), tf32(weight), *more, **named
+                        ),
+                    )
+                return super().forward(codes, states, positions)
+
+    multiplying = {name: getattr(streaming, name) for name in ("conv1d", "conv_transpose1d")}
+    tensors = codec_tensors()
+    vocoder = "decoder.decoder."
+    last = [name for name in tensors if name.startswith(vocoder) and name.endswith("conv.weight")][
+        -1
+    ]
+    rounded = Rounding(lambda name: tensors[name] * (scale if name == last else 1.0), SHAPE)
+    rounded.requires_grad_(requires_grad=False)
+    if passes:
+        assert 1e-5 < check_codec(rounded, module, TF32_TOLERANCE) < TF32_TOLERANCE
+    else:
+        with pytest.raises(ConfigError, match=r"at most 0\.01 is allowed"):
+            check_codec(rounded, module, TF32_TOLERANCE)
 
 
 def test_what_is_no_exported_codec_is_refused(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ _BITS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(_BITS, st.sampled_from(["", " "])), max_size=12))
 def test_any_text_can_be_read(reader: PhonemeReader, bits: list[tuple[str, str]]) -> None:
     """hibari's rules fail on some of it as it is, such as the superscript of a footnote."""
@@ -321,7 +321,7 @@ def test_the_full_stop_behind_a_word_is_kept(reader: PhonemeReader, word: str) -
         "No. 5 costs $5.50 on 3/4/2024, i.e. 2 1/2 times x = 3.",
         "Call (555) 123-4567 or +44 20 7946 0958 now, PIN 0042.",
         "I said no. 10⁶ is 1 000 000, isn't it?",
-        *(written for written, _ in pairs()[::7]),
+        *(written for written, _ in pairs()[::14]),
     ],
 )
 def test_every_written_word_has_its_time(speaker: Speaker, text: str) -> None:

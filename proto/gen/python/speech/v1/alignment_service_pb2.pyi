@@ -94,6 +94,7 @@ class AlignmentConfig(_message.Message):
     OPTION_HANDLING_FIELD_NUMBER: _builtins.int
     SUBTITLES_FIELD_NUMBER: _builtins.int
     PACING_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name as in ListModels; empty means the server's default for the language. At most 256 characters."""
     language: _builtins.str
@@ -112,6 +113,10 @@ class AlignmentConfig(_message.Message):
     def subtitles(self) -> _common_pb2.SubtitleConfig:
         """Asks for subtitles of the text, always with the aligner's times; unary only."""
 
+    @_builtins.property
+    def resume(self) -> _common_pb2.Resume:
+        """Goes on with a dropped session instead of starting one; streams only."""
+
     def __init__(
         self,
         *,
@@ -122,10 +127,11 @@ class AlignmentConfig(_message.Message):
         option_handling: _common_pb2.OptionHandling.ValueType = ...,
         subtitles: _common_pb2.SubtitleConfig | None = ...,
         pacing: _common_pb2.Pacing.ValueType = ...,
+        resume: _common_pb2.Resume | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "subtitles", b"subtitles"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "resume", b"resume", "subtitles", b"subtitles"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "granularity", b"granularity", "language", b"language", "model", b"model", "option_handling", b"option_handling", "pacing", b"pacing", "subtitles", b"subtitles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "granularity", b"granularity", "language", b"language", "model", b"model", "option_handling", b"option_handling", "pacing", b"pacing", "resume", b"resume", "subtitles", b"subtitles"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

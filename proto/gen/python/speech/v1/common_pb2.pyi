@@ -939,7 +939,9 @@ class Limits(_message.Message):
     max_contexts: _builtins.int
     """Most synthesis contexts that may be open at once in a stream."""
     resume_window_ms: _builtins.int
-    """How long a dropped session can be resumed, in milliseconds."""
+    """How long a dropped session can be resumed, in milliseconds; absent: for as long as its client keeps the audio, since
+    no server keeps anything of a session.
+    """
     max_context_tokens: _builtins.int
     """Longest ContextConfig that the model reads, text and terms together, in the model's tokens. A token stands for one
     byte of UTF-8 at least, so a context of as many bytes fits; a longer one is counted by the model. Checked with the
@@ -1033,13 +1035,17 @@ class SessionStarted(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     RESEND_FROM_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
-    """Name of the session, also in the initial metadata."""
+    """Name of the session, also in the initial metadata. A session that goes on after a Resume gets a name of its own; the
+    server's log joins it to that of the first call.
+    """
     model: _builtins.str
     """Model that serves the session."""
     resume_token: _builtins.str
     """Token with which a dropped session can be resumed; empty when it cannot be."""
     resend_from_ms: _builtins.int
-    """After a resume: the client sends again from here, in milliseconds of session audio; absent on a new session."""
+    """After a resume: the client sends again from here, in milliseconds of session audio (Resume.audio_from_ms); absent on
+    a new session.
+    """
     @_builtins.property
     def limits(self) -> Global___Limits:
         """Limits that hold for this session."""
@@ -1064,36 +1070,120 @@ class SessionStarted(_message.Message):
 Global___SessionStarted: _TypeAlias = SessionStarted  # noqa: Y015
 
 @_typing.final
+class UntranslatedSegment(_message.Message):
+    """A segment whose FINAL the client holds, and whose translations it lacks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEGMENT_ID_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    segment_id: _builtins.int
+    """Number of the segment, as in its RecognitionResult."""
+    text: _builtins.str
+    """Its text. At most 20000 characters."""
+    language: _builtins.str
+    """BCP-47 code that was found of it; empty: none was. At most 256 characters."""
+    def __init__(
+        self,
+        *,
+        segment_id: _builtins.int = ...,
+        text: _builtins.str = ...,
+        language: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language", b"language", "segment_id", b"segment_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UntranslatedSegment: _TypeAlias = UntranslatedSegment  # noqa: Y015
+
+@_typing.final
 class Resume(_message.Message):
-    """Resumes a session whose connection was lost."""
+    """Goes on with a session whose connection was lost or whose server drains, on any server: all that is needed comes from
+    the client, which keeps the audio since the end of the last FINAL. Times and segment numbers go on; PARTIALs and
+    speech events of what is heard again come again. The configuration is that of the first call, with later updates in it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
     LAST_SEGMENT_ID_FIELD_NUMBER: _builtins.int
+    FROM_MS_FIELD_NUMBER: _builtins.int
+    AUDIO_FROM_MS_FIELD_NUMBER: _builtins.int
+    CHANNEL_FROM_MS_FIELD_NUMBER: _builtins.int
+    FROM_CHAR_FIELD_NUMBER: _builtins.int
+    UNTRANSLATED_FIELD_NUMBER: _builtins.int
+    SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """The newest token the server gave. At most 256 characters."""
+    """The newest token that a server gave (SessionStarted, GoingAway); required. It tells a server's log which calls belong
+    together, and is refused on another RPC, or from somebody else. At most 256 characters.
+    """
     last_segment_id: _builtins.int
-    """Newest segment up to which the client holds every FINAL; absent when it holds none."""
+    """Newest segment whose FINAL the client holds; absent when it holds none. The next segment gets the next number.
+    A segment of which only PARTIALs came is recognized again. StreamingRecognize and StreamingTranslate.
+    """
+    from_ms: _builtins.int
+    """Everything before it is done, in milliseconds of session audio: the end of the last FINAL that the client holds
+    (of the last unit or AUDIO_NOT_IN_TEXT span, of an alignment), or Progress.final_ms, or the place of a reset, where
+    that is later.
+    """
+    audio_from_ms: _builtins.int
+    """Where the audio begins that the client sends now, in milliseconds of session audio; at most from_ms, and absent: from_ms.
+    Audio before from_ms is passed over. Containers cannot be cut: they are sent again from their first byte, with
+    the time of that (0, unless silence was sent before). Opus packets begin with the one that holds from_ms, or some
+    before. An alignment hears best what 100 ms before from_ms add.
+    """
+    from_char: _builtins.int
+    """Offset in the whole text, in Unicode code points, from which the client sends the text again: the end of the last
+    unit, or span of text, that it holds. StreamingAlign only.
+    """
+    source_language: _builtins.str
+    """BCP-47 code of the newest source language that the client was told of; taken where a segment cannot tell its own.
+    StreamingTranslate only. At most 256 characters.
+    """
+    @_builtins.property
+    def channel_from_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """With separate_channels: from_ms of each channel, none below from_ms; empty: from_ms is that of all. At most 8."""
+
+    @_builtins.property
+    def untranslated(self) -> _containers.RepeatedCompositeFieldContainer[Global___UntranslatedSegment]:
+        """Segments that are translated now without being recognized again. StreamingTranslate only. At most 1000."""
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
         last_segment_id: _builtins.int | None = ...,
+        from_ms: _builtins.int = ...,
+        audio_from_ms: _builtins.int | None = ...,
+        channel_from_ms: _abc.Iterable[_builtins.int] | None = ...,
+        from_char: _builtins.int = ...,
+        untranslated: _abc.Iterable[Global___UntranslatedSegment] | None = ...,
+        source_language: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_segment_id", b"_last_segment_id", "last_segment_id", b"last_segment_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_from_ms", b"_audio_from_ms", "_last_segment_id", b"_last_segment_id", "audio_from_ms", b"audio_from_ms", "last_segment_id", b"last_segment_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_segment_id", b"_last_segment_id", "last_segment_id", b"last_segment_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_from_ms", b"_audio_from_ms", "_last_segment_id", b"_last_segment_id", "audio_from_ms", b"audio_from_ms", "channel_from_ms", b"channel_from_ms", "from_char", b"from_char", "from_ms", b"from_ms", "last_segment_id", b"last_segment_id", "source_language", b"source_language", "token", b"token", "untranslated", b"untranslated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__audio_from_ms: _TypeAlias = _typing.Literal["audio_from_ms"]  # noqa: Y015
+    _WhichOneofArgType__audio_from_ms: _TypeAlias = _typing.Literal["_audio_from_ms", b"_audio_from_ms"]  # noqa: Y015
     _WhichOneofReturnType__last_segment_id: _TypeAlias = _typing.Literal["last_segment_id"]  # noqa: Y015
     _WhichOneofArgType__last_segment_id: _TypeAlias = _typing.Literal["_last_segment_id", b"_last_segment_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__audio_from_ms) -> _WhichOneofReturnType__audio_from_ms | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_segment_id) -> _WhichOneofReturnType__last_segment_id | None: ...
 
 Global___Resume: _TypeAlias = Resume  # noqa: Y015
 
 @_typing.final
 class GoingAway(_message.Message):
-    """The server is about to stop. Open work is finished; the client should open its next session elsewhere."""
+    """The server is about to stop. Open work is finished; the client should go on elsewhere (Resume), or open its next
+    session there. What is still open when the time is up is ended with END_OF_STREAM, wherever it is cut; a client that
+    resumes does best to leave such a FINAL out, and to send its audio again.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -126,7 +126,7 @@ class RecognitionConfig(_message.Message):
 
     @_builtins.property
     def resume(self) -> _common_pb2.Resume:
-        """Resumes a dropped session instead of starting one; streams only."""
+        """Goes on with a dropped session instead of starting one; streams only."""
 
     def __init__(
         self,
@@ -235,7 +235,7 @@ class RecognitionResult(_message.Message):
     channel: _builtins.int
     """Channel, counted from 0; 0 when channels are mixed."""
     revision: _builtins.int
-    """Number of this version of the segment, from 1, rising."""
+    """Number of this version of the segment, from 1, rising; from 1 again where a resumed session recognizes it again."""
     kind: _common_pb2.ResultKind.ValueType
     """Whether the text can still change."""
     text: _builtins.str

@@ -74,6 +74,7 @@ class TranslationConfig(_message.Message):
     SUBTITLES_FIELD_NUMBER: _builtins.int
     PARTIAL_TRANSLATIONS_FIELD_NUMBER: _builtins.int
     SENTENCE_PAUSE_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Model name as in ListModels; empty means the server's default for the pair. At most 256 characters."""
     source_language: _builtins.str
@@ -113,6 +114,12 @@ class TranslationConfig(_message.Message):
         (SynthesisConfig.sentence_pause). StreamingTranslate with text only.
         """
 
+    @_builtins.property
+    def resume(self) -> _common_pb2.Resume:
+        """Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. What is spoken begins
+        anew: sequence and start_ms of TranslationAudio count from 0.
+        """
+
     def __init__(
         self,
         *,
@@ -127,10 +134,11 @@ class TranslationConfig(_message.Message):
         subtitles: _common_pb2.SubtitleConfig | None = ...,
         partial_translations: _builtins.bool | None = ...,
         sentence_pause: _duration_pb2.Duration | None = ...,
+        resume: _common_pb2.Resume | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "partial_translations", b"partial_translations", "recognition", b"recognition", "sentence_pause", b"sentence_pause", "subtitles", b"subtitles", "synthesis", b"synthesis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "partial_translations", b"partial_translations", "recognition", b"recognition", "resume", b"resume", "sentence_pause", b"sentence_pause", "subtitles", b"subtitles", "synthesis", b"synthesis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "context", b"context", "glossary", b"glossary", "model", b"model", "option_handling", b"option_handling", "partial_translations", b"partial_translations", "recognition", b"recognition", "sentence_pause", b"sentence_pause", "source_language", b"source_language", "subtitles", b"subtitles", "synthesis", b"synthesis", "target_languages", b"target_languages"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations", "context", b"context", "glossary", b"glossary", "model", b"model", "option_handling", b"option_handling", "partial_translations", b"partial_translations", "recognition", b"recognition", "resume", b"resume", "sentence_pause", b"sentence_pause", "source_language", b"source_language", "subtitles", b"subtitles", "synthesis", b"synthesis", "target_languages", b"target_languages"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__partial_translations: _TypeAlias = _typing.Literal["partial_translations"]  # noqa: Y015
     _WhichOneofArgType__partial_translations: _TypeAlias = _typing.Literal["_partial_translations", b"_partial_translations"]  # noqa: Y015

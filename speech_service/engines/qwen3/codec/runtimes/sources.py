@@ -11,7 +11,11 @@ from typing import Literal
 import torch
 
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
-from speech_service.engines.qwen3.codec.runtimes.check import check_codec
+from speech_service.engines.qwen3.codec.runtimes.check import (
+    TF32_TOLERANCE,
+    TOLERANCE,
+    check_codec,
+)
 from speech_service.engines.qwen3.codec.streams import CodecStep
 
 Runtime = Literal["torch", "onnx", "tensorrt"]
@@ -41,7 +45,7 @@ def _onnx(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> Ope
     from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
 
     codec = OnnxCodec(open_session(Path(choice.file), where, choice.threads), module, where)
-    check_codec(codec, module)
+    check_codec(codec, module, TOLERANCE if where.type == "cpu" else TF32_TOLERANCE)
     return lambda: codec
 
 
@@ -49,7 +53,7 @@ def _tensorrt(module: CodecDecoder, choice: CodecChoice, where: torch.device) ->
     from speech_service.engines.qwen3.codec.runtimes.tensorrt import TensorrtCodec, open_engine
 
     engine = open_engine(Path(choice.file), module, where)
-    check_codec(TensorrtCodec(engine, module, where), module)
+    check_codec(TensorrtCodec(engine, module, where), module, TF32_TOLERANCE)
     return lambda: TensorrtCodec(engine, module, where)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.runtimes.graph import EXPORTED
 from speech_service.engines.runtimes import tensorrt as tensorrt_engine
-from speech_service.engines.runtimes.tensorrt import Profile, run_engine
+from speech_service.engines.runtimes.tensorrt import Profile, new_context, run_engine
 
 MOST_STREAMS, MOST_FRAMES = 32, 16
 """Of one pass; more are decoded in several."""
@@ -21,9 +21,8 @@ _USUAL_STREAMS, _USUAL_FRAMES = 8, 4
 
 
 def open_engine(file: Path, module: CodecDecoder, where: torch.device) -> Any:
-    """The engine of an exported codec, as :func:`tensorrt_engine.open_engine`, in float32."""
-    profile = _profile(module)
-    return tensorrt_engine.open_engine(file, EXPORTED, where, torch.float32, profile)
+    """The engine of an exported codec, as :func:`tensorrt_engine.open_engine`; its products round to TF32."""
+    return tensorrt_engine.open_engine(file, EXPORTED, where, _profile(module))
 
 
 def _profile(module: CodecDecoder) -> Profile:
@@ -42,7 +41,7 @@ class TensorrtCodec:
     dtype = torch.float32
 
     def __init__(self, engine: Any, module: CodecDecoder, device: torch.device) -> None:
-        self._context = engine.create_execution_context()
+        self._context = new_context(engine)
         self._frame_samples = module.shape.frame_samples
         self.state_size = module.state_size
         self.device = device

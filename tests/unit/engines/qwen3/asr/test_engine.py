@@ -160,11 +160,11 @@ def test_an_update_encodes_the_open_window_only(
     assert counts == [3, 4, 5]
 
 
-def flops_of(engine: AsrEngine, work: RecognizeWork) -> int:
-    """Count the multiplications and additions of one work item."""
+def flops_of(engine: AsrEngine, work: RecognizeWork) -> tuple[int, tuple[int, ...]]:
+    """Count the multiplications and additions of one work item; returns its tokens too."""
     with FlopCounterMode(display=False) as counter:
-        run(engine, [work])
-    return counter.get_total_flops()
+        events = run(engine, [work])
+    return counter.get_total_flops(), tokens_of(events[work.work_id])
 
 
 def test_an_update_of_a_20_s_segment_costs_a_third_or_less_of_doing_it_all_again(
@@ -174,10 +174,10 @@ def test_an_update_of_a_20_s_segment_costs_a_third_or_less_of_doing_it_all_again
     samples, key = clip(8, 20.0), SegmentKey("stream", 0, 0)
     engine = make_engine(target, answer_tokens=70)
     run(engine, [make_work(samples[: 19 * 16_000], segment=key, kind=RecognizeKind.PARTIAL)])
-    (tokens,) = greedy(target, [make_work(samples)], answer_tokens=70)
+    alone = make_engine(target, decoding="greedy", answer_tokens=70)
+    again, tokens = flops_of(alone, make_work(samples))
     update = make_work(samples, segment=key, kind=RecognizeKind.PARTIAL, draft_tokens=tokens[:-4])
-    cached = flops_of(engine, update)
-    again = flops_of(make_engine(target, decoding="greedy", answer_tokens=70), make_work(samples))
+    cached, _ = flops_of(engine, update)
     assert cached * 3 <= again
 
 
@@ -222,7 +222,7 @@ def test_urgent_work_takes_the_place_of_the_least_urgent_and_nobody_loses_a_word
     assert order[-1] == background[1].work_id
 
 
-def test_hundreds_of_random_cancels_and_preemptions_leave_nothing_behind(
+def test_many_random_cancels_and_preemptions_leave_nothing_behind(
     target: Path, draft: Path
 ) -> None:
     engine = make_engine(
@@ -232,12 +232,12 @@ def test_hundreds_of_random_cancels_and_preemptions_leave_nothing_behind(
     sounds = clips(20, seed=40, longest_s=1.0)
     alive: list[RecognizeWork] = []
     cancelled = 0
-    while cancelled < 300:
+    while cancelled < 120:
         if len(alive) < 6:
             work = make_work(
                 sounds[int(rng.integers(len(sounds)))],
                 work_class=WorkClass(int(rng.integers(4))),
-                segment=SegmentKey(f"s{rng.integers(6)}", 0, cancelled // 50),
+                segment=SegmentKey(f"s{rng.integers(6)}", 0, cancelled // 20),
                 kind=RecognizeKind.PARTIAL if rng.integers(2) else RecognizeKind.FINAL,
             )
             engine.admit(work)

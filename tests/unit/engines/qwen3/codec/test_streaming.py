@@ -97,11 +97,11 @@ def test_a_snapshot_is_gone_on_from_again_and_again(decoders: Decoders) -> None:
 @torch.inference_mode()
 def test_the_future_does_not_change_the_past(decoders: Decoders) -> None:
     decoder = decoders(torch.float64)
-    frames = codes(24)
-    changed = torch.cat([frames[:16], codes(8, seed=5)])
+    frames = codes(12)
+    changed = torch.cat([frames[:8], codes(4, seed=5)])
     one, other = whole(decoder, frames), whole(decoder, changed)
-    torch.testing.assert_close(one[: 16 * FRAME], other[: 16 * FRAME], rtol=0, atol=0)
-    assert not torch.equal(one[16 * FRAME :], other[16 * FRAME :])
+    torch.testing.assert_close(one[: 8 * FRAME], other[: 8 * FRAME], rtol=0, atol=0)
+    assert not torch.equal(one[8 * FRAME :], other[8 * FRAME :])
 
 
 def test_slots_are_counted(decoders: Decoders) -> None:

@@ -22,6 +22,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _WorkerState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkerState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORKER_STATE_UNSPECIFIED: _WorkerState.ValueType  # 0
+    """Not set."""
+    WORKER_STATE_STOPPED: _WorkerState.ValueType  # 1
+    """No process: it starts with the next work."""
+    WORKER_STATE_STARTING: _WorkerState.ValueType  # 2
+    """Its first process starts, or the first after a stop."""
+    WORKER_STATE_READY: _WorkerState.ValueType  # 3
+    """It takes work."""
+    WORKER_STATE_RESTARTING: _WorkerState.ValueType  # 4
+    """Its process died; the next one starts."""
+    WORKER_STATE_FAILED: _WorkerState.ValueType  # 5
+    """It died too often in a row; starts go on, with pauses."""
+
+class WorkerState(_WorkerState, metaclass=_WorkerStateEnumTypeWrapper):
+    """Life of a worker."""
+
+WORKER_STATE_UNSPECIFIED: WorkerState.ValueType  # 0
+"""Not set."""
+WORKER_STATE_STOPPED: WorkerState.ValueType  # 1
+"""No process: it starts with the next work."""
+WORKER_STATE_STARTING: WorkerState.ValueType  # 2
+"""Its first process starts, or the first after a stop."""
+WORKER_STATE_READY: WorkerState.ValueType  # 3
+"""It takes work."""
+WORKER_STATE_RESTARTING: WorkerState.ValueType  # 4
+"""Its process died; the next one starts."""
+WORKER_STATE_FAILED: WorkerState.ValueType  # 5
+"""It died too often in a row; starts go on, with pauses."""
+Global___WorkerState: _TypeAlias = WorkerState  # noqa: Y015
+
 class _CacheKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -107,6 +143,10 @@ class WorkerStatus(_message.Message):
     RSS_BYTES_FIELD_NUMBER: _builtins.int
     DEVICE_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     RESTARTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    HEALTHY_FIELD_NUMBER: _builtins.int
+    DEVICES_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
     worker_id: _builtins.str
     """Name of the worker."""
     pid: _builtins.int
@@ -114,9 +154,21 @@ class WorkerStatus(_message.Message):
     rss_bytes: _builtins.int
     """Resident memory, in bytes; 0 while it does not run."""
     device_memory_bytes: _builtins.int
-    """Device memory in use, in bytes; 0 on CPU."""
+    """Memory in use on its GPUs, by whatever process, in bytes; 0 while it uses none."""
     restarts: _builtins.int
     """Times that it was started again after it died."""
+    state: Global___WorkerState.ValueType
+    """Where it is in its life."""
+    healthy: _builtins.bool
+    """Whether its models answer: work can be expected to succeed there, be it after a start."""
+    @_builtins.property
+    def devices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Devices that are its own, such as "cpu" or "cuda:0", as the machine counts them."""
+
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the models that it serves, loaded or not."""
+
     def __init__(
         self,
         *,
@@ -125,10 +177,14 @@ class WorkerStatus(_message.Message):
         rss_bytes: _builtins.int = ...,
         device_memory_bytes: _builtins.int = ...,
         restarts: _builtins.int = ...,
+        state: Global___WorkerState.ValueType = ...,
+        healthy: _builtins.bool = ...,
+        devices: _abc.Iterable[_builtins.str] | None = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_memory_bytes", b"device_memory_bytes", "pid", b"pid", "restarts", b"restarts", "rss_bytes", b"rss_bytes", "worker_id", b"worker_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_memory_bytes", b"device_memory_bytes", "devices", b"devices", "healthy", b"healthy", "models", b"models", "pid", b"pid", "restarts", b"restarts", "rss_bytes", b"rss_bytes", "state", b"state", "worker_id", b"worker_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -207,10 +263,10 @@ class LoadModelResponse(_message.Message):
     INSTANCE_FIELD_NUMBER: _builtins.int
     LOAD_MS_FIELD_NUMBER: _builtins.int
     load_ms: _builtins.float
-    """How long loading took, in milliseconds; 0 when it was loaded before."""
+    """How long loading took, in milliseconds, in the slowest worker; 0 when it was loaded before."""
     @_builtins.property
     def instance(self) -> Global___ModelInstance:
-        """The instance."""
+        """The instance; where several workers serve the model, that of the first."""
 
     def __init__(
         self,

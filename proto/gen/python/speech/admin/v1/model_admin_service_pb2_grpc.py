@@ -77,14 +77,14 @@ class ModelAdminServiceServicer(object):
     """
 
     def LoadModel(self, request, context):
-        """Loads a model; answers when it is ready.
+        """Loads a model in every worker that serves it; answers when it is ready.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Unloads a model; answers when its memory is released.
+        """Unloads a model in every worker; answers when its memory is released.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,9 +34,9 @@ class ModelAdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelAdminServiceAsyncStub: ...
     LoadModel: _grpc.UnaryUnaryMultiCallable[_model_admin_service_pb2.LoadModelRequest, _model_admin_service_pb2.LoadModelResponse]
-    """Loads a model; answers when it is ready."""
+    """Loads a model in every worker that serves it; answers when it is ready."""
     UnloadModel: _grpc.UnaryUnaryMultiCallable[_model_admin_service_pb2.UnloadModelRequest, _model_admin_service_pb2.UnloadModelResponse]
-    """Unloads a model; answers when its memory is released."""
+    """Unloads a model in every worker; answers when its memory is released."""
     ListModelInstances: _grpc.UnaryUnaryMultiCallable[_model_admin_service_pb2.ListModelInstancesRequest, _model_admin_service_pb2.ListModelInstancesResponse]
     """Lists the models in the workers."""
     WatchModelInstances: _grpc.UnaryStreamMultiCallable[_model_admin_service_pb2.WatchModelInstancesRequest, _model_admin_service_pb2.WatchModelInstancesResponse]
@@ -54,9 +54,9 @@ class ModelAdminServiceAsyncStub(ModelAdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LoadModel: _aio.UnaryUnaryMultiCallable[_model_admin_service_pb2.LoadModelRequest, _model_admin_service_pb2.LoadModelResponse]  # type: ignore[assignment]
-    """Loads a model; answers when it is ready."""
+    """Loads a model in every worker that serves it; answers when it is ready."""
     UnloadModel: _aio.UnaryUnaryMultiCallable[_model_admin_service_pb2.UnloadModelRequest, _model_admin_service_pb2.UnloadModelResponse]  # type: ignore[assignment]
-    """Unloads a model; answers when its memory is released."""
+    """Unloads a model in every worker; answers when its memory is released."""
     ListModelInstances: _aio.UnaryUnaryMultiCallable[_model_admin_service_pb2.ListModelInstancesRequest, _model_admin_service_pb2.ListModelInstancesResponse]  # type: ignore[assignment]
     """Lists the models in the workers."""
     WatchModelInstances: _aio.UnaryStreamMultiCallable[_model_admin_service_pb2.WatchModelInstancesRequest, _model_admin_service_pb2.WatchModelInstancesResponse]  # type: ignore[assignment]
@@ -77,7 +77,7 @@ class ModelAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_admin_service_pb2.LoadModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_admin_service_pb2.LoadModelResponse, _abc.Awaitable[_model_admin_service_pb2.LoadModelResponse]]:
-        """Loads a model; answers when it is ready."""
+        """Loads a model in every worker that serves it; answers when it is ready."""
 
     @_abc_1.abstractmethod
     def UnloadModel(
@@ -85,7 +85,7 @@ class ModelAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_admin_service_pb2.UnloadModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_admin_service_pb2.UnloadModelResponse, _abc.Awaitable[_model_admin_service_pb2.UnloadModelResponse]]:
-        """Unloads a model; answers when its memory is released."""
+        """Unloads a model in every worker; answers when its memory is released."""
 
     @_abc_1.abstractmethod
     def ListModelInstances(

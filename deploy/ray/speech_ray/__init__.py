@@ -1,0 +1,1 @@
+"""Runs a fleet of speech servers on a Ray cluster: Ray places and restarts them, calls go to them without Ray."""

@@ -1,0 +1,1 @@
+"""Who calls: credentials of the metadata and of the connection, what they are checked against, and who is refused."""

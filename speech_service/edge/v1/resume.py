@@ -1,0 +1,62 @@
+"""Resume in the first message of a stream, and what a client is given to resume with."""
+
+from collections.abc import Collection
+
+from speech.v1 import alignment_service_pb2, common_pb2, recognition_service_pb2
+from speech.v1 import translation_service_pb2 as translation_pb2
+from speech_service.calls.requests.resume import Part, WantedResume, resume_point, resume_token
+from speech_service.domain import events
+from speech_service.domain.call import Call
+from speech_service.domain.resume import BEGINNING, ResumePoint, UntranslatedSegment
+from speech_service.edge.v1 import common as convert
+
+StreamConfig = (
+    recognition_service_pb2.RecognitionConfig
+    | alignment_service_pb2.AlignmentConfig
+    | translation_pb2.TranslationConfig
+)
+
+
+def asked_resume(
+    config: StreamConfig, call: Call, parts: Collection[Part], *, separate_channels: bool = False
+) -> ResumePoint:
+    """Where the session of ``call`` goes on; raises as ``resume_point`` does."""
+    if not config.HasField("resume"):
+        return BEGINNING
+    return resume_point(_wanted(config.resume), call, parts, separate_channels=separate_channels)
+
+
+def session_started(
+    call: Call, model: str, limits: common_pb2.Limits, resume: ResumePoint
+) -> common_pb2.SessionStarted:
+    """The first event of a stream that can be resumed."""
+    return common_pb2.SessionStarted(
+        session_id=call.session_id,
+        model=model,
+        limits=limits,
+        resume_token=resume_token(call),
+        resend_from_ms=None if resume is BEGINNING else resume.audio_from_ms,
+    )
+
+
+def going_away(event: events.GoingAway, call: Call) -> common_pb2.GoingAway:
+    """Domain to wire."""
+    drain_ms = convert.uint32(event.drain_ms)
+    return common_pb2.GoingAway(drain_ms=drain_ms, resume_token=resume_token(call))
+
+
+def _wanted(message: common_pb2.Resume) -> WantedResume:
+    begins = message.audio_from_ms if message.HasField("audio_from_ms") else None
+    return WantedResume(
+        token=message.token,
+        from_ms=message.from_ms,
+        audio_from_ms=begins,
+        channels_from_ms=tuple(message.channel_from_ms),
+        last_segment_id=message.last_segment_id,
+        from_char=message.from_char,
+        untranslated=tuple(
+            UntranslatedSegment(each.segment_id, each.text, each.language)
+            for each in message.untranslated
+        ),
+        source_language=message.source_language,
+    )
