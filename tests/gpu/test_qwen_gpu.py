@@ -12,10 +12,18 @@ from speech_service.domain.audio import Samples
 from speech_service.domain.work import RecognizeWork
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, build
 from speech_service.engines.qwen3.export import export_encoder
+from speech_service.engines.qwen3.nn.attention import (
+    TokenSpan,
+    flash_attention,
+    gathered_attention,
+)
+from speech_service.engines.qwen3.nn.captured import PassSize, pass_table, table_rows
+from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.nn.quantize import quantiser
 from speech_service.engines.shared import SharedModels
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import clips, greedy, limit, make_work, run, tokens_of
+from tests.unit.engines.qwen3.test_block import SHAPE
 
 ANSWER_TOKENS = 24
 
@@ -72,7 +80,7 @@ def test_eight_bits_are_within_a_few_per_cent(method: str) -> None:
     layer = torch.nn.Linear(256, 512, bias=False).to("cuda", torch.bfloat16)
     quantise = quantiser(method, torch.bfloat16, "cuda")
     assert quantise is not None
-    rough = quantise("layer", layer)
+    rough = quantise("layers.0.qkv", layer)
     for rows in (1, 16, 17, 100):
         x = torch.randn(rows, 256, device="cuda", dtype=torch.bfloat16)
         exact = x.float() @ layer.weight.detach().float().T
@@ -119,3 +127,22 @@ def allocated_bytes() -> int:
     gc.collect()
     vars(torch._C)["_cuda_clearCublasWorkspaces"]()
     return torch.cuda.memory_allocated()
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1), (5, 1, 30)], ids=["single tokens", "all kinds"])
+def test_one_call_of_attention_gives_what_the_reference_gives(counts: tuple[int, ...]) -> None:
+    """Rows in slots of any order, behind tokens that the slots hold, in a shape that is not full."""
+    torch.manual_seed(0)
+    cache = KvCache(SHAPE, 4, 64, torch.bfloat16, "cuda")
+    for side in (cache.keys, cache.values):
+        side.normal_()
+    spans = [TokenSpan(slot, 7 * slot, n) for slot, n in zip((3, 0, 2), counts, strict=True)]
+    size = PassSize(48, 6)
+    table = torch.tensor(pass_table(cache, spans, size), dtype=torch.int32, device="cuda")
+    rows = table_rows(table, size, max(counts), cache.length)
+    query = torch.randn(size.tokens, SHAPE.heads, SHAPE.head_dim).to("cuda", torch.bfloat16)
+    keys, values = cache.places[0]
+    used = sum(counts)
+    found = flash_attention(query, keys, values, rows)[:used]
+    expected = gathered_attention(query, keys, values, rows)[:used]
+    torch.testing.assert_close(found, expected, rtol=2e-2, atol=2e-2)

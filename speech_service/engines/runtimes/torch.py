@@ -34,7 +34,7 @@ class Device(Protocol):
         ...
 
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Bring a tensor of the host here, as ``dtype`` if given; does not wait for the copy."""
+        """Bring a tensor here, as ``dtype`` if given; does not wait for the copy."""
         ...
 
     def stream(self) -> AbstractContextManager[object]:
@@ -120,7 +120,9 @@ class Cuda:
         self._own: torch.cuda.Stream | None = None
 
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
-        """Copy through pinned memory. torch's allocator keeps that until the copy has been made."""
+        """Copy through pinned memory, which torch's allocator keeps until the copy has been made."""
+        if tensor.device == self.where:
+            return tensor if dtype is None else tensor.to(dtype)
         here = tensor.pin_memory().to(self.where, non_blocking=True)
         return here if dtype is None else here.to(dtype)
 

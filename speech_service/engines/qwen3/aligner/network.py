@@ -8,6 +8,7 @@ Several passages are packed one behind the other. Nothing is padded and nothing 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -15,8 +16,14 @@ from torch.nn.functional import embedding, linear, scaled_dot_product_attention
 
 from speech_service.engines.qwen3.encoder.mel import MelFloor, log_mel
 from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
+from speech_service.engines.qwen3.nn.attention import (
+    RowsPlan,
+    TokenRows,
+    flash_attention,
+    is_flash_fit,
+)
 from speech_service.engines.qwen3.nn.block import DecoderStack
-from speech_service.engines.qwen3.nn.shapes import AudioShape
+from speech_service.engines.qwen3.nn.shapes import AudioShape, DecoderShape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +54,24 @@ class CausalPlan:
         return torch.cat([_causal(*part) for part in parts])
 
 
+def rows_plan(lengths: Sequence[int], shape: DecoderShape, like: Tensor) -> RowsPlan:
+    """The same in one call of attention for all, with 16-bit numbers on a GPU as ``like`` has them.
+
+    Keys and values of a layer are no more needed in the next one: all have the same place.
+    """
+    device = like.device
+    ends = torch.tensor(list(accumulate(lengths, initial=0)), dtype=torch.int32)
+    after = ends.to(device, non_blocking=True)
+    places = torch.arange(int(ends[-1]), dtype=torch.int32, device=device)
+    row = torch.searchsorted(after, places, right=True, out_int32=True) - 1
+    counts = ends.diff().to(device, non_blocking=True)
+    longest = max(lengths)
+    rows = TokenRows(places - after[row], places, after, after, counts, longest, longest)
+    size = (len(places), shape.kv_heads, shape.head_dim)
+    layer = torch.empty(size, dtype=like.dtype, device=device), like.new_empty(size)
+    return RowsPlan([layer] * shape.layers, rows, flash_attention)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignerNetwork:
     """The loaded network. ``embed`` is [vocabulary, hidden], ``head`` [classes, hidden]."""
@@ -59,7 +84,8 @@ class AlignerNetwork:
     timestamp_id: int
 
     def mel(self, samples: Tensor) -> Tensor:
-        """Features of a clip: float32 [n] -> float32 [bins, frames], as the release makes them."""
+        """Features of a clip: float32 [n] -> float32 [bins, frames] where the network is, as the release makes them."""
+        samples = samples.to(self.embed.device)
         return log_mel(samples, self.shape.mel_bins, self.shape.window_frames, MelFloor.CLIP)
 
     def length(self, passage: Passage) -> int:
@@ -79,7 +105,12 @@ class AlignerNetwork:
                 len(passage.head) + len(audio), dtype=torch.bool, device=marks.device
             )
             asked.append(torch.cat([before, marks]))
-        plan = CausalPlan([len(marks) for marks in asked], device)
+        lengths = [len(marks) for marks in asked]
+        plan = (
+            rows_plan(lengths, self.stack.shape, self.embed)
+            if is_flash_fit(self.embed)
+            else CausalPlan(lengths, device)
+        )
         logits = linear(self.stack(torch.cat(parts), plan)[torch.cat(asked)], self.head)
         best = logits.max(dim=-1)
         found, is_finite = best.indices.tolist(), best.values.isfinite().tolist()

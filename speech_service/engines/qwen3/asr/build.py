@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
+from speech_service.engines.qwen3.asr.features import EachAlone, FeatureMaker, PrefixFeatures
 from speech_service.engines.qwen3.asr.listening import MOST_RECORDINGS, SLOT_TOKENS, listen
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.asr.prompt import AsrPrompter
@@ -61,12 +61,17 @@ class Loaded:
         return AsrModel(encoder, self.embedding, stack, head)
 
     def reader(
-        self, model: AsrModel, features: MakeFeatures, slots: int, slot_tokens: int
+        self,
+        model: AsrModel,
+        features: FeatureMaker,
+        slots: int,
+        slot_tokens: int,
+        device: Device = HOST,
+        by_token: bool | None = None,
     ) -> SegmentReader:
         """A reader with a cache of its own."""
-        cache = model.new_cache(slots, slot_tokens)
-        shape = self.config.audio
-        return SegmentReader(model, cache, AsrPrompter(self.tokenizer), lambda: features(shape))
+        cache = model.new_cache(slots, slot_tokens, by_token)
+        return SegmentReader(model, cache, AsrPrompter(self.tokenizer), features, device)
 
     def slot_bytes(self, slot_tokens: int) -> int:
         """Memory of one sequence: its slot."""
@@ -170,9 +175,10 @@ def record(loaded: Loaded, device: Device, places: list[Path], rows: int) -> Inp
     """
     recordings = read_recordings(places, MOST_RECORDINGS)
     model = loaded.model(device)
-    reader = loaded.reader(model, PrefixFeatures, 1, SLOT_TOKENS)
+    features = EachAlone(lambda: PrefixFeatures(loaded.config.audio))
+    reader = loaded.reader(model, features, 1, SLOT_TOKENS, device)
     with InputRecorder(loaded.decoder, rows) as recorder:
-        listen(model, reader, loaded.ends, recordings)
+        listen(model, reader, device, loaded.ends, recordings)
     return recorder
 
 

@@ -14,8 +14,14 @@ from speech_service.domain.audio import SAMPLES_PER_MS
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.asr import build
 from speech_service.engines.qwen3.asr.build import AsrNumerics, Loaded
+from speech_service.engines.qwen3.asr.device_features import DeviceMel
 from speech_service.engines.qwen3.asr.engine import AsrEngine, AsrParts
-from speech_service.engines.qwen3.asr.features import MakeFeatures, PrefixFeatures
+from speech_service.engines.qwen3.asr.features import (
+    EachAlone,
+    FeatureMaker,
+    MakeFeatures,
+    PrefixFeatures,
+)
 from speech_service.engines.qwen3.asr.forward import Forward, PackedForward
 from speech_service.engines.qwen3.asr.listening import silent_work
 from speech_service.engines.qwen3.asr.model import AsrModel
@@ -29,12 +35,13 @@ from speech_service.engines.qwen3.asr.proposing import (
 )
 from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits
-from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, SlotForward
+from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
 from speech_service.engines.qwen3.asr.tiers import Tiers
 from speech_service.engines.qwen3.asr_config import AsrConfig
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES
 from speech_service.engines.qwen3.encoder.mel import HOP
 from speech_service.engines.qwen3.encoder.sources import EncoderChoice
+from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.placement import PlacedEngine
@@ -63,9 +70,10 @@ def compose(
     options: Qwen3AsrOptions,
     capabilities: ModelCapabilities,
     shared: SharedModels,
-    features: MakeFeatures = PrefixFeatures,
+    features: MakeFeatures | None = None,
 ) -> Engine:
-    """Load what the options name and wire it up; ``features`` are those of a growing segment.
+    """Load what the options name and wire it up; ``features`` are those of a growing segment; None: the prefix
+    policy's, made where the model is.
 
     Raises:
         ConfigError: this machine cannot do what an option asks for.
@@ -97,19 +105,18 @@ def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
     numbers = AsrNumerics(options.dtype, options.device, options.quantize, options.calibration)
     encoder = EncoderChoice(options.encoder, options.encoder_file, options.threads)
-    key = (__name__, source, revision, numbers, encoder)
     seconds = options.max_audio_ms / 1000
     positions = options.max_context_tokens + int(
         seconds * (_STATES_PER_S + 2 * options.tokens_per_s)
     )
     positions += _MARGIN_TOKENS
+    key = (__name__, source, revision, numbers, encoder, positions)
     return shared.get(key, lambda: build.load(source, revision, numbers, positions, encoder))
 
 
 def slot_tokens(options: Qwen3AsrOptions, config: AsrConfig) -> int:
     """Tokens of the KV cache that are reserved for each sequence."""
-    tail = _TAIL_TOKENS + (MOST_TOKENS if options.graphs else 0)
-    return _limits(options, config).slot_tokens(config.audio.window_tokens, tail)
+    return _limits(options, config).slot_tokens(config.audio.window_tokens, _TAIL_TOKENS)
 
 
 def kv_bytes(options: Qwen3AsrOptions, config: AsrConfig) -> int:
@@ -145,7 +152,7 @@ class _Lane:
         options: Qwen3AsrOptions,
         capabilities: ModelCapabilities,
         device: Device,
-        features: MakeFeatures,
+        features: MakeFeatures | None,
         target: Loaded,
         draft: Loaded | None,
     ) -> None:
@@ -183,13 +190,24 @@ class _Lane:
         """A reader with a cache of its own, and passes over that."""
         model = loaded.model(self._device, self._capture)
         model.stack.freeze()
-        reader = loaded.reader(model, self._features, self._slots, self._slot_tokens(loaded))
+        by_token = None if self._capture is None else True
+        tokens = self._slot_tokens(loaded)
+        features = self._maker(loaded.config.audio)
+        reader = loaded.reader(model, features, self._slots, tokens, self._device, by_token)
         return reader, self._forward(model, reader)
 
+    def _maker(self, shape: AudioShape) -> FeatureMaker:
+        if self._features is None and self._device is not HOST:
+            return DeviceMel(shape, self._device)
+        make = self._features or PrefixFeatures
+        return EachAlone(lambda: make(shape))
+
     def _forward(self, model: AsrModel, reader: SegmentReader) -> Forward:
+        cache, device = reader.cache, self._device
         if self._capture is None:
-            return PackedForward(model, reader.cache)
-        return SlotForward(model, reader.cache, self._device, self._capture)
+            return PackedForward(model, cache, device)
+        sizes = Sizes.fitting(cache, min(self._options.max_batch, cache.slots))
+        return SlotForward(model, cache, device, self._capture, sizes)
 
     def _slot_tokens(self, loaded: Loaded) -> int:
         return slot_tokens(self._options, loaded.config)

@@ -148,11 +148,16 @@ class AsrEngine:
         self._parts.proposer.open(works)
 
     def _feeds(self) -> dict[str, Feed]:
-        """What each sequence is fed: prompts up to the step's budget, the others what is new and proposed."""
+        """What each sequence is fed: a piece of its prompt, or what is new and proposed.
+
+        A step's budget goes to the most urgent first. Where it is used up, prompts wait for the next step, and answers
+        grow by the one token that they grow by without proposals.
+        """
         budget = self._parts.limits.prefill_tokens
         states: dict[str, Tensor | None] = {}
         answering: dict[str, Sequence[int]] = {}
-        for work_id, running in self._running.items():
+        urgent = sorted(self._running.items(), key=lambda item: item[1].work.work_class)
+        for work_id, running in urgent:
             if running.reading.pending is not None:
                 if budget <= 0:
                     continue
@@ -164,10 +169,13 @@ class AsrEngine:
             if running.reading.pending is None:
                 answering[work_id] = running.tokens
         proposed = self._parts.proposer.propose(answering)
-        return {
-            id_: self._feed(self._running[id_], part, id_ in answering, proposed.get(id_, ()))
-            for id_, part in states.items()
-        }
+        feeds: dict[str, Feed] = {}
+        for work_id, part in states.items():
+            some = proposed.get(work_id, ())[: max(0, budget)]
+            feed = self._feed(self._running[work_id], part, work_id in answering, some)
+            budget -= max(0, feed.asked - 1)
+            feeds[work_id] = feed
+        return feeds
 
     def _feed(
         self, running: Running, states: Tensor | None, is_answering: bool, proposed: Sequence[int]

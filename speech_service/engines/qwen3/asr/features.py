@@ -3,7 +3,7 @@
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from speech_service.engines.qwen3.encoder.mel import (
 from speech_service.engines.qwen3.encoder.network import MelWindow
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 
-_MIN_SAMPLES = 400
+MIN_SAMPLES = 400
 """Shorter audio is filled up with silence: one frame needs that many."""
 
 
@@ -41,7 +41,31 @@ class SegmentFeatures(Protocol):
         ...
 
 
-FeaturesFactory = Callable[[], SegmentFeatures]
+class FeatureMaker(Protocol):
+    """Makes the features of all segments."""
+
+    def begin(self) -> SegmentFeatures:
+        """Those of a new segment."""
+        ...
+
+    def grow(
+        self, segments: Sequence[SegmentFeatures], clips: Sequence[Samples]
+    ) -> Sequence[Features]:
+        """Read the audio of segments that it began, as :meth:`SegmentFeatures.grow` does."""
+        ...
+
+
+class EachAlone:
+    """Implements :class:`FeatureMaker` for segments that have nothing to share."""
+
+    def __init__(self, begin: Callable[[], SegmentFeatures]) -> None:
+        self.begin = begin
+
+    def grow(
+        self, segments: Sequence[SegmentFeatures], clips: Sequence[Samples]
+    ) -> Sequence[Features]:
+        """One after the other."""
+        return [segment.grow(clip) for segment, clip in zip(segments, clips, strict=True)]
 
 
 class PrefixFeatures:
@@ -83,6 +107,6 @@ MakeFeatures = Callable[[AudioShape], SegmentFeatures]
 
 
 def _tensor(samples: Samples) -> Tensor:
-    if len(samples) < _MIN_SAMPLES:
-        samples = np.pad(samples, (0, _MIN_SAMPLES - len(samples)))
+    if len(samples) < MIN_SAMPLES:
+        samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
     return torch.from_numpy(np.array(samples))  # a copy: work may hold audio that cannot be written

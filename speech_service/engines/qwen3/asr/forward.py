@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from speech_service.engines.qwen3.asr.model import AsrModel
-from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
+from speech_service.engines.qwen3.nn.attention import TokenSpan
+from speech_service.engines.qwen3.nn.captured import plan_of
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import raise_if_lost
+from speech_service.engines.runtimes.torch import Device, raise_if_lost
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +51,14 @@ class Forward(Protocol):
 
 
 class PackedForward:
-    """All feeds in one packed pass; where that raises, the halves are tried alone down to the one at fault."""
+    """All feeds in one pass of the lengths that come; where that raises, the halves are tried alone down to the one at
+    fault.
+    """
 
-    def __init__(self, model: AsrModel, cache: KvCache) -> None:
+    def __init__(self, model: AsrModel, cache: KvCache, device: Device) -> None:
         self._model = model
         self._cache = cache
+        self._device = device
 
     def run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
         """As the protocol says. Lengths change only after a pass, so trying again is safe."""
@@ -75,40 +79,55 @@ class PackedForward:
         return choices
 
     def _pass(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
-        spans = [TokenSpan(f.slot, self._cache.length_of(f.slot), f.length) for f in feeds]
-        states = self._model.stack(self._inputs(feeds), PackedPlan(self._cache, spans))
-        asked: list[int] = []
-        end = 0
-        for feed in feeds:
-            end += feed.length
-            asked.extend(range(end - feed.asked, end))
-        if not asked:
+        plan = plan_of(self._cache, self._device, spans_of(self._cache, feeds))
+        states = self._model.stack(inputs_of(self._model, self._device, feeds), plan)
+        if not any(feed.asked for feed in feeds):
             return [() for _ in feeds]
-        if len(asked) < states.shape[0]:
-            states = states[torch.tensor(asked, device=states.device)]
-        return self.choose(self._model.head(states), feeds)
+        likeliest = likeliest_of(self._model, asked_states(states, self._device, feeds))
+        return choices_of(likeliest.tolist(), feeds)
 
-    def _inputs(self, feeds: Sequence[Feed]) -> Tensor:
-        tokens = self._model.embed([token for feed in feeds for token in feed.tokens])
-        parts: list[Tensor] = []
-        at = 0
-        for feed in feeds:
-            if feed.states is not None:
-                parts.append(feed.states)
-            parts.append(tokens[at : at + len(feed.tokens)])
-            at += len(feed.tokens)
-        return torch.cat(parts)
 
-    @staticmethod
-    def choose(logits: Tensor, feeds: Sequence[Feed]) -> Sequence[Choices]:
-        """Greedy choice for logits [sum of asked, vocabulary]; the one place that waits for the device."""
-        best = logits.max(dim=-1)
-        tokens = best.indices.tolist()
-        finite = best.values.isfinite().tolist()
-        answers: list[Choices] = []
-        at = 0
-        for feed in feeds:
-            part = slice(at, at + feed.asked)
-            at += feed.asked
-            answers.append(tuple(tokens[part]) if all(finite[part]) else None)
-        return answers
+def spans_of(cache: KvCache, feeds: Sequence[Feed]) -> list[TokenSpan]:
+    """Where feeds go."""
+    return [TokenSpan(feed.slot, cache.length_of(feed.slot), feed.length) for feed in feeds]
+
+
+def inputs_of(model: AsrModel, device: Device, feeds: Sequence[Feed]) -> Tensor:
+    """What the stack is fed, [n, hidden]."""
+    ids = torch.tensor([token for feed in feeds for token in feed.tokens], dtype=torch.int64)
+    tokens = model.embed(device.stage(ids))
+    parts: list[Tensor] = []
+    at = 0
+    for feed in feeds:
+        if feed.states is not None:
+            parts.append(feed.states)
+        parts.append(tokens[at : at + len(feed.tokens)])
+        at += len(feed.tokens)
+    return torch.cat(parts)
+
+
+def asked_states(states: Tensor, device: Device, feeds: Sequence[Feed]) -> Tensor:
+    """The states [n, hidden] whose next token is wanted."""
+    asked: list[int] = []
+    end = 0
+    for feed in feeds:
+        end += feed.length
+        asked.extend(range(end - feed.asked, end))
+    return states if len(asked) == len(states) else states[device.stage(torch.tensor(asked))]
+
+
+def likeliest_of(model: AsrModel, states: Tensor) -> Tensor:
+    """The likeliest next tokens of states [n, hidden], int64 [n]; -1 where their numbers are not finite."""
+    best = model.head(states).max(dim=-1)
+    return torch.where(best.values.isfinite(), best.indices, -1)
+
+
+def choices_of(likeliest: Sequence[int], feeds: Sequence[Feed]) -> Sequence[Choices]:
+    """The answers to feeds, of what is likeliest at their asked positions."""
+    answers: list[Choices] = []
+    at = 0
+    for feed in feeds:
+        own = tuple(likeliest[at : at + feed.asked])
+        at += feed.asked
+        answers.append(None if -1 in own else own)
+    return answers

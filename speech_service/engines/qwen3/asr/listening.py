@@ -12,6 +12,7 @@ from speech_service.domain.work import RecognizeKind, RecognizeWork, SegmentKey,
 from speech_service.engines.qwen3.asr.forward import Feed, PackedForward
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.runtimes.torch import Device
 
 MOST_RECORDINGS = 32
 _MOST_SAMPLES = 30 * MODEL_RATE_HZ
@@ -22,17 +23,22 @@ SLOT_TOKENS = 1024
 
 @torch.inference_mode()
 def listen(
-    model: AsrModel, reader: SegmentReader, ends: Collection[int], recordings: Sequence[Samples]
+    model: AsrModel,
+    reader: SegmentReader,
+    device: Device,
+    ends: Collection[int],
+    recordings: Sequence[Samples],
 ) -> None:
     """Transcribe the first 30 s of each, greedily.
 
     Args:
         model: with float weights.
         reader: over the model and a cache with one slot of ``SLOT_TOKENS``.
+        device: where they are.
         ends: tokens that end an answer.
         recordings: float32 [n], 16 kHz.
     """
-    forward = PackedForward(model, reader.cache)
+    forward = PackedForward(model, reader.cache, device)
     for number, samples in enumerate(recordings):
         (reading,) = reader.open([silent_work(samples[:_MOST_SAMPLES], str(number))])
         feed = Feed(reading.slot, reading.take(SLOT_TOKENS), (), 1)

@@ -3,8 +3,6 @@
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding
@@ -36,12 +34,10 @@ class AsrModel:
         """What its activations are."""
         return self.embedding.dtype
 
-    def embed(self, tokens: Sequence[int]) -> Tensor:
-        """[n, hidden] of n token ids."""
-        return embedding(
-            torch.tensor(tokens, dtype=torch.int64, device=self.device), self.embedding
-        )
+    def embed(self, tokens: Tensor) -> Tensor:
+        """[n, hidden] of token ids, int64 [n], where the model is."""
+        return embedding(tokens, self.embedding)
 
-    def new_cache(self, slots: int, length: int) -> KvCache:
-        """A KV cache for its stack."""
-        return KvCache(self.stack.shape, slots, length, self.dtype, self.device)
+    def new_cache(self, slots: int, length: int, by_token: bool | None = None) -> KvCache:
+        """A KV cache for its stack; see there."""
+        return KvCache(self.stack.shape, slots, length, self.dtype, self.device, by_token)

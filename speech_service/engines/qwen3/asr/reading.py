@@ -11,15 +11,17 @@ always carries its whole audio.
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from speech_service.domain.work import RecognizeWork, SegmentKey
-from speech_service.engines.qwen3.asr.features import Features, FeaturesFactory, SegmentFeatures
+from speech_service.engines.qwen3.asr.features import FeatureMaker, SegmentFeatures
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.asr.prompt import AsrPrompt, AsrPrompter
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.runtimes.torch import HOST, Device
 
 
 @dataclass(slots=True)
@@ -62,8 +64,14 @@ class SegmentReader:
     """Opens and closes readings over one model and one cache. Only the device's thread uses it."""
 
     def __init__(
-        self, model: AsrModel, cache: KvCache, prompter: AsrPrompter, features: FeaturesFactory
+        self,
+        model: AsrModel,
+        cache: KvCache,
+        prompter: AsrPrompter,
+        features: FeatureMaker,
+        device: Device = HOST,
     ) -> None:
+        self._device = device
         self._model = model
         self._cache = cache
         self._prompter = prompter
@@ -86,20 +94,27 @@ class SegmentReader:
 
     def open(self, works: Sequence[RecognizeWork]) -> list[SegmentReading]:
         """Start to read; there must be room for all. Encodes the windows of all of them in one batch."""
-        begun: list[tuple[_Kept, AsrPrompt, Features]] = []
+        begun: list[tuple[_Kept, AsrPrompt]] = []
         try:
             for work in works:
                 begun.append(self._begin(work))
-            windows = [w for _, _, new in begun for w in (*new.closed, *new.open)]
+            grown = self._features.grow(
+                [kept.features for kept, _ in begun], [work.samples for work in works]
+            )
+            windows = [window for new in grown for window in (*new.closed, *new.open)]
             states = iter(self._model.encoder.encode(windows))
+            embedded = iter(self._embedded(begun))
         except RuntimeError:
-            for kept, _, _ in begun:
+            for kept, _ in begun:
                 self._cache.free(kept.slot)
             raise
         readings: list[SegmentReading] = []
-        for work, (kept, prompt, new) in zip(works, begun, strict=True):
+        for work, (kept, prompt), new in zip(works, begun, grown, strict=True):
             made = [next(states) for _ in (*new.closed, *new.open)]
-            readings.append(self._reading(work.segment, kept, prompt, new, made))
+            pending = torch.cat([next(embedded), *made, next(embedded)])
+            final = sum(each.shape[0] for each in made[: len(new.closed)])
+            keep_length = kept.length + len(_head(kept, prompt)) + final
+            readings.append(SegmentReading(work.segment, kept, pending, keep_length))
         return readings
 
     def close(self, reading: SegmentReading, keep: bool) -> None:
@@ -117,29 +132,21 @@ class SegmentReader:
         self._cache.clear([reading.slot])
         self._cache.free(reading.slot)
 
-    def _begin(self, work: RecognizeWork) -> tuple[_Kept, AsrPrompt, Features]:
+    def _begin(self, work: RecognizeWork) -> tuple[_Kept, AsrPrompt]:
         prompt = self._prompter.prompt(work.context, work.language)
         kept = self._idle.pop(work.segment, None)
         if kept is not None and kept.head != prompt.head:
             self._cache.free(kept.slot)
             kept = None
         if kept is None:
-            kept = _Kept(prompt.head, self._features(), self._slot(), 0)
-        return kept, prompt, kept.features.grow(work.samples)
+            kept = _Kept(prompt.head, self._features.begin(), self._slot(), 0)
+        return kept, prompt
 
-    def _reading(
-        self,
-        key: SegmentKey,
-        kept: _Kept,
-        prompt: AsrPrompt,
-        new: Features,
-        states: list[Tensor],
-    ) -> SegmentReading:
-        head = () if kept.length else prompt.head
-        pending = torch.cat([self._model.embed(head), *states, self._model.embed(prompt.tail)])
-        final = sum(each.shape[0] for each in states[: len(new.closed)])
-        keep_length = kept.length + len(head) + final
-        return SegmentReading(key, kept, pending, keep_length)
+    def _embedded(self, begun: Sequence[tuple[_Kept, AsrPrompt]]) -> Sequence[Tensor]:
+        """What stands before and behind the audio of each prompt, [n, hidden]; nothing before what is kept."""
+        parts = [part for kept, prompt in begun for part in (_head(kept, prompt), prompt.tail)]
+        ids = torch.tensor(list(chain.from_iterable(parts)), dtype=torch.int64)
+        return self._model.embed(self._device.stage(ids)).split([len(part) for part in parts])
 
     def _slot(self) -> int:
         slot = self._cache.alloc()
@@ -149,3 +156,8 @@ class SegmentReader:
             slot = self._cache.alloc()
         assert slot is not None, "the engine opens no more readings than there is room for"
         return slot
+
+
+def _head(kept: _Kept, prompt: AsrPrompt) -> tuple[int, ...]:
+    """Tokens before the audio that the slot does not hold."""
+    return () if kept.length else prompt.head

@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from speech_service.engines.runtimes.torch import HOST, Device
+
 
 class CodecStep(Protocol):
     """The decoder, on whatever runs it."""
@@ -48,9 +50,11 @@ class CodecSnapshot:
 class CodecStreams:
     """Slots for the states of streams. Only the device's thread uses it."""
 
-    def __init__(self, decoder: CodecStep, slots: int) -> None:
+    def __init__(self, decoder: CodecStep, slots: int, host: Device = HOST) -> None:
+        """Make room; ``host`` stages what only the host knows."""
         device = decoder.device
         self._decoder = decoder
+        self._host = host
         self._states = torch.zeros(slots, decoder.state_size, dtype=decoder.dtype, device=device)
         self._positions = torch.zeros(slots, dtype=torch.int64, device=device)
         self._free = list(range(slots - 1, -1, -1))
@@ -108,7 +112,7 @@ class CodecStreams:
             by_length[len(codes)].append(slot)
         samples: dict[int, Tensor] = {}
         for length, slots in by_length.items():
-            rows = torch.tensor(slots, device=self._states.device)
+            rows = self._host.stage(torch.tensor(slots))
             codes = torch.stack([chunks[slot] for slot in slots])
             positions = self._positions[rows]
             decoded, states = self._decoder(codes, self._states[rows], positions)

@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speech_service.domain.audio import Samples
+
 SAMPLE_RATE_HZ = 16_000
 HOP = 160
 """Samples from one frame to the next: 10 ms."""
@@ -25,6 +27,8 @@ _FFT = 400
 _HALF = _FFT // 2
 _RANGE = 8.0
 _LEAST_POWER = 1e-10
+_FRAMES_BETWEEN = 2
+"""Frames of packed audio that reach over the end of a piece."""
 
 
 class MelFloor(Enum):
@@ -66,10 +70,41 @@ def raw_frames(samples: Tensor, bins: int, first: int = 0, last: int | None = No
     if stop > len(samples):
         missing = stop - len(samples)
         piece = torch.cat([piece, samples[-1 - missing : -1].flip(0)])
-    window, bank = _constants(bins)
-    spectrum = torch.fft.rfft(piece.unfold(0, _FFT, HOP) * window)
+    return packed_frames(piece, bins).T
+
+
+def packed_frames(audio: Tensor, bins: int) -> Tensor:
+    """Raw frames of pieces of audio that lie one behind the other, each as :func:`frame_audio` made it.
+
+    Args:
+        audio: float32 [n], on any device.
+        bins: mel bands.
+
+    Returns:
+        float32 [frames, bins], as :func:`raw_frames`, one every ``HOP`` samples; those that reach over the end of a
+        piece are meaningless.
+    """
+    window, bank = _constants(bins, audio.device)
+    spectrum = torch.fft.rfft(audio.unfold(0, _FFT, HOP) * window)
     power = spectrum.real.square() + spectrum.imag.square()
-    return (bank @ power.T).clamp(min=_LEAST_POWER).log10()
+    return (bank @ power.T).clamp(min=_LEAST_POWER).log10().T
+
+
+def frame_audio(samples: Samples, first: int, last: int) -> Samples:
+    """The audio of frames ``first`` to ``last`` of a clip of at least 201 samples, mirrored at its ends.
+
+    Returns:
+        float32 [(last - first + 2) * HOP]: with some silence behind it, pieces begin at a frame each.
+    """
+    begin, stop = first * HOP - _HALF, (last - 1) * HOP + _HALF
+    audio = np.zeros((last - first + _FRAMES_BETWEEN) * HOP, np.float32)
+    mirrored = samples[1 : 1 - begin][::-1] if begin < 0 else samples[:0]
+    inside = samples[max(0, begin) : stop]
+    missing = max(0, stop - len(samples))
+    behind = samples[-1 - missing : -1][::-1] if missing else samples[:0]
+    whole = np.concatenate([mirrored, inside, behind])
+    audio[: len(whole)] = whole
+    return audio
 
 
 def lifted(raw: Tensor, loudest: Tensor | float) -> Tensor:
@@ -95,10 +130,11 @@ def log_mel(samples: Tensor, bins: int, window_frames: int, floor: MelFloor) -> 
 
 
 @cache
-def _constants(bins: int) -> tuple[Tensor, Tensor]:
+def _constants(bins: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Periodic Hann window [400] and mel bank [bins, 201]."""
     window = torch.hann_window(_FFT, periodic=True, dtype=torch.float64)
-    return window.float(), torch.from_numpy(mel_bank(bins, _FFT, SAMPLE_RATE_HZ))
+    bank = torch.from_numpy(mel_bank(bins, _FFT, SAMPLE_RATE_HZ))
+    return window.float().to(device), bank.to(device)
 
 
 def mel_bank(bins: int, fft: int, sample_rate_hz: int) -> NDArray[np.float32]:

@@ -144,13 +144,13 @@ class Encoder(Protocol):
 
 
 def stack_windows(windows: Sequence[MelWindow], shape: AudioShape) -> tuple[Tensor, Tensor, Tensor]:
-    """Arguments of :meth:`AudioEncoder.forward` for windows of any clips."""
+    """Arguments of :meth:`AudioEncoder.forward` for windows of any clips: mel where it is, numbers on the host."""
     chunk = shape.chunk_frames
     frames = max(-(-window.mel.shape[1] // chunk) for window in windows) * chunk
     mel = torch.stack([pad(each.mel, (0, frames - each.mel.shape[1])) for each in windows])
     tokens = [shape.tokens(window.mel.shape[1]) for window in windows]
     ends = [min(each.mel.shape[1], chunk) if each.is_clip else chunk for each in windows]
-    return mel, torch.tensor(tokens, device=mel.device), torch.tensor(ends, device=mel.device)
+    return mel, torch.tensor(tokens), torch.tensor(ends)
 
 
 def _load_layer(layer: EncoderLayer, tensors: Tensors, prefix: str) -> None:

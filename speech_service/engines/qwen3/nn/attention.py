@@ -1,8 +1,9 @@
 """Plans: where the tokens of one forward pass stand, and what each may attend to.
 
 A decoder stack works on a flat list of tokens and asks its plan for everything that depends on batches, positions
-and caches. Queries that share a KV head are laid side by side in the sequence dimension, which makes grouped-query
-attention (Ainslie et al. 2023) an ordinary one and copies no key.
+and caches. Sequences of any lengths lie one behind the other, so prompts, proposals and single tokens are one pass.
+Queries that share a KV head are laid side by side in the sequence dimension, which makes grouped-query attention
+(Ainslie et al. 2023) an ordinary one and copies no key.
 """
 
 # torch declares its types in part only.
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.kv_cache import KvCache, KvLayers
 
 
 class AttentionPlan(Protocol):
@@ -25,7 +26,7 @@ class AttentionPlan(Protocol):
 
     @property
     def positions(self) -> Tensor:
-        """int64 [n]: place of each token in its own sequence."""
+        """int64 or int32 [n]: place of each token in its own sequence."""
         ...
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -42,8 +43,8 @@ class TokenSpan:
     count: int
 
 
-class PackedPlan:
-    """Spans of any lengths, one behind the other: prefill, verification and decoding in one pass.
+class SpanPlan:
+    """Spans whose lengths the host knows, each by a call of its own: what a CPU is fastest with.
 
     Attention runs per sequence over what its slot really holds, so a sequence's numbers do not depend on its company.
     """
@@ -51,10 +52,13 @@ class PackedPlan:
     def __init__(self, cache: KvCache, spans: Sequence[TokenSpan]) -> None:
         device = cache.keys.device
         self._cache = cache
-        self._spans = tuple(spans)
         places = [range(span.start, span.start + span.count) for span in spans]
         self._positions = torch.tensor(list(chain(*places)), device=device)
-        self._causal = [_causal(span, device) for span in spans]
+        self._spans: list[tuple[int, TokenSpan, Tensor | None]] = []
+        at = 0
+        for span in spans:
+            self._spans.append((at, span, _causal(span, device)))
+            at += span.count
 
     @property
     def positions(self) -> Tensor:
@@ -63,58 +67,127 @@ class PackedPlan:
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """Write each span behind its slot's tokens and attend to all of the slot up to each token."""
-        all_keys, all_values = self._cache.layers[layer]
+        cache = self._cache
+        all_keys, all_values = cache.layers[layer]
         answers: list[Tensor] = []
-        at = 0
-        for span, causal in zip(self._spans, self._causal, strict=True):
-            keys, values = all_keys[span.slot], all_values[span.slot]
-            keys.narrow(1, span.start, span.count).copy_(_own(key, at, span).transpose(0, 1))
-            values.narrow(1, span.start, span.count).copy_(_own(value, at, span).transpose(0, 1))
+        for at, span, causal in self._spans:
+            keys, values = cache.slot_of(all_keys, span.slot), cache.slot_of(all_values, span.slot)
+            new_keys, new_values = key.narrow(0, at, span.count), value.narrow(0, at, span.count)
+            keys.narrow(1, span.start, span.count).copy_(new_keys.transpose(0, 1))
+            values.narrow(1, span.start, span.count).copy_(new_values.transpose(0, 1))
             end = span.start + span.count
             seen_keys, seen_values = keys.narrow(1, 0, end)[None], values.narrow(1, 0, end)[None]
-            answers.append(_grouped(_own(query, at, span)[None], seen_keys, seen_values, causal)[0])
-            at += span.count
+            own = query.narrow(0, at, span.count)[None]
+            answers.append(_grouped(own, seen_keys, seen_values, causal)[0])
         return answers[0] if len(answers) == 1 else torch.cat(answers)
 
 
-class SlotPlan:
-    """``tokens`` new tokens for each of the first ``rows`` slots: fixed shapes, fit for a captured graph.
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenRows:
+    """Rows of new tokens, one behind the other, and where a cache holds them.
 
-    ``starts`` (int64 [rows], on the device) may be changed between passes. A row that has nothing to do is given
-    ``start = length - tokens``: what it writes there is never read, because no sequence may grow into that tail.
-    ``reach`` bounds the part of the slots that is looked at.
+    Everything that differs between two passes of one shape is in tensors on the device: a captured pass is given other
+    numbers. What fills a shape up - tokens behind the last row, rows without a sequence - has the cache's scrap place.
     """
 
-    def __init__(self, cache: KvCache, starts: Tensor, tokens: int, reach: int) -> None:
-        self._cache = cache
-        self._rows = starts.shape[0]
-        self._tokens = tokens
-        self._reach = reach
-        device = cache.keys.device
-        steps = torch.arange(tokens, device=device)
-        self._places = starts[:, None] + steps
-        self._row_index = torch.arange(self._rows, device=device)[:, None]
-        seen = torch.arange(reach, device=device) <= self._places[:, :, None]
-        self._seen = seen[:, None]
+    positions: Tensor
+    """int32 [n]: place of each token in its own sequence."""
+    places: Tensor
+    """int32 [n]: where in the cache each token's key and value lie."""
+    ends: Tensor
+    """int32 [rows + 1]: new tokens before each row, and of all."""
+    begins: Tensor
+    """int32 [rows + 1]: where in the cache each row's sequence begins; the last is the scrap place."""
+    lengths: Tensor
+    """int32 [rows]: tokens that each row's sequence holds, the new ones among them."""
+    most_new: int
+    """No row has more new tokens."""
+    most_held: int
+    """No sequence holds more."""
+
+
+class Attention(Protocol):
+    """Attention of rows of any lengths to what a cache holds of each, in one call."""
+
+    def __call__(self, query: Tensor, keys: Tensor, values: Tensor, rows: TokenRows) -> Tensor:
+        """Answer queries.
+
+        Args:
+            query: [n, heads, d].
+            keys: [places, kv_heads, d]; the new tokens' are there already. ``values`` likewise.
+            values: as ``keys``.
+            rows: each token attends to its own sequence up to itself.
+
+        Returns:
+            [n, heads, d]; of tokens behind the last row: anything.
+        """
+        ...
+
+
+def gathered_attention(query: Tensor, keys: Tensor, values: Tensor, rows: TokenRows) -> Tensor:
+    """The reference for :class:`Attention`, of fixed shapes: it looks at ``most_held`` places for every token."""
+    tokens = torch.arange(query.shape[0], dtype=torch.int32, device=query.device)
+    row = torch.searchsorted(rows.ends, tokens, right=True) - 1
+    ahead = torch.arange(rows.most_held, dtype=torch.int32, device=query.device)
+    held = (rows.begins[row][:, None] + ahead).clamp_(max=keys.shape[0] - 1)
+    seen = ahead <= rows.positions[:, None]
+    sides = keys[held].transpose(1, 2), values[held].transpose(1, 2)
+    return _grouped(query[:, None], *sides, seen[:, None, None])[:, 0]
+
+
+def flash_attention(query: Tensor, keys: Tensor, values: Tensor, rows: TokenRows) -> Tensor:
+    """Implements :class:`Attention` with FlashAttention 2 (Dao 2023) as torch has it: 16-bit numbers on a GPU.
+
+    Given ``seqused_k``, it takes each row's first key where ``cum_seq_k`` says and as many as are used: sequences may
+    lie anywhere. It is causal from the end. Where a row has one query at most, torch lays the heads out anew by three
+    copies; sequences of speech are short enough to do without.
+    """
+    return torch.ops.aten._flash_attention_forward(
+        query,
+        keys,
+        values,
+        rows.ends,
+        rows.begins,
+        max(2, rows.most_new),
+        rows.most_held,
+        0.0,
+        True,
+        False,
+        seqused_k=rows.lengths,
+    )[0]
+
+
+def attention_of(cache: KvCache) -> Attention:
+    """The call that is fit for a captured pass over the cache."""
+    return flash_attention if is_flash_fit(cache.keys) else gathered_attention
+
+
+def is_flash_fit(tensor: Tensor) -> bool:
+    """Whether there is a call for such numbers that answers rows of any lengths at the cost of what they hold."""
+    return tensor.device.type != "cpu" and tensor.dtype in (torch.bfloat16, torch.float16)
+
+
+class RowsPlan:
+    """Implements :class:`AttentionPlan` with one call for all rows, whether captured or not."""
+
+    def __init__(self, layers: KvLayers, rows: TokenRows, attention: Attention) -> None:
+        """Plan a pass; ``layers`` are the keys and values of each, [places, kv_heads, d]."""
+        self.layers = layers
+        self.rows = rows
+        self.attention = attention
 
     @property
     def positions(self) -> Tensor:
-        """int64 [rows * tokens]."""
-        return self._places.reshape(-1)
+        """int32 [n]."""
+        return self.rows.positions
 
     def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """As :meth:`PackedPlan.attend`, for all rows at once."""
-        rows, tokens = self._rows, self._tokens
-        keys, values = self._cache.layers[layer]
-        keys[self._row_index, :, self._places] = key.unflatten(0, (rows, tokens))
-        values[self._row_index, :, self._places] = value.unflatten(0, (rows, tokens))
-        answer = _grouped(
-            query.unflatten(0, (rows, tokens)),
-            keys[:rows, :, : self._reach],
-            values[:rows, :, : self._reach],
-            self._seen,
-        )
-        return answer.flatten(0, 1)
+        """As the protocol says."""
+        keys, values = self.layers[layer]
+        places = (self.rows.places,)
+        keys.index_put_(places, key)
+        values.index_put_(places, value)
+        return self.attention(query, keys, values, self.rows)
 
 
 class PaddedPlan:
@@ -139,11 +212,6 @@ class PaddedPlan:
         shape = (self._rows, self._tokens)
         keys, values = (side.unflatten(0, shape).transpose(1, 2) for side in (key, value))
         return _grouped(query.unflatten(0, shape), keys, values, self._causal).flatten(0, 1)
-
-
-def _own(x: Tensor, at: int, span: TokenSpan) -> Tensor:
-    """The span's part of a flat list of tokens."""
-    return x.narrow(0, at, span.count)
 
 
 def _causal(span: TokenSpan, device: torch.device) -> Tensor | None:

@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from speech_service.engines.qwen3.nn.attention import AttentionPlan
+from speech_service.engines.qwen3.nn.attention import AttentionPlan, RowsPlan, is_flash_fit
+from speech_service.engines.qwen3.nn.fused import FusedLayer, FusedStack
+from speech_service.engines.qwen3.nn.kernels import Heads, Kernels, kernels_of
 from speech_service.engines.qwen3.nn.packing import Map, norm, quick, quick_norm
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 
@@ -98,6 +100,24 @@ class DecoderLayer(nn.Module):
             down=quick(self.down),
         )
 
+    def fused(self) -> FusedLayer:
+        """What it computes with, for a GPU; weights and layers must not change any more."""
+        weights = torch.cat(
+            [
+                self.q_norm.weight.expand(self._heads, -1),
+                self.k_norm.weight.expand(self._kv_heads, -1),
+            ]
+        )
+        return FusedLayer(
+            qkv=self.qkv,
+            o=quick(self.o),
+            gate_up=self.gate_up,
+            down=self.down,
+            input_norm=self.input_norm.weight,
+            post_norm=self.post_norm.weight,
+            heads=Heads(self._heads, self._kv_heads, self._width, weights, self._eps),
+        )
+
     def _parts(self, normalise: Callable[[Tensor, float], Map] = norm) -> _Parts:
         query, key = self.q_norm.weight, self.k_norm.weight
         return _Parts(
@@ -126,6 +146,7 @@ class DecoderStack(nn.Module):
         self.layers = nn.ModuleList(DecoderLayer(shape) for _ in range(shape.layers))
         self.norm = RmsNorm(shape.hidden_size, shape.rms_norm_eps)
         self._final: Map | None = None
+        self._fused: FusedStack | None = None
         cos, sin = _rotations(shape, max_positions)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -140,6 +161,9 @@ class DecoderStack(nn.Module):
         ``turn`` is :meth:`turn` of the plan's positions, where a plan serves again and again.
         """
         turn = turn or self.turn(plan.positions)
+        if self._fused is not None:
+            assert isinstance(plan, RowsPlan), "a GPU's passes are planned by rows"
+            return self._fused(x, plan, turn)
         for index, layer in enumerate(self.layers):
             x = layer(index, x, turn, plan)
         return (self._final or self.norm)(x)
@@ -148,8 +172,22 @@ class DecoderStack(nn.Module):
         """Rotation of tokens by their positions, int64 [n]: cosines and signed sines, [n, 1, width]."""
         return self.cos[positions], self.sin[positions]
 
-    def freeze(self) -> None:
-        """Compute with the layers as they are now, and faster: no hook is called, and no later change is seen."""
+    def fused(self, kernels: Kernels) -> FusedStack:
+        """The stack as a GPU computes it, with layers and weights as they are now; its passes are planned by rows."""
+        layers: list[FusedLayer] = []
+        for layer in self.layers:
+            assert isinstance(layer, DecoderLayer)
+            layers.append(layer.fused())
+        return FusedStack(layers, self.norm.weight, self.norm.eps, kernels)
+
+    def freeze(self, kernels: Kernels | None = None) -> None:
+        """Compute with the layers as they are now, and faster: no hook is called, and no later change is seen.
+
+        ``kernels`` are a GPU's; None: the fastest.
+        """
+        if is_flash_fit(self.norm.weight):
+            self._fused = self.fused(kernels or kernels_of(self.norm.weight.device))
+            return
         for layer in self.layers:
             assert isinstance(layer, DecoderLayer)
             layer.freeze()

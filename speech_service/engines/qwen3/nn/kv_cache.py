@@ -1,4 +1,4 @@
-"""Keys and values of many sequences in fixed slots.
+"""Keys and values of many sequences in fixed slots, token by token.
 
 The tensors never move and never grow, so that a captured graph may keep their addresses. A slot's length is a
 number on the host: rolling back is making it smaller, and what lies behind it is overwritten before it is read.
@@ -15,12 +15,20 @@ import torch
 
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 
+KvLayers = Sequence[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of each layer."""
+
 _ALIGNMENT_BYTES = 64
 """As torch aligns its own tensors: a cache line, the widest load."""
 
 
 class KvCache:
-    """``keys`` and ``values``: [layers, slots, kv_heads, length, head_dim]. Only the device's thread uses it."""
+    """``keys`` and ``values`` of all layers, token by token or head by head. Only the device's thread uses it.
+
+    Token by token, [layers, places, kv_heads, head_dim], is what one call for all rows takes: a slot is ``length``
+    places one behind the other. One place more is scrap: there passes of fixed shapes write what is for nobody.
+    Head by head, [layers, slots, kv_heads, length, head_dim], is half as much work for a CPU whose caches hold no slot.
+    """
 
     def __init__(
         self,
@@ -29,10 +37,18 @@ class KvCache:
         length: int,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        by_token: bool | None = None,
     ) -> None:
-        size = (shape.layers, slots, shape.kv_heads, length, shape.head_dim)
-        self.keys = _zeros(size, dtype, torch.device(device))
-        self.values = _zeros(size, dtype, torch.device(device))
+        """Make room; ``by_token`` None: as the device likes it."""
+        where = torch.device(device)
+        self.by_token = where.type != "cpu" if by_token is None else by_token
+        size = (
+            (shape.layers, slots * length + 1, shape.kv_heads, shape.head_dim)
+            if self.by_token
+            else (shape.layers, slots, shape.kv_heads, length, shape.head_dim)
+        )
+        self.keys = _zeros(size, dtype, where)
+        self.values = _zeros(size, dtype, where)
         self.layers = tuple(zip(self.keys.unbind(0), self.values.unbind(0), strict=True))
         """Keys and values of each layer: views, made once."""
         self._lengths = [0] * slots
@@ -54,6 +70,27 @@ class KvCache:
     def length(self) -> int:
         """Tokens that one slot can hold."""
         return self._length
+
+    @property
+    def scrap(self) -> int:
+        """The place of what nobody reads."""
+        return self._slots * self._length
+
+    def place(self, slot: int) -> int:
+        """Where a slot begins."""
+        return slot * self._length
+
+    @property
+    def places(self) -> KvLayers:
+        """Keys and values of each layer, [places, kv_heads, head_dim], of a cache that is by token."""
+        assert self.by_token, "rows of any slots need places"
+        return self.layers
+
+    def slot_of(self, side: torch.Tensor, slot: int) -> torch.Tensor:
+        """A slot of one layer's keys or values: [kv_heads, length, head_dim]."""
+        if self.by_token:
+            return side.narrow(0, self.place(slot), self._length).transpose(0, 1)
+        return side[slot]
 
     @property
     def nbytes(self) -> int:
@@ -107,8 +144,9 @@ class KvCache:
     def clear(self, slots: Sequence[int]) -> None:
         """Overwrite slots with zeros: a NaN in them must not reach a later sequence by way of a mask."""
         for slot in slots:
-            self.keys[:, slot].zero_()
-            self.values[:, slot].zero_()
+            for keys, values in self.layers:
+                self.slot_of(keys, slot).zero_()
+                self.slot_of(values, slot).zero_()
 
 
 def _zeros(size: Sequence[int], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

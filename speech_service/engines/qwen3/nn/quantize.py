@@ -10,6 +10,7 @@ token's result does not depend on the batch that it is in. FP8 is the same with 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,28 @@ from torch.nn.functional import linear, pad
 from speech_service.config.tree import ConfigError
 
 _INT8_MAX = 127.0
-_LEAST_SCALE = 1e-12
+LEAST_SCALE = 1e-12
+FP8_TOP = torch.finfo(torch.float8_e4m3fn).max
 METHODS = ("none", "int8", "int8-weights", "fp8")
 _FP8_CAPABILITY = (8, 9)
 _CUDA_ROWS = 17
 """cuBLAS multiplies eight-bit matrices of more than 16 rows only."""
 _MIGRATION = 0.5
 """SmoothQuant's alpha: how much of an activation's spread moves into the weight."""
+
+
+class ScaledRows(NamedTuple):
+    """Rows in eight bits: e4m3 [n, in], and what each row is multiplied with, float32 [n, 1]."""
+
+    values: Tensor
+    scales: Tensor
+
+
+def scaled_rows(x: Tensor) -> ScaledRows:
+    """Rows [n, in] in eight bits, the largest number of each as large as can be."""
+    scales = x.abs().amax(dim=-1, keepdim=True).float().clamp(min=LEAST_SCALE) / FP8_TOP
+    values = (x.float() / scales).clamp(-FP8_TOP, FP8_TOP).to(torch.float8_e4m3fn)
+    return ScaledRows(values, scales)
 
 
 class Int8Linear(nn.Module):
@@ -52,7 +68,7 @@ class Int8Linear(nn.Module):
         """[n, in] -> [n, out], in the dtype of ``x``."""
         smooth = x if self.shrink is None else x * self.shrink
         peak = smooth.abs().amax(dim=-1, keepdim=True).float()
-        scale = peak.clamp_(min=_LEAST_SCALE).div_(_INT8_MAX)
+        scale = peak.clamp_(min=LEAST_SCALE).div_(_INT8_MAX)
         tokens = (smooth / scale).round_().to(torch.int8)
         missing = self._least_rows - tokens.shape[0]
         if missing > 0:
@@ -93,27 +109,22 @@ class Fp8Linear(nn.Module):
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        top = torch.finfo(torch.float8_e4m3fn).max
-        scale = weight.abs().amax(dim=1).float().clamp(min=_LEAST_SCALE) / top
-        values = (weight.float() / scale[:, None]).clamp(-top, top).to(torch.float8_e4m3fn)
-        self._top = top
+        values, scales = scaled_rows(weight)
         self.register_buffer("values", values)
-        self.register_buffer("scale", scale[None])
+        self.register_buffer("scale", scales.T)
         self.values: Tensor
         self.scale: Tensor
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[n, in] -> [n, out], in the dtype of ``x``."""
-        scale = x.abs().amax(dim=-1, keepdim=True).float().clamp(min=_LEAST_SCALE) / self._top
-        tokens = (x / scale).clamp(-self._top, self._top).to(torch.float8_e4m3fn)
-        product = torch.ops.aten._scaled_mm(
+    def forward(self, x: Tensor | ScaledRows) -> Tensor:
+        """[n, in] -> bfloat16 [n, out]. Whoever has just computed the rows does better to scale them at once."""
+        tokens, scales = x if isinstance(x, ScaledRows) else scaled_rows(x)
+        return torch.ops.aten._scaled_mm(
             tokens,
             self.values.T,
-            scale,
+            scales,
             self.scale,
             out_dtype=torch.bfloat16,  # the only one that every torch has for scales by row
         )
-        return product.to(x.dtype)
 
 
 Quantise = Callable[[str, nn.Linear], nn.Module]
@@ -157,8 +168,18 @@ def quantiser(
     if method == "int8":
         known = peaks or {}
         return lambda name, part: Int8Linear(part.weight.detach(), known.get(name))
-    layer = {"int8-weights": weights, "fp8": Fp8Linear}[method]
-    return lambda name, part: layer(part.weight.detach())
+    if method == "fp8":
+        return fp8_layer
+    return lambda name, part: weights(part.weight.detach())
+
+
+def fp8_layer(name: str, part: nn.Linear) -> nn.Module:
+    """What takes a layer's place under "fp8".
+
+    Only layers behind a norm or a gate, whose kernels scale rows in passing: others would lose more than they win.
+    """
+    is_scaled = name.rpartition(".")[2] in ("qkv", "gate_up", "down")
+    return Fp8Linear(part.weight.detach()) if is_scaled else part
 
 
 def _check_fp8(device: str) -> None:
@@ -244,7 +265,7 @@ class InputRecorder:
 
 def _channels(weight: Tensor) -> tuple[Tensor, Tensor]:
     """int8 [out, in] and float32 scales [out]."""
-    scale = weight.abs().amax(dim=1).float().clamp(min=_LEAST_SCALE) / _INT8_MAX
+    scale = weight.abs().amax(dim=1).float().clamp(min=LEAST_SCALE) / _INT8_MAX
     return (weight.float() / scale[:, None]).round().to(torch.int8), scale
 
 

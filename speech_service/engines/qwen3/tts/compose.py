@@ -35,8 +35,6 @@ from speech_service.engines.runtimes.torch import (
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
-_TAIL = 1
-"""Place of a slot that no stream grows into; see ``SlotFrames``."""
 _MIB = 1 << 20
 
 
@@ -90,7 +88,7 @@ def _shared(options: Qwen3TtsOptions, shared: SharedModels) -> _LoadedTts:
 
 def _length(options: Qwen3TtsOptions) -> int:
     """Tokens and frames of a slot."""
-    return options.max_prompt_tokens + _frames(options) + _TAIL
+    return options.max_prompt_tokens + _frames(options)
 
 
 def _frames(options: Qwen3TtsOptions) -> int:
@@ -101,13 +99,13 @@ def _parts(options: Qwen3TtsOptions, loaded: _LoadedTts, device: Device) -> TtsP
     """Caches, tables and passes of one lane, warmed up."""
     model, length = loaded.model, _length(options)
     streams = _streams(options, model, length)
-    generator = FrameGenerator(model, streams, length, _capture(options, device))
+    generator = FrameGenerator(model, streams, length, _capture(options, device), device)
     # One stream more: a cloned voice's recording is decoded while all others speak.
-    codec = CodecStreams(loaded.codec(), streams + 1)
+    codec = CodecStreams(loaded.codec(), streams + 1, device)
     folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
     voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
     is_whole = model.config.kind is not TtsKind.BASE
-    limits = TextLimits(_frames(options), length - _TAIL, is_whole)
+    limits = TextLimits(_frames(options), length, is_whole)
     sampling = options.sampling(model.config.sampling)
     warm_up(model, generator, codec, sampling, options.warm_up_tokens, options.ramp)
     return TtsParts(

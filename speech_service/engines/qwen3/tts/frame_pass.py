@@ -13,21 +13,33 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from speech_service.engines.qwen3.nn.attention import PackedPlan, SlotPlan, TokenSpan
+from speech_service.engines.qwen3.encoder.torch import fitting
+from speech_service.engines.qwen3.nn.attention import RowsPlan, SpanPlan, TokenSpan, attention_of
+from speech_service.engines.qwen3.nn.captured import (
+    CapturedStack,
+    PassSize,
+    pass_table,
+    row_sizes,
+    table_rows,
+)
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.sampling import (
+    Draw,
     Rules,
     choose,
     noise_keys,
     penalised,
     uniform,
 )
-from speech_service.engines.runtimes.torch import Body, Capture
+from speech_service.engines.runtimes.torch import Body, Capture, Device
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""
+_DRAWING_COLUMNS = 8
+"""Numbers that say how a row is drawn; see :attr:`Drawing.table`."""
 
 
 class Voiced(Protocol):
@@ -62,19 +74,14 @@ class Drawing:
     """int64 [rows], from ``seed_key``."""
     penalty: Tensor
     """float32 [rows, 1], of the first codebook."""
-
-    @property
-    def table(self) -> Tensor:
-        """All of it as float64 [rows, 8], which holds the numbers exactly."""
-        columns = (self.first.columns, self.rest.columns, self.seeds[:, None], self.penalty)
-        return torch.cat([column.double() for column in columns], dim=1)
+    table: Tensor
+    """All of it as float64 [rows, 8], which holds the numbers exactly."""
 
     @classmethod
     def from_table(cls, table: Tensor) -> "Drawing":
-        """As :attr:`table` gave it, with rules that take any path at any time."""
-        return cls(
-            Rules(table[:, 0:3]), Rules(table[:, 3:6]), table[:, 6].long(), table[:, 7:].float()
-        )
+        """Of columns in the order of the fields, with rules that take any path at any time."""
+        seeds, penalty = table[:, 6].long(), table[:, 7:].float()
+        return cls(Rules(table[:, 0:3]), Rules(table[:, 3:6]), seeds, penalty, table)
 
 
 class FramePass(Protocol):
@@ -88,16 +95,13 @@ class FramePass(Protocol):
         """Another stream begins in the slot."""
         ...
 
-    def prepare(self, tokens: int) -> None:
-        """Make ready for streams of so many tokens and frames, any number of them."""
-        ...
-
 
 class _Saying:
     """From the talker's states to a frame's codes: the part that both kinds of passes share."""
 
-    def __init__(self, model: TtsModel, slots: int) -> None:
+    def __init__(self, model: TtsModel, slots: int, draw: Draw) -> None:
         self._model = model
+        self._draw = draw
         self._plan = model.predictor.plan(slots)
         self.never = model.talker.never_said()
         self._too_early = self.never.clone()
@@ -124,11 +128,11 @@ class _Saying:
         shares = uniform(keys).split(1, dim=1)
         logits = penalised(talker.logits(states), self.said[slots], drawing.penalty)
         silent = torch.where((frames < MIN_FRAMES)[:, None], self._too_early, self.never)
-        first = choose(logits.masked_fill(silent, -torch.inf), drawing.first, shares[0])
+        first = self._draw(logits.masked_fill(silent, -torch.inf), drawing.first, shares[0])
         self.said[slots, first] = True
 
         def choose_rest(codebook: int, scores: Tensor) -> Tensor:
-            return choose(scores, drawing.rest, shares[codebook])
+            return self._draw(scores, drawing.rest, shares[codebook])
 
         rest, sums = self._model.predictor(states, talker.codes(first), choose_rest, self._plan)
         finite = states.isfinite().all(dim=1) & sums.isfinite().all(dim=1)
@@ -141,14 +145,14 @@ class PackedFrames:
     def __init__(self, model: TtsModel, cache: KvCache) -> None:
         self._model = model
         self._cache = cache
-        self.saying = _Saying(model, cache.slots)
+        self.saying = _Saying(model, cache.slots, choose)
 
     def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
         cache = self._cache
         spans = [TokenSpan(s.slot, cache.length_of(s.slot), len(s.pending)) for s in streams]
         fed = torch.cat([stream.pending for stream in streams])
-        states = self._model.talker.stack(fed, PackedPlan(cache, spans))
+        states = self._model.talker.stack(fed, SpanPlan(cache, spans))
         for span in spans:
             cache.extend(span.slot, span.count)
         if len(states) > len(streams):
@@ -163,39 +167,51 @@ class PackedFrames:
         """As the protocol says."""
         self.saying.said[slot] = False
 
-    def prepare(self, tokens: int) -> None:
-        """Nothing is prepared."""
-
 
 class SlotFrames:
     """All of a frame as one body of fixed shapes, fit for a captured graph; prompts up to their last row go before.
 
-    A body serves the first so many slots, and looks at so much of each; both are powers of two.
+    A body serves as many streams as there are, filled up to the next size; a row may be any slot.
     """
 
-    _LEAST_REACH = 128
-
-    def __init__(self, model: TtsModel, cache: KvCache, capture: Capture) -> None:
+    def __init__(
+        self,
+        model: TtsModel,
+        cache: KvCache,
+        device: Device,
+        capture: Capture,
+        sizes: Sequence[PassSize],
+        draw: Draw,
+    ) -> None:
+        """Prepare all passes; ``sizes`` are those of prompts."""
         self._model = model
         self._cache = cache
-        self._capture = capture
-        self._bodies: dict[tuple[int, int], Body] = {}
-        self.saying = _Saying(model, cache.slots)
+        self._device = device
+        self._attention = attention_of(cache)
+        self.saying = _Saying(model, cache.slots + 1, draw)
+        """The last slot is that of rows without a stream."""
+        self._prompts = CapturedStack(model.talker.stack, cache, device, capture, sizes)
+        self._sizes = row_sizes(cache.slots)
+        self._bodies: dict[int, Body] = {
+            rows: capture(self._body(rows), self._examples(rows)) for rows in reversed(self._sizes)
+        }
 
     def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
         """As the protocol says."""
-        cache, device = self._cache, self._model.device
-        self._prefill([stream for stream in streams if len(stream.pending) > 1])
-        rows = self._rows(max(stream.slot for stream in streams) + 1)
-        reach = self._reach(max(cache.length_of(stream.slot) for stream in streams) + 1)
-        slots = torch.tensor([stream.slot for stream in streams], device=device)
-        places = torch.tensor(
-            [(cache.length_of(s.slot), s.frames) for s in streams], dtype=torch.float64
-        ).to(device)
-        fed, table = self._empty(rows)
-        table[slots] = torch.cat([places, drawing.table], dim=1)
-        fed[slots] = torch.cat([stream.pending[-1:] for stream in streams])
-        said = self._body(rows, reach)(fed, table)[slots]
+        cache = self._cache
+        prompts = [stream for stream in streams if len(stream.pending) > 1]
+        self._prefill(prompts)
+        rows = fitting(self._sizes, len(streams))
+        fed = torch.cat(
+            [stream.pending[-1:] for stream in streams]
+            if prompts
+            else [stream.pending for stream in streams]
+        )
+        said = self._bodies[rows](
+            pad(fed, (0, 0, 0, rows - len(streams))),
+            self._device.stage(self._places(streams, rows)),
+            self._drawn(drawing, rows),
+        )[: len(streams)]
         for stream in streams:
             cache.extend(stream.slot, 1)
         books = self._model.config.codebooks
@@ -206,56 +222,46 @@ class SlotFrames:
         """As the protocol says."""
         self.saying.said[slot] = False
 
-    def prepare(self, tokens: int) -> None:
-        """As the protocol says."""
-        sizes = {self._rows(slot + 1) for slot in range(self._cache.slots)}
-        for rows in sorted(sizes, reverse=True):  # the others fit into the memory of the largest
-            self._body(rows, self._reach(tokens))
-
-    def _rows(self, needed: int) -> int:
-        return min(_power_of_two(needed), self._cache.slots)
-
-    def _reach(self, needed: int) -> int:
-        return min(max(_power_of_two(needed), self._LEAST_REACH), self._cache.length)
-
     def _prefill(self, streams: Sequence[Voiced]) -> None:
         if not streams:
             return
         spans = [
             TokenSpan(s.slot, self._cache.length_of(s.slot), len(s.pending) - 1) for s in streams
         ]
-        fed = torch.cat([stream.pending[:-1] for stream in streams])
-        self._model.talker.stack(fed, PackedPlan(self._cache, spans))
+        self._prompts(torch.cat([stream.pending[:-1] for stream in streams]), spans)
         for span in spans:
             self._cache.extend(span.slot, span.count)
 
-    def _empty(self, rows: int) -> tuple[Tensor, Tensor]:
-        """Arguments of a body for slots without streams: they write into the cache's tail, where none grows."""
-        table = torch.zeros(rows, 10, dtype=torch.float64, device=self._model.device)
-        table[:, 0] = self._cache.length - 1
-        table[:, 2] = table[:, 9] = 1.0
-        fed = torch.zeros(rows, self._model.config.talker.hidden_size)
-        return fed.to(self._model.prompter.pad), table
+    def _places(self, streams: Sequence[Voiced], rows: int) -> Tensor:
+        """Slots of the rows and frames before this one, then where the rows stand; int32."""
+        cache = self._cache
+        spare = rows - len(streams)
+        slots = [*(stream.slot for stream in streams), *[cache.slots] * spare]
+        frames = [*(stream.frames for stream in streams), *[0] * spare]
+        spans = [TokenSpan(s.slot, cache.length_of(s.slot), 1) for s in streams]
+        table = pass_table(cache, spans, PassSize(rows, rows))
+        return torch.tensor([*slots, *frames, *table], dtype=torch.int32)
 
-    def _body(self, rows: int, reach: int) -> Body:
-        known = self._bodies.get((rows, reach))
-        if known is not None:
-            return known
-        slots = torch.arange(rows, device=self._model.device)
+    def _drawn(self, drawing: Drawing, rows: int) -> Tensor:
+        """A drawing's table, filled up with rows that take the likeliest."""
+        return pad(drawing.table, (0, 0, 0, rows - len(drawing.seeds)), value=1.0)
 
-        def body(fed: Tensor, table: Tensor) -> Tensor:
-            plan = SlotPlan(self._cache, table[:, 0].long(), 1, reach)
-            states = self._model.talker.stack(fed, plan)
-            drawing = Drawing.from_table(table[:, 2:])
-            codes, sums, finite = self.saying.say(states, slots, table[:, 1].long(), drawing)
+    def _examples(self, rows: int) -> tuple[Tensor, Tensor, Tensor]:
+        where = self._device.where
+        hidden = self._model.config.talker.hidden_size
+        fed = torch.zeros(rows, hidden, dtype=self._model.dtype, device=where)
+        drawn = torch.ones(rows, _DRAWING_COLUMNS, dtype=torch.float64, device=where)
+        return fed, self._places((), rows).to(where), drawn
+
+    def _body(self, rows: int) -> Body:
+        talker, cache, attention = self._model.talker, self._cache, self._attention
+
+        def body(fed: Tensor, places: Tensor, drawn: Tensor) -> Tensor:
+            slots, frames, table = places.split((rows, rows, len(places) - 2 * rows))
+            where = table_rows(table, PassSize(rows, rows), 1, cache.length)
+            states = talker.stack(fed, RowsPlan(cache.places, where, attention))
+            drawing = Drawing.from_table(drawn)
+            codes, sums, finite = self.saying.say(states, slots.long(), frames.long(), drawing)
             return torch.cat([codes.float(), finite[:, None].float(), sums.float()], dim=1)
 
-        # A capture runs the body: its examples are empty slots, and what they say is forgotten.
-        kept = self.saying.said.clone()
-        self._bodies[rows, reach] = self._capture(body, self._empty(rows))
-        self.saying.said.copy_(kept)
-        return self._bodies[rows, reach]
-
-
-def _power_of_two(number: int) -> int:
-    return 1 << (number - 1).bit_length()
+        return body

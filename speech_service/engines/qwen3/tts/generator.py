@@ -8,12 +8,13 @@ stream, and the predictor's passes for the others. The host waits for the device
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
 from torch import Tensor
 
+from speech_service.engines.qwen3.nn.captured import prompt_sizes
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.frame_pass import (
     Drawing,
@@ -23,9 +24,9 @@ from speech_service.engines.qwen3.tts.frame_pass import (
 )
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.prompt import TtsPrompt
-from speech_service.engines.qwen3.tts.sampling import Rule, Rules, seed_key
+from speech_service.engines.qwen3.tts.sampling import Draw, Rule, Rules, draw_of, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
-from speech_service.engines.runtimes.torch import Capture
+from speech_service.engines.runtimes.torch import HOST, Capture, Device
 
 
 class Ended(Enum):
@@ -42,8 +43,8 @@ class _Stream:
     slot: int
     sampling: Sampling
     seed: int
-    following: Tensor
-    """Embeddings of the text still to be given, a row for each frame from the first."""
+    following: Sequence[Tensor]
+    """Embeddings of the text still to be given, one row [1, hidden] for each frame from the first."""
     pending: Tensor
     """What the talker has not seen: the prompt, or the last frame, [n, hidden]."""
     frames: int = 0
@@ -53,23 +54,41 @@ class FrameGenerator:
     """Slots, and what speaks in them. Only the device's thread uses it."""
 
     def __init__(
-        self, model: TtsModel, slots: int, length: int, capture: Capture | None = None
+        self,
+        model: TtsModel,
+        slots: int,
+        length: int,
+        capture: Capture | None = None,
+        device: Device = HOST,
+        draw: Draw | None = None,
     ) -> None:
         """Make room.
 
         Args:
             model: with positions for ``length`` tokens.
             slots: streams at once.
-            length: tokens and frames of one stream, prompt included, and one more.
-            capture: prepares frames of fixed shapes, for GPUs; None: they are packed.
+            length: tokens and frames of one stream, prompt included.
+            capture: prepares prompts and frames of fixed shapes, for GPUs, all of them now; None: they are packed.
+            device: of the model.
+            draw: chooses codes in captured frames; None: what is fastest there.
         """
         self._model = model
-        self.cache = KvCache(model.config.talker, slots, length, model.dtype, model.device)
+        by_token = None if capture is None else True
+        shape = model.config.talker
+        self.cache = KvCache(shape, slots, length, model.dtype, model.device, by_token)
         self._pass: FramePass = (
             PackedFrames(model, self.cache)
             if capture is None
-            else SlotFrames(model, self.cache, capture)
+            else SlotFrames(
+                model,
+                self.cache,
+                device,
+                capture,
+                prompt_sizes(self.cache),
+                draw or draw_of(model.device),
+            )
         )
+        self._device = device
         self._streams: dict[int, _Stream] = {}
         self._drawing: Drawing | None = None
 
@@ -77,10 +96,6 @@ class FrameGenerator:
     def room(self) -> int:
         """How many more streams it can take."""
         return self.cache.free_slots
-
-    def prepare(self, tokens: int) -> None:
-        """Make ready for streams whose prompts have so many tokens."""
-        self._pass.prepare(min(tokens + 1, self.cache.length))
 
     def open(self, prompt: TtsPrompt, sampling: Sampling, seed: int = 0) -> int:
         """Slot of a new stream, which speaks with the next step.
@@ -97,9 +112,8 @@ class FrameGenerator:
         if slot is None:
             raise IndexError("all slots are taken")
         self._pass.forget(slot)
-        self._streams[slot] = _Stream(
-            slot, sampling, seed_key(seed), prompt.following, prompt.prefill
-        )
+        following = prompt.following.split(1) if len(prompt.following) else ()
+        self._streams[slot] = _Stream(slot, sampling, seed_key(seed), following, prompt.prefill)
         self._drawing = None
         return slot
 
@@ -118,36 +132,43 @@ class FrameGenerator:
         streams = list(self._streams.values())
         if not streams:
             return {}
-        self._drawing = self._drawing or _drawing(streams, self._model.device)
+        self._drawing = self._drawing or _drawing(streams, self._device)
         said = self._pass.run(streams, self._drawing)
-        next_rows = said.sums + torch.cat([self._text(stream) for stream in streams])
+        # Rows are taken apart by one call for all: a call for each costs more than the frame, where there are hundreds.
+        next_rows = (said.sums + torch.cat([self._text(stream) for stream in streams])).split(1)
+        frames, eos = said.codes.unbind(), self._model.config.ids.codec_eos
         outcomes: dict[int, Tensor | Ended] = {}
-        for row, (stream, code) in enumerate(zip(streams, said.first, strict=True)):
+        for stream, code, frame, row in zip(streams, said.first, frames, next_rows, strict=True):
             if code < 0:
                 self.cache.clear([stream.slot])
                 outcomes[stream.slot] = Ended.NOT_FINITE
-            elif code == self._model.config.ids.codec_eos:
+            elif code == eos:
                 outcomes[stream.slot] = Ended.EOS
             else:
-                outcomes[stream.slot] = said.codes[row]
-                stream.pending = next_rows[row : row + 1]
+                outcomes[stream.slot] = frame
+                stream.pending = row
                 stream.frames += 1
         return outcomes
 
     def _text(self, stream: _Stream) -> Tensor:
         if stream.frames < len(stream.following):
-            return stream.following[stream.frames : stream.frames + 1]
+            return stream.following[stream.frames]
         return self._model.prompter.pad
 
 
-def _drawing(streams: Sequence[_Stream], device: torch.device) -> Drawing:
+def _drawing(streams: Sequence[_Stream], device: Device) -> Drawing:
     """What stays the same from frame to frame while nobody joins or leaves."""
     each = [stream.sampling for stream in streams]
     first = [Rule(s.temperature, s.top_k, s.top_p) for s in each]
     rest = [Rule(s.predictor_temperature, s.predictor_top_k, s.predictor_top_p) for s in each]
-    return Drawing(
-        Rules.of(first, device),
-        Rules.of(rest, device),
-        torch.tensor([stream.seed for stream in streams], device=device),
-        torch.tensor([[s.repetition_penalty] for s in each], device=device),
+    rows = [
+        (*talker.columns, *predictor.columns, stream.seed, stream.sampling.repetition_penalty)
+        for talker, predictor, stream in zip(first, rest, streams, strict=True)
+    ]
+    table = device.stage(torch.tensor(rows, dtype=torch.float64))
+    drawing = Drawing.from_table(table)
+    return replace(
+        drawing,
+        first=Rules.of(first, drawing.first.columns),
+        rest=Rules.of(rest, drawing.rest.columns),
     )

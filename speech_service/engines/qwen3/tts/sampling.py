@@ -8,11 +8,15 @@ otherwise draws the same codes. Top-k and top-p keep what transformers 4.57 keep
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
+
+from speech_service.engines.qwen3.nn.kernels import kernels_of
 
 _MASK = 0xFFFFFFFF
 _ROUND_1, _ROUND_2 = 0x7FEB352D, 0x846CA68B
@@ -31,6 +35,11 @@ class Rule:
     top_k: int
     top_p: float
 
+    @property
+    def columns(self) -> tuple[float, int, float]:
+        """A row of what :class:`Rules` takes."""
+        return self.temperature, self.top_k, self.top_p
+
 
 class Rules:
     """The rules of a batch on its device; what they have in common is known on the host and costs no waiting."""
@@ -48,19 +57,36 @@ class Rules:
             columns: float64 [rows, 3]: temperature, top_k and top_p.
         """
         self.columns = columns
-        temperature = columns[:, :1].float()
-        self.greedy = temperature[:, 0] == 0
-        self.temperature = torch.where(temperature == 0, 1.0, temperature)
-        self.top_k = columns[:, 1:2].long()
-        self.top_p = columns[:, 2:].float()
         self.edge: Tensor | None = None
         """int64 [rows, 1], place of the last code that top-k keeps among ``reach`` codes; None: they are not so few."""
 
+    @cached_property
+    def greedy(self) -> Tensor:
+        """bool [rows]: the likeliest is taken."""
+        return self.columns[:, 0] == 0
+
+    @cached_property
+    def temperature(self) -> Tensor:
+        """float32 [rows, 1], 1 where the likeliest is taken."""
+        temperature = self.columns[:, :1].float()
+        return torch.where(temperature == 0, 1.0, temperature)
+
+    @cached_property
+    def top_k(self) -> Tensor:
+        """int64 [rows, 1]."""
+        return self.columns[:, 1:2].long()
+
+    @cached_property
+    def top_p(self) -> Tensor:
+        """float32 [rows, 1]."""
+        return self.columns[:, 2:].float()
+
     @classmethod
-    def of(cls, rules: Sequence[Rule], device: torch.device) -> "Rules":
-        """The rules of so many rows, and what can be left out for all of them."""
-        rows = [(rule.temperature, rule.top_k, rule.top_p) for rule in rules]
-        made = cls(torch.tensor(rows, dtype=torch.float64).to(device))
+    def of(cls, rules: Sequence[Rule], columns: Tensor | None = None) -> "Rules":
+        """The rules of so many rows, and what can be left out for all of them; ``columns`` are theirs on a device."""
+        if columns is None:
+            columns = torch.tensor([rule.columns for rule in rules], dtype=torch.float64)
+        made = cls(columns)
         made.draws = any(rule.temperature > 0 for rule in rules)
         made.has_greedy = any(rule.temperature == 0 for rule in rules)
         made.cuts_mass = any(rule.top_p < 1 for rule in rules)
@@ -72,17 +98,35 @@ class Rules:
         return made
 
 
+Draw = Callable[[Tensor, Rules, Tensor], Tensor]
+"""As :func:`choose`."""
+
+
+def draw_of(device: torch.device) -> Draw:
+    """What chooses fastest on a device.
+
+    Raises:
+        ConfigError: it is a GPU, and Triton is not installed.
+    """
+    if device.type != "cuda":
+        return choose
+    kernels_of(device)
+    found: Draw = importlib.import_module("speech_service.engines.qwen3.tts.triton_sampling").choose
+    return found
+
+
 def choose(logits: Tensor, rules: Rules, shares: Tensor) -> Tensor:
     """One code for each row.
 
     Args:
-        logits: float32 [rows, codes]; -inf is never chosen.
+        logits: float [rows, codes]; -inf is never chosen.
         rules: of the rows.
         shares: float32 [rows, 1], from :func:`uniform`.
 
     Returns:
         int64 [rows].
     """
+    logits = logits.float()
     if not rules.draws:
         return logits.argmax(dim=-1)
     scores = logits / rules.temperature

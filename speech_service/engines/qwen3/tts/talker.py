@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding, silu
 
 from speech_service.engines.qwen3.nn.block import DecoderStack, Tensors
+from speech_service.engines.qwen3.nn.kernels import Kernels
 from speech_service.engines.qwen3.nn.loading import linear_layer
 from speech_service.engines.qwen3.nn.packing import quick
 from speech_service.engines.qwen3.tts.config import TtsConfig
@@ -33,9 +34,9 @@ class Talker(nn.Module):
         self._ids = config.ids
         self.freeze()
 
-    def freeze(self) -> None:
+    def freeze(self, kernels: Kernels | None = None) -> None:
         """Compute with the layers as they are now; see :meth:`DecoderStack.freeze`."""
-        self.stack.freeze()
+        self.stack.freeze(kernels)
         self._head = quick(self.head)
 
     def text(self, ids: Sequence[int]) -> Tensor:

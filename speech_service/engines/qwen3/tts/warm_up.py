@@ -36,8 +36,6 @@ def warm_up(
         chunks: frames that are decoded at once.
     """
     pad = model.prompter.pad
-    for tokens in sorted(prompts, reverse=True):  # the largest graphs are captured first
-        generator.prepare(tokens)
     for tokens in prompts:
         slot = generator.open(TtsPrompt(pad.expand(tokens, -1), pad[:0]), sampling)
         for _ in range(_FRAMES):

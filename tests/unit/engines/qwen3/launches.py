@@ -1,14 +1,17 @@
 """Counts the kernels that a pass would launch on a GPU, on tensors of the meta device: shapes without numbers."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
+
+from speech_service.engines.qwen3.nn.kernels import PLAIN, Kernels
 
 META = torch.device("meta")
 
@@ -31,6 +34,7 @@ _MAYBE_COPIES = {
 }
 _SEVERAL = {"aten.topk.default": 4, "aten.sort.default": 4, "aten.sort.stable": 4}
 _ATTENTION = "aten.scaled_dot_product_attention.default"
+_FLASH = "aten._flash_attention_forward.default"
 _GATHERS = {"aten.embedding.default", "aten.index.Tensor", "aten.index_select.default"}
 
 
@@ -41,8 +45,13 @@ class Launches(TorchDispatchMode):
     what does not lie in one piece. What is one kernel on a GPU and several operations here is counted by :meth:`one`.
     """
 
-    def __init__(self) -> None:
+    counting: "Launches | None" = None
+    """The one that is entered."""
+
+    def __init__(self, held: int = 0) -> None:
+        """Count; ``held`` is how many tokens each row's sequence holds."""
         super().__init__()
+        self._held = held
         self.by_name: Counter[str] = Counter()
         self.total_bytes = 0
         self._is_inside = False
@@ -52,14 +61,27 @@ class Launches(TorchDispatchMode):
         """All kernels."""
         return sum(self.by_name.values())
 
+    def __enter__(self) -> "Launches":
+        """Begin to count."""
+        Launches.counting = self
+        return super().__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        """Stop."""
+        Launches.counting = None
+        super().__exit__(*exception)
+
     @contextmanager
-    def one(self, name: str, *touched: Tensor) -> Iterator[None]:
-        """What is called inside is one kernel, which reads or writes the tensors."""
+    def one(self, name: str) -> Iterator[None]:
+        """What is called inside is one kernel."""
         self.by_name[name] += 1
-        self.total_bytes += sum(_bytes(each) for each in touched)
         before, self._is_inside = self._is_inside, True
         yield
         self._is_inside = before
+
+    def touch(self, tensors: list[Tensor]) -> None:
+        """Count what a kernel reads or writes."""
+        self.total_bytes += sum(_bytes(each) for each in tensors)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -84,7 +106,54 @@ class Launches(TorchDispatchMode):
         if name == "aten.rms_norm.default" and not given[0].is_contiguous():
             self.by_name["copy"] += 1
         touched = [*made, *made] if name in _GATHERS else [*given, *made]
+        if (
+            name == _FLASH
+        ):  # query, keys, values, and where each row's new tokens and old ones begin
+            rows, token = given[3].shape[0] - 1, _bytes(given[1][:1]) + _bytes(given[2][:1])
+            self.total_bytes += rows * self._held * token
+            touched = [given[0], given[0]]
         self.total_bytes += sum(_bytes(x) for x in touched)
+
+
+def as_one(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, counted as one kernel that reads what it is given and writes what it returns."""
+
+    def counted(*args: Any) -> Any:
+        seen = Launches.counting
+        if seen is None:
+            return function(*args)
+        with seen.one(name):
+            found = function(*args)
+        seen.touch([x for x in tree_flatten((args, found))[0] if isinstance(x, Tensor)])
+        return found
+
+    return counted
+
+
+def _kept(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same where caches are written: only the new tokens' places are touched, which are as large as what is new."""
+
+    def counted(*args: Any) -> Any:
+        seen = Launches.counting
+        if seen is None:
+            return function(*args)
+        with seen.one(name):
+            found = function(*args)
+        seen.touch([args[0], args[0], found])
+        return found
+
+    return counted
+
+
+COUNTED = Kernels(
+    **{
+        each.name: (_kept if each.name in ("turn_and_keep", "attend_short") else as_one)(
+            each.name, getattr(PLAIN, each.name)
+        )
+        for each in fields(Kernels)
+    }
+)
+"""A GPU's kernels, each of which launches once; ``test_triton_kernels.py`` holds them to it."""
 
 
 def _is_view(func: Any) -> bool:

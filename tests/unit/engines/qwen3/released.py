@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,13 +13,14 @@ from torch import Tensor, nn
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.nn.block import DecoderStack
+from speech_service.engines.qwen3.nn.quantize import fp8_layer, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.talker import Talker
 from speech_service.engines.runtimes.torch import Body, Capture, as_it_is
-from tests.unit.engines.qwen3.launches import META
+from tests.unit.engines.qwen3.launches import COUNTED, META
 
 DECODER = DecoderShape(
     vocab_size=151_936,
@@ -69,18 +71,24 @@ class Bodies:
         self.taken.append((body, examples))
         return body
 
+    def rows(self) -> list[int]:
+        """Rows of what was taken, prompts left out (-1)."""
+        return [len(given[0]) if len(given) == 3 else -1 for _, given in self.taken]
 
-def recognizer() -> AsrModel:
+
+@cache
+def recognizer(quantize: str = "none") -> AsrModel:
     """Give the decoder of 1.7 B; it has no encoder."""
     embed = _empty(DECODER.vocab_size, DECODER.hidden_size)
     head = nn.Linear(1, 1, bias=False, device=META)
     head.weight = nn.Parameter(embed, requires_grad=False)
-    stack = _stack(DECODER, 4096)
-    stack.freeze()
+    stack = _stack(DECODER, 4096, quantize)
+    stack.freeze(COUNTED)
     return AsrModel(cast(Any, None), embed, stack, head)
 
 
-def synthesizer(tiny: Path) -> TtsModel:
+@cache
+def synthesizer(tiny: Path, quantize: str = "none") -> TtsModel:
     """Give the talker of 1.7 B and its predictor; they have no codec. ``tiny``: a checkpoint of any size."""
     config = read_tts_config(open_checkpoint(str(tiny), "qwen3_tts").files)
     config = replace(config, talker=DECODER, predictor=PREDICTOR)
@@ -103,18 +111,24 @@ def synthesizer(tiny: Path) -> TtsModel:
     def tensors(name: str) -> Tensor:
         return _empty(*shapes[name.removeprefix("talker.")])
 
-    talker = Talker(tensors, config, _stack(DECODER, 1024))
-    predictor = CodePredictor(tensors, config.codebooks, _stack(PREDICTOR, config.codebooks))
+    talker = Talker(tensors, config, _stack(DECODER, 1024, quantize))
+    stack = _stack(PREDICTOR, config.codebooks, quantize)
+    predictor = CodePredictor(tensors, config.codebooks, stack)
     for network in (talker, predictor):
         network.requires_grad_(requires_grad=False)
+        network.freeze(COUNTED)
     prompter = type("Prompter", (), {"pad": _empty(1, wide)})()
     nothing = cast(Any, None)
     return TtsModel(config, talker, predictor, nothing, nothing, cast(Any, prompter))
 
 
-def _stack(shape: DecoderShape, positions: int) -> DecoderStack:
+def _stack(shape: DecoderShape, positions: int, quantize: str) -> DecoderStack:
     with META:
-        return DecoderStack(shape, positions).to(_DTYPE).requires_grad_(requires_grad=False)
+        stack = DecoderStack(shape, positions).to(_DTYPE).requires_grad_(requires_grad=False)
+    if quantize == "fp8":
+        for layer in stack.layers:
+            replace_linears(layer, fp8_layer)
+    return stack
 
 
 def _empty(*size: int) -> Tensor:

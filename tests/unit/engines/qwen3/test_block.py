@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
+from speech_service.engines.qwen3.nn.attention import SpanPlan, TokenSpan
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
@@ -36,7 +36,7 @@ def states(stack: DecoderStack) -> torch.Tensor:
     cache = KvCache(SHAPE, 2, 16, torch.float32, torch.device("cpu"))
     spans = [TokenSpan(slot, 0, count) for count in (5, 3) if (slot := cache.alloc()) is not None]
     fed = torch.randn(8, SHAPE.hidden_size, generator=torch.Generator().manual_seed(1))
-    return stack(fed, PackedPlan(cache, spans))
+    return stack(fed, SpanPlan(cache, spans))
 
 
 @pytest.mark.parametrize("method", ["none", "int8"])

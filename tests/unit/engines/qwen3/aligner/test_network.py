@@ -9,11 +9,16 @@ import pytest
 import torch
 
 from speech_service.engines.qwen3.aligner import passages as passages_module
-from speech_service.engines.qwen3.aligner.network import AlignerNetwork, CausalPlan, Passage
+from speech_service.engines.qwen3.aligner.network import (
+    AlignerNetwork,
+    CausalPlan,
+    Passage,
+    rows_plan,
+)
 from speech_service.engines.qwen3.aligner.passages import read
 from speech_service.engines.qwen3.aligner.pieces import AlignerPiece
 from speech_service.engines.qwen3.aligner.repair import monotone
-from speech_service.engines.qwen3.nn.attention import PackedPlan, TokenSpan
+from speech_service.engines.qwen3.nn.attention import SpanPlan, TokenSpan, gathered_attention
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.golden import audio_digest, read_golden
@@ -90,8 +95,19 @@ def test_packed_sequences_attend_as_with_a_cache(parts: Parts) -> None:
     spans = [TokenSpan(slot, 0, count) for slot, count in enumerate(lengths)]
     with torch.inference_mode():
         packed = network.stack(x, CausalPlan(lengths, x.device))
-        cached = network.stack(x, PackedPlan(cache, spans))
+        cached = network.stack(x, SpanPlan(cache, spans))
     torch.testing.assert_close(packed, cached, atol=1e-5, rtol=1e-5)
+
+
+def test_one_call_for_all_sequences_attends_as_one_for_each(parts: Parts) -> None:
+    network: AlignerNetwork = parts.network
+    lengths = (1, 7, 30)
+    x = torch.randn(sum(lengths), network.stack.shape.hidden_size)
+    plan = rows_plan(lengths, network.stack.shape, x)
+    plan.attention = gathered_attention  # a CPU has no other
+    with torch.inference_mode():
+        packed = network.stack(x, CausalPlan(lengths, x.device))
+        torch.testing.assert_close(network.stack(x, plan), packed, atol=1e-5, rtol=1e-5)
 
 
 def test_numbers_that_are_not_finite_fail_alone(parts: Parts, short: list[Passage]) -> None:

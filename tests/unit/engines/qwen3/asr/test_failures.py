@@ -51,7 +51,7 @@ def test_a_pass_that_raises_is_traced_to_the_sequence_at_fault(
     works = [make_work(samples) for samples in clips(5, seed=80)]
     guilty = make_work(clip(90, 1.0), context="guilty")
     model: Any = parts(engine).reader._model
-    mark = model.embed(parts(engine).tokenizer.encode("guilty")[:1])
+    mark = model.embed(torch.tensor(parts(engine).tokenizer.encode("guilty")[:1]))
     stack = model.stack
 
     def failing(states: Tensor, plan: Any) -> Tensor:

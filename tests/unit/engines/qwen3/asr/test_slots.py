@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +11,9 @@ from torch import Tensor
 from speech_service.domain.work import RecognizeKind, SegmentKey, WorkFailed
 from speech_service.engines.qwen3.asr import slots
 from speech_service.engines.qwen3.asr.engine import AsrEngine
-from speech_service.engines.qwen3.asr.slots import MOST_TOKENS, Sizes, SlotForward
+from speech_service.engines.qwen3.asr.reading import SegmentReader
+from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
+from speech_service.engines.qwen3.nn.captured import PassSize, row_sizes
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.runtimes.torch import HOST, Body, Capture, as_it_is
 from tests.qwen_tiny.asr import POISON_TEXT
@@ -31,50 +32,70 @@ from tests.unit.engines.qwen3.asr.engines import (
 
 
 class Counting:
-    """Captures nothing and counts passes by shape of their table."""
+    """Captures nothing and keeps the sizes of passes."""
 
     def __init__(self) -> None:
-        self.passes: list[tuple[int, ...]] = []
+        self.steps: list[int] = []
+        """Rows of each."""
+        self.prompts: list[int] = []
+        """Tokens of each."""
 
     def __call__(self, body: Body, examples: Sequence[Tensor]) -> Body:
-        """Run the body as a capture would: on a table that stays where it is."""
-        (table,) = (each.clone() for each in examples)
-        body(table)
+        """Run the body as a capture would: on arguments that stay where they are."""
+        arguments = [each.clone() for each in examples]
+        body(*arguments)
 
-        def replay(given: Tensor) -> Tensor:
-            self.passes.append(tuple(given.shape))
-            return body(table.copy_(given))
+        def replay(*given: Tensor) -> Tensor:
+            if len(given) == 1:
+                self.steps.append(next(n for n in range(100) if _numbers(n) == len(given[0])))
+            else:
+                self.prompts.append(len(given[0]))
+            return body(*(a.copy_(g) for a, g in zip(arguments, given, strict=True)))
 
         return replay
 
 
-def with_slots(model: Path, capture: Capture, **options: Any) -> AsrEngine:
+def _numbers(rows: int) -> int:
+    return rows + PassSize(rows, rows).numbers
+
+
+PROMPTS = (PassSize(16, 4), PassSize(48, 3))
+
+
+def with_slots(
+    model: Path, capture: Capture, prompts: tuple[PassSize, ...] = PROMPTS, **options: Any
+) -> AsrEngine:
     """Make an engine whose steps have fixed shapes."""
     options = {"max_context_tokens": 64, "max_audio_ms": 30_000, **options}
     engine = make_engine(model, **options)
     reader = parts(engine).reader
+    network, slots, length = reader._model, reader.cache.slots, reader.cache.length
+    cache = KvCache(network.stack.shape, slots, length, by_token=True)
+    reader = SegmentReader(network, cache, reader._prompter, reader._features)
     with torch.inference_mode():
-        forward = SlotForward(reader._model, reader.cache, HOST, capture)
-    replace_parts(engine, forward=forward)
+        sizes = Sizes(row_sizes(options.get("max_batch", 4)), prompts)
+        forward = SlotForward(network, cache, HOST, capture, sizes)
+    replace_parts(engine, reader=reader, forward=forward)
     return engine
 
 
-LARGEST = {"greedy": 1, "previous": MOST_TOKENS}
-"""Tokens proposed in the largest pass that a strategy takes here."""
-
-
-@pytest.mark.parametrize("decoding", list(LARGEST))
-def test_tokens_are_those_of_packed_passes(target: Path, decoding: str) -> None:
+@pytest.mark.parametrize("prompts", [PROMPTS, ()], ids=["captured", "as they come"])
+@pytest.mark.parametrize("decoding", ["greedy", "previous"])
+def test_tokens_are_those_of_packed_passes(
+    target: Path, decoding: str, prompts: tuple[PassSize, ...]
+) -> None:
     sounds = clips(12, seed=200, longest_s=1.5)
     answers = greedy(target, [make_work(samples) for samples in sounds])
     drafts = [(*tokens[:9], *tokens[3:7], *tokens[9:]) for tokens in answers]
     capture = Counting()
-    engine = with_slots(target, capture, decoding=decoding, max_batch=5, kept_segments=1)
+    options: dict[str, Any] = {"decoding": decoding, "max_batch": 5, "kept_segments": 1}
+    engine = with_slots(target, capture, prompts, **options)
     works = [make_work(s, draft_tokens=d) for s, d in zip(sounds, drafts, strict=True)]
     events = run(engine, works)
     assert [tokens_of(events[work.work_id]) for work in works] == answers
-    assert max(shape[1] for shape in capture.passes) == 1 + LARGEST[decoding]
-    assert {shape[0] for shape in capture.passes} <= {1, 2, 4, 6}
+    assert capture.steps
+    assert set(capture.steps) <= set(row_sizes(5))
+    assert bool(capture.prompts) == bool(prompts)
 
 
 def test_what_is_kept_of_segments_survives_the_steps_of_others(target: Path) -> None:
@@ -91,15 +112,11 @@ def test_what_is_kept_of_segments_survives_the_steps_of_others(target: Path) -> 
 
 def test_a_draft_model_verifies_in_fixed_shapes(target: Path, draft: Path) -> None:
     capture = Counting()
-    engine: AsrEngine = make_engine(target, draft, decoding="draft", max_context_tokens=64)
-    reader = parts(engine).reader
-    with torch.inference_mode():
-        forward = SlotForward(reader._model, reader.cache, HOST, capture)
-    replace_parts(engine, forward=forward)
+    engine = with_slots(target, capture, draft=draft, decoding="draft")
     works = [make_work(samples) for samples in clips(3, seed=220, longest_s=1.0)]
     events = run(engine, works)
     assert [tokens_of(events[work.work_id]) for work in works] == greedy(target, works)
-    assert max(tokens for _, tokens in capture.passes) > 2
+    assert 16 in capture.prompts
 
 
 def test_a_poisoned_sequence_fails_alone(tiny_models: TinyModels) -> None:
@@ -131,18 +148,18 @@ def test_a_pass_that_raises_is_tried_packed(target: Path, monkeypatch: pytest.Mo
     assert logged
 
 
-def test_sizes_cover_the_whole_cache() -> None:
-    cache: Any = type("Cache", (), {"slots": 6, "length": 1500})()
-    assert Sizes.fitting(cache) == Sizes((1, 2, 4, 6), (1, 4, 16), (256, 512, 1024, 1500))
+def test_sizes_of_rows_waste_a_third_at_most() -> None:
+    for most in (1, 5, 6, 40, 300, 1000):
+        sizes = row_sizes(most)
+        assert sizes == tuple(sorted(set(sizes)))
+        assert sizes[-1] == most
+        for rows in range(17, most + 1):
+            assert next(size for size in sizes if size >= rows) <= max(rows + 8, 1.5 * rows)
 
 
 def test_an_idle_pass_changes_nothing_that_is_read(target: Path) -> None:
-    engine = with_slots(target, as_it_is, kept_segments=0, max_batch=2)
-    forward: Any = parts(engine).forward
+    """Each pass runs once as it is captured, and no slot is touched."""
+    engine = with_slots(target, Counting(), kept_segments=0, max_batch=2)
     cache: KvCache = parts(engine).reader.cache
-    with torch.inference_mode():
-        before = cache.keys.clone()
-        for (rows, tokens, _), body in forward._passes.items():
-            body(forward._idle(rows, tokens))
-        changed = (cache.keys != before).any(dim=-1).any(dim=2).any(dim=0).any(dim=0)
-    assert int(np.flatnonzero(changed.numpy()).min()) >= cache.length - MOST_TOKENS
+    assert not cache.keys[:, : cache.scrap].any()
+    assert cache.keys[:, cache.scrap].any()

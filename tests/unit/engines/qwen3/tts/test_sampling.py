@@ -16,7 +16,6 @@ from speech_service.engines.qwen3.tts.sampling import (
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 
 CODES = 300
-CPU = torch.device("cpu")
 
 
 def logits(rows: int, seed: int = 0) -> Tensor:
@@ -57,7 +56,7 @@ def kept(row: Tensor, rule: Rule) -> set[int]:
 def test_draws_what_the_rules_leave_in_as_often_as_is_likely(rule: Rule) -> None:
     draws = 4000
     row = logits(1)[0]
-    chosen = choose(row.expand(draws, -1), Rules.of([rule] * draws, CPU), shares(draws))
+    chosen = choose(row.expand(draws, -1), Rules.of([rule] * draws), shares(draws))
     counts = torch.bincount(chosen, minlength=CODES).float()
     allowed = kept(row, rule)
     assert {int(c) for c in counts.nonzero()} <= allowed
@@ -72,7 +71,7 @@ def test_draws_what_the_rules_leave_in_as_often_as_is_likely(rule: Rule) -> None
 def test_temperature_0_takes_the_likeliest() -> None:
     rows = logits(20)
     rule = Rule(0.0, 50, 0.9)
-    assert torch.equal(choose(rows, Rules.of([rule] * 20, CPU), shares(20)), rows.argmax(1))
+    assert torch.equal(choose(rows, Rules.of([rule] * 20), shares(20)), rows.argmax(1))
 
 
 def test_no_row_knows_its_company() -> None:
@@ -87,9 +86,9 @@ def test_no_row_knows_its_company() -> None:
     ]
     for seed in range(20):
         rows, noise = logits(len(rules), seed), shares(len(rules), seed)
-        together = choose(rows, Rules.of(rules, CPU), noise)
+        together = choose(rows, Rules.of(rules), noise)
         alone = [
-            choose(rows[i : i + 1], Rules.of([rule], CPU), noise[i : i + 1])
+            choose(rows[i : i + 1], Rules.of([rule]), noise[i : i + 1])
             for i, rule in enumerate(rules)
         ]
         assert together.tolist() == torch.cat(alone).tolist()
@@ -97,16 +96,16 @@ def test_no_row_knows_its_company() -> None:
 
 def test_what_is_ruled_out_is_never_drawn() -> None:
     rows = logits(500).masked_fill(torch.arange(CODES) >= 3, -torch.inf)
-    chosen = choose(rows, Rules.of([Rule(5.0, 50, 1.0)] * 500, CPU), shares(500))
+    chosen = choose(rows, Rules.of([Rule(5.0, 50, 1.0)] * 500), shares(500))
     assert set(chosen.tolist()) == {0, 1, 2}
 
 
 def test_a_row_without_numbers_chooses_a_code_that_exists() -> None:
     rows = logits(3)
     rows[1] = torch.nan
-    chosen = choose(rows, Rules.of([Rule(1.0, 50, 0.9)] * 3, CPU), shares(3)).tolist()
+    chosen = choose(rows, Rules.of([Rule(1.0, 50, 0.9)] * 3), shares(3)).tolist()
     assert all(0 <= code < CODES for code in chosen)
-    others = choose(logits(3), Rules.of([Rule(1.0, 50, 0.9)] * 3, CPU), shares(3)).tolist()
+    others = choose(logits(3), Rules.of([Rule(1.0, 50, 0.9)] * 3), shares(3)).tolist()
     assert chosen[::2] == others[::2]
 
 
@@ -114,7 +113,7 @@ def test_the_ends_of_the_noise_take_the_first_and_the_last_code_that_is_left() -
     rows = torch.zeros(2, CODES).masked_fill(torch.arange(CODES) == CODES - 1, -torch.inf)
     ends = uniform(torch.tensor([[0], [2**32 - 1]]))
     assert 0.0 < float(ends[0]) < float(ends[1]) < 1.0
-    assert choose(rows, Rules.of([Rule(1.0, 0, 1.0)] * 2, CPU), ends).tolist() == [0, CODES - 2]
+    assert choose(rows, Rules.of([Rule(1.0, 0, 1.0)] * 2), ends).tolist() == [0, CODES - 2]
 
 
 def test_noise_is_uniform_and_differs_everywhere() -> None:
