@@ -12,6 +12,13 @@ import pytest
 from grpc import aio
 
 from benchmarks.envoy import Envoy
+from speech_client import (
+    RawAudio,
+    RecognitionResult,
+    Reconnected,
+    ReconnectPolicy,
+    SpeechClient,
+)
 from tests.deploy.envoys import envoy
 from tests.integration.harness import Talk, raw_config, recognition_stub
 from tests.integration.processes import FAKE_TOML, environment
@@ -27,20 +34,21 @@ from speech_ray.sizing import Sizing  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 180.0
 STREAM_LIMIT = 8
+STREAMS = 20
+PATIENT = ReconnectPolicy(attempts=100, total_s=WAIT_S)
 SETTINGS = (
     "server.allow_insecure=true",
-    f"server.max_streams={STREAM_LIMIT}",
     "server.drain_notice_s=0",
     "worker.mode=inline",
 )
 
 
-def plan(least: int, most: int, quiet_s: float = 600) -> Plan:
+def plan(least: int, most: int, quiet_s: float = 600, stream_limit: int = STREAM_LIMIT) -> Plan:
     """A fleet of small servers, asked twice a second."""
     return Plan(
         sizing=Sizing(least, most, target_load=0.5, quiet_s=quiet_s),
         config=FAKE_TOML.format(step_ms=1),
-        settings=SETTINGS,
+        settings=(*SETTINGS, f"server.max_streams={stream_limit}"),
         drain_s=60,
         period_s=0.5,
     )
@@ -138,22 +146,49 @@ async def test_load_makes_the_fleet_grow_and_quiet_makes_it_shrink(
     await gate.until_healthy(1)
 
 
-async def test_a_killed_node_is_replaced(
+async def test_a_killed_node_is_replaced_and_its_streams_go_on(
     cluster: Cluster, fleet: Callable[..., Any], gate: Envoy
 ) -> None:
-    fleet(2, 2)
+    fleet(2, 2, 600, 2 * STREAMS)
     before = await until_serving(2)
     await gate.until_healthy(2)
-    busy = {report.node for report in (await reports()).values() if report is not None}
-    victim = next(node for node in cluster.worker_nodes if node.node_id in busy)
-    cluster.remove_node(victim, allow_graceful=False)
+    async with SpeechClient.connect(gate.target, reconnect=PATIENT) as client:
+        right = await heard(client, asyncio.Event(), [])
+        begun, reconnected = asyncio.Event(), list[Reconnected]()
+        streams = [asyncio.create_task(heard(client, begun, reconnected)) for _ in range(STREAMS)]
+        await begun.wait()
+        busy = {report.node for report in (await reports()).values() if report is not None}
+        victim = next(node for node in cluster.worker_nodes if node.node_id in busy)
+        cluster.remove_node(victim, allow_graceful=False)
+        assert await asyncio.gather(*streams) == [right] * STREAMS
+        assert reconnected, "nobody was on the node"
     cluster.add_node(num_cpus=1)
     async with asyncio.timeout(WAIT_S):
         while set(await until_serving(2)) == set(before):  # noqa: ASYNC110 - nothing announces it
             await asyncio.sleep(0.2)
     await gate.until_healthy(2)
-    async with AsyncExitStack() as stack:
-        talk = await open_talk(stack, gate.target)
-        await talk.audio(speech(1000))
-        await talk.end()
-        assert talk.finals
+
+
+async def heard(
+    client: SpeechClient, begun: asyncio.Event, reconnected: list[Reconnected]
+) -> list[tuple[int, str, int]]:
+    """FINALs of a live stream of ten seconds: number, text and end. Tells when the first has come."""
+    finals: list[tuple[int, str, int]] = []
+    async with client.stream_recognize(format=RawAudio(16_000)) as stream:
+
+        async def send() -> None:
+            sound = speech(*[1000, 1000] * 5)
+            for at in range(0, len(sound), 3_200):
+                await stream.send_audio(sound[at : at + 3_200])
+                await asyncio.sleep(0.1)
+            await stream.end_audio()
+
+        sending = asyncio.create_task(send())
+        async for event in stream:
+            if isinstance(event, Reconnected):
+                reconnected.append(event)
+            elif isinstance(event, RecognitionResult) and event.is_final:
+                finals.append((event.segment_id, event.text, event.end_ms))
+                begun.set()
+        await sending
+    return finals
