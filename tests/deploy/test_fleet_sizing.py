@@ -17,7 +17,7 @@ STREAMS = st.lists(st.integers(0, 40), max_size=5)
 
 
 def loads(*streams: int) -> list[Load]:
-    return [Load(open_streams, 20) for open_streams in streams]
+    return [Load(open_streams, open_streams / 20) for open_streams in streams]
 
 
 @pytest.mark.parametrize(

@@ -44,13 +44,13 @@ def _up(given: argparse.Namespace) -> int:
 def _status(given: argparse.Namespace) -> int:
     del given
     reports: Any = ray.get(_fleet().reports.remote(), timeout=10)
-    print(f"{'server':16} {'node':12} {'address':24} {'streams':>8} {'of':>8}")
+    print(f"{'server':16} {'node':12} {'address':24} {'streams':>8} {'load':>8}")
     for name, report in sorted(reports.items()):
         address = "starts" if report is None else f"{report.host}:{report.port}"
         load = None if report is None else report.load
-        open_, limit = ("-", "-") if load is None else (load.open_streams, load.stream_limit)
+        open_, share = ("-", "-") if load is None else (load.open_streams, f"{load.share:.0%}")
         node = "" if report is None else report.node[:10]
-        print(f"{name:16} {node:12} {address:24} {open_:>8} {limit:>8}")
+        print(f"{name:16} {node:12} {address:24} {open_:>8} {share:>8}")
     return 0
 
 
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "--target-load",
         type=float,
         default=0.7,
-        help="share of its streams that a server should have open (default 0.7)",
+        help="share of a server that its streams should take (default 0.7)",
     )
     up.add_argument(
         "--quiet",

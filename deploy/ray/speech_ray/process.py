@@ -109,9 +109,9 @@ class ServerProcess:
             sample.name: sample.value
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name in ("speech_active_streams", "speech_stream_limit")
+            if sample.name in ("speech_active_streams", "speech_stream_load")
         }
-        return Load(int(values["speech_active_streams"]), int(values["speech_stream_limit"]))
+        return Load(int(values["speech_active_streams"]), values["speech_stream_load"])
 
     def _read(self) -> None:
         assert self._process.stdout is not None

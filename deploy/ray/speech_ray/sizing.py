@@ -1,4 +1,4 @@
-"""How many servers a fleet needs: by open streams over the streams that may be open, as the Helm chart scales."""
+"""How many servers a fleet needs: by the share that streams take of them (speech_stream_load), as the chart scales."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ class Sizing:
     Attributes:
         least: servers that are there in any case.
         most: servers that are there at most.
-        target_load: share of its streams that a server should have open, in (0, 1].
+        target_load: share of a server that its streams should take, in (0, 1]; at 1 it refuses the next.
         quiet_s: how long fewer must have been enough before one is stopped; at least as long as the longest stream.
     """
 
@@ -30,10 +30,10 @@ class Sizing:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a server said last: streams that are open, and that may be."""
+    """What a server said last: streams that are open, and the share that they take of what it can do."""
 
     open_streams: int
-    stream_limit: int
+    share: float
 
 
 class Scaler:
@@ -66,9 +66,7 @@ class Scaler:
 
     def _needed(self, loads: Sequence[Load]) -> int | None:
         """Servers for the streams that are open; None while none is there to say."""
-        room = sum(load.stream_limit for load in loads)
-        if not room:
+        if not loads:
             return None
-        streams = sum(load.open_streams for load in loads)
-        each = room / len(loads) * self._sizing.target_load
-        return max(self._sizing.least, math.ceil(streams / each))
+        taken = sum(load.share for load in loads)
+        return max(self._sizing.least, math.ceil(round(taken / self._sizing.target_load, 6)))

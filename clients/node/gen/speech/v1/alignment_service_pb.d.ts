@@ -7,7 +7,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { AudioChunk, AudioFormat } from "./audio_pb.js";
-import type { ControlAck, EndOfInput, Finalize, GoingAway, KeepAlive, Latency, OptionHandling, Pacing, Progress, SessionEnded, SessionStarted, SubtitleConfig, Subtitles, Usage, Warning } from "./common_pb.js";
+import type { ControlAck, EndOfInput, Finalize, GoingAway, KeepAlive, Latency, OptionHandling, Pacing, Progress, Resume, SessionEnded, SessionStarted, SubtitleConfig, Subtitles, Usage, Warning } from "./common_pb.js";
 
 /**
  * Describes the file speech/v1/alignment_service.proto.
@@ -68,6 +68,13 @@ export declare type AlignmentConfig = Message<"speech.v1.AlignmentConfig"> & {
    * @generated from field: speech.v1.Pacing pacing = 7;
    */
   pacing: Pacing;
+
+  /**
+   * Goes on with a dropped session instead of starting one; streams only.
+   *
+   * @generated from field: speech.v1.Resume resume = 8;
+   */
+  resume?: Resume | undefined;
 };
 
 /**

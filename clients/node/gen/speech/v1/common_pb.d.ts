@@ -710,7 +710,8 @@ export declare type Limits = Message<"speech.v1.Limits"> & {
   maxContexts?: number | undefined;
 
   /**
-   * How long a dropped session can be resumed, in milliseconds.
+   * How long a dropped session can be resumed, in milliseconds; absent: for as long as its client keeps the audio, since
+   * no server keeps anything of a session.
    *
    * @generated from field: optional uint32 resume_window_ms = 12;
    */
@@ -739,7 +740,8 @@ export declare const LimitsSchema: GenMessage<Limits>;
  */
 export declare type SessionStarted = Message<"speech.v1.SessionStarted"> & {
   /**
-   * Name of the session, also in the initial metadata.
+   * Name of the session, also in the initial metadata. A session that goes on after a Resume gets a name of its own; the
+   * server's log joins it to that of the first call.
    *
    * @generated from field: string session_id = 1;
    */
@@ -767,7 +769,8 @@ export declare type SessionStarted = Message<"speech.v1.SessionStarted"> & {
   resumeToken: string;
 
   /**
-   * After a resume: the client sends again from here, in milliseconds of session audio; absent on a new session.
+   * After a resume: the client sends again from here, in milliseconds of session audio (Resume.audio_from_ms); absent on
+   * a new session.
    *
    * @generated from field: optional uint32 resend_from_ms = 5;
    */
@@ -781,24 +784,111 @@ export declare type SessionStarted = Message<"speech.v1.SessionStarted"> & {
 export declare const SessionStartedSchema: GenMessage<SessionStarted>;
 
 /**
- * Resumes a session whose connection was lost.
+ * A segment whose FINAL the client holds, and whose translations it lacks.
+ *
+ * @generated from message speech.v1.UntranslatedSegment
+ */
+export declare type UntranslatedSegment = Message<"speech.v1.UntranslatedSegment"> & {
+  /**
+   * Number of the segment, as in its RecognitionResult.
+   *
+   * @generated from field: uint32 segment_id = 1;
+   */
+  segmentId: number;
+
+  /**
+   * Its text. At most 20000 characters.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+
+  /**
+   * BCP-47 code that was found of it; empty: none was. At most 256 characters.
+   *
+   * @generated from field: string language = 3;
+   */
+  language: string;
+};
+
+/**
+ * Describes the message speech.v1.UntranslatedSegment.
+ * Use `create(UntranslatedSegmentSchema)` to create a new message.
+ */
+export declare const UntranslatedSegmentSchema: GenMessage<UntranslatedSegment>;
+
+/**
+ * Goes on with a session whose connection was lost or whose server drains, on any server: all that is needed comes from
+ * the client, which keeps the audio since the end of the last FINAL. Times and segment numbers go on; PARTIALs and
+ * speech events of what is heard again come again. The configuration is that of the first call, with later updates in it.
  *
  * @generated from message speech.v1.Resume
  */
 export declare type Resume = Message<"speech.v1.Resume"> & {
   /**
-   * The newest token the server gave. At most 256 characters.
+   * The newest token that a server gave (SessionStarted, GoingAway); required. It tells a server's log which calls belong
+   * together, and is refused on another RPC, or from somebody else. At most 256 characters.
    *
    * @generated from field: string token = 1;
    */
   token: string;
 
   /**
-   * Newest segment up to which the client holds every FINAL; absent when it holds none.
+   * Newest segment whose FINAL the client holds; absent when it holds none. The next segment gets the next number.
+   * A segment of which only PARTIALs came is recognized again. StreamingRecognize and StreamingTranslate.
    *
    * @generated from field: optional uint32 last_segment_id = 2;
    */
   lastSegmentId?: number | undefined;
+
+  /**
+   * Everything before it is done, in milliseconds of session audio: the end of the last FINAL that the client holds
+   * (of the last unit or AUDIO_NOT_IN_TEXT span, of an alignment), or Progress.final_ms, or the place of a reset, where
+   * that is later.
+   *
+   * @generated from field: uint32 from_ms = 3;
+   */
+  fromMs: number;
+
+  /**
+   * Where the audio begins that the client sends now, in milliseconds of session audio; at most from_ms, and absent: from_ms.
+   * Audio before from_ms is passed over. Containers cannot be cut: they are sent again from their first byte, with
+   * the time of that (0, unless silence was sent before). Opus packets begin with the one that holds from_ms, or some
+   * before. An alignment hears best what 100 ms before from_ms add.
+   *
+   * @generated from field: optional uint32 audio_from_ms = 4;
+   */
+  audioFromMs?: number | undefined;
+
+  /**
+   * With separate_channels: from_ms of each channel, none below from_ms; empty: from_ms is that of all. At most 8.
+   *
+   * @generated from field: repeated uint32 channel_from_ms = 5;
+   */
+  channelFromMs: number[];
+
+  /**
+   * Offset in the whole text, in Unicode code points, from which the client sends the text again: the end of the last
+   * unit, or span of text, that it holds. StreamingAlign only.
+   *
+   * @generated from field: uint32 from_char = 6;
+   */
+  fromChar: number;
+
+  /**
+   * Segments that are translated now without being recognized again. StreamingTranslate only. At most 1000.
+   *
+   * @generated from field: repeated speech.v1.UntranslatedSegment untranslated = 7;
+   */
+  untranslated: UntranslatedSegment[];
+
+  /**
+   * BCP-47 code of the newest source language that the client was told of; taken where a segment cannot tell its own.
+   * StreamingTranslate only. At most 256 characters.
+   *
+   * @generated from field: string source_language = 8;
+   */
+  sourceLanguage: string;
 };
 
 /**
@@ -808,7 +898,9 @@ export declare type Resume = Message<"speech.v1.Resume"> & {
 export declare const ResumeSchema: GenMessage<Resume>;
 
 /**
- * The server is about to stop. Open work is finished; the client should open its next session elsewhere.
+ * The server is about to stop. Open work is finished; the client should go on elsewhere (Resume), or open its next
+ * session there. What is still open when the time is up is ended with END_OF_STREAM, wherever it is cut; a client that
+ * resumes does best to leave such a FINAL out, and to send its audio again.
  *
  * @generated from message speech.v1.GoingAway
  */

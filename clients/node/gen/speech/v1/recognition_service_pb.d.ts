@@ -107,7 +107,7 @@ export declare type RecognitionConfig = Message<"speech.v1.RecognitionConfig"> &
   subtitles?: SubtitleConfig | undefined;
 
   /**
-   * Resumes a dropped session instead of starting one; streams only.
+   * Goes on with a dropped session instead of starting one; streams only.
    *
    * @generated from field: speech.v1.Resume resume = 13;
    */
@@ -224,7 +224,7 @@ export declare type RecognitionResult = Message<"speech.v1.RecognitionResult"> &
   channel: number;
 
   /**
-   * Number of this version of the segment, from 1, rising.
+   * Number of this version of the segment, from 1, rising; from 1 again where a resumed session recognizes it again.
    *
    * @generated from field: uint32 revision = 3;
    */

@@ -8,7 +8,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import type { Message } from "@bufbuild/protobuf";
 import type { RecognitionConfig, RecognitionResult } from "./recognition_service_pb.js";
 import type { SynthesisConfig } from "./synthesis_service_pb.js";
-import type { ControlAck, EndOfInput, Finalize, GoingAway, KeepAlive, LanguageGuess, Latency, OptionHandling, Progress, Reset, ResultKind, SessionEnded, SessionStarted, SpeechEvent, SubtitleConfig, SubtitleFormat, Subtitles, Usage, Warning } from "./common_pb.js";
+import type { ControlAck, EndOfInput, Finalize, GoingAway, KeepAlive, LanguageGuess, Latency, OptionHandling, Progress, Reset, ResultKind, Resume, SessionEnded, SessionStarted, SpeechEvent, SubtitleConfig, SubtitleFormat, Subtitles, Usage, Warning } from "./common_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { AudioChunk } from "./audio_pb.js";
 
@@ -143,6 +143,14 @@ export declare type TranslationConfig = Message<"speech.v1.TranslationConfig"> &
    * @generated from field: google.protobuf.Duration sentence_pause = 11;
    */
   sentencePause?: Duration | undefined;
+
+  /**
+   * Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. What is spoken begins
+   * anew: sequence and start_ms of TranslationAudio count from 0.
+   *
+   * @generated from field: speech.v1.Resume resume = 12;
+   */
+  resume?: Resume | undefined;
 };
 
 /**

@@ -111,7 +111,7 @@ export declare type WorkerStatus = Message<"speech.admin.v1.WorkerStatus"> & {
   rssBytes: bigint;
 
   /**
-   * Device memory in use, in bytes; 0 on CPU.
+   * Memory in use on its GPUs, by whatever process, in bytes; 0 while it uses none.
    *
    * @generated from field: uint64 device_memory_bytes = 4;
    */
@@ -123,6 +123,34 @@ export declare type WorkerStatus = Message<"speech.admin.v1.WorkerStatus"> & {
    * @generated from field: uint32 restarts = 5;
    */
   restarts: number;
+
+  /**
+   * Where it is in its life.
+   *
+   * @generated from field: speech.admin.v1.WorkerState state = 6;
+   */
+  state: WorkerState;
+
+  /**
+   * Whether its models answer: work can be expected to succeed there, be it after a start.
+   *
+   * @generated from field: bool healthy = 7;
+   */
+  healthy: boolean;
+
+  /**
+   * Devices that are its own, such as "cpu" or "cuda:0", as the machine counts them.
+   *
+   * @generated from field: repeated string devices = 8;
+   */
+  devices: string[];
+
+  /**
+   * Names of the models that it serves, loaded or not.
+   *
+   * @generated from field: repeated string models = 9;
+   */
+  models: string[];
 };
 
 /**
@@ -213,14 +241,14 @@ export declare const LoadModelRequestSchema: GenMessage<LoadModelRequest>;
  */
 export declare type LoadModelResponse = Message<"speech.admin.v1.LoadModelResponse"> & {
   /**
-   * The instance.
+   * The instance; where several workers serve the model, that of the first.
    *
    * @generated from field: speech.admin.v1.ModelInstance instance = 1;
    */
   instance?: ModelInstance | undefined;
 
   /**
-   * How long loading took, in milliseconds; 0 when it was loaded before.
+   * How long loading took, in milliseconds, in the slowest worker; 0 when it was loaded before.
    *
    * @generated from field: double load_ms = 2;
    */
@@ -545,6 +573,60 @@ export declare type DrainServerResponse = Message<"speech.admin.v1.DrainServerRe
 export declare const DrainServerResponseSchema: GenMessage<DrainServerResponse>;
 
 /**
+ * Life of a worker.
+ *
+ * @generated from enum speech.admin.v1.WorkerState
+ */
+export enum WorkerState {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: WORKER_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * No process: it starts with the next work.
+   *
+   * @generated from enum value: WORKER_STATE_STOPPED = 1;
+   */
+  STOPPED = 1,
+
+  /**
+   * Its first process starts, or the first after a stop.
+   *
+   * @generated from enum value: WORKER_STATE_STARTING = 2;
+   */
+  STARTING = 2,
+
+  /**
+   * It takes work.
+   *
+   * @generated from enum value: WORKER_STATE_READY = 3;
+   */
+  READY = 3,
+
+  /**
+   * Its process died; the next one starts.
+   *
+   * @generated from enum value: WORKER_STATE_RESTARTING = 4;
+   */
+  RESTARTING = 4,
+
+  /**
+   * It died too often in a row; starts go on, with pauses.
+   *
+   * @generated from enum value: WORKER_STATE_FAILED = 5;
+   */
+  FAILED = 5,
+}
+
+/**
+ * Describes the enum speech.admin.v1.WorkerState.
+ */
+export declare const WorkerStateSchema: GenEnum<WorkerState>;
+
+/**
  * Caches.
  *
  * @generated from enum speech.admin.v1.CacheKind
@@ -584,7 +666,7 @@ export declare const CacheKindSchema: GenEnum<CacheKind>;
  */
 export declare const ModelAdminService: GenService<{
   /**
-   * Loads a model; answers when it is ready.
+   * Loads a model in every worker that serves it; answers when it is ready.
    *
    * @generated from rpc speech.admin.v1.ModelAdminService.LoadModel
    */
@@ -594,7 +676,7 @@ export declare const ModelAdminService: GenService<{
     output: typeof LoadModelResponseSchema;
   },
   /**
-   * Unloads a model; answers when its memory is released.
+   * Unloads a model in every worker; answers when its memory is released.
    *
    * @generated from rpc speech.admin.v1.ModelAdminService.UnloadModel
    */
