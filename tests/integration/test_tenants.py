@@ -4,7 +4,7 @@ import asyncio
 import http.server
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,13 @@ from speech.v1 import synthesis_service_pb2 as synthesis_pb
 from speech.v1 import translation_service_pb2 as translation_pb
 from speech.v1 import translation_service_pb2_grpc as translation_grpc
 from speech.v1 import voice_service_pb2 as voice_pb
+from speech_client import AccessError, RawAudio, RecognitionResult, Reconnected, SpeechClient
 from speech_service.calls.voices.files import MadeVoice, write_voice
 from speech_service.config.tree import ModelConfig
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from tests.integration.failures import failure_of
 from tests.integration.harness import FAKE, Server, raw_config, running, until
+from tests.integration.sound import speech
 from tests.integration.synthesis_harness import HUM, config, speech_stub, voice_stub
 from tests.integration.tenants import (
     AUDIENCE,
@@ -35,6 +37,8 @@ from tests.integration.tenants import (
 )
 
 ACME, GLOBEX = "spk_acme_0123456789abcdef", "spk_globex_0123456789abcdef"
+SPOKEN = speech(1600, 900, 2100, 900)
+HALF = 16_000 * 2 * 3  # in the middle of the second segment
 SECOND = b"\x00\x20\x00\xe0" * 8_000
 
 
@@ -126,6 +130,53 @@ async def test_a_stream_goes_on_after_its_token_for_as_long_as_is_said(tmp_path:
         async with server.talk(metadata=late) as talk:
             await talk.audio(SECOND)
             assert await talk.end()
+
+
+async def test_a_client_goes_on_with_a_new_token(tmp_path: Path) -> None:
+    issuer = Issuer()
+    (tmp_path / "jwks.json").write_text(issuer.jwks())
+    settings = trusting(str(tmp_path / "jwks.json"), "auth.jwt.leeway_s=0")
+    lives_s = iter([3.0])
+    async with (
+        running(*settings, "stream.expired_credential_s=0") as server,
+        SpeechClient.connect(
+            server.target, token=lambda: issuer.token(exp=time.time() + next(lives_s, 3600.0))
+        ) as client,
+        client.stream_recognize(format=RawAudio(16_000)) as stream,
+    ):
+        await stream.send_audio(SPOKEN[:HALF])
+        events = [await anext(stream)]
+        while not isinstance(events[-1], Reconnected):
+            events.append(await anext(stream))
+        assert events[-1].reason == "CREDENTIALS_EXPIRED"
+        await stream.send_audio(SPOKEN[HALF:])
+        await stream.end_audio()
+        events += [event async for event in stream]
+        assert finals(events) == ["zero one two three", "zero one two three four"]
+
+
+async def test_a_client_whose_key_is_revoked_hears_so_after_its_results(file: Path) -> None:
+    async with (
+        running(*keyed(file, "stream.expired_credential_s=0")) as server,
+        SpeechClient.connect(server.target, api_key=ACME) as client,
+        client.stream_recognize(format=RawAudio(16_000)) as stream,
+    ):
+        await stream.send_audio(SPOKEN[:HALF])
+        events: list[object] = [await anext(stream)]
+        write_tenants(file, entry("web", "acme", ACME, revoked=True))
+        with pytest.raises(AccessError) as caught:
+            await read_into(events, stream)
+        assert caught.value.reason == "API_KEY_REVOKED"
+        assert len(finals(events)) == 2
+
+
+async def read_into(events: list[object], stream: AsyncIterator[object]) -> None:
+    async for event in stream:
+        events.append(event)
+
+
+def finals(events: Sequence[object]) -> list[str]:
+    return [e.text for e in events if isinstance(e, RecognitionResult) and e.is_final]
 
 
 def trusting(jwks: str, *others: str) -> list[str]:

@@ -14,6 +14,8 @@ _TRANSPORT = (
     grpc.StatusCode.UNKNOWN,
 )
 """What a connection that broke looks like: gRPC itself says UNAVAILABLE, proxies say the others."""
+_CREDENTIALS_ENDED = "CREDENTIALS_EXPIRED"
+"""The token that opened the stream has ended, or its key was revoked; what the server had received got its results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ def is_lost(error: Exception) -> bool:
     """Whether a stream that ended so may go on elsewhere."""
     if isinstance(error, errors.UnavailableError | errors.StreamInterruptedError):
         return True
+    if isinstance(error, errors.AccessError) and error.reason == _CREDENTIALS_ENDED:
+        return True  # the next call has a new token, or hears that its key is good no longer
     # A status of the service itself has a domain; one of the transport, or of a proxy, has none.
     return (
         isinstance(error, errors.SpeechApiError) and error.code in _TRANSPORT and not error.domain
