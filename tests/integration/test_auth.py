@@ -140,6 +140,7 @@ ATTEMPTS: dict[str, tuple[Callable[[], Metadata], str]] = {
     "an expired token": (token(exp=time.time() - 3600), "TOKEN_EXPIRED"),
     "a token of tomorrow": (token(nbf=time.time() + DAY_S), "TOKEN_NOT_YET_VALID"),
     "a token made tomorrow": (token(iat=time.time() + DAY_S), "TOKEN_NOT_YET_VALID"),
+    "an end that no clock reaches": (token(exp=10**400), "TOKEN_INVALID"),
     "another audience": (token(aud="pictures"), "TOKEN_AUDIENCE"),
     "another issuer": (token(iss="https://elsewhere.test"), "TOKEN_ISSUER"),
     "alg none": (lambda: bearer(forged("none", token_claims()) + "x"), "TOKEN_INVALID"),
@@ -251,6 +252,15 @@ async def test_what_is_good_is_served(guarded: Guarded) -> None:
         assert talk.finals
     lines = [line for line in guarded.log if line["is"] == "rpc"]
     assert (lines[-1]["tenant"], lines[-1]["subject"]) == ("globex", "web")
+
+
+async def test_a_subject_cannot_write_lines_of_the_log(guarded: Guarded) -> None:
+    for subject, shown in (("a\nb\x1b[2J", "a?b?[2J"), ("\ud800", "?"), ("Zoë", "Zoë")):
+        request = pb.RecognizeRequest(config=raw_config(), audio=AUDIO)
+        metadata = bearer(ISSUER_OF_TOKENS.token(sub=subject))
+        assert (await guarded.server.recognition.Recognize(request, metadata=metadata)).results
+        lines = [line for line in guarded.log if line["is"] == "rpc"]
+        assert lines[-1]["subject"] == shown
 
 
 async def test_clients_carry_a_key_or_a_token_with_every_call(guarded: Guarded) -> None:

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from speech.v1 import recognition_service_pb2 as pb
 from speech_client import (
     NEVER,
     AlignedUnits,
+    CallOptions,
     ContextEnded,
     ContextOutcome,
     ControlAck,
@@ -25,7 +27,9 @@ from speech_client import (
     RecognitionResult,
     Reconnected,
     ReconnectPolicy,
+    RetryPolicy,
     SessionEnded,
+    SessionStarted,
     SpeechApiError,
     SpeechChunk,
     SpeechClient,
@@ -33,10 +37,11 @@ from speech_client import (
     Translation,
     UnavailableError,
 )
+from speech_client.session import Session
 from speech_service.config.tree import ModelConfig
 from tests.integration.cable import Cable, cable
 from tests.integration.failures import WAIT_S
-from tests.integration.harness import FAKE, running, until
+from tests.integration.harness import FAKE, raw_config, request, running, until
 from tests.integration.processes import FAKE_TOML, serving
 from tests.integration.scripted_server import (
     Context,
@@ -431,6 +436,29 @@ async def test_a_refusal_that_does_not_pass_ends_it() -> None:
         with pytest.raises(SpeechApiError) as caught:
             await told(stream)
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_what_cannot_be_read_ends_a_session_whose_caller_waits() -> None:
+    def decode(message: pb.StreamingRecognizeResponse) -> SessionStarted:
+        if not message.HasField("session_started"):
+            raise ValueError("a message from the future")
+        return SessionStarted("s1", "fake", "")
+
+    def open_call(_: CallOptions) -> Any:
+        return server.recognition.StreamingRecognize()
+
+    async with running(models=MODELS) as server:
+        config = request(config=raw_config())
+        session = Session(open_call, config, decode, CallOptions(), RetryPolicy(), PATIENT)
+        async with session:
+            ack = await session.send_control("c", request(finalize={"control_id": "c"}))
+            with pytest.raises(ValueError, match="from the future"):
+                await told(session)
+            with pytest.raises(ValueError, match="from the future"):
+                await ack
+            with pytest.raises(ValueError, match="from the future"):
+                await session.send(request(keep_alive={}))
+        await until(lambda: not server.app.parts.admission.open_streams)
 
 
 async def test_the_command_line_says_it_in_one_line(tmp_path: Path) -> None:

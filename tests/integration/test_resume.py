@@ -315,6 +315,8 @@ async def test_a_translation_goes_on_with_what_was_not_translated(
     assert translations_of(again) == whole[2:], "segment 2 gets its translations first"
     assert [e.source_result.segment_id for e in again if e.source_result.kind == 2] == [3, 4]
     assert not again[0].effective_config.HasField("resume")
+    used = again[-1].session_ended.usage
+    assert used.characters_in == len(held.text), "what is translated again is paid for"
 
 
 @pytest.mark.parametrize(

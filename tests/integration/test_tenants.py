@@ -14,8 +14,11 @@ import pytest
 
 from speech.v1 import recognition_service_pb2 as pb
 from speech.v1 import synthesis_service_pb2 as synthesis_pb
+from speech.v1 import translation_service_pb2 as translation_pb
+from speech.v1 import translation_service_pb2_grpc as translation_grpc
 from speech.v1 import voice_service_pb2 as voice_pb
 from speech_service.calls.voices.files import MadeVoice, write_voice
+from speech_service.config.tree import ModelConfig
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from tests.integration.failures import failure_of
 from tests.integration.harness import FAKE, Server, raw_config, running, until
@@ -239,6 +242,19 @@ async def test_a_file_above_its_quota_is_read_more_slowly(file: Path) -> None:
             await talk.audio(SECOND * 122, piece=64_000)
             await talk.end()
             assert talk.events[-1].session_ended.usage.audio_in_ms == 122_000
+
+
+async def test_text_whose_translation_fails_was_used(file: Path) -> None:
+    failing = ModelConfig(kind="translator/fake", options={"fail_word": "zero"})
+    settings = keyed(file, "auth.quotas.characters_per_minute=10")
+    async with running(*settings, models=(FAKE, failing)) as server:
+        stub: Any = translation_grpc.TranslationServiceStub(server.channel)
+        wanted = translation_pb.TranslationConfig(source_language="en", target_languages=["de"])
+        request = translation_pb.TranslateTextRequest(config=wanted, text="zero one two " * 20)
+        failed = await failure_of(stub.TranslateText(request, metadata=with_key(ACME)))
+        assert failed.reason != "QUOTA_EXCEEDED"
+        again = await failure_of(stub.TranslateText(request, metadata=with_key(ACME)))
+        again.is_("RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "RetryInfo", "QuotaFailure")
 
 
 # --- voices -----------------------------------------------------------------------------------------

@@ -289,8 +289,13 @@ class Session(Generic[Request, Event]):
     async def _serve(self, part: CallPart) -> None:
         """Read what the calls of the session say, to its end."""
         following: CallPart | None = part
-        while following is not None:
-            following = await self._follow(following)
+        try:
+            while following is not None:
+                following = await self._follow(following)
+        except Exception as error:  # noqa: BLE001 - whoever iterates or sends would wait for ever
+            if self._part is not None:
+                self._part.cancel()
+            self._finish(error)
 
     async def _follow(self, part: CallPart) -> CallPart | None:
         """Read one call; gives the call that the session goes on in, or None: it is over."""

@@ -73,8 +73,8 @@ def parse_keys(data: bytes, algorithms: Collection[str]) -> PublicKeys:
     """
     try:
         document: object = json.loads(data)
-    except ValueError as error:
-        raise ConfigError(f"{KEY}: the document is not JSON") from error
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{KEY}: the document is not JSON") from None
     listed: object = cast("Any", document).get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
         raise ConfigError(f'{KEY}: the document has no list "keys"')

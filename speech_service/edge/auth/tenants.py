@@ -125,6 +125,8 @@ def _tree(data: bytes) -> Mapping[str, object]:
         raise ConfigError(f"{KEY}: not valid JSON: {error.msg} (line {error.lineno})") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{KEY}: is not UTF-8 text") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{KEY}: holds a number too long, or tables too deep, to read") from None
     return cast("Mapping[str, Any]", tree)
 
 

@@ -37,14 +37,17 @@ class Tokens:
                 raise jwt.InvalidTokenError
             key = await self._key(str(header.get("kid") or ""), algorithm)
             claims = self._claims(token, key, algorithm)
+            ends_s = float(claims["exp"])
         except jwt.PyJWTError as error:
             raise _refused(error) from None
+        except OverflowError:  # a time that is no float
+            raise _refused(jwt.DecodeError()) from None
         tenant = claims.get(self._config.tenant_claim)
         if not isinstance(tenant, str) or not is_tenant_name(tenant):
             problem = f"the token has no claim {self._config.tenant_claim!r} that names a tenant"
             raise UnauthenticatedError(problem, reason="TOKEN_WITHOUT_TENANT")
-        subject = str(claims.get("sub", ""))[:_MAX_SUBJECT_CHARACTERS]
-        remaining_s = float(claims["exp"]) + self._config.leeway_s - time.time()
+        subject = _shown(str(claims.get("sub", "")))
+        remaining_s = ends_s + self._config.leeway_s - time.time()
         lease = Lease(time.monotonic() + remaining_s)
         return Principal(tenant, subject, _scopes(claims.get(self._config.scope_claim)), "", lease)
 
@@ -98,6 +101,12 @@ def check_jwt(config: JwtConfig) -> None:
                 f"auth.jwt.algorithms: {algorithm!r} is none of those that a public key checks: "
                 f"{', '.join(PUBLIC_KEY_ALGORITHMS)}"
             )
+
+
+def _shown(subject: str) -> str:
+    """As the log has it: on one line, and in characters that every encoding of Unicode has."""
+    shortened = subject[:_MAX_SUBJECT_CHARACTERS]
+    return "".join(character if character.isprintable() else "?" for character in shortened)
 
 
 def _scopes(value: object) -> frozenset[str]:

@@ -104,7 +104,7 @@ class TranslationSession:
         self._ending = False
         self._done = False
         self._latency = LatencyMeter(clock, None if recognition is None else recognition.work_times)
-        self._characters_in = 0
+        self._characters_in = sum(len(held.text) for held in resume.untranslated)
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
         self._growing = GrowingTranslations(options.targets, self._work, route)
@@ -313,7 +313,8 @@ class TranslationSession:
             return SessionEnded(usage, self._latency.summary())
         heard = self._recognition.ended()
         characters = heard.usage.characters_out + self._order.characters_out
-        return SessionEnded(replace(heard.usage, characters_out=characters), heard.latency)
+        used = replace(heard.usage, characters_in=self._characters_in, characters_out=characters)
+        return SessionEnded(used, heard.latency)
 
     # --- the source ---
 

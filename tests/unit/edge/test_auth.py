@@ -12,6 +12,7 @@ from speech_service.config.tree import ConfigError, QuotaConfig
 from speech_service.domain.call import Call
 from speech_service.domain.errors import UnauthenticatedError
 from speech_service.edge.auth.credentials import Credential, find_credential
+from speech_service.edge.auth.public_keys import PUBLIC_KEY_ALGORITHMS, parse_keys
 from speech_service.edge.auth.refusals import WINDOW_S, Refusals
 from speech_service.edge.auth.tenants import KnownCallers, TenantsFile, parse_tenants
 from speech_service.protocols import NullObserver
@@ -86,6 +87,27 @@ class Times:
 
     def callers(self, file: TenantsFile) -> KnownCallers:
         return KnownCallers(file, lambda: self.clock_s, lambda: self.wall_s)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "9" * 5000,
+        "a = " + "[" * 5000,
+        '{"a": ' + "9" * 5000 + "}",
+        '{"a": ' + "[" * 50_000,
+    ],
+    ids=["toml number", "toml depth", "json number", "json depth"],
+)
+def test_a_file_beyond_what_parsers_take_is_wrong(text: str) -> None:
+    with pytest.raises(ConfigError, match="too long, or tables too deep"):
+        parse_tenants(text.encode())
+
+
+@pytest.mark.parametrize("text", ["", "[" * 50_000, "9" * 5000], ids=["empty", "depth", "number"])
+def test_a_document_of_keys_beyond_what_parsers_take_is_wrong(text: str) -> None:
+    with pytest.raises(ConfigError, match="not JSON"):
+        parse_keys(text.encode(), PUBLIC_KEY_ALGORITHMS)
 
 
 def test_a_lease_ends_when_its_key_does() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from speech.v1 import translation_service_pb2
 from speech_service.calls import language_guess as languages
@@ -15,7 +16,7 @@ from speech_service.domain.errors import (
     ReplyTooLargeError,
     SpeechError,
 )
-from speech_service.domain.events import SessionEnded, StreamWarning, TranslatedSegment, Usage
+from speech_service.domain.events import StreamWarning, TranslatedSegment, Usage
 from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.edge.fields import limit_exceeded
@@ -88,6 +89,9 @@ class TextTranslation:
                     raise InvalidFieldError("content", "is not set", allowed)
         finally:
             desk.close()
+            self._call.finished(
+                self._usage, desk.latency
+            )  # what failed or was cancelled was used, too
         return self._finish(request, desk)
 
     # --- texts ---
@@ -96,6 +100,7 @@ class TextTranslation:
         self, request: TranslationRequest, desk: WorkDesk, texts: list[str], paths: Sequence[str]
     ) -> None:
         self._check_texts(texts, paths)
+        self._usage = Usage(characters_in=sum(map(len, texts)))
         sources = [request.source] * len(texts)
         if not request.source:
             worded = [index for index, text in enumerate(texts) if has_words(text)]
@@ -117,9 +122,7 @@ class TextTranslation:
             raise next(iter(errors.values()))
         for (index, target), error in sorted(errors.items(), key=lambda item: item[0]):
             self._warnings.append(failed_warning(paths[index], target, error))
-        self._usage = Usage(
-            characters_in=sum(map(len, texts)), characters_out=sum(map(len, translated.values()))
-        )
+        self._usage = replace(self._usage, characters_out=sum(map(len, translated.values())))
         for index, source in enumerate(sources):
             for target in request.targets:
                 if (index, target) in translated:
@@ -192,6 +195,7 @@ class TextTranslation:
             self._limits.max_cues,
             limit,
         )
+        self._usage = Usage(characters_in=len(document.text))
         source = request.source
         words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
         if not source and has_words(words):
@@ -216,18 +220,16 @@ class TextTranslation:
             translated.subtitles.cue_count = result.cue_count
         if not self._reply.subtitles:
             raise errors[0]
-        self._usage = Usage(characters_in=len(document.text), characters_out=characters_out)
+        self._usage = replace(self._usage, characters_out=characters_out)
 
     # --- the reply ---
 
     def _finish(
         self, request: TranslationRequest, desk: WorkDesk
     ) -> translation_service_pb2.TranslateTextResponse:
-        ended = SessionEnded(self._usage, desk.latency)
-        self._call.finished(ended.usage, ended.latency)
         reply = self._reply
-        reply.usage.CopyFrom(convert.usage(ended.usage))
-        reply.latency.CopyFrom(convert.latency(ended.latency))
+        reply.usage.CopyFrom(convert.usage(self._usage))
+        reply.latency.CopyFrom(convert.latency(desk.latency))
         reply.model = self._call.model = request.model
         reply.warnings.extend(convert.warning(w, TEXT_FIELDS) for w in self._warnings)
         check_reply(reply.ByteSize(), self._serving.server.max_unary_reply_bytes)
