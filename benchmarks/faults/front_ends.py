@@ -35,7 +35,11 @@ from speech_client import (
 NAME = "front ends killed under live streams"
 STREAMS = 20
 _QUICK_STREAMS = 4
-_SETUP = Setup(models=(harness.FAKE_MODEL,), options={"word_ms": 500}, overrides=("vad.kind=fake",))
+_SETUP = Setup(
+    models=(harness.FAKE_MODEL,),
+    options={"word_ms": 500},
+    overrides=("vad.kind=fake", *harness.UNBOUNDED),
+)
 _RATE = 16_000
 _PIECE_MS = 100
 _WORDS_OF = {1_600: 4, 2_100: 5, 1_100: 3, 2_600: 6}

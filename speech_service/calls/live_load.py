@@ -54,6 +54,10 @@ class _SpeechShare:
         self._time_s = self._time_s * keep + _MEMORY_S * (1 - keep)
 
 
+_GOES_ON = 2.0
+"""Times the capacity that streams may ask for which were cut off elsewhere: half of the servers may be gone. Partials
+give way to FINALs then."""
+
 @dataclass(slots=True)
 class _Asking:
     """What a stream asks of a model: how much of its time is speech, and what was made of that last."""
@@ -86,7 +90,7 @@ class LiveLoad:
         clock: Callable[[], float],
         observer: Observer,
     ) -> None:
-        """``headroom``: share of the capacity that streams may ask for; ``clock``: seconds that only grow."""
+        """``headroom``: times the capacity that streams may ask for; ``clock``: seconds that only grow."""
         self._capacity = capacity
         self._headroom = headroom
         self._clock = clock
@@ -106,9 +110,9 @@ class LiveLoad:
     def has_room(self, asks: Iterable[LiveAsk], *, goes_on: bool = False) -> bool:
         """Whether a stream that asks for so much more can be kept up with. The first one on a device always can.
 
-        ``goes_on``: it is one that was cut off, for which there is all of the capacity, and no headroom is kept.
+        ``goes_on``: it is one that was cut off, and is better late than lost.
         """
-        bound = 1.0 if goes_on else self._headroom
+        bound = max(_GOES_ON, self._headroom) if goes_on else self._headroom
         loads = self._loads()
         more: dict[str, float] = {}
         for ask in asks:

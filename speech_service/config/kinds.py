@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 from msgspec import inspect
 
-from speech_service.config.tree import Amount, Count, Level, Share
+from speech_service.config.tree import Amount, Count, Level, Share, Times
 
 _WORDS: dict[type[inspect.Type], str] = {
     inspect.BoolType: "true or false",
@@ -59,6 +59,8 @@ def described(kind: Any) -> str:
         return "a finite number from 0 up"
     if kind == Share:
         return "a number above 0, up to 1"
+    if kind == Times:
+        return "a number above 0, up to 2"
     if kind == Level:
         return "a finite number"
     if typing.get_origin(kind) is typing.Literal:

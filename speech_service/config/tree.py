@@ -23,6 +23,7 @@ Count = Annotated[int, Meta(ge=0)]
 Amount = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
 """A finite number from 0 up."""
 Share = Annotated[float, Meta(gt=0, le=1)]
+Times = Annotated[float, Meta(gt=0, le=2)]
 """A part of a whole, and not none of it."""
 Level = Annotated[float, Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
 """A finite number, which may be negative."""
@@ -59,9 +60,9 @@ class ServerConfig(Settings, frozen=True):
     """What bounds live streams beside `max_streams`. `measured`: what the devices can do, as learned from what they do;
     a stream too many is refused with RESOURCE_EXHAUSTED, reason `OVER_CAPACITY` or `LIVE_RESULTS_LATE`. `fixed`:
     nothing. Streams with `PACING_FILE`, calls with `x-speech-priority: batch` and unary calls wait instead."""
-    live_headroom: Share = 0.8
-    """Share of their measured capacity that the models of a device may be asked for by live streams. Less keeps results
-    earlier, more admits more streams."""
+    live_headroom: Times = 1.0
+    """Times their measured capacity that the models of a device may be asked for by live streams. Less keeps results
+    earlier; more admits more streams, whose partials come later and fewer."""
     max_live_lag_ms: Count = 3_000
     """Milliseconds. While the p95 lag of FINALs of live streams is above it no live stream is admitted, until the lag
     has fallen to 0.7 of it. 0: however late they are."""
