@@ -58,6 +58,7 @@ _GOES_ON = 2.0
 """Times the capacity that streams may ask for which were cut off elsewhere: half of the servers may be gone. Partials
 give way to FINALs then."""
 
+
 @dataclass(slots=True)
 class _Asking:
     """What a stream asks of a model: how much of its time is speech, and what was made of that last."""
