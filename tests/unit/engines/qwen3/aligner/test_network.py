@@ -90,7 +90,9 @@ def test_a_batch_gives_what_each_gives_alone(parts: Parts, short: list[Passage],
 def test_packed_sequences_attend_as_with_a_cache(parts: Parts) -> None:
     network: AlignerNetwork = parts.network
     lengths = (1, 7, 30)
-    x = torch.randn(sum(lengths), network.stack.shape.hidden_size)
+    x = torch.randn(
+        sum(lengths), network.stack.shape.hidden_size, generator=torch.Generator().manual_seed(7)
+    )
     cache = KvCache(network.stack.shape, slots=3, length=32)
     spans = [TokenSpan(slot, 0, count) for slot, count in enumerate(lengths)]
     with torch.inference_mode():
@@ -102,12 +104,15 @@ def test_packed_sequences_attend_as_with_a_cache(parts: Parts) -> None:
 def test_one_call_for_all_sequences_attends_as_one_for_each(parts: Parts) -> None:
     network: AlignerNetwork = parts.network
     lengths = (1, 7, 30)
-    x = torch.randn(sum(lengths), network.stack.shape.hidden_size)
+    x = torch.randn(
+        sum(lengths), network.stack.shape.hidden_size, generator=torch.Generator().manual_seed(7)
+    )
     plan = rows_plan(lengths, network.stack.shape, x)
     plan.attention = gathered_attention  # a CPU has no other
     with torch.inference_mode():
         packed = network.stack(x, CausalPlan(lengths, x.device))
-        torch.testing.assert_close(network.stack(x, plan), packed, atol=1e-5, rtol=1e-5)
+        # Other sums of the same products, through all layers; what must not be seen would cost far more.
+        torch.testing.assert_close(network.stack(x, plan), packed, atol=1e-4, rtol=1e-4)
 
 
 def test_numbers_that_are_not_finite_fail_alone(parts: Parts, short: list[Passage]) -> None:
