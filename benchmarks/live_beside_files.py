@@ -17,16 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import client, corpus, harness
-from benchmarks.client import END_SILENCE_S, FILE, Settings
+from benchmarks import client, corpus, harness, live_lag
+from benchmarks.client import FILE, Settings
 from benchmarks.plotting import pyplot
 from benchmarks.results import Run
-from benchmarks.stats import Figure, percentile
+from benchmarks.stats import Figure
 from speech.v1 import audio_pb2
 
-FLOOR_MS = 50.0
-"""Added to every lag: about the time that one step of the model takes."""
-_PAUSE_S = 1.2
 _FILE = Settings(pacing=FILE, speed=0, partials=False)
 
 
@@ -41,7 +38,7 @@ class Part:
     @property
     def p95(self) -> float:
         """Of the FINAL lags, with the floor."""
-        return FLOOR_MS + percentile(self.lags, 95)
+        return live_lag.floored(self.lags, 95)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +54,11 @@ def run(args: argparse.Namespace) -> None:
     record = Run("live_beside_files", args)
     clips = corpus.load_or_bundled(args.group, args.data)
     number, seconds = (1, 12.0) if args.quick else (args.rounds, args.seconds)
-    live = _live(clips, seconds)
+    live = live_lag.live_pcm(clips, seconds)
     file = b"".join(clip.pcm for clip in clips)
     rounds: list[dict[str, Part]] = []
     with harness.Server(harness.Setup(), "live-beside-files") as server:
-        asyncio.run(_measure(server, _live(clips, 6.0), file, args.files))
+        asyncio.run(_measure(server, live_lag.live_pcm(clips, 6.0), file, args.files))
         arms = [("alone", live, 0), ("files", b"", args.files), ("beside", live, args.files)]
         with harness.progress("live_beside_files", len(arms) * number) as advance:
             for at in range(number):
@@ -70,12 +67,7 @@ def run(args: argparse.Namespace) -> None:
                     parts[name] = asyncio.run(_measure(server, pcm, file, files, seconds))
                     advance(name)
                 rounds.append(parts)
-    settings = {
-        "files": args.files,
-        "live": f"{seconds:g} s in real time, 100 ms chunks, 0.5 s partials, {_PAUSE_S:g} s between clips",
-        "lag": f"{FLOOR_MS:g} ms more than measured",
-        "audio": corpus.fingerprint(clips),
-    }
+    settings = {"files": args.files, **live_lag.settings(seconds, clips)}
     detail = {"rounds": [{name: asdict(part) for name, part in r.items()} for r in rounds]}
     path = record.write(_figures(rounds, args.files), settings, detail)
     draw({"detail": detail}, path.with_suffix(".png"))
@@ -87,13 +79,10 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     rounds = document["detail"]["rounds"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
     for name, color in (("alone", "#2a6f97"), ("beside", "#c1121f")):
-        lags = sorted(lag for parts in rounds for lag in parts[name]["lags"])
-        shares = [(index + 1) / len(lags) for index in range(len(lags))]
-        left.step(lags, shares, where="post", color=color, label=name)
+        lags = [lag for parts in rounds for lag in parts[name]["lags"]]
+        live_lag.step_plot(left, lags, color=color, label=name)
         counts = [parts[name]["partials"] for parts in rounds]
         right.plot(range(1, len(counts) + 1), counts, "o-", color=color, label=name)
-    left.set_xlabel("lag of a FINAL, ms")
-    left.set_ylabel("share of FINALs")
     right.set_xlabel("round")
     right.set_ylabel("partials")
     right.set_ylim(bottom=0)
@@ -101,15 +90,6 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path
-
-
-def _live(clips: Sequence[corpus.Clip], seconds: float) -> bytes:
-    """Clips with pauses that end their segments."""
-    pcm, index = b"", 0
-    while len(pcm) < seconds * corpus.BYTES_PER_S:
-        pcm += clips[index % len(clips)].pcm + corpus.silence(_PAUSE_S)
-        index += 1
-    return pcm
 
 
 def _figures(rounds: Sequence[Mapping[str, Part]], files: int) -> list[Figure]:
@@ -152,11 +132,7 @@ async def _measure(
         throughput = await _end(jobs, done_ms, loop.time() - began_s)
     if session.failed:
         raise RuntimeError(f"the live stream failed: {session.error}")
-    lags = [
-        max(0.0, seen.at - session.spoken_at(seen.end_ms / 1000 + END_SILENCE_S)) * 1000
-        for seen in session.finals
-    ]
-    return Part(lags, len(session.partials), throughput)
+    return Part(live_lag.lags_ms(session), len(session.partials), throughput)
 
 
 async def _end(

@@ -14,16 +14,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import client, corpus, harness, synthesis_client
-from benchmarks.client import END_SILENCE_S, Settings
+from benchmarks import client, corpus, harness, live_lag, synthesis_client
+from benchmarks.client import Settings
 from benchmarks.plotting import pyplot
 from benchmarks.results import Run
-from benchmarks.stats import Figure, percentile
+from benchmarks.stats import Figure
 from benchmarks.synthesis_texts import PARAGRAPHS
 
-FLOOR_MS = 50.0
-"""Added to every lag: about the time that one step of the model takes."""
-_PAUSE_S = 1.2
 _HEAD_START_S = 1.0
 
 
@@ -40,11 +37,11 @@ def run(args: argparse.Namespace) -> None:
     record = Run("live_beside_voices", args)
     clips = corpus.load_or_bundled(args.group, args.data)
     number, seconds = (1, 8.0) if args.quick else (args.rounds, args.seconds)
-    live = _live(clips, seconds)
+    live = live_lag.live_pcm(clips, seconds)
     rounds: list[dict[str, list[float]]] = []
     # Who is let in is another matter: `overload` measures that.
     with harness.Server(harness.Setup(harness.UNBOUNDED), "live-beside-voices") as server:
-        asyncio.run(_measure(server, _live(clips, 5.0), 1))
+        asyncio.run(_measure(server, live_lag.live_pcm(clips, 5.0), 1))
         with harness.progress("live_beside_voices", 2 * number) as advance:
             for at in range(number):
                 lags: dict[str, list[float]] = {}
@@ -53,12 +50,7 @@ def run(args: argparse.Namespace) -> None:
                     lags[name] = asyncio.run(_measure(server, live, voices))
                     advance(name)
                 rounds.append(lags)
-    settings = {
-        "voices": args.voices,
-        "live": f"{seconds:g} s in real time, 100 ms chunks, 0.5 s partials, {_PAUSE_S:g} s between clips",
-        "lag": f"{FLOOR_MS:g} ms more than measured",
-        "audio": corpus.fingerprint(clips),
-    }
+    settings = {"voices": args.voices, **live_lag.settings(seconds, clips)}
     path = record.write(_figures(rounds, args.voices), settings, {"rounds": rounds})
     draw({"detail": {"rounds": rounds}}, path.with_suffix(".png"))
 
@@ -69,11 +61,8 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     rounds = document["detail"]["rounds"]
     figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
     for name, color in (("alone", "#2a6f97"), ("beside", "#c1121f")):
-        lags = sorted(FLOOR_MS + lag for parts in rounds for lag in parts[name])
-        shares = [(index + 1) / len(lags) for index in range(len(lags))]
-        axes.step(lags, shares, where="post", color=color, label=name)
-    axes.set_xlabel("lag of a FINAL, ms")
-    axes.set_ylabel("share of FINALs")
+        lags = [lag for parts in rounds for lag in parts[name]]
+        live_lag.step_plot(axes, lags, color=color, label=name)
     axes.legend()
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -82,7 +71,7 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
 
 def _figures(rounds: Sequence[Mapping[str, Sequence[float]]], voices: int) -> list[Figure]:
     def lag(name: str, percent: float) -> float:
-        return FLOOR_MS + percentile([lag for parts in rounds for lag in parts[name]], percent)
+        return live_lag.floored([lag for parts in rounds for lag in parts[name]], percent)
 
     beside = f"beside {voices} unread voices"
     return [
@@ -106,10 +95,7 @@ async def _measure(server: harness.Server, live: bytes, voices: int) -> list[flo
         await speaking
     if session.failed:
         raise RuntimeError(f"the live stream failed: {session.error}")
-    return [
-        max(0.0, seen.at - session.spoken_at(seen.end_ms / 1000 + END_SILENCE_S)) * 1000
-        for seen in session.finals
-    ]
+    return live_lag.lags_ms(session)
 
 
 async def _speak(connections: Sequence[tuple[Any, Any]], stack: contextlib.AsyncExitStack) -> None:
@@ -119,12 +105,3 @@ async def _speak(connections: Sequence[tuple[Any, Any]], stack: contextlib.Async
     for index, (_, stub) in enumerate(connections):
         voice = await stack.enter_async_context(synthesis_client.Stream(stub))
         await voice.text(text, f"c{index}")
-
-
-def _live(clips: Sequence[corpus.Clip], seconds: float) -> bytes:
-    """Clips with pauses that end their segments."""
-    pcm, index = b"", 0
-    while len(pcm) < seconds * corpus.BYTES_PER_S:
-        pcm += clips[index % len(clips)].pcm + corpus.silence(_PAUSE_S)
-        index += 1
-    return pcm

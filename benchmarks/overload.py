@@ -21,15 +21,12 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from benchmarks import client, corpus, harness
-from benchmarks.client import END_SILENCE_S, Session, Settings
+from benchmarks import client, corpus, harness, live_lag
+from benchmarks.client import Settings
 from benchmarks.plotting import pyplot
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure, percentile
 
-FLOOR_MS = 50.0
-"""Added to every lag: about the time that one step of the model takes."""
-_PAUSE_S = 1.2
 _SPREAD_S = 2.0
 """In which a crowd comes."""
 _HINTS = ("grpc-retry-pushback-ms", "retry-after", "grpc-status-details-bin")
@@ -66,7 +63,7 @@ class Step:
     @property
     def p99(self) -> float:
         """Of the FINAL lags, with the floor."""
-        return FLOOR_MS + percentile(self.lags, 99)
+        return live_lag.floored(self.lags, 99)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -91,10 +88,8 @@ def run(args: argparse.Namespace) -> None:
         steps.append(asyncio.run(_crowd(server, clips, base * most, seconds, label)))
     settings = {
         "load of 1": base,
-        "streams": f"{seconds:g} s in real time, 100 ms chunks, 0.5 s partials, {_PAUSE_S:g} s between clips",
         "crowd": f"comes in {_SPREAD_S:g} s; the refused come again when they are told to",
-        "lag": f"{FLOOR_MS:g} ms more than measured",
-        "audio": corpus.fingerprint(clips),
+        **live_lag.settings(seconds, clips),
     }
     detail = {"steps": [asdict(step) for step in steps]}
     path = record.write(_figures(steps), settings, detail)
@@ -107,12 +102,9 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     steps = document["detail"]["steps"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
     for step in steps:
-        lags = sorted(FLOOR_MS + lag for lag in step["lags"])
-        shares = [(index + 1) / len(lags) for index in range(len(lags))]
-        left.step(lags, shares, where="post", label=f"{step['label']}: {step['admitted']} streams")
+        label = f"{step['label']}: {step['admitted']} streams"
+        live_lag.step_plot(left, step["lags"], label=label)
     left.set_xscale("log")
-    left.set_xlabel("lag of a FINAL, ms")
-    left.set_ylabel("share of FINALs")
     left.legend()
     labels = [f"{index}: {step['label']}" for index, step in enumerate(steps)]
     right.bar(labels, [step["admitted"] for step in steps], color="#2a6f97", label="admitted")
@@ -128,7 +120,7 @@ def _figures(steps: Sequence[Step]) -> list[Figure]:
     *bounded, unbounded = steps
     ones = [step for step in bounded if step.label == "1x"] or [bounded[0]]
     most = max(bounded, key=lambda step: step.wanted)
-    alone = FLOOR_MS + percentile([lag for step in ones for lag in step.lags], 99)
+    alone = live_lag.floored([lag for step in ones for lag in step.lags], 99)
     refusals = [ms for step in bounded for ms in step.refusals]
     health = [ms for step in bounded for ms in step.health]
     return [
@@ -153,10 +145,10 @@ def _figures(steps: Sequence[Step]) -> list[Figure]:
 
 
 def _room(server: harness.Server) -> float:
-    """Streams that the service says it can have, by what it measured."""
+    """Streams that speak all the time, of which the service says that it can have so many."""
     metrics = server.metrics()
     capacity = [value for name, value in metrics.items() if name.startswith("speech_live_capacity")]
-    return 0.8 * max(capacity, default=0.0)
+    return max(capacity, default=0.0)
 
 
 async def _crowd(
@@ -187,7 +179,7 @@ async def _client(
 ) -> None:
     """Come, and come again when told to."""
     await asyncio.sleep(after_s)
-    pcm = _speech(clips, index, seconds)
+    pcm = live_lag.live_pcm(clips, seconds, first=index)
     while True:
         session = await client.stream(stub, f"{step.label}-{index}", pcm, Settings(timeout_s=60.0))
         if not session.error.startswith("RESOURCE_EXHAUSTED") or session.results:
@@ -202,14 +194,7 @@ async def _client(
     if session.failed:
         step.failed.append(session.error)
     step.partials += len(session.partials)
-    step.lags += _lags(session)
-
-
-def _lags(session: Session) -> list[float]:
-    return [
-        max(0.0, seen.at - session.spoken_at(seen.end_ms / 1000 + END_SILENCE_S)) * 1000
-        for seen in session.finals
-    ]
+    step.lags += live_lag.lags_ms(session)
 
 
 async def _watch(server: harness.Server, step: Step, ends_s: float) -> None:
@@ -231,12 +216,3 @@ async def _watch(server: harness.Server, step: Step, ends_s: float) -> None:
                 )
                 step.metrics = {n: v for n, v in found.items() if n.startswith(names)}
             await asyncio.sleep(0.1)
-
-
-def _speech(clips: Sequence[corpus.Clip], index: int, seconds: float) -> bytes:
-    """Clips with pauses that end their segments; each client begins with another one."""
-    pcm = b""
-    while len(pcm) < seconds * corpus.BYTES_PER_S:
-        pcm += clips[index % len(clips)].pcm + corpus.silence(_PAUSE_S)
-        index += 1
-    return pcm

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import harness
-from benchmarks.faults.options import Options, Result, figure_row
+from benchmarks.faults.options import HARM, Harm, Options, Result, figure_row
 from benchmarks.harness import Server, Setup
 from speech_client import (
     RawAudio,
@@ -55,21 +55,14 @@ _LONGEST_S = 600.0
 
 
 @dataclass(slots=True)
-class Tally:
-    """What came of the streams while front ends were killed."""
+class Tally(Harm):
+    """What came of the streams while front ends ended."""
 
     streams: int = 0
     finals: int = 0
-    errors: int = 0
-    lost: int = 0
-    """FINALs that a stream lacked."""
-    doubled: int = 0
-    different: int = 0
-    """FINALs with another text, number or time than they should have."""
     pauses_ms: list[int] = field(default_factory=list[int])
     starts_ms: list[int] = field(default_factory=list[int])
     """How long servers took to serve again."""
-    problems: list[str] = field(default_factory=list[str])
 
 
 class FrontEnd:
@@ -156,11 +149,10 @@ async def measure(options: Options, ending: Ending) -> Result:
             tally = Tally()
             await _one(ending, kills, streams, tally, advance)
             tallies.append(tally)
-    columns = ("errors", "lost", "doubled", "different")
     said = f"{kills} {ending.what}"
     figures = [
         figure_row(f"{column} in {said}", "", [getattr(t, column) for t in tallies], 0.0)
-        for column in columns
+        for column in HARM
     ]
     longest = [max(t.pauses_ms, default=0) / max(t.starts_ms) for t in tallies]
     figures.append(
@@ -173,7 +165,7 @@ async def measure(options: Options, ending: Ending) -> Result:
     }
     detail: dict[str, Any] = {
         column: [getattr(tally, column) for tally in tallies]
-        for column in ("streams", "finals", *columns, "pauses_ms", "starts_ms", "problems")
+        for column in ("streams", "finals", *HARM, "pauses_ms", "starts_ms", "problems")
     }
     return {"figures": figures, "settings": settings, "detail": detail}
 
@@ -185,7 +177,7 @@ def plot(axes: Any, result: Result) -> None:
     start_s = max(ms for row in detail["starts_ms"] for ms in row) / 1000
     axes.hist(pauses, bins=30, color="#1d4e89")
     axes.axvline(start_s, color="#c1121f", label="longest start of a server")
-    harm = {name: sum(detail[name]) for name in ("errors", "lost", "doubled", "different")}
+    harm = {name: sum(detail[name]) for name in HARM}
     said = ", ".join(f"{count} {name}" for name, count in harm.items())
     axes.set_xlabel(f"pause, s; of {sum(detail['finals'])} FINALs: {said}")
     axes.set_ylabel("pauses")

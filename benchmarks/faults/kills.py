@@ -8,14 +8,14 @@ import asyncio
 import contextlib
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import psutil
 
 from benchmarks import client, corpus, harness
-from benchmarks.faults.options import Options, Result, figure_row
+from benchmarks.faults.options import HARM, Harm, Options, Result, figure_row
 from benchmarks.faults.starved import worker_of
 from benchmarks.harness import UNBOUNDED, Server, Setup
 from benchmarks.synthesis_client import TIMEOUT_S, config
@@ -33,17 +33,10 @@ _SETTINGS = client.Settings(timeout_s=240.0, partials=False)
 
 
 @dataclass(slots=True)
-class Tally:
+class Tally(Harm):
     """What came of the streams while the worker was killed."""
 
     rounds: int = 0
-    errors: int = 0
-    lost: int = 0
-    """FINALs that a stream lacked."""
-    doubled: int = 0
-    different: int = 0
-    """Texts, or sounds, that were not those of the pass without kills."""
-    problems: list[str] = field(default_factory=list[str])
 
 
 async def run(options: Options) -> Result:
@@ -56,12 +49,11 @@ async def run(options: Options) -> Result:
             with Server(Setup(UNBOUNDED), "faults-kills") as server:
                 await _one(server, kills, tally, advance)
             tallies.append(tally)
-    columns = ("errors", "lost", "doubled", "different")
     figures = [
         figure_row(
             f"{column} in {kills} kills", "streams", [getattr(t, column) for t in tallies], 0.0
         )
-        for column in columns
+        for column in HARM
     ]
     settings = {
         "streams": f"{_LISTENERS} live recognitions, {_SPEAKERS} syntheses, all the time",
@@ -69,7 +61,7 @@ async def run(options: Options) -> Result:
     }
     detail: dict[str, Any] = {
         column: [getattr(tally, column) for tally in tallies]
-        for column in ("rounds", *columns, "problems")
+        for column in ("rounds", *HARM, "problems")
     }
     return {"figures": figures, "settings": settings, "detail": detail}
 
@@ -77,8 +69,7 @@ async def run(options: Options) -> Result:
 def plot(axes: Any, result: Result) -> None:
     """A bar for each kind of harm; no bar is the aim."""
     detail = result["detail"]
-    names = ("errors", "lost", "doubled", "different")
-    axes.bar(names, [sum(detail[name]) for name in names], color="#c1121f")
+    axes.bar(HARM, [sum(detail[name]) for name in HARM], color="#c1121f")
     axes.set_ylim(bottom=0, top=max(1, axes.get_ylim()[1]))
     axes.set_ylabel(f"of {sum(detail['rounds'])} streams")
 

@@ -1,7 +1,7 @@
 """What the rows of ``python -m benchmarks faults`` are told, and the shape of what they answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypedDict
 
 from benchmarks.stats import Figure
@@ -14,6 +14,22 @@ class Options:
     repeats: int = 3
     quick: bool = False
     """A smoke test: as little as shows that the row works."""
+
+
+HARM = ("errors", "lost", "doubled", "different")
+
+
+@dataclass(slots=True)
+class Harm:
+    """What came of streams that were not to notice anything: the numbers that ``HARM`` names, and what was said."""
+
+    errors: int = 0
+    lost: int = 0
+    """FINALs that a stream lacked."""
+    doubled: int = 0
+    different: int = 0
+    """Texts, sounds, numbers or times that were not what they should be."""
+    problems: list[str] = field(default_factory=list[str])
 
 
 class Result(TypedDict):
