@@ -13,6 +13,7 @@ DEV := $(VENV)/.installed-dev
 LINT := $(VENV)/.installed-lint
 DEPLOY := $(VENV)/.installed-deploy
 RAY := $(VENV)/.installed-ray
+TRITON := $(VENV)/.installed-triton
 INPUTS := pyproject.toml constraints.txt tools/install.py
 # Passed on to the program behind demo, test, bench and serve: make test ARGS="-k resample"
 ARGS ?=
@@ -25,7 +26,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray
+.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray test-triton
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +99,9 @@ test-ray: $(RAY) ## deploy/ray: a local cluster of three nodes, one of them kill
 	$(BIN)/pyright deploy/ray tests/ray
 	$(BIN)/python -m pytest tests/ray $(ARGS)
 
+test-triton: $(TRITON) ## the kernels of GPUs in Triton's interpreter, held against plain torch
+	$(BIN)/python -m pytest tests/unit/engines/qwen3/test_triton_kernels.py $(ARGS)
+
 test-node: $(DEV) ## test the Node.js example; needs node and npm
 	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test
 
@@ -136,6 +140,10 @@ $(DEPLOY): $(DEV) tools/fetch_helm.sh tests/deploy/crds/package-lock.json
 
 $(RAY): $(DEPLOY)
 	@$(call install,server$(comma)qwen$(comma)dev$(comma)deploy$(comma)lint$(comma)ray)
+	@touch $@
+
+$(TRITON): $(DEV)
+	@$(call install,server$(comma)qwen$(comma)dev$(comma)triton)
 	@touch $@
 
 comma := ,

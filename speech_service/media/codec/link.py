@@ -68,10 +68,11 @@ class ZygoteLink:
         self._exits[order.job_id] = exited
         try:
             await self._send(Op.OPEN, order, [job.fileno()])
-        except BaseException as error:
+        except OSError as error:
             self._exits.pop(order.job_id, None)
-            if isinstance(error, OSError):
-                raise ConnectionError from error
+            raise ConnectionError from error
+        except asyncio.CancelledError:
+            self._exits.pop(order.job_id, None)
             raise
         return exited
 

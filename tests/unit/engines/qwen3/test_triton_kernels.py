@@ -24,7 +24,7 @@ from tests.unit.engines.qwen3.test_block import SHAPE
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # before the kernels are defined
-pytest.importorskip("triton", reason="Triton comes with torch for CUDA; here it is not installed")
+pytest.importorskip("triton", reason="triton is not installed: make test-triton installs it")
 
 from speech_service.engines.qwen3.nn.triton_kernels import TRITON  # noqa: E402
 from speech_service.engines.qwen3.tts.triton_sampling import choose  # noqa: E402

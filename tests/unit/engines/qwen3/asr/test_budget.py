@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
@@ -57,6 +58,9 @@ def test_a_thousand_live_segments_fit_on_one_h200() -> None:
     reserved = kv_bytes(options, config)
     assert reserved == 1064 * slot_tokens(options, config) * 112 * 1024
     assert reserved + WEIGHTS_BYTES + AROUND_BYTES < H200_BYTES
+    fewer = kv_bytes(msgspec.structs.replace(options, tokens_per_s=5.0), config)
+    print(f"reserved: {reserved / 1e9:.0f} GB; {fewer / 1e9:.0f} GB with tokens_per_s = 5")
+    assert (round(reserved / 1e9), round(fewer / 1e9)) == (109, 84), "docs/models.md says so"
     # The longest segment in it: 4 windows, its context, and as many tokens as anyone says.
     assert slot_tokens(options, config) >= 64 + 4 * config.audio.window_tokens + 30 * 12
 
