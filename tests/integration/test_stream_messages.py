@@ -92,7 +92,10 @@ async def test_partials_grow_and_their_stable_prefix_holds(server: Server) -> No
         assert result.stable_char_count >= len(stable)
         stable = result.text[: result.stable_char_count]
         assert result.end_ms > result.start_ms
-    assert [r.revision for r in [*partials, final]] == list(range(1, len(partials) + 2))
+    # A partial that a newer one overtakes on its way to the client is dropped, so that numbers rise with gaps.
+    revisions = [r.revision for r in [*partials, final]]
+    assert revisions == sorted(set(revisions))
+    assert revisions[0] >= 1
     assert all(p.end_cause == pb.END_CAUSE_UNSPECIFIED for p in partials)
 
 
