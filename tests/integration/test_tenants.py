@@ -77,6 +77,11 @@ async def reloads(server: Server, outcome: str, file: str = "tenants_file") -> f
     return (await server.metrics()).get(name, 0.0)
 
 
+async def is_stale(server: Server, file: str = "tenants_file") -> bool:
+    """Whether what is in force is older than what is there, as the alert asks."""
+    return (await server.metrics())[f'speech_reload_failed{{file="{file}"}}'] == 1
+
+
 async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) -> None:
     async with running(*keyed(file)) as server:
 
@@ -91,6 +96,7 @@ async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) ->
             count = await reloads(server, "failed")
             write(file, content or '{"tenants": {"": {}}}')
             await until(failed)
+            assert await is_stale(server)
             assert await outcome(server, with_key(ACME)) == "served"
         count = await reloads(server, "failed")
         write(file, None)
@@ -99,6 +105,7 @@ async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) ->
         count = 0.0
         write_tenants(file, entry("web", "acme", ACME, revoked=True), entry("n", "acme", "spk_new"))
         await until(read)
+        assert not await is_stale(server)
         assert await outcome(server, with_key(ACME)) == "API_KEY_REVOKED"
         assert await outcome(server, with_key(GLOBEX)) == "API_KEY_UNKNOWN"
         assert await outcome(server, with_key("spk_new")) == "served"
@@ -224,6 +231,7 @@ async def test_known_keys_go_on_while_nobody_answers_for_new_ones() -> None:
             published.socket.close()
             await server.app.parts.auth.reload()
             assert await reloads(server, "failed", "jwks") == 1
+            assert await is_stale(server, "jwks")
             assert await outcome(server, bearer(issuer.token())) == "served"
             assert await outcome(server, bearer(Issuer("k2").token())) == "TOKEN_KEYS_UNAVAILABLE"
 
