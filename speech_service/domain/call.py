@@ -47,6 +47,8 @@ class Call:
     session_id: str = ""
     resumed_session_id: str = ""
     """The session that an earlier call began and this one goes on with; empty: it began here."""
+    has_room_kept: bool = False
+    """Its session was let in before, as far as can be known: there is room for it before there is for new ones."""
     model: str = ""
     usage: Usage | None = None
     latency: LatencySummary | None = None
