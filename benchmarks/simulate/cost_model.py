@@ -25,8 +25,6 @@ KV_BYTES_PER_TOKEN = 2 * 28 * 8 * 128 * 2
 """[size] Keys and values of 28 layers, 8 heads of 128; of both sizes of recognizer and of the talker."""
 KERNEL_S = ((16, 2.0e-6), (256, 2.3e-6), (10**9, 3.0e-6))
 """[rate] A small kernel in a graph, up to so many rows."""
-EAGER_KERNEL_S = 6.2e-6
-"""[host] A kernel that is launched by itself."""
 GRPC_S = 0.3e-3
 """[host] A message between client and front end, one way, on the front end's clock: 0.21 to 0.35 ms of CPU for 100 ms
 of audio (benchmarks/grpc_overhead.py)."""
@@ -108,15 +106,13 @@ class SynthesizerCost:
     host_s: float = 0.25e-3
     """[host] Of a frame, and below, of each stream in it."""
     host_per_row_s: float = 16.5e-6
-    codec_kernels: int = 417
-    """[count] Of a batch of chunks of one length."""
-    codec_is_captured: bool = True
-    """Its kernels are a graph's, on a stream of its own: only first chunks are waited for in the step that begins them,
-    others sound while the next frame is spoken and cost the bytes that they move. Else each is launched by itself."""
-    codec_bytes_per_frame: float = 88e6
+    codec_kernels: int = 236
+    """[count] Of a captured pass over chunks of one length, on a stream of its own: first chunks are waited for in the
+    step that begins them, others sound while the next frame is spoken and cost the bytes that they move."""
+    codec_weight_bytes: float = 0.48e9
+    """[count] In float32."""
+    codec_bytes_per_frame: float = 80e6
     """[count]"""
-    codec_weights: float = 150e6
-    """[size] 0.3 GB in bfloat16."""
 
     def prompts_s(self, tokens: int) -> float:
         """Prompts of streams that begin, so many tokens together."""
@@ -137,11 +133,8 @@ class SynthesizerCost:
         )
 
     def _chunks_s(self, frames: int, count: int, *, is_alone: bool) -> float:
-        moved_bytes = self.codec_weights * BYTES_PER_WEIGHT
-        moved_s = (moved_bytes + frames * count * self.codec_bytes_per_frame) / BYTES_PER_S
-        if not self.codec_is_captured:
-            return max(self.codec_kernels * EAGER_KERNEL_S, moved_s)
-        return moved_s + is_alone * kernels_s(self.codec_kernels, count)
+        moved_bytes = self.codec_weight_bytes + frames * count * self.codec_bytes_per_frame
+        return moved_bytes / BYTES_PER_S + is_alone * kernels_s(self.codec_kernels, count)
 
     def step_host_s(self, rows: int) -> float:
         """Time of the host around a step, in which the device waits."""

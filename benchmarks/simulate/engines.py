@@ -308,7 +308,7 @@ class SimulatedSynthesizer:
         return self._sound()
 
     def _sound(self) -> list[WorkEvent]:
-        """Of a codec beside the frames, later chunks are told of one step later, as is the end behind them."""
+        """The codec works beside the frames: all but first chunks are told of one step later, with what ends there."""
         events, self._sounding = self._sounding, []
         waited, beside = Counter[int](), Counter[int]()
         for work_id, each in list(self._speaking.items()):
@@ -316,9 +316,8 @@ class SimulatedSynthesizer:
             each.silent += 1
             if each.frames and not each.ramp.due(each.silent):
                 continue
-            is_beside = self._cost.codec_is_captured and each.has_sounded
-            (beside if is_beside else waited)[each.silent] += 1
-            told = self._sounding if is_beside else events
+            (beside if each.has_sounded else waited)[each.silent] += 1
+            told = self._sounding if each.has_sounded else events
             samples = _SILENCE[: round(each.silent * FRAME_S * SPEECH_RATE_HZ)]
             told.append(WorkAudio(work_id, samples, SPEECH_RATE_HZ))
             each.ramp.sent(each.silent)
