@@ -67,7 +67,9 @@ def test_what_may_go_on_is_never_cut_by_a_pause(text: str) -> None:
     assert drive.texts() == [text]
 
 
-@pytest.mark.parametrize("text", ["Let me check.", "The answer is no. ", "In the U.S. ", "It is 3."])
+@pytest.mark.parametrize(
+    "text", ["Let me check.", "The answer is no. ", "In the U.S. ", "It is 3."]
+)
 def test_what_might_go_on_is_spoken_after_five_pauses(text: str) -> None:
     drive = Clocked()
     drive.text(text)
