@@ -104,6 +104,8 @@ class TranslationSession:
         self._ending = False
         self._done = False
         self._latency = LatencyMeter(clock, None if recognition is None else recognition.work_times)
+        self._cut_from = 0
+        """Where the text that the splitter has begins in all text that came."""
         self._characters_in = sum(len(held.text) for held in resume.untranslated)
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
@@ -199,7 +201,7 @@ class TranslationSession:
             return [*actions, *self._forward(self._recognition.reset(control_id, keep_context))]
         self._ready("reset")
         self._splitter = SentenceSplitter(language=self._options.source_language)
-        self._rest_at_s = None
+        self._cut_from, self._rest_at_s = self._characters_in, None
         self._order.acknowledge(ControlAck(control_id, ControlKind.RESET))
         return self._settle(self._growing.drop())
 
@@ -356,15 +358,16 @@ class TranslationSession:
             return self._growing.grow(result.segment_id, result.text, source or self._last_source)
         return []
 
-    def _cut(self, text: str) -> list[TranslationAction]:
+    def _cut(self, piece: SentencePiece) -> list[TranslationAction]:
         """A piece of the client's text is complete."""
-        if not text.strip():
+        text, char_end = piece.text.strip(), self._cut_from + piece.char_end
+        if not text:
             return []
         segment_id, self._next_segment_id = self._next_segment_id, next(self._segment_ids)
-        return self._close(segment_id, text.strip(), self._options.source_language)
+        return self._close(segment_id, text, self._options.source_language, char_end)
 
     def _cut_all(self, pieces: Sequence[SentencePiece]) -> list[TranslationAction]:
-        return [action for piece in pieces for action in self._cut(piece.text)]
+        return [action for piece in pieces for action in self._cut(piece)]
 
     def _flush(self) -> list[TranslationAction]:
         self._rest_at_s = None
@@ -377,8 +380,10 @@ class TranslationSession:
 
     # --- segments ---
 
-    def _close(self, segment_id: int, text: str, source: str) -> list[TranslationAction]:
-        segment = SegmentInTargets(segment_id, text, source, self._clock())
+    def _close(
+        self, segment_id: int, text: str, source: str, char_end: int | None = None
+    ) -> list[TranslationAction]:
+        segment = SegmentInTargets(segment_id, text, source, self._clock(), char_end)
         self._order.add(segment)
         if has_words(text):
             self._waiting.append(segment)
