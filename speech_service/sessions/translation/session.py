@@ -174,10 +174,12 @@ class TranslationSession:
         self._latency.speech_began(self._clock())
         self._characters_in += len(text)
         actions = self._cut_all(self._splitter.push(text))
-        pause_ms, self._rest_at_s = self._options.sentence_pause_ms, None
-        if pause_ms and self._splitter.may_rest:
-            self._rest_at_s = self._clock() + pause_ms / 1000
+        self._await_pause()
         return self._settle([*actions, *self._show_open()])
+
+    def _await_pause(self) -> None:
+        pause_s = self._options.sentence_pause_ms * self._splitter.pauses_to_rest / 1000
+        self._rest_at_s = self._clock() + pause_s if pause_s else None
 
     def finalize(self, control_id: str) -> list[TranslationAction]:
         """End the open segments now; the ack follows their translations."""
@@ -262,8 +264,9 @@ class TranslationSession:
             return self._forward(self._recognition.wake())
         if self._done or self._rest_at_s is None or self._clock() < self._rest_at_s:
             return []
-        self._rest_at_s = None
-        return self._settle([*self._cut_all(self._splitter.rest()), *self._show_open()])
+        actions = self._cut_all(self._splitter.rest())
+        self._await_pause()
+        return self._settle([*actions, *self._show_open()])
 
     def tick(self) -> list[TranslationAction]:
         """Time passed: report progress, and give up where recognition does."""
