@@ -26,6 +26,7 @@ from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.texts import (
     STANDARD,
     cannot_write,
+    count,
     note,
     positive_float,
     read_argument,
@@ -89,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--gain", type=float, metavar="DB", help="louder or softer, -40 to 20")
     group.add_argument("--format", choices=FORMATS, help="form of the audio")
-    group.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000")
+    group.add_argument("--sample-rate", type=count, metavar="HZ", help="8000 to 48000")
     group.add_argument("--trim", action="store_true", help="no silence at the start and the end")
     add_priority(parser)
     add_connection(parser)
