@@ -334,3 +334,34 @@ async def test_commands_whose_work_can_wait_have_a_priority(command: str) -> Non
     raised = await cli(command, "--priority", "interactive", "x")
     assert raised.code == 2
     assert "batch" in raised.err
+
+
+async def test_a_server_that_dies_in_mid_stream_is_told_as_that(tmp_path: Path) -> None:
+    """The client looks for another server first, for half a minute of waiting."""
+    file = tmp_path / "talk.wav"
+    file.write_bytes(wav(3.0))
+    told: list[None] = []
+    both = asyncio.Event()
+
+    async def begin(server: Scripted, context: Context) -> None:
+        await context.write(started())
+        await context.write(response(result=result("So far.")))
+        told.append(None)
+        if len(told) == 2:
+            both.set()
+        await asyncio.Event().wait()
+
+    async with serve(begin) as server:
+        target = ("--server", server.target)
+        processes = [
+            await start("recognize", str(file), "--stream", *target),
+            await start("listen", str(file), *target),
+        ]
+        await asyncio.wait_for(both.wait(), TIMEOUT_S)
+    for process in processes:
+        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        assert process.returncode == 3
+        assert b"So far." in out
+        assert b"the connection was lost after 1.0 s of audio; the text ends there: " in err
+        assert err.count(b"no server answers at") == 1
+        assert b"Traceback" not in err
