@@ -139,7 +139,11 @@ def uses_tls(given: argparse.Namespace) -> bool:
 def access(given: argparse.Namespace) -> server_address.Access:
     """Say how the arguments make a client reach for the server."""
     return server_address.Access(
-        given.server, uses_tls(given), given.tls_ca, given.tls_cert is not None
+        given.server,
+        uses_tls(given),
+        given.tls_ca,
+        given.tls_cert is not None,
+        vars(given).get("admin", False),
     )
 
 
@@ -201,4 +205,7 @@ def _raw_audio(text: str) -> RawAudio:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not ENCODING:HZ[:CHANNELS], such as pcm_s16le:16000"
         )
-    return RawAudio(int(rate), encoding, int(channels or 1))
+    try:
+        return RawAudio(int(rate), encoding, int(channels or 1))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None

@@ -3,12 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from speech_client import Reconnected
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.output_file import OutputFile
 
 STANDARD = "-"
+
+
+def audio_file(text: str) -> Path:
+    """Give the type of an argument that is a file of audio; ``-`` is standard input."""
+    return Path("/dev/stdin" if text == STANDARD else text)
 
 
 def read_argument(given: str) -> str:
@@ -36,22 +41,24 @@ def read_file(path: Path) -> str:
 
 
 def write_file(path: Path, data: str | bytes) -> None:
-    """Write a file; ``-`` is standard output. Raises CommandError when it cannot be written."""
+    """Write a whole file; ``-`` is standard output.
+
+    Raises:
+        CommandError: it cannot be written; what had its name is as it was.
+    """
     encoded = data.encode() if isinstance(data, str) else data
     if str(path) == STANDARD:
         sys.stdout.flush()
         sys.stdout.buffer.write(encoded)
         sys.stdout.buffer.flush()
         return
+    file = OutputFile(path)
     try:
-        path.write_bytes(encoded)
-    except OSError as error:
-        cannot_write(path, error)
-
-
-def cannot_write(path: Path, error: OSError) -> NoReturn:
-    """Raise the CommandError of a file that cannot be written."""
-    raise CommandError(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from error
+        file.write(encoded)
+        file.finish()
+    except BaseException:
+        file.drop()
+        raise
 
 
 def note(line: str) -> None:
@@ -74,6 +81,13 @@ def positive_float(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
+
+
+def count(text: str) -> int:
+    """Give the type of an argument that is a whole number, as large as a message can carry; what fits, servers say."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -29,6 +29,7 @@ from speech_service.cli.arguments import (
 )
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.inputs import MIC_FORMAT, microphone, sound_devices, standard_input
+from speech_service.cli.texts import write_file
 from speech_service.cli.ui.console import terminal
 from speech_service.cli.ui.live_view import LiveView, clock, line
 
@@ -138,10 +139,20 @@ class _ListenSession:
         return opened.chunks(), opened.format
 
     async def _until_stopped(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            if self._stop.is_set():
-                return
-            yield piece
+        """Give the pieces until somebody says stop, who waits for none that does not come."""
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            while True:
+                piece = asyncio.ensure_future(anext(pieces, b""))
+                try:
+                    await asyncio.wait((piece, stopped), return_when=asyncio.FIRST_COMPLETED)
+                    if stopped.done() or not (data := piece.result()):
+                        return
+                finally:
+                    piece.cancel()
+                yield data
+        finally:
+            stopped.cancel()
 
     async def _show_live(self, events: AsyncIterator[RecognizeEvent]) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
@@ -190,12 +201,7 @@ class _ListenSession:
         svg = console.export_svg(title=view.title(), theme=_PICTURE_THEME)
         # The picture must look the same offline, so it asks for no font from the network.
         svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-        try:
-            self._given.record_svg.write_text(svg)
-        except OSError as error:
-            raise CommandError(
-                f"{self._given.record_svg}: cannot be written: {error.strerror}", ExitCode.USAGE
-            ) from error
+        write_file(self._given.record_svg, svg)
 
     def _on_sent(self, sent: int, total: int | None) -> None:
         now_s = time.monotonic()

@@ -1,5 +1,6 @@
 """A waveform with its words, as a PNG. Needs matplotlib, which no other part of the program does."""
 
+import io
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from speech_client import AlignedUnit
 from speech_service.cli.failure import missing_extra
-from speech_service.cli.texts import cannot_write
+from speech_service.cli.texts import write_file
 from speech_service.cli.ui.wav_file import read_samples
 from speech_service.config.environment import keep_matplotlib_out_of_home
 
@@ -21,12 +22,13 @@ _DPI, _LEAST_S = 120, 0.01
 _WAVE, _WORD, _DOUBT = "#4c78a8", "#f2cf5b", "#e45756"
 
 
-def check() -> Any:
-    """Give the plotting module.
+def check(audio: Path) -> None:
+    """Find out before a long wait what a picture lacks. Raises as ``draw``."""
+    _plotting()
+    read_samples(audio)
 
-    Raises:
-        CommandError: matplotlib is not installed.
-    """
+
+def _plotting() -> Any:
     keep_matplotlib_out_of_home()
     try:
         # Drawn by the library's own renderer: no window system is asked for.
@@ -41,7 +43,7 @@ def draw(path: Path, audio: Path, words: Sequence[AlignedUnit]) -> None:
     Raises:
         CommandError: matplotlib is missing, the audio is no WAV, or the picture cannot be written.
     """
-    figures = check()
+    figures = _plotting()
     samples, rate = read_samples(audio)
     length_s = max(len(samples) / rate, *(word.end_ms / 1000 for word in words), _LEAST_S)
     width = min(max(length_s * _INCHES_PER_S, _LEAST_INCHES), _MOST_INCHES)
@@ -65,10 +67,9 @@ def draw(path: Path, audio: Path, words: Sequence[AlignedUnit]) -> None:
         )
     axes.set(xlim=(0, length_s), ylim=(-1, 1), yticks=[], xlabel="seconds")
     axes.spines[["top", "left", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, format="png")
-    except OSError as error:
-        cannot_write(path, error)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_file(path, picture.getvalue())
 
 
 def _outline(axes: Any, samples: Any, rate: int) -> None:
