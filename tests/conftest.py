@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 # Tests run beside each other, and tiny tensors are fastest on one thread. Before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-settings.register_profile("any-speed", deadline=None)
-settings.load_profile("any-speed")
+# How long an example takes says how busy the machine is, not whether the code is right. The suite tries the same
+# examples each time, so who changes nothing sees nothing change; `--hypothesis-profile search` looks for new ones.
+settings.register_profile("suite", deadline=None, max_examples=50, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=2_000)
+settings.load_profile("suite")
 
 # What is made while tests are collected lives to the end; the collector need not walk through it.
 gc.disable()

@@ -33,9 +33,7 @@ def pool(runner: asyncio.Runner) -> Iterator[DecoderPool]:
     runner.run(pool.close())
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=damaged())
 def test_damaged_containers(runner: asyncio.Runner, pool: DecoderPool, data: bytes) -> None:
     async def one() -> None:

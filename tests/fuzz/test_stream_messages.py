@@ -97,10 +97,7 @@ def test_conversations_of_any_kind() -> None:
         server = runner.run(start())
 
         @settings(
-            max_examples=150,
-            deadline=None,
-            database=None,
-            derandomize=True,
+            max_examples=60,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         )
         @given(conversations())

@@ -95,7 +95,7 @@ def broken_frames(draw: st.DrawFn) -> bytes:
     return frame[:at] + replaced + frame[end:]
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(frame=st.binary(max_size=4096))
 @example(frame=ARRAY_OF_ALL)
 @example(frame=MAP_OF_ALL)
@@ -107,7 +107,7 @@ def test_any_bytes(frame: bytes) -> None:
     refused_or_read(frame)
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(frame=broken_frames())
 def test_honest_frames_that_were_damaged(frame: bytes) -> None:
     refused_or_read(frame)

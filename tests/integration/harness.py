@@ -1,6 +1,7 @@
 """Starts whole servers for tests, and talks to them."""
 
 import asyncio
+import contextlib
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -175,7 +176,11 @@ async def settled(count: Callable[[], int], quiet_s: float = 0.5) -> int:
 
 def codec_jobs() -> list[psutil.Process]:
     """The codecs that run for servers of this process: children of its codec processes."""
-    return [job for codec in psutil.Process().children() for job in codec.children()]
+    jobs: list[psutil.Process] = []
+    for codec in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is asked
+            jobs += codec.children()
+    return jobs
 
 
 # --- messages -----------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.calls.admission import Admission, LiveGate
@@ -280,7 +280,6 @@ def test_who_is_refused_together_does_not_come_back_together() -> None:
     assert door.load.retry_after_ms() == 1000
 
 
-@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["come", "go", "speak"]), st.floats(-50, 200), st.integers(0, 9)),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.v1 import audio_pb2, common_pb2
@@ -160,7 +160,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
 @given(STEPS, st.integers(20, 90))
 def test_each_final_comes_once_and_all_audio_is_heard(
     steps: list[tuple[str, int]], length_ms: int
@@ -193,7 +192,6 @@ def test_each_final_comes_once_and_all_audio_is_heard(
     assert [e.control_id for e in line.told if isinstance(e, ControlAck)] == controls
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(0, 3_000))
 def test_what_is_sent_again_is_the_audio_since_the_final(pieces: list[int], end_ms: int) -> None:
     kept, spoken = recovery(), bytearray()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech.v1 import audio_pb2, common_pb2
@@ -111,7 +111,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
 @given(STEPS)
 def test_all_audio_comes_once_whatever_is_cut(steps: list[tuple[str, int]]) -> None:
     line, written = Line(SynthesisRecovery(config())), {"a": "", "b": ""}

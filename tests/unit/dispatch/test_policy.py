@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.dispatch.policy import (
@@ -75,7 +75,6 @@ def test_aged_work_takes_at_most_every_second_place(waiting: list[Waiting], free
     assert len(chosen) >= min(len(partials), max(0, left) // 2)
 
 
-@settings(max_examples=60)
 @given(st.integers(1, 4), st.lists(CLASSES.filter(bool), min_size=1, max_size=12), st.data())
 def test_no_class_starves(slots: int, backlog: list[WorkClass], data: st.DataObject) -> None:
     """Fresh partials for every slot, every round, for ever: the backlog is still served."""

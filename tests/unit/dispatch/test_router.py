@@ -399,7 +399,7 @@ def _key(work: Work) -> tuple[str, str]:
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestLife.settings = settings(max_examples=30, stateful_step_count=30)
 
 
 def test_nothing_is_kept_of_streams_that_are_over() -> None:

@@ -240,7 +240,7 @@ async def test_close_leaves_nothing() -> None:
     await asyncio.sleep(0)
     assert not zygote.is_running()
     assert pool.zygote_pid is None
-    assert me.num_fds() == fds
+    assert me.num_fds() <= fds  # what an earlier test left may go meanwhile
     assert len(asyncio.all_tasks()) == tasks
 
 

@@ -193,7 +193,7 @@ async def test_close_leaves_nothing() -> None:
     await asyncio.sleep(0)
     assert zygote is not None
     assert not zygote.is_running()
-    assert me.num_fds() == fds
+    assert me.num_fds() <= fds  # what an earlier test left may go meanwhile
     assert len(asyncio.all_tasks()) == tasks
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.audio import Samples
@@ -26,7 +26,6 @@ def trimmed(samples: Samples, cuts: list[int]) -> tuple[Samples, int]:
     return np.concatenate(parts), trimmer.dropped_at_start
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 3 * RATE), max_size=20).map(sorted))
 def test_silence_goes_at_both_ends_and_stays_inside(cuts: list[int]) -> None:
     speech = np.concatenate((tone(0.4), silence(1.0), tone(0.3)))

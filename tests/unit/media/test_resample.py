@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 RATES = [8_000, 11_025, 16_000, 22_050, 24_000, 44_100, 48_000, 96_000]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.sampled_from(RATES),
     st.integers(1, 2),

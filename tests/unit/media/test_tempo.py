@@ -34,7 +34,7 @@ def test_length_is_exact(rate: float, count: int) -> None:
     assert len(changed(samples, rate, [])) == round(count / rate)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(RATES), st.lists(st.integers(0, RATE), max_size=20).map(sorted))
 def test_the_same_however_it_arrives(rate: float, cuts: list[int]) -> None:
     np.testing.assert_array_equal(changed(voice(), rate, cuts), changed(voice(), rate, []))

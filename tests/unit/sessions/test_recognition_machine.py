@@ -275,8 +275,7 @@ class RecognitionMachine(RuleBasedStateMachine):
 
 TestRecognitionMachine = RecognitionMachine.TestCase
 TestRecognitionMachine.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

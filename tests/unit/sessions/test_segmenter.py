@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.recognition import Endpointing, EndpointingMode
@@ -256,7 +256,6 @@ def _runs() -> st.SearchStrategy[list[tuple[int, float, str]]]:
     end_silence_ms=st.integers(100, 1200),  # the API's least
     tail=st.integers(0, FRAME - 1),
 )
-@settings(max_examples=200, deadline=None)
 def test_every_sample_is_in_one_segment_or_in_silence(
     runs: list[tuple[int, float, str]],
     mode: EndpointingMode,
@@ -310,7 +309,6 @@ def test_every_sample_is_in_one_segment_or_in_silence(
 
 
 @given(runs=_runs(), end_silence_ms=st.integers(PAUSE_MS, 1200))
-@settings(max_examples=100, deadline=None)
 def test_a_segment_ends_as_its_last_pause_said_unless_speech_went_on(
     runs: list[tuple[int, float, str]], end_silence_ms: int
 ) -> None:

@@ -106,8 +106,7 @@ class SynthesisMachine(RuleBasedStateMachine):
 
 TestSynthesisMachine = SynthesisMachine.TestCase
 TestSynthesisMachine.settings = settings(
-    max_examples=60,
+    max_examples=30,
     stateful_step_count=50,
-    deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

@@ -5,7 +5,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.synthesis import Segmentation
@@ -99,7 +99,6 @@ def test_manual_waits_for_flush() -> None:
     assert splitter.flush() == [SentencePiece("Four.", 16, 21)]
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.data(), TEXTS, MODES, st.sampled_from([2, 7, 40, MAX_PIECE]))
 def test_pieces_cover_the_text_however_it_arrives(
     data: st.DataObject, text: str, mode: Segmentation, max_piece: int
@@ -119,7 +118,6 @@ def test_pieces_cover_the_text_however_it_arrives(
     assert pieces + splitter.flush() == whole
 
 
-@settings(max_examples=100, deadline=None)
 @given(TEXTS)
 def test_text_never_waits_for_long(text: str) -> None:
     """What is pending is less than the longest piece and what a rule may look ahead."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import srt
 import webvtt
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.alignment import AlignedUnit, Granularity
@@ -237,7 +237,6 @@ def visible(text: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\ufffd", "".join(text.split()))
 
 
-@settings(max_examples=80, deadline=None)
 @given(segments_of_text, all_rules)
 def test_fast_cues_keep_text_order_and_rules(
     segments: list[TimedText], rules: SubtitleRules
@@ -250,7 +249,6 @@ def test_fast_cues_keep_text_order_and_rules(
     assert len(webvtt.from_buffer(StringIO(write_vtt(cues)), "vtt")) == len(cues)
 
 
-@settings(max_examples=60, deadline=None)
 @given(texts, st.data(), all_rules)
 def test_accurate_cues_keep_text_order_and_rules(
     text: str, data: st.DataObject, rules: SubtitleRules

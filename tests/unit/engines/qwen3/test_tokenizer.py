@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -80,7 +80,6 @@ def test_special_tokens_have_no_text_and_tags_have(tokenizer: QwenTokenizer) -> 
     assert tokenizer.decode([*tokenizer.encode("a"), *ids]) == "a<asr_text>"
 
 
-@settings(deadline=None, max_examples=200)
 @given(ids=st.lists(st.integers(0, 511), max_size=12))
 def test_any_ids_decode_as_the_library_does(
     tokenizer: QwenTokenizer, library: Tokenizer, ids: list[int]

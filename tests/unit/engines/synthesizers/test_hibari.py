@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
@@ -223,7 +223,6 @@ _BITS = st.sampled_from(
 )
 
 
-@settings(max_examples=100)
 @given(st.lists(st.tuples(_BITS, st.sampled_from(["", " "])), max_size=12))
 def test_any_text_can_be_read(reader: PhonemeReader, bits: list[tuple[str, str]]) -> None:
     """hibari's rules fail on some of it as it is, such as the superscript of a footnote."""

@@ -39,7 +39,7 @@ class _SameNoise:
         return np.ascontiguousarray(drawn.view(np.complex64).T).view(dtype)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sets(st.integers(1, FRAMES - 1), max_size=6))
 def test_slices_joined_are_the_whole(cuts: set[int]) -> None:
     ends = [*sorted(cuts), FRAMES]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.engines.qwen3.aligner.repair import monotone
@@ -18,7 +18,6 @@ def longest_run(times: Sequence[int]) -> int:
     return max(best, default=0)
 
 
-@settings(max_examples=300, deadline=None)
 @given(times=TIMES)
 def test_as_few_times_as_possible_are_moved(times: list[int]) -> None:
     repaired, kept = monotone(times)
