@@ -79,17 +79,15 @@ def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> Comm
     from speech_client import DeadlineError, NotSupportedError, UnavailableError
 
     details = _details(error)
+    if isinstance(error, NotSupportedError) and not error.reason and access is not None:
+        # What the service itself refuses has a reason: this is gRPC's own answer.
+        from speech_service.cli.server_address import other_port
+
+        return CommandError(other_port(access), ExitCode.REFUSED, details)
     if isinstance(error, UnavailableError) and not error.reason and access is not None:
         from speech_service.cli.server_address import diagnose
 
         return CommandError(diagnose(access), ExitCode.UNREACHABLE, details)
-    if isinstance(error, NotSupportedError) and not error.reason and access is not None:
-        return CommandError(
-            f"{access.server} answers, but has no such service. `status` and `drain` go to server.admin_listen, by "
-            "default port 50052; all others go to server.listen, by default port 50051",
-            ExitCode.REFUSED,
-            details,
-        )
     code = (
         ExitCode.UNREACHABLE
         if isinstance(error, (UnavailableError, DeadlineError))
