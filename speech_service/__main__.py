@@ -2,12 +2,18 @@
 
 import sys
 
+_INTERRUPTED = 130
+"""The exit code after Ctrl-C. The table of all is in ``speech_service.cli``, whose import may be interrupted."""
+
 
 def main() -> int:
     """Run the command line; returns the exit code."""
-    from speech_service.cli import run
+    try:
+        from speech_service.cli import run
 
-    return run(sys.argv[1:])
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:  # While modules are imported, mostly: commands take it themselves.
+        return _INTERRUPTED
 
 
 def _leave_current_folder() -> None:

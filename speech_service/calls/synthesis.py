@@ -15,11 +15,15 @@ from speech_service.calls.speech.spoken_language import KnownLanguages, SpokenLa
 from speech_service.config.tree import SynthesisConfig
 from speech_service.dispatch.policy import effective_class
 from speech_service.domain.call import Call
-from speech_service.domain.errors import LimitExceededError, SpeechError
+from speech_service.domain.errors import LimitExceededError, SpeechError, too_many_characters
 from speech_service.domain.synthesis import Segmentation
 from speech_service.domain.work import WorkClass
 from speech_service.media.encode.encoder import EncoderPool
-from speech_service.sessions.synthesis.context import SynthesisIdentity, SynthesisLimits
+from speech_service.sessions.synthesis.context import (
+    TEXT_SETTING,
+    SynthesisIdentity,
+    SynthesisLimits,
+)
 from speech_service.sessions.synthesis.session import SynthesisSession
 from speech_service.text.clean import check_speakable
 
@@ -93,7 +97,8 @@ class OpenedSynthesis:
         self.output.text_came()
         limit = self._limits.max_text_characters
         if len(text) > limit:
-            raise LimitExceededError("text.text", "max_text_characters", limit)
+            problem = too_many_characters(len(text), TEXT_SETTING)
+            raise LimitExceededError("text.text", "max_text_characters", limit, problem)
         # A message is a piece of its own in IMMEDIATE, and cutting it is quick.
         mode = self.session.options_of(context_id).segmentation
         step = len(text) if mode is Segmentation.IMMEDIATE else _TEXT_STEP
@@ -170,5 +175,6 @@ def check_text(text: str, limit: int) -> None:
         LimitExceededError: it is too long.
     """
     if len(text) > limit:
-        raise LimitExceededError("text", "max_text_characters", limit)
+        problem = too_many_characters(len(text), TEXT_SETTING)
+        raise LimitExceededError("text", "max_text_characters", limit, problem)
     check_speakable(text, "text")

@@ -44,8 +44,10 @@ class TranslationRoutes:
         """True where a model translates the pair."""
         return any(serves_pair(model, source, target) for model in self._models)
 
-    def find(self, source: str, target: str, option: str = TARGETS) -> ModelCapabilities:
-        """The model for a pair. An empty ``source`` is one that nobody could tell.
+    def find(
+        self, source: str, target: str, option: str = TARGETS, *, guessed: bool = False
+    ) -> ModelCapabilities:
+        """The model for a pair. An empty ``source`` is one that nobody could tell; ``guessed``: nobody named it.
 
         Raises:
             UnsupportedOptionError: the chosen model lacks the pair.
@@ -62,7 +64,7 @@ class TranslationRoutes:
                 "a BCP-47 code",
                 reason="SOURCE_LANGUAGE_UNKNOWN",
             )
-        raise self._nobody(source, target, option)
+        raise self._nobody(source, target, option, guessed=guessed)
 
     def into(self, target: str, option: str = TARGETS) -> Sequence[ModelCapabilities]:
         """The models that have ``target``, whatever the source.
@@ -76,11 +78,12 @@ class TranslationRoutes:
             raise self._nobody("", target, option)
         return found
 
-    def _nobody(self, source: str, target: str, option: str) -> SpeechError:
+    def _nobody(
+        self, source: str, target: str, option: str, *, guessed: bool = False
+    ) -> SpeechError:
         if self._chosen is not None:
-            return model_lacks_pair(self._chosen, source, target, option)
-        names = [model.name for model in self._models]
-        return no_model_for_pair(source or "an unnamed language", target, names)
+            return model_lacks_pair(self._chosen, source, target, option, guessed=guessed)
+        return no_model_for_pair(source, target, self._models, guessed=guessed)
 
 
 def _chosen(name: str, translators: Sequence[ModelCapabilities]) -> ModelCapabilities | None:

@@ -180,7 +180,7 @@ def _guarded(command: _Command, given: argparse.Namespace) -> int:
         streams.discard_output()
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback reaches a user unasked
-        failure = explain(error, _access(given))
+        failure = explain(error, _access(given), given)
         _report(given, failure)
         if given.verbose and failure.code is ExitCode.BUG:
             traceback.print_exception(error)

@@ -1,8 +1,10 @@
 """What went wrong, as one line for a person and an exit code for a script."""
 
+import argparse
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from speech_service.cli.flags import told_in_flags
 from speech_service.config.environment import ENV_API_KEY
 from speech_service.config.tree import ConfigError
 from speech_service.domain.installing import install_extra
@@ -35,12 +37,17 @@ class CommandError(Exception):
         self.details = details
 
 
-def explain(error: BaseException, access: "Access | None" = None) -> CommandError:
+def explain(
+    error: BaseException,
+    access: "Access | None" = None,
+    given: argparse.Namespace | None = None,
+) -> CommandError:
     """Turn any error into a CommandError.
 
     Args:
         error: what was raised.
         access: how the server was reached for, for the message.
+        given: what was typed, to name it in place of the fields of the request.
     """
     if isinstance(error, CommandError):
         return error
@@ -59,7 +66,7 @@ def explain(error: BaseException, access: "Access | None" = None) -> CommandErro
     if isinstance(error, AudioSourceError):
         return CommandError(str(error), ExitCode.USAGE)
     if isinstance(error, SpeechApiError):
-        return _explain_api_error(error, access)
+        return _explain_api_error(error, access, given)
     return CommandError(
         f"this is a bug in speech-service: {type(error).__name__}: {error} (--verbose shows where)",
         ExitCode.BUG,
@@ -75,7 +82,9 @@ def missing_extra(extra: str, package: str) -> CommandError:
     )
 
 
-def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> CommandError:
+def _explain_api_error(
+    error: "SpeechApiError", access: "Access | None", given: argparse.Namespace | None
+) -> CommandError:
     from speech_client import DeadlineError, NotSupportedError, UnavailableError
 
     details = _details(error)
@@ -96,12 +105,19 @@ def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> Comm
     hint = f" Try again in {error.retry_after_ms} ms." if error.retry_after_ms is not None else ""
     if error.reason == "CREDENTIALS_MISSING":
         hint = f". Name a key with --api-key-file or {ENV_API_KEY}, or a token with --token-file"
-    return CommandError(f"{error}{hint}", code, details)
+    told = told_in_flags(error, given) if given is not None else error.message
+    return CommandError(f"{error.reason or error.code.name}: {told}{hint}", code, details)
 
 
 def _details(error: "SpeechApiError") -> str:
     lines = [f"  code: {error.code.name}", f"  request id: {error.request_id}"]
-    lines += [f"  field {wrong.field}: {wrong.description}" for wrong in error.field_violations]
-    lines += [f"  {key}: {value}" for key, value in sorted(error.metadata.items())]
-    lines.append(f"  message: {error.message}")
+    for wrong in error.field_violations:
+        # Most say what the message says, which is told above.
+        said = f": {wrong.description}" if wrong.description not in error.message else ""
+        lines.append(f"  field {wrong.field}{said}")
+    lines += [
+        f"  {key}: {value}"
+        for key, value in sorted(error.metadata.items())
+        if value != error.request_id
+    ]
     return "\n".join(lines)

@@ -1,29 +1,15 @@
 """Who listens on the ports that a server started here would take."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from speech_service.cli.finding import Check, Verdict
 from speech_service.cli.server_address import Protocol, protocol_at
 from speech_service.config.environment import local_address
 from speech_service.config.tree import ServerConfig
+from speech_service.listening import Holder, holder, why_not
 
-_PROC = Path("/proc")
-_LISTENING = "0A"
-"""State of a socket in ``/proc/net/tcp``."""
-
+_CHOOSE = "choose an address of this machine, as server.{}"
 _SECOND = "stop it, or give this one ports of its own: serve --port N"
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A process that listens on a port; ``pid`` is 0 where it belongs to somebody else and cannot be told."""
-
-    pid: int
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.name} (pid {self.pid})" if self.pid else "a process of another user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +43,7 @@ def check(server: ServerConfig) -> list[Check]:
             looked_at.append(look_at(port))
         except (OSError, ValueError) as error:
             found = f"{port.address}: {error}"
-            fix = f"choose an address of this machine, as server.{_key(port)}"
+            fix = _CHOOSE.format(_key(port))
             checks.append(Check(port.name, Verdict.FAIL, found, fix))
     free = sum(port.holder is None for port in looked_at)
     pids = {port.holder.pid for port in looked_at if port.holder is not None}
@@ -71,12 +57,17 @@ def look_at(port: Port) -> Port:
         spoken = protocol_at(local_address(port.address))
     except (ConnectionRefusedError, FileNotFoundError):
         return port
-    holder = Holder(0, "") if port.address.startswith("unix:") else _holder(port.address)
-    return Port(port.name, port.address, port.expected, holder, spoken)
+    number = port.address.rpartition(":")[2]
+    found = Holder(0, "") if port.address.startswith("unix:") else holder(int(number))
+    return Port(port.name, port.address, port.expected, found, spoken)
 
 
 def _judged(port: Port, one_server: bool) -> Check:
     if port.holder is None:
+        if why := why_not(port.address):  # Nobody listens, and no server could.
+            return Check(
+                port.name, Verdict.FAIL, f"{port.address}: {why}", _CHOOSE.format(_key(port))
+            )
         return Check(port.name, Verdict.OK, f"{port.address} is free")
     found = f"{port.address} is in use by {port.holder}"
     if port.spoken not in port.expected:
@@ -90,30 +81,3 @@ def _judged(port: Port, one_server: bool) -> Check:
 def _key(port: Port) -> str:
     kind = port.name.rpartition(" ")[2]
     return "listen" if kind == "service" else f"{kind}_listen"
-
-
-def _holder(address: str) -> Holder:
-    """Who listens on a TCP port of this machine, as far as this user may see it."""
-    number = int(address.rpartition(":")[2])
-    inodes = {
-        f"socket:[{fields[9]}]"
-        for table in ("tcp", "tcp6")
-        for line in _lines(_PROC / "net" / table)
-        if len(fields := line.split()) > 9
-        and fields[3] == _LISTENING
-        and int(fields[1].rpartition(":")[2], 16) == number
-    }
-    for process in _PROC.glob("[0-9]*"):
-        try:
-            if any(str(each.readlink()) in inodes for each in (process / "fd").iterdir()):
-                return Holder(int(process.name), (process / "comm").read_text().strip())
-        except OSError:  # It ended, or belongs to another user.
-            continue
-    return Holder(0, "")
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text().splitlines()[1:]
-    except OSError:  # A system without /proc.
-        return []

@@ -118,6 +118,11 @@ class LimitExceededError(InvalidOptionError):
         self.limit = limit
 
 
+def too_many_characters(count: int, setting: str, remedy: str = "send it in parts") -> str:
+    """Say of a text that is too long how long it is, what sets the limit, and what to do."""
+    return f"has {count} characters, more than {setting} allows; {remedy}"
+
+
 class AudioLimitError(LimitExceededError):
     """A limit met while decoding audio: bytes, samples, CPU time or memory."""
 

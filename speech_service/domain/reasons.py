@@ -251,7 +251,7 @@ RESOURCE_ERRORS = (
         errors.PreconditionError,
         _TRANSLATE,
         "No model translates between these two languages.",
-        "Choose a pair that the message lists.",
+        "Choose a pair that the message lists. Name `source_language` where it was guessed wrongly.",
     ),
     ErrorReason(
         "VOICE_BUILT_IN",

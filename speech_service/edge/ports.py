@@ -8,6 +8,7 @@ from grpc import aio
 from speech_service.config.tree import ConfigError, ServerConfig
 from speech_service.edge.certificates import Certificates
 from speech_service.edge.interceptor import CallInterceptor
+from speech_service.listening import unix_path, why_not
 from speech_service.observability.prometheus import PrometheusObserver
 from speech_service.unix_sockets import owner_only
 
@@ -15,13 +16,6 @@ MAX_METADATA_BYTES = 8 * 1024
 UNIX = "unix:"
 MIN_TRANSPORT_STREAMS = 1024
 """Streams of one connection that reach admission, however few it admits."""
-
-IN_USE = (
-    "is another server running there? A second server needs three ports of its own: `serve --port N`, "
-    "or server.listen, server.admin_listen and server.metrics_listen"
-)
-"""Ends the error of a port that cannot be bound."""
-
 
 MAX_ADMIN_CONNECTIONS = 16
 
@@ -131,14 +125,8 @@ async def bind_metrics(observer: PrometheusObserver, config: ServerConfig) -> in
             return 0
         return await observer.serve(*split_address(address, key))
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{key}: cannot listen on {address}: {why}; {IN_USE}") from error
-
-
-def unix_path(address: str) -> str:
-    """The file of ``unix:path`` or ``unix:///path``."""
-    path = address.removeprefix(UNIX)
-    return path.removeprefix("//") if path.startswith("///") else path
+        why = why_not(address) or getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{key}: cannot listen on {address}: {why}") from error
 
 
 def split_address(address: str, key: str) -> tuple[str, int]:
@@ -158,10 +146,15 @@ def _bound(bind: Callable[[], int], key: str, address: str) -> int:
         with owner_only():
             port = bind()
     except RuntimeError as error:
-        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}") from error
+        raise _cannot_listen(key, address) from error
     if port == 0 and not address.startswith(UNIX):
-        raise ConfigError(f"{key}: cannot listen on {address}; {IN_USE}")
+        raise _cannot_listen(key, address)
     return port
+
+
+def _cannot_listen(key: str, address: str) -> ConfigError:
+    why = why_not(address) or "it could not be bound, and could be just now; try again"
+    return ConfigError(f"{key}: cannot listen on {address}: {why}")
 
 
 def _private(config: ServerConfig, key: str, address: str) -> None:

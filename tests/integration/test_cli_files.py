@@ -10,6 +10,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -20,7 +21,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-from tests.integration.test_client_cli import cli, start
 
 ABOVE_16_MIB = 17 << 20
 

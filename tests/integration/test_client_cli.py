@@ -1,12 +1,10 @@
 """The command line as a process: output, JSON Lines, exit codes, one-line errors."""
 
 import asyncio
-import json
 import os
 import signal
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -14,6 +12,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import TIMEOUT_S, Done, cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -25,48 +24,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-
-TIMEOUT_S = 200
-"""Only a hang reaches it."""
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-async def start(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speech_service", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200"},
-        # A shell starts what runs in its background with SIGINT ignored, and so the tests' own children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-async def cli(*words: str, stdin: bytes = b"") -> Done:
-    process = await start(*words)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), TIMEOUT_S)
-    finally:
-        if (
-            process.returncode is None
-        ):  # else it is found later, by a test that has nothing to do with it
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    done = Done(process.returncode, out.decode(), err.decode())
-    assert "Traceback" not in done.err
-    return done
 
 
 def wav(seconds: float) -> bytes:
@@ -377,3 +334,34 @@ async def test_commands_whose_work_can_wait_have_a_priority(command: str) -> Non
     raised = await cli(command, "--priority", "interactive", "x")
     assert raised.code == 2
     assert "batch" in raised.err
+
+
+async def test_a_server_that_dies_in_mid_stream_is_told_as_that(tmp_path: Path) -> None:
+    """The client looks for another server first, for half a minute of waiting."""
+    file = tmp_path / "talk.wav"
+    file.write_bytes(wav(3.0))
+    told: list[None] = []
+    both = asyncio.Event()
+
+    async def begin(server: Scripted, context: Context) -> None:
+        await context.write(started())
+        await context.write(response(result=result("So far.")))
+        told.append(None)
+        if len(told) == 2:
+            both.set()
+        await asyncio.Event().wait()
+
+    async with serve(begin) as server:
+        target = ("--server", server.target)
+        processes = [
+            await start("recognize", str(file), "--stream", *target),
+            await start("listen", str(file), *target),
+        ]
+        await asyncio.wait_for(both.wait(), TIMEOUT_S)
+    for process in processes:
+        out, err = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+        assert process.returncode == 3
+        assert b"So far." in out
+        assert b"the connection was lost after 1.0 s of audio; the text ends there: " in err
+        assert err.count(b"no server answers at") == 1
+        assert b"Traceback" not in err

@@ -11,6 +11,7 @@ from speech_service.domain.errors import (
     LimitExceededError,
     PreconditionError,
     UnsupportedOptionError,
+    too_many_characters,
 )
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
@@ -126,5 +127,6 @@ def checked_text(text: str) -> str:
     if not text.strip():
         raise InvalidOptionError("text", "is blank", "what is spoken", reason="EMPTY_TEXT")
     if len(text) > MAX_TEXT_CHARACTERS:
-        raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS)
+        problem = too_many_characters(len(text), "an alignment")
+        raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS, problem)
     return text

@@ -71,7 +71,7 @@ class TranslationRequest:
             PreconditionError: nobody has the pair.
         """
         option = f"{TARGETS}[{self.targets.index(target)}]"
-        return self.served_by(self.routes.find(source, target, option))
+        return self.served_by(self.routes.find(source, target, option, guessed=not self.source))
 
     def served_by(self, model: ModelCapabilities) -> TranslationRoute:
         """What the model heeds of the request.

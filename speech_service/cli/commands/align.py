@@ -27,6 +27,7 @@ from speech_client.options import SubtitleFormat
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.lost import telling_loss
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
 from speech_service.cli.texts import STANDARD, audio_file, note, read_argument, went_on
 from speech_service.cli.ui import subtitles, word_plot
@@ -202,7 +203,7 @@ async def _align(given: argparse.Namespace, text: str) -> Alignment:
         options["language"] = given.language
     async with connect(given) as client:
         if is_large(given.file):
-            reply = await _stream(client, text, given.file, options)
+            reply = await _stream(client, given, text, options)
         else:
             reply = await client.align(text, given.file, **options)
     if not (given.srt or given.vtt):
@@ -212,12 +213,16 @@ async def _align(given: argparse.Namespace, text: str) -> Alignment:
     return replace(reply, subtitles=file)
 
 
-async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOptions) -> Alignment:
+async def _stream(
+    client: SpeechClient, given: argparse.Namespace, text: str, options: AlignOptions
+) -> Alignment:
     """Align a large file piece by piece."""
+    file: Path = given.file
     units: list[AlignedUnit] = []
     spans: list[UnalignedSpan] = []
     warnings: list[ServiceWarning] = []
     usage, latency = Usage(), Latency()
+    reached_ms = 0
     begun_ms = 0  # where the call that ended the session began
     async with contextlib.AsyncExitStack() as stack:
         screen = stack.enter_context(ProgressScreen(doing="aligned"))
@@ -225,16 +230,19 @@ async def _stream(client: SpeechClient, text: str, file: Path, options: AlignOpt
         stream = await stack.enter_async_context(
             client.align_file(text, file, on_sent=bar.sent, **options)
         )
+        stack.enter_context(telling_loss(given, lambda: reached_ms, "nothing of it is shown"))
         async for event in stream:
             match event:
                 case AlignedUnits():
                     units += event.units
-                    bar.done(max((unit.end_ms for unit in event.units), default=0))
+                    reached_ms = max([reached_ms, *(unit.end_ms for unit in event.units)])
+                    bar.done(reached_ms)
                 case Progress():
                     bar.received(event.received_ms)
                 case UnalignedSpan():
                     spans.append(event)
-                    bar.done(event.end_ms)
+                    reached_ms = max(reached_ms, event.end_ms)
+                    bar.done(reached_ms)
                 case ServiceWarning():
                     warnings.append(event)
                 case Reconnected():

@@ -29,6 +29,7 @@ from speech_service.cli.arguments import (
 )
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.inputs import MIC_FORMAT, microphone, sound_devices, standard_input
+from speech_service.cli.lost import telling_loss
 from speech_service.cli.texts import write_file
 from speech_service.cli.ui.console import terminal
 from speech_service.cli.ui.live_view import LiveView, clock, line
@@ -117,10 +118,11 @@ class _ListenSession:
             ) as stream,
         ):
             self._view.model = stream.session.model
-            if self._console.is_terminal:
-                await self._show_live(stream)
-            else:
-                await self._show_plain(stream)
+            with telling_loss(self._given, lambda: self._view.reached_ms, "the text ends there"):
+                if self._console.is_terminal:
+                    await self._show_live(stream)
+                else:
+                    await self._show_plain(stream)
         self._conclude()
 
     def _audio(self, raw: AudioFormat | None) -> tuple[AsyncIterator[bytes], AudioFormat]:

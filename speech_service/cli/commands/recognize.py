@@ -34,6 +34,7 @@ from speech_service.cli.arguments import (
 )
 from speech_service.cli.failure import CommandError, ExitCode, explain
 from speech_service.cli.inputs import standard_input
+from speech_service.cli.lost import telling_loss
 from speech_service.cli.sinks import FileSink, LineSink, QueueSink, files_in
 from speech_service.cli.streams import describe_lines
 from speech_service.cli.texts import STANDARD, went_on
@@ -159,6 +160,7 @@ class _File:
         # FINALs that are not written yet: the first waits for its words, the others for the first.
         self._waiting: dict[int, RecognitionResult] = {}
         self._wordless: set[int] = set()  # those whose words may still come
+        self._reached_ms = 0
 
     async def run(self, slots: asyncio.Semaphore, screen: ProgressScreen) -> int:
         """Recognize the file; returns its exit code."""
@@ -207,8 +209,9 @@ class _File:
         audio = standard_input() if self._name == STANDARD else Path(self._name)
         try:
             async with self._client.stream_file(audio, on_sent=progress.sent, **options) as stream:
-                async for event in stream:
-                    self._take(event, stream.session.model, progress, screen)
+                with telling_loss(self._given, lambda: self._reached_ms, "the text ends there"):
+                    async for event in stream:
+                        self._take(event, stream.session.model, progress, screen)
         finally:
             self._write_ready(all_of_them=True)
 
@@ -219,6 +222,7 @@ class _File:
             case RecognitionResult():
                 self._take_result(event)
                 if event.is_final:
+                    self._reached_ms = max(self._reached_ms, event.end_ms)
                     progress.done(event.end_ms)
             case Progress():
                 progress.received(event.received_ms)
@@ -267,7 +271,7 @@ class _File:
         screen.error(f"{self._name}: warning: {warning.message}")
 
     def _report(self, error: Exception, screen: ProgressScreen) -> ExitCode:
-        failure = explain(error, access(self._given))
+        failure = explain(error, access(self._given), self._given)
         text = str(failure)
         where = "" if text.startswith(f"{self._name}:") else f"{self._name}: "
         screen.error(f"speech-service recognize: {where}{text}")

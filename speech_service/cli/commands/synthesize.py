@@ -22,6 +22,7 @@ from speech_client import (
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import REPLY_TOO_LARGE
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.lost import telling_loss
 from speech_service.cli.output_file import OutputFile, cannot_write
 from speech_service.cli.texts import (
     STANDARD,
@@ -165,6 +166,7 @@ class _Output:
     """Writes and plays the audio of one text, and says what became of it."""
 
     def __init__(self, given: argparse.Namespace, player: Player | None) -> None:
+        self._given = given
         self._path: Path | None = given.output
         self._player = player
         # Where the audio itself goes to stdout, words would spoil it.
@@ -194,7 +196,8 @@ class _Output:
         """Take the audio piece by piece as it is made."""
         first_ms: int | None = None
         end_ms, model = 0, ""
-        with self._stream(options.get("encoding")) as write:
+        lost = telling_loss(self._given, lambda: end_ms if model else None, "the speech ends there")
+        with self._stream(options.get("encoding")) as write, lost:
             async with contextlib.aclosing(client.synthesize_chunked(text, **options)) as events:
                 async for event in events:
                     match event:

@@ -32,6 +32,7 @@ from speech_client.options import SubtitleFormat
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.lost import telling_loss
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
 from speech_service.cli.texts import audio_file, note, read_argument, read_file, went_on, write_file
 from speech_service.cli.ui import subtitles
@@ -244,6 +245,9 @@ async def _stream(
         bar = stack.enter_context(screen.file(str(given.audio)))
         stream = await stack.enter_async_context(
             client.translate_file(given.audio, given.to, on_sent=bar.sent, **options)
+        )
+        stack.enter_context(
+            telling_loss(given, lambda: max(ends_ms.values(), default=0), "nothing of it is shown")
         )
         async for event in stream:
             match event:

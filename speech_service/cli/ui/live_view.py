@@ -97,6 +97,11 @@ class LiveView:
             if self._speech_end_ms is not None and self._speech_end_ms > result.start_ms:
                 self.final_delays_ms.append(max(0, clock_ms - self._speech_end_ms))
 
+    @property
+    def reached_ms(self) -> int:
+        """How much of the audio there are finals of, in milliseconds."""
+        return max((final.end_ms for final in self.finals), default=0)
+
     def open_part(self) -> RenderableType:
         """Give what still changes: open partials and the status line."""
         return Group(*(line(partial) for partial in self.partials.values()), self.status())

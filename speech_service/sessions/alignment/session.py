@@ -28,6 +28,7 @@ from speech_service.domain.errors import (
     SpeechError,
     UnavailableError,
     UnexpectedInputError,
+    too_many_characters,
 )
 from speech_service.domain.events import (
     AlignedUnits,
@@ -194,7 +195,9 @@ class AlignmentSession:
             problem, allowed = "came after end_of_text", "nothing after end_of_text"
             raise UnexpectedInputError("text", problem, allowed)
         if len(self._text) + len(piece) > MAX_TEXT_CHARACTERS:
-            raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS)
+            length = len(self._text) + len(piece)
+            problem = too_many_characters(length, "an alignment", "align the rest in another")
+            raise LimitExceededError("text", "max_text_characters", MAX_TEXT_CHARACTERS, problem)
         if piece:
             self._latency.speech_began(self._clock())
         self._text += piece

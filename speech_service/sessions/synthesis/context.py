@@ -3,7 +3,12 @@
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from speech_service.domain.errors import InvalidOptionError, LimitExceededError, SpeechError
+from speech_service.domain.errors import (
+    InvalidOptionError,
+    LimitExceededError,
+    SpeechError,
+    too_many_characters,
+)
 from speech_service.domain.events import (
     ContextEnded,
     ContextOutcome,
@@ -27,6 +32,8 @@ from speech_service.sessions.synthesis.recording import Recording
 from speech_service.text.clean import is_speakable
 from speech_service.text.sentences.cutter import SentencePiece, SentenceSplitter
 
+TEXT_SETTING = "synthesis.max_text_characters"
+"""Where an operator sets how long a text may be."""
 NOTHING_TO_SPEAK = "NOTHING_TO_SPEAK"
 _SEED_STEP = 0x9E3779B97F4A7C15
 _MAX_SEED = 2**63 - 1
@@ -115,7 +122,9 @@ class SpeechContext:
             LimitExceededError: the context's text is too long.
         """
         if self.characters + len(text) > limit:
-            raise LimitExceededError("text.text", "max_text_characters", limit)
+            remedy = "end this context, and go on in another"
+            problem = too_many_characters(self.characters + len(text), TEXT_SETTING, remedy)
+            raise LimitExceededError("text.text", "max_text_characters", limit, problem)
         self.characters += len(text)
         self._keep(self.splitter.push(text))
         self._await_pause(now_s)

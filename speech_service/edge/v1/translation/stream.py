@@ -13,7 +13,7 @@ from speech_service.config.tree import TranslationConfig
 from speech_service.domain import events
 from speech_service.domain.audio import MAX_CHANNELS
 from speech_service.domain.call import Call
-from speech_service.domain.errors import InvalidFieldError
+from speech_service.domain.errors import InvalidFieldError, too_many_characters
 from speech_service.domain.resume import ResumePoint
 from speech_service.domain.transcript import TranscriptResult
 from speech_service.edge.fields import limit_exceeded
@@ -119,7 +119,8 @@ class TranslationWire:
     def _text(self, text: str) -> str:
         if len(text) > self._limits.max_text_characters:
             limit = self._limits.max_text_characters
-            raise limit_exceeded("text.text", "max_text_characters", limit)
+            problem = too_many_characters(len(text), "translation.max_text_characters")
+            raise limit_exceeded("text.text", "max_text_characters", limit, problem)
         if "\0" in text:
             raise InvalidFieldError("text.text", "holds NUL", "text", reason="INVALID_TEXT")
         return text

@@ -15,6 +15,7 @@ from speech_service.domain.errors import (
     InvalidFieldError,
     ReplyTooLargeError,
     SpeechError,
+    too_many_characters,
 )
 from speech_service.domain.events import StreamWarning, TranslatedSegment, Usage
 from speech_service.domain.transcript import ResultKind
@@ -177,7 +178,9 @@ class TextTranslation:
             total += len(text)
             if total > self._limits.max_text_characters:
                 limit = self._limits.max_text_characters
-                raise limit_exceeded(path.partition("[")[0], "max_text_characters", limit)
+                characters = sum(map(len, texts))
+                problem = too_many_characters(characters, "translation.max_text_characters")
+                raise limit_exceeded(path.partition("[")[0], "max_text_characters", limit, problem)
 
     # --- subtitles ---
 
@@ -190,7 +193,8 @@ class TextTranslation:
         kind = file_kind(document.format, "subtitles.format")
         limit = self._limits.max_subtitle_characters
         if len(document.text) > limit:
-            raise limit_exceeded("subtitles.text", "max_subtitle_characters", limit)
+            problem = too_many_characters(len(document.text), "translation.max_subtitle_characters")
+            raise limit_exceeded("subtitles.text", "max_subtitle_characters", limit, problem)
         if "\0" in document.text:
             raise InvalidFieldError("subtitles.text", "holds NUL", "text", reason="INVALID_TEXT")
         file = await asyncio.to_thread(

@@ -41,13 +41,13 @@ def launches_of(name: str, bodies: Bodies, rows: int) -> Launches:
 @pytest.mark.parametrize("rows", [1, 64, 256, 512])
 def test_a_decode_step_of_the_recognizer(rows: int) -> None:
     counts: dict[str, int] = {}
-    for quantize in ("none", "fp8"):
+    for quantize in ("none", "fp8", "int8"):
         bodies, model = Bodies(), recognizer(quantize)
         cache = KvCache(DECODER, rows, LENGTH, model.dtype, META)
         SlotForward(model, cache, Shapes(), bodies, Sizes((rows,), ()))
         counts[quantize] = launches_of(f"ASR decode step, {quantize}", bodies, rows).total
     assert counts["none"] <= 300
-    assert counts["fp8"] <= counts["none"]
+    assert max(counts.values()) <= counts["none"]
 
 
 @torch.inference_mode()
@@ -67,12 +67,12 @@ def test_prompts_of_the_recognizer(prompts: int) -> None:
 @pytest.mark.parametrize("rows", [1, 64, 256, 512])
 def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int) -> None:
     counts: dict[str, int] = {}
-    for quantize in ("none", "fp8"):
+    for quantize in ("none", "fp8", "int8"):
         bodies, model = Bodies(), synthesizer(tiny_models.tts("custom_voice", "1b7"), quantize)
         FrameGenerator(model, rows, LENGTH, bodies, Shapes(), as_one("draw", choose))
         counts[quantize] = launches_of(f"TTS frame, {quantize}", bodies, rows).total
     assert counts["none"] <= 1200
-    assert counts["fp8"] <= counts["none"]
+    assert max(counts.values()) <= counts["none"]
 
 
 @torch.inference_mode()

@@ -24,14 +24,15 @@ def test_pairs() -> None:
 
 
 def test_the_error_names_both_ways_to_get_a_pair() -> None:
-    error = no_model_for_pair("en", "de", ["marian-en-pt"])
+    error = no_model_for_pair("en", "de", [MARIAN])
+    assert "guessed" not in error.message
     assert error.reason == "NO_TRANSLATOR_FOR_PAIR"
     for named in (
         "translator/marian",
         "en to pt, pt to en",
         "translator/openai",
         "options.base_url",
-        "marian-en-pt",
+        "from English (en) to German (de) (it has marian-en-pt: en to pt, pt to en)",
     ):
         assert named in error.message
     assert len(error.message.encode()) <= 600  # the wire clips more
@@ -41,3 +42,14 @@ def test_the_error_of_a_chosen_model_lists_its_pairs() -> None:
     error = model_lacks_pair(MARIAN, "en", "de")
     assert error.option == "target_languages"
     assert error.metadata["supported"] == "en to pt, pt to en"
+
+
+def test_a_source_that_was_guessed_is_said_to_be_before_anything_is_to_be_added() -> None:
+    error = no_model_for_pair("it", "en", [MARIAN] * 3, guessed=True)
+    assert "from Italian (it) to English (en)" in error.message
+    assert error.message.index("was guessed") < error.message.index("To add one")
+    assert "source_language" in error.message
+    assert len(error.message.encode()) <= 600
+    chosen = model_lacks_pair(MARIAN, "it", "en", guessed=True)
+    assert "from Italian (it) to English (en); that language was guessed" in chosen.message
+    assert "an unnamed language" in no_model_for_pair("", "en", [MARIAN], guessed=True).message
