@@ -4,13 +4,13 @@
 writes down every ATen call of this thread, and puts back what the run has changed; a replay repeats those calls on
 those tensors, and Python is not run again. Everything that a capture or a replay has made is overwritten before the
 next, as another graph of the pool may do. A graph that outlives its cuBLAS workspace, two captures at a time, and a
-wait for the device beside a capture are errors. Which device a tensor is on cannot be seen here.
+wait for the device beside a capture are errors. ``tests/fake_memory.py`` acts which device a tensor is on.
 """
 
 import math
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -59,6 +59,21 @@ class FakeStream:
         self._cuda.note("wait for stream", self.cuda_stream)
         if self._cuda.capturing == self.cuda_stream:
             raise CaptureError("a stream that captures cannot be waited for")
+        self._cuda.on_wait()
+
+
+class FakeEvent:
+    """An event. All that was begun is done."""
+
+    def record(self, stream: FakeStream | None = None) -> None:
+        """Stand behind what was begun."""
+
+    def query(self) -> bool:
+        """Whether the stream has come here."""
+        return True
+
+    def synchronize(self) -> None:
+        """Nothing is under way."""
 
 
 class FakeGraph:
@@ -87,19 +102,22 @@ class FakeGraph:
         self._recorder.__exit__(None, None, None)
         self._guard.__exit__(None, None, None)
         self._cuda.end_capture()
-        self._recorder.put_back()
+        with torch._C.DisableTorchFunction():
+            self._recorder.put_back()
         self.poison()
 
     def replay(self) -> None:
         """Repeat the calls. The caller copies the result at once: by then another graph may be run."""
         self._cuda.begin_replay(self)
         assert self._recorder is not None
-        self._recorder.replay()
+        with torch._C.DisableTorchFunction():
+            self._recorder.replay()
 
     def poison(self) -> None:
         """Another graph of the pool has used the memory."""
         if self._recorder is not None:
-            self._recorder.poison()
+            with torch._C.DisableTorchFunction():
+                self._recorder.poison()
 
     def reset(self) -> None:
         """What torch does when a graph dies: the workspaces of its stream are freed, whoever uses them."""
@@ -116,6 +134,8 @@ class FakeCuda:
         self.capturing: int | None = None
         self.error: RuntimeError | None = None
         """Sticky: what every wait for the device raises."""
+        self.on_wait: Callable[[], None] = lambda: None
+        """Called where somebody has waited for a stream."""
         self._current = threading.local()
         self._made = self._pools = 0
         self._last: weakref.ref[FakeGraph] | None = None
@@ -132,6 +152,7 @@ class FakeCuda:
         patch.setattr(torch.cuda, "is_initialized", lambda: True)
         patch.setattr(torch.cuda, "graph_pool_handle", self._new_pool)
         patch.setattr(torch.cuda, "CUDAGraph", lambda: FakeGraph(self))
+        patch.setattr(torch.cuda, "Event", FakeEvent)
         patch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
         return self
 
@@ -216,6 +237,11 @@ class _NoWaits(TorchFunctionMode):
 
 class _Recorder(TorchDispatchMode):
     """Writes down what is called."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so that torch's compiler, which takes seconds to import, stays away."""
+        return False
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,6 +11,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Protocol
 
 import torch
@@ -25,6 +26,19 @@ Capture = Callable[[Body, Sequence[Tensor]], Body]
 """Prepares a body, given examples of its arguments, which it may run on. What comes out takes the same shapes."""
 
 
+class Coming(Protocol):
+    """A tensor on its way to the host."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether :meth:`here` returns at once."""
+        ...
+
+    def here(self) -> Tensor:
+        """Wait for it: on the CPU, and the caller's own."""
+        ...
+
+
 class Device(Protocol):
     """One lane's view of a device. Only the lane's thread uses it, once it is built."""
 
@@ -35,6 +49,10 @@ class Device(Protocol):
 
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Bring a tensor here, as ``dtype`` if given; does not wait for the copy."""
+        ...
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Begin to copy a tensor to the host, behind what this thread has begun; later work does not count."""
         ...
 
     def stream(self) -> AbstractContextManager[object]:
@@ -50,6 +68,38 @@ class Device(Protocol):
         ...
 
 
+class Arrived:
+    """Implements :class:`Coming` for what is there."""
+
+    is_here = True
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def here(self) -> Tensor:
+        """It."""
+        return self._tensor
+
+
+class _Fetched:
+    """Implements :class:`Coming` for a copy to pinned memory, which torch's allocator keeps until it has been made."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor.to("cpu", non_blocking=True)
+        self._event = torch.cuda.Event()
+        self._event.record()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the copy has been made."""
+        return self._event.query()
+
+    def here(self) -> Tensor:
+        """Wait for the copy alone."""
+        self._event.synchronize()
+        return self._tensor
+
+
 class Host:
     """Implements :class:`Device` for the CPU: everything is here already."""
 
@@ -58,6 +108,10 @@ class Host:
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """The tensor itself, unless its type changes."""
         return tensor if dtype is None else tensor.to(dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """It is there."""
+        return Arrived(tensor)
 
     def stream(self) -> AbstractContextManager[object]:
         """There is one only."""
@@ -125,6 +179,10 @@ class Cuda:
             return tensor if dtype is None else tensor.to(dtype)
         here = tensor.pin_memory().to(self.where, non_blocking=True)
         return here if dtype is None else here.to(dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Through pinned memory; an event says when."""
+        return _Fetched(tensor)
 
     def stream(self) -> AbstractContextManager[object]:
         """The lane's stream."""
@@ -197,6 +255,12 @@ class Graphs:
                 return result.clone()
 
         return replay
+
+
+def staged(device: Device, *parts: Sequence[int]) -> Sequence[Tensor]:
+    """Numbers on the device, int32 [n] for each part, by one copy."""
+    numbers = torch.tensor(list(chain.from_iterable(parts)), dtype=torch.int32)
+    return device.stage(numbers).split([len(part) for part in parts])
 
 
 HOST = Host()

@@ -1,7 +1,8 @@
 """The synthesis engine: continuous batching at one frame.
 
 A step is three verbs: begin what waits -> speak one frame of every stream -> sound what is due. Streams join and
-leave between any two frames, and their audio leaves while they speak.
+leave between any two frames, and their audio leaves while they speak. On a GPU the host reads a frame while the next
+one is spoken (``runtimes/pacing.py``), unless somebody waits for first audio.
 """
 
 # torch declares its types in part only.
@@ -31,14 +32,23 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.qwen3.codec.streams import CodecStreams
-from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
+from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator, SpokenFrame
 from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
+from speech_service.engines.runtimes.pacing import Pace
 from speech_service.engines.runtimes.torch import watching_device
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TtsTurn:
+    """One frame of every stream. None may follow where somebody waits for a stream's first audio."""
+
+    spoken: SpokenFrame
+    may_be_followed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class TtsParts:
     sampling: Sampling
     ramp: Sequence[int]
     """Frames of a stream's chunks, the last one for all that follow."""
+    pace: Pace[TtsTurn]
 
 
 @dataclass(slots=True, eq=False)
@@ -130,9 +141,20 @@ class TtsEngine:
         )
 
     def _speak(self) -> None:
-        outcomes = self._parts.generator.step()
+        """Begin a frame of every stream; take those that are due."""
+        have_sounded = all(speaking.ramp.has_begun for speaking in self._speaking.values())
+        turn = TtsTurn(self._parts.generator.begin(), have_sounded)
+        due = reversed(
+            self._parts.pace.due(turn)
+        )  # behind the last one all are there: there is one wait
+        for outcomes in [each.spoken.outcomes() for each in due][::-1]:
+            self._take(outcomes)
+
+    def _take(self, outcomes: Mapping[int, Tensor | Ended]) -> None:
         for speaking in list(self._speaking.values()):
-            outcome = outcomes[speaking.slot]
+            outcome = outcomes.get(speaking.slot)
+            if outcome is None or speaking.ended:
+                continue
             if outcome is Ended.NOT_FINITE:
                 self._events.append(_failed(speaking.work.work_id))
                 self._leave(speaking.work.work_id)

@@ -19,7 +19,7 @@ from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.talker import Talker
-from speech_service.engines.runtimes.torch import Body, Capture, as_it_is
+from speech_service.engines.runtimes.torch import Arrived, Body, Capture, Coming, as_it_is
 from tests.unit.engines.qwen3.launches import COUNTED, META
 
 DECODER = DecoderShape(
@@ -47,6 +47,10 @@ class Shapes:
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Its shape."""
         return tensor.to(META, dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Nothing comes: there are no numbers."""
+        return Arrived(tensor)
 
     def stream(self) -> AbstractContextManager[object]:
         """There is none."""
