@@ -67,8 +67,10 @@ def program() -> str | None:
 
 
 @asynccontextmanager
-async def started(folder: Path, ports: Sequence[int]) -> AsyncIterator[Envoy]:
-    """Envoy for as long as the block runs, in ``folder``, before servers on these ports.
+async def started(folder: Path, ports: Sequence[int], port: int = 0) -> AsyncIterator[Envoy]:
+    """Envoy for as long as the block runs, in ``folder``, before servers on these ports; killed at its end.
+
+    ``port``: where clients reach it; 0: one that is free.
 
     Raises:
         FileNotFoundError: it is not installed.
@@ -77,8 +79,9 @@ async def started(folder: Path, ports: Sequence[int]) -> AsyncIterator[Envoy]:
     if command is None:
         raise FileNotFoundError("envoy is not installed: make check-deploy installs it")
     config = yaml.safe_load((FOLDER / "envoy.yaml").read_text())
-    for listener in (config["admin"], config["static_resources"]["listeners"][0]):
-        listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": 0}
+    listeners = ((config["admin"], 0), (config["static_resources"]["listeners"][0], port))
+    for listener, wanted in listeners:
+        listener["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": wanted}
     (folder / "envoy.yaml").write_text(yaml.safe_dump(config))
     (folder / "endpoints.yaml").write_text(endpoints(ports))
     shutil.copy(FOLDER / "speech.pb", folder)

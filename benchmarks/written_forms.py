@@ -34,7 +34,7 @@ _NUMBER_WORDS = (
 )
 _AND = re.compile(rf"(?<=hundred) and (?=(?:{_NUMBER_WORDS})\b)")
 MOST_WAYS = 300
-_LETTERS = re.compile(r"\b[A-Z](?: [A-Z]){1,40}\b")
+_LETTERS = re.compile(r"\b[A-Z](?: [A-Z]){1,40}s?\b")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +117,12 @@ def plain(text: str) -> str:
 
 def heard(voice: PhonemeReader, text: str) -> str:
     """Sounds of a text; how "to" and "the" sound depends on what follows them, stress on everything."""
-    text = _LETTERS.sub(lambda match: match.group().replace(" ", "."), text)
+    text = _LETTERS.sub(_joined, text)
     sounds = voice.read(text, {}).phonemes.translate(_UNHEARD)
     return sounds.replace("tʊ", "tə").replace("tu", "tə").replace("ði", "ðə")
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Letters as the voice understands them; of several, such as "two C P Us", as they are written."""
+    letters = match.group()
+    return letters.replace(" ", "" if letters.endswith("s") else ".")

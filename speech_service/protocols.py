@@ -1,11 +1,11 @@
 """The small protocols that layers meet at. Four methods or fewer each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from speech_service.domain.audio import Samples
 from speech_service.domain.call import Call
-from speech_service.domain.models import ModelCapabilities, ModelStatus, WorkerStatus
+from speech_service.domain.models import ModelCapabilities, ModelStatus, UnloadOutcome, WorkerStatus
 from speech_service.domain.work import Work, WorkEvent
 
 OnWorkEvent = Callable[[WorkEvent], None]
@@ -105,8 +105,8 @@ class ModelControl(Protocol):
         """Load the model; returns milliseconds, 0 if it was loaded."""
         ...
 
-    async def unload(self, model: str) -> bool:
-        """Unload the model once its running work is done; False: it was not loaded."""
+    async def unload(self, model: str) -> Mapping[str, UnloadOutcome]:
+        """Unload the model once its running work is done; returns what became of it, by the worker's name."""
         ...
 
 

@@ -44,22 +44,22 @@ class MemoryEvent:
     def __init__(self, memory: "FakeMemory", **flags: bool) -> None:
         del flags
         self._memory = memory
-        self._place = 0
+        self._stream = self._place = 0
 
     def record(self, stream: object = None) -> None:
         """Stand behind what was begun so far."""
         del stream
-        self._place = self._memory.pass_by()
+        self._stream, self._place = self._memory.pass_by()
 
     def synchronize(self) -> None:
         """Wait, if nobody has waited for this or for something behind it."""
-        if self._place > self._memory.arrived:
+        if not self.query():
             self._memory.wait("event")
-            self._memory.arrive(self._place)
+            self._memory.arrive(self._stream, self._place)
 
     def query(self) -> bool:
         """Whether somebody has waited behind it."""
-        return self._place <= self._memory.arrived
+        return self._place <= self._memory.arrived[self._stream]
 
 
 class FakeMemory(TorchFunctionMode):
@@ -72,10 +72,10 @@ class FakeMemory(TorchFunctionMode):
         """How often the host has waited, by what for."""
         self.copies: Counter[str] = Counter()
         """Copies "to host" and "to device"; an argument of a kernel is none."""
-        self.arrived = 0
-        """Up to where somebody has waited."""
+        self.arrived = Counter[int]()
+        """By stream: up to where somebody has waited."""
         self._begun = 0
-        self._coming: list[tuple[int, Tensor, Tensor]] = []
+        self._coming: list[tuple[int, int, Tensor, Tensor]] = []
         self._pinned: dict[int, Any] = {}
 
     def install(self, patch: Patch) -> "FakeMemory":
@@ -96,19 +96,22 @@ class FakeMemory(TorchFunctionMode):
             raise CaptureError(f"{what} waits for the device: not in a capture")
         self.waits[what] += 1
 
-    def pass_by(self) -> int:
-        """Count what is begun: copies to pinned memory, and events."""
+    def pass_by(self) -> tuple[int, int]:
+        """Count what is begun, copies to pinned memory and events: the stream that it is on, and its place."""
         self._begun += 1
-        return self._begun
+        return self._cuda.current, self._begun
 
-    def arrive(self, place: int) -> None:
-        """Let copies to pinned memory be there, up to a place."""
-        self.arrived = max(self.arrived, place)
+    def arrive(self, stream: int, place: int) -> None:
+        """Let copies to pinned memory be there, up to a place in a stream."""
+        self.arrived[stream] = max(self.arrived[stream], place)
+        coming, self._coming = self._coming, []
         with torch._C.DisableTorchFunction(), torch.inference_mode():
-            for number, target, numbers in self._coming:
-                if number <= place:
+            for each in coming:
+                on, number, target, numbers = each
+                if on == stream and number <= place:
                     target.copy_(numbers)
-        self._coming = [each for each in self._coming if each[0] > place]
+                else:
+                    self._coming.append(each)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Act one call."""
@@ -208,7 +211,7 @@ class FakeMemory(TorchFunctionMode):
     def _begin(self, target: Tensor, source: Tensor) -> Tensor:
         """Copy to pinned memory: it comes later."""
         self._count_copy("to host")
-        self._coming.append((self.pass_by(), target, source.clone()))
+        self._coming.append((*self.pass_by(), target, source.clone()))
         return target.fill_(math.nan if target.dtype.is_floating_point else 85)
 
     def _count_copy(self, way: str, waits_for: str = "") -> None:
@@ -218,9 +221,9 @@ class FakeMemory(TorchFunctionMode):
         if waits_for:
             self.wait(waits_for)
 
-    def _waited(self) -> None:
+    def _waited(self, stream: int) -> None:
         self.waits["stream"] += 1
-        self.arrive(self._begun)
+        self.arrive(stream, self._begun)
 
     def _pin(self, tensor: Tensor) -> Tensor:
         assert not isinstance(tensor, OnDevice), "only main memory can be pinned"

@@ -165,6 +165,11 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             ),
             Panel("Worker start", "s", quantiles("speech_worker_start_seconds")),
             Panel("Heartbeat", "s", quantiles("speech_worker_heartbeat_seconds")),
+            Panel(
+                "Keys and certificates that cannot be read again",
+                "short",
+                (("{{file}} {{instance}}", f"speech_reload_failed{{{_PODS}}}"),),
+            ),
             Panel("Log lines dropped", "cps", (("lines", rate("speech_log_lines_dropped_total")),)),
         ),
     ),

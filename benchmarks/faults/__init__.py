@@ -1,10 +1,10 @@
 """What harms a service that is attacked or starved, in figures: one row for each kind of fault.
 
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
-recovery after file descriptors ran out; a worker killed under live streams; front ends killed, and restarted behind
-Envoy, under those of ``speech_client``; many streams cancelled at once; floods of HTTP/2 frames; forged containers;
-secrets in what the service leaves behind. ``--row`` runs some of them. Writes ``faults.json``, in which each row says
-when and beside what it was measured, and ``faults.png``.
+recovery after file descriptors ran out; a worker killed under live streams, with voices and under many of
+``speech_client``; front ends killed, and restarted behind Envoy, under those; many streams cancelled at once; floods of
+HTTP/2 frames; forged containers; secrets in what the service leaves behind. ``--row`` runs some of them. Writes
+``faults.json``, in which each row says when and beside what it was measured, and ``faults.png``.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from benchmarks.results import Run, console
 from benchmarks.stats import Figure
 
 ROWS = (
-    *("stall", "starvation", "descriptors", "kills", "front_ends", "restarts", "cancels"),
-    *("floods", "containers", "secrets"),
+    *("stall", "starvation", "descriptors", "kills", "worker_kills", "front_ends", "restarts"),
+    *("cancels", "floods", "containers", "secrets"),
 )
 """Modules of this package, in the order in which they run."""
 

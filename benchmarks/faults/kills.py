@@ -16,7 +16,7 @@ import psutil
 
 from benchmarks import client, corpus, harness
 from benchmarks.faults.options import HARM, Harm, Options, Result, figure_row
-from benchmarks.faults.starved import worker_of
+from benchmarks.faults.starved import next_worker, work_done
 from benchmarks.harness import UNBOUNDED, Server, Setup
 from benchmarks.synthesis_client import TIMEOUT_S, config
 from benchmarks.synthesis_client import connect as connect_speech
@@ -104,27 +104,13 @@ async def _one(server: Server, kills: int, tally: Tally, advance: Any) -> None:
 
 async def _kill(server: Server) -> None:
     """Kill the worker that runs once it has finished something, and wait for the next one."""
-    worker = await _next_worker(server, 0)
-    before = await _done(server)
-    while await _done(server) <= before:  # noqa: ASYNC110 - another process finishes it
+    worker = await next_worker(server, 0)
+    before = await work_done(server)
+    while await work_done(server) <= before:  # noqa: ASYNC110 - another process finishes it
         await asyncio.sleep(0.1)
     with contextlib.suppress(psutil.NoSuchProcess):
         worker.kill()
-    await _next_worker(server, worker.pid)
-
-
-async def _next_worker(server: Server, last_pid: int) -> psutil.Process:
-    while True:
-        worker = worker_of(server.pid)
-        if worker is not None and worker.pid != last_pid:
-            return worker
-        await asyncio.sleep(0.05)
-
-
-async def _done(server: Server) -> float:
-    metrics = await asyncio.to_thread(server.metrics)
-    done = [v for k, v in metrics.items() if k.startswith("speech_work_total") and '"done"' in k]
-    return sum(done)
+    await next_worker(server, worker.pid)
 
 
 async def _listen(

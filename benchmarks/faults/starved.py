@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import psutil
 
+from benchmarks.harness import Server
+
 CYCLE_S = 0.2
 
 
@@ -20,6 +22,22 @@ def worker_of(front_end_pid: int) -> psutil.Process | None:
                 if "speech_service.worker" in child.cmdline():
                     return child
     return None
+
+
+async def next_worker(server: Server, last_pid: int) -> psutil.Process:
+    """The worker that is not ``last_pid``, once it is there."""
+    while True:
+        worker = worker_of(server.pid)
+        if worker is not None and worker.pid != last_pid:
+            return worker
+        await asyncio.sleep(0.05)
+
+
+async def work_done(server: Server) -> float:
+    """How much work the server has finished since it started."""
+    metrics = await asyncio.to_thread(server.metrics)
+    done = [v for k, v in metrics.items() if k.startswith("speech_work_total") and '"done"' in k]
+    return sum(done)
 
 
 @contextlib.contextmanager

@@ -60,6 +60,8 @@ class Application:
         self._closers = AsyncExitStack()
         """Of what was built and started, to be closed the other way round."""
         self.parts: FrontEnd = compose(config, self._closers)
+        if self._certificates is not None:
+            self._certificates.report_to(self.parts.observer)
         self.ports = Ports(0, 0, 0)
         self.config = config
         self._stopping = asyncio.Event()

@@ -20,6 +20,7 @@ from speech_service.calls.requests.recognition import RecognitionRequests
 from speech_service.calls.requests.synthesis import SynthesisRequests
 from speech_service.calls.requests.translation import TranslationRequests
 from speech_service.calls.requests.voice_prompt import VoiceRecordings
+from speech_service.calls.resume_tokens import resume_tokens
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.speech.audio_cache import AudioCache, VoicePromptCache
 from speech_service.calls.speech.spoken_language import KnownLanguages
@@ -126,7 +127,7 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
         public=_public(
             config,
             catalog,
-            Serving(admission, quotas, config.server, config.stream),
+            _serving(config, admission, quotas),
             tools,
             AudioInput(decoders, config.decoder),
             encoders,
@@ -171,6 +172,12 @@ def _callers(
     auth = Auth(config, observer, observer, quotas)
     closers.push_async_callback(auth.close)
     return quotas, auth
+
+
+def _serving(config: Config, admission: Admission, quotas: Quotas) -> Serving:
+    """How calls of every service are taken."""
+    tokens = resume_tokens(config.stream.resume_key_file)
+    return Serving(admission, quotas, config.server, config.stream, tokens)
 
 
 def _public(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from speech_service.domain.call import Call
 from speech_service.domain.errors import OverloadedError, SpeechError, UnavailableError
 from speech_service.domain.work import WorkClass
 from speech_service.protocols import Observer
+
+_CALLS_OF_A_SESSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Admission:
         self._callers: set[asyncio.Task[Any]] = set()
         """The tasks of unary calls."""
         self._streams = 0
+        self._resumed: Counter[str] = Counter()
+        """Calls that were let in before new ones, by the session that they go on with."""
         self._unary = 0
         self._given_up = False
         self._closed = False
@@ -105,7 +110,8 @@ class Admission:
         """The stream of ``call`` turns out to be live: count what it asks for until the call is over.
 
         Where the priority of the call makes background work of it, it waits instead, and is not counted. One that goes
-        on with a session which was cut off is let in before new ones.
+        on with a session which was cut off is let in before new ones: two calls of a session at once, of which one may
+        be lost and not known to be.
 
         Raises:
             OverloadedError: the devices cannot keep up with one more.
@@ -113,16 +119,21 @@ class Admission:
         live = self._live
         if live is None or not _is_live(call):
             return
-        goes_on = bool(call.resumed_session_id)
+        session_id = call.resumed_session_id
+        goes_on = call.has_room_kept and self._resumed[session_id] < _CALLS_OF_A_SESSION
         if not live.load.has_room(asks, goes_on=goes_on):
             self._refuse_for_load(live, asks)
         if not goes_on:
             self._check_late(live)
         live.load.opened(call.session_id, asks)
+        self._resumed[session_id] += goes_on
         self.show()
 
         def over() -> None:
             live.load.closed(call.session_id)
+            self._resumed[session_id] -= goes_on
+            if not self._resumed[session_id]:
+                del self._resumed[session_id]
             self.show()
 
         call.when_over(over)

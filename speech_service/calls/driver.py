@@ -63,7 +63,7 @@ class Session(Protocol[Event_co]):
 
     @property
     def wake_at_s(self) -> float | None:
-        """When ``wake`` is to be called, by ``time.monotonic()``, if nothing happens before; None: never."""
+        """When ``wake`` is to be called, by the loop's clock, if nothing happens before; None: never."""
         ...
 
     def wake(self) -> Sequence[Step[Event_co]]:
@@ -191,15 +191,15 @@ class SessionRunner(Generic[AnySession, Event]):
             return
         if self._alarm is not None:
             self._alarm.cancel()
-        wait_s = max(0.0, at_s - time.monotonic())
-        self._alarm = asyncio.get_running_loop().call_later(wait_s, self._ring)
+        self._alarm = asyncio.get_running_loop().call_at(at_s, self._ring)
         self._alarm_s = at_s
 
     def _ring(self) -> None:
         self._alarm = None
         at_s = None if self.finished.done() else self.session.wake_at_s
-        if at_s is not None and at_s <= time.monotonic():
-            self._waking = asyncio.get_running_loop().create_task(self._wake())
+        loop = asyncio.get_running_loop()
+        if at_s is not None and at_s <= loop.time():
+            self._waking = loop.create_task(self._wake())
         else:
             self._set_alarm()
 

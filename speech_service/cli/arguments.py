@@ -139,7 +139,11 @@ def uses_tls(given: argparse.Namespace) -> bool:
 def access(given: argparse.Namespace) -> server_address.Access:
     """Say how the arguments make a client reach for the server."""
     return server_address.Access(
-        given.server, uses_tls(given), given.tls_ca, given.tls_cert is not None
+        given.server,
+        uses_tls(given),
+        given.tls_ca,
+        given.tls_cert is not None,
+        vars(given).get("admin", False),
     )
 
 

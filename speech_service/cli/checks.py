@@ -138,15 +138,16 @@ async def check_server(client: SpeechClient, access: Access) -> list[Check]:
         status = await client.check_health(service, timeout_s=_HEALTH_TIMEOUT_S)
         if status is not HealthStatus.SERVICE_UNKNOWN:  # A server offers what it has models for.
             checks.append(_health_check(f"service {service.rpartition('.')[2]}", "", status))
-    return checks + await _check_served_models(client)
+    return checks + await _check_served_models(client, access)
 
 
-async def _check_served_models(client: SpeechClient) -> list[Check]:
+async def _check_served_models(client: SpeechClient, access: Access) -> list[Check]:
     """Check each model that the server has, and name the kinds that it lacks."""
     try:
         models = await client.list_models()
     except SpeechApiError as error:
-        return [Check("server's models", Verdict.FAIL, str(error), "look at the log of `serve`")]
+        found = f"{access.server} does not list its models"
+        return [Check("server's models", Verdict.FAIL, found, str(explain(error, access)))]
     checks: list[Check] = []
     for model in models:
         verdict, fix = Verdict.OK, ""

@@ -76,9 +76,14 @@ def missing_extra(extra: str, package: str) -> CommandError:
 
 
 def _explain_api_error(error: "SpeechApiError", access: "Access | None") -> CommandError:
-    from speech_client import DeadlineError, UnavailableError
+    from speech_client import DeadlineError, NotSupportedError, UnavailableError
 
     details = _details(error)
+    if isinstance(error, NotSupportedError) and not error.reason and access is not None:
+        # What the service itself refuses has a reason: this is gRPC's own answer.
+        from speech_service.cli.server_address import other_port
+
+        return CommandError(other_port(access), ExitCode.REFUSED, details)
     if isinstance(error, UnavailableError) and not error.reason and access is not None:
         from speech_service.cli.server_address import diagnose
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from speech_service.probe import PREFACE, SETTINGS, connect, frame
 
 DEFAULT = "localhost:50051"
+SERVICE_PORT = "server.listen, by default port 50051"
+ADMIN_PORT = "server.admin_listen, by default port 50052"
 _TIMEOUT_S = 2.0
 _HIGHEST_PORT = 65_535
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
@@ -64,12 +66,14 @@ class Access:
         tls: whether it spoke TLS.
         ca_file: the authorities that it trusted; None: the system's.
         has_certificate: whether it had a certificate of its own.
+        admin: whether it called what the admin port has, rather than the service.
     """
 
     server: str
     tls: bool = False
     ca_file: Path | None = None
     has_certificate: bool = False
+    admin: bool = False
 
 
 class Protocol(Enum):
@@ -103,7 +107,7 @@ def diagnose(access: Access) -> str:
         case Protocol.HTTP1, _:
             return (
                 f"{server} speaks HTTP/1, not gRPC. Is it the port of metrics or of a web site? "
-                "The service listens on server.listen, by default port 50051"
+                f"The service listens on {SERVICE_PORT}"
             )
         case Protocol.HTTP2, True:
             return f"{server} speaks without TLS. Leave --tls, --tls-ca and --tls-cert out"
@@ -115,6 +119,19 @@ def diagnose(access: Access) -> str:
             return f"{server}: {_certificate_problem(access)}"
         case _:
             return f"{server} is no gRPC server: what listens there speaks something else"
+
+
+def other_port(access: Access) -> str:
+    """Say what is likely where a gRPC server answers that it has no such method: ports were taken for each other."""
+    if access.admin:
+        return (
+            f"{access.server} has no admin service. Is it the port of the service? This command calls the admin port: "
+            f"{ADMIN_PORT}"
+        )
+    return (
+        f"{access.server} does not have what this command calls. Is it the admin port, or a server of another kind? "
+        f"The service listens on {SERVICE_PORT}"
+    )
 
 
 def protocol_at(server: str) -> Protocol:

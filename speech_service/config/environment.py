@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 ENV_SERVER = "SPEECH_SERVER"
 """Address that the client commands call where ``--server`` does not say; no setting of the service."""
+ENV_ADMIN_SERVER = "SPEECH_ADMIN_SERVER"
+"""Address of the admin port for operators' commands, where ``--server`` does not say; no setting of the service."""
 ENV_API_KEY = "SPEECH_API_KEY"
 """Key of client commands where neither ``--api-key-file`` nor ``--token-file`` is given; no setting of the service."""
 _ANY_ADDRESS = ("", "0.0.0.0", "[::]", "::", "*")  # noqa: S104 - compared with, never bound
@@ -40,6 +42,11 @@ def process_environment() -> dict[str, str]:
 def client_server(environment: Mapping[str, str] | None = None) -> str:
     """Give the address that ``SPEECH_SERVER`` names for client commands; "" where it is not set."""
     return (os.environ if environment is None else environment).get(ENV_SERVER, "").strip()
+
+
+def admin_server(environment: Mapping[str, str] | None = None) -> str:
+    """Give the admin port that ``SPEECH_ADMIN_SERVER`` names for operators' commands; "" where it is not set."""
+    return (os.environ if environment is None else environment).get(ENV_ADMIN_SERVER, "").strip()
 
 
 def client_api_key(environment: Mapping[str, str] | None = None) -> str:

@@ -169,6 +169,10 @@ class StreamConfig(Settings, frozen=True):
     expired_credential_s: Amount = 600.0
     """Seconds that a stream may go on after the key or token that opened it has expired or was revoked. Then what was
     received gets its results, and the stream ends with UNAUTHENTICATED."""
+    resume_key_file: str = ""
+    """File of a secret of 32 bytes or more that all front ends share (`openssl rand -hex 32`). With it resume tokens
+    are signed, and room is kept only for sessions with a signed token of the last 24 hours; others are let in like
+    new ones. Without it whoever may call may say that its session was cut off."""
     max_lag_s: Amount = 60.0
     """Seconds. A REALTIME stream that lags behind its audio by more than this, for this long, ends with
     RESOURCE_EXHAUSTED, reason `LAG_TOO_LARGE`."""

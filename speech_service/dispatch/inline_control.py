@@ -1,10 +1,10 @@
 """``ModelControl`` over models in this process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
-from speech_service.domain.models import ModelStatus, WorkerStatus
+from speech_service.domain.models import ModelStatus, UnloadOutcome, WorkerStatus
 
 INLINE_ID = "inline"
 
@@ -30,6 +30,7 @@ class InlineControl:
         """Load the model; returns milliseconds."""
         return await self._host.load(model)
 
-    async def unload(self, model: str) -> bool:
+    async def unload(self, model: str) -> Mapping[str, UnloadOutcome]:
         """Unload the model."""
-        return await self._host.unload(model)
+        was_loaded = await self._host.unload(model)
+        return {INLINE_ID: UnloadOutcome.UNLOADED if was_loaded else UnloadOutcome.NOT_LOADED}

@@ -26,6 +26,8 @@ from speech_service.domain.work import (
 from speech_service.protocols import Observer
 
 Publish = Callable[[Sequence[WorkEvent]], None]
+Clock = Callable[[], float]
+"""Seconds of a clock that never goes back: ``time.monotonic``, or that of a simulation."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,17 +44,32 @@ class Seat:
     discard: bool = False
 
 
+@dataclass(eq=False, slots=True)
+class _Sleeper:
+    """A lane that waits at all its ``seats``. ``wake`` is called once, with the pool's lock held."""
+
+    seats: Sequence[Seat]
+    wake: Callable[[], None]
+
+
 class WorkPool:
     """Thread-safe queue plus the record of who runs what. Terminal events go to ``publish``, from
     any thread.
     """
 
-    def __init__(self, config: SchedulerConfig, observer: Observer, publish: Publish) -> None:
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        observer: Observer,
+        publish: Publish,
+        clock: Clock = time.monotonic,
+    ) -> None:
         self._config = config
         self._observer = observer
         self._publish = publish
+        self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: dict[str, dict[Seat, threading.Condition]] = {}
+        self._waiting: dict[str, dict[Seat, _Sleeper]] = {}
         """Lanes that wait, by model; the last one began to wait last."""
         self._queue = WorkQueue(config)
         self._aged_turn: dict[str, bool] = {}
@@ -71,7 +88,7 @@ class WorkPool:
             OverloadedError: the queue is full.
         """
         with self._lock:
-            dropped = self._queue.put(work, time.monotonic())
+            dropped = self._queue.put(work, self._clock())
             self._wake(work.model)
             if work.work_class in LIVE_CLASSES:
                 self._live_changed.notify_all()
@@ -93,7 +110,7 @@ class WorkPool:
     def expire(self) -> float | None:
         """Fail what has passed its deadline; returns the next deadline (``time.monotonic``)."""
         with self._lock:
-            failed = self._queue.expire(time.monotonic())
+            failed = self._queue.expire(self._clock())
             next_s = self._queue.next_deadline_s()
             if failed:
                 self._gauge(WorkClass)
@@ -113,7 +130,7 @@ class WorkPool:
     def take_live(self, seat: Seat) -> list[Queued]:
         """At most one item of live work, finals first. Does not wait."""
         with self._lock:
-            now_s = time.monotonic()
+            now_s = self._clock()
             heads = self._queue.heads(seat.model, 1, now_s)
             live = next((head for head in heads if head.work_class in LIVE_CLASSES), None)
             if seat.stopping or live is None:
@@ -134,12 +151,12 @@ class WorkPool:
         Returns:
             Whether live work waits that the lane could take.
         """
-        until_s = time.monotonic() + limit_s
+        until_s = self._clock() + limit_s
         with self._lock:
             while not seat.stopping:
                 if seats_guest and self._queue.has(seat.model, LIVE_CLASSES):
                     return True
-                left_s = until_s - time.monotonic()
+                left_s = until_s - self._clock()
                 if not self._live.get(seat.model) or left_s <= 0:
                     break
                 self._live_changed.wait(left_s)
@@ -153,10 +170,10 @@ class WorkPool:
             limit_s: how long.
             classes: of the work that it waits for.
         """
-        until_s = time.monotonic() + limit_s
+        until_s = self._clock() + limit_s
         with self._lock:
             while not seat.stopping and any(c in classes for c in self._listening.values()):
-                left_s = until_s - time.monotonic()
+                left_s = until_s - self._clock()
                 if left_s <= 0:
                     break
                 self._live_changed.wait(left_s)
@@ -168,7 +185,7 @@ class WorkPool:
         with self._lock:
             if seat.stopping:
                 return []
-            now_s = time.monotonic()
+            now_s = self._clock()
             expired = self._queue.expire(now_s)
             items = self._choose(seat, free_slots, now_s)
             if items or expired:
@@ -184,15 +201,17 @@ class WorkPool:
             seats: of models that have no work on the lane.
             is_changed: whether these are not its seats any more; asked before it waits.
         """
+        condition = threading.Condition(self._lock)
         with self._lock:
-            if is_changed() or any(s.stopping or self._queue.has(s.model) for s in seats):
-                return
-            condition = threading.Condition(self._lock)
-            for seat in seats:
-                self._waiting.setdefault(seat.model, {})[seat] = condition
-            condition.wait()
-            for seat in seats:
-                self._waiting[seat.model].pop(seat, None)
+            if self._sleep(_Sleeper(seats, condition.notify), is_changed):
+                condition.wait()
+
+    def call_later(
+        self, seats: Sequence[Seat], is_changed: Callable[[], bool], wake: Callable[[], None]
+    ) -> bool:
+        """Have ``wake`` called where ``wait`` would end; it must not call the pool. False: that is now."""
+        with self._lock:
+            return self._sleep(_Sleeper(seats, wake), is_changed)
 
     def nudge(self, seats: Sequence[Seat]) -> None:
         """Wake the lane of these seats if it waits."""
@@ -270,15 +289,25 @@ class WorkPool:
             self._listening.pop(work_id, None)
             self._live_changed.notify_all()
 
+    def _sleep(self, sleeper: _Sleeper, is_changed: Callable[[], bool]) -> bool:
+        seats = sleeper.seats
+        if is_changed() or any(s.stopping or self._queue.has(s.model) for s in seats):
+            return False
+        for seat in seats:
+            self._waiting.setdefault(seat.model, {})[seat] = sleeper
+        return True
+
     def _wake_lane(self, seat: Seat) -> None:
-        condition = self._waiting.get(seat.model, {}).pop(seat, None)
-        if condition is not None:
-            condition.notify()
+        sleeper = self._waiting.get(seat.model, {}).get(seat)
+        if sleeper is not None:
+            for each in sleeper.seats:
+                del self._waiting[each.model][each]
+            sleeper.wake()
 
     def _wake(self, model: str) -> None:
         waiting = self._waiting.get(model)
         if waiting:
-            waiting.popitem()[1].notify()
+            self._wake_lane(next(reversed(waiting)))
 
     def _gauge(self, classes: Iterable[WorkClass]) -> None:
         for work_class in classes:

@@ -8,18 +8,18 @@ All public methods belong to the event loop's thread.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch import metrics
 from speech_service.dispatch.device import end_process
-from speech_service.dispatch.lane import EngineRun, Lane, LanePulse
+from speech_service.dispatch.engine_run import EngineRun, LanePulse
+from speech_service.dispatch.lane import Lane, OnLost, StartLane, start_thread
 from speech_service.dispatch.mailbox import Mailbox
-from speech_service.dispatch.pool import WorkPool
+from speech_service.dispatch.pool import Clock, WorkPool
 from speech_service.dispatch.queue import ClassStats
 from speech_service.domain.errors import (
-    DeviceLostError,
     ResourceNotFoundError,
     SpeechError,
     UnavailableError,
@@ -53,7 +53,9 @@ class Scheduler:
         config: SchedulerConfig,
         observer: Observer,
         loop: asyncio.AbstractEventLoop,
-        on_lost: Callable[[DeviceLostError], None] = end_process,
+        on_lost: OnLost = end_process,
+        clock: Clock = time.monotonic,
+        start_lane: StartLane = start_thread,
     ) -> None:
         """Start one lane per engine.
 
@@ -64,12 +66,16 @@ class Scheduler:
             observer: where metrics go; called from lane threads too.
             loop: the loop that callbacks run on.
             on_lost: what a device that computes nothing any more comes to, on the thread that notices.
+            clock: that of ``loop``.
+            start_lane: how lanes run; a simulation runs them on its loop.
         """
         self.on_lost = on_lost
         self._observer = observer
         self._loop = loop
+        self._clock = clock
+        self._start_lane = start_lane
         self._mailbox = Mailbox(loop, self._deliver)
-        self._pool = WorkPool(config, observer, self._mailbox.post)
+        self._pool = WorkPool(config, observer, self._mailbox.post, clock)
         self._lanes: dict[str, list[EngineRun]] = {}
         """The places of each model on lanes."""
         self._shared: dict[str, Lane] = {}
@@ -133,12 +139,14 @@ class Scheduler:
                 self._pool,
                 self._observer,
                 on_cores=not shared_by,
+                clock=self._clock,
             )
             runs.append(run)
             shared = self._shared.get(shared_by)
             if shared is None or not shared.host(run, engine):
-                lane = Lane(shared_by or name, self._pool, self._starvation_ms, self.on_lost)
+                lane = Lane(shared_by or name, self._pool, self._starvation_ms, self._clock)
                 lane.host(run, engine)
+                self._start_lane(lane, self.on_lost)
                 if shared_by:
                     self._shared[shared_by] = lane
 
@@ -202,7 +210,7 @@ class Scheduler:
         """Make sure that the queue is looked at when ``deadline_s`` passes, even if no lane comes
         by.
         """
-        when = self._loop.time() + max(0.0, deadline_s - time.monotonic())
+        when = self._loop.time() + max(0.0, deadline_s - self._clock())
         if self._timer is None or self._timer.cancelled() or when < self._timer.when():
             if self._timer is not None:
                 self._timer.cancel()

@@ -113,6 +113,14 @@ class WorkerState(Enum):
     FAILED = "failed"
 
 
+class UnloadOutcome(Enum):
+    """What became of a model that a worker was asked to unload; with a worker that ends, all of its models go."""
+
+    UNLOADED = "unloaded"
+    NOT_LOADED = "not_loaded"
+    WORKER_ENDED = "worker_ended"
+
+
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
     """The state of one model, as an operator sees it."""

@@ -10,6 +10,7 @@ import grpc
 from loguru import logger
 
 from speech_service.config.tree import ConfigError, ServerConfig
+from speech_service.protocols import NullObserver, Observer
 
 if TYPE_CHECKING:
     import ssl
@@ -44,6 +45,12 @@ class Certificates:
         self._stamp = self._look()
         self._files = self._read()
         self._given = self._files
+        self._observer: Observer = NullObserver()
+
+    def report_to(self, observer: Observer) -> None:
+        """Tell it what becomes of the certificate from now on. It is told from threads of gRPC."""
+        self._observer = observer
+        self._show(failed=False)
 
     def credentials(self) -> grpc.ServerCredentials:
         """What the port is bound with."""
@@ -76,10 +83,17 @@ class Certificates:
             files = self._read()
         except ConfigError as error:
             logger.error("the certificate in use stays: {}", error)
+            self._observer.count("speech_certificate_reloads_total", outcome="failed")
+            self._show(failed=True)
             return
+        self._observer.count("speech_certificate_reloads_total", outcome="ok")
+        self._show(failed=False)
         if files != self._files:
             self._files = files
             logger.info("the server's certificate was renewed")
+
+    def _show(self, *, failed: bool) -> None:
+        self._observer.gauge("speech_reload_failed", float(failed), file="certificate")
 
     def _look(self) -> _Stamp:
         """What changes when a file does. One that is not there has none of it, which is a change, too."""

@@ -11,6 +11,7 @@ from grpc import aio
 from speech_service.calls.admission import Admission
 from speech_service.calls.live_load import LiveAsk
 from speech_service.calls.quotas import Metered, Quotas
+from speech_service.calls.resume_tokens import ResumeTokens
 from speech_service.config.tree import ServerConfig, StreamConfig
 from speech_service.domain.call import Call
 from speech_service.edge.metadata import call_of
@@ -32,12 +33,13 @@ _CHARGED: Mapping[str, Metered] = {
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The doorkeeper, what each tenant may use, and the limits of messages and of streams."""
+    """The doorkeeper, what each tenant may use, the limits of messages and of streams, and what streams resume with."""
 
     admission: Admission
     quotas: Quotas
     server: ServerConfig
     stream: StreamConfig
+    tokens: ResumeTokens
 
     async def run(
         self,

@@ -186,6 +186,18 @@ METRICS: tuple[Metric, ...] = (
         Label("outcome", "failed: what was read before stays in force", ("ok", "failed")),
     ),
     _counter(
+        "speech_certificate_reloads_total",
+        "Certificates of the public port read again, or tried to.",
+        Label("outcome", "failed: the one in use stays", ("ok", "failed")),
+    ),
+    _gauge(
+        "speech_reload_failed",
+        "1 while what is in force is older than what is there, because that could not be read or used.",
+        Label(
+            "file", "which; certificate: the files of TLS", ("tenants_file", "jwks", "certificate")
+        ),
+    ),
+    _counter(
         "speech_quota_exceeded_total",
         "Calls refused, and streams ended, for a quota.",
         Label("quota", "key of [auth.quotas]", tuple(QuotaConfig.__struct_fields__)),

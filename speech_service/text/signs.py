@@ -25,10 +25,12 @@ _CONVERSION = (
     r"(?:\(\w{1,60}\)|\d{1,2}\$)?[-+#0]{0,4}(?:\d{1,4}|\*)?(?:\.\d{1,3})?"
     r"(?:hh|h|ll|l|[qjztL])?[diouxXeEfFgGaAcspn@]"
 )
-_OPERAND = r"(?:[^\W\d_][\d\u00b2\u00b3\u00b9\u2070-\u2089]?|\d[\d.,]{0,20})"
+_OPERAND = r"(?:[A-Za-z\u0391-\u03c9][\d\u00b2\u00b3\u00b9\u2070-\u2089]?|\d[\d.,]{0,20})"
 _OPERATOR = (
     r" ?(?:&&|\|\||\*|[-=<>!:]=|[-=]>|[=<>+^\u00b1\u00d7\u00f7\u2190-\u21ff\u2212-\u22ff]) ?"
 )
+_SIGNED = r"[A-Za-z] [-+~\u00b1\u2212\u221a\u2248]\S"
+"""A word of one letter before a sign that belongs to what follows: "e \u22124", "a \u221a9"."""
 _VERBATIM = re.compile(
     "|".join(
         (
@@ -38,8 +40,9 @@ _VERBATIM = re.compile(
             r"[A-Za-z][A-Za-z+.-]{1,12}://[^\s<>\"]++|\bwww\.[^\s<>\"]++",
             r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
             r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z]{2,31}\d?);",
-            rf"(?<![\d%])%{_CONVERSION}|%{_CONVERSION}(?![A-Za-z])|%%|%[A-Z][A-Z_]{{1,40}}%",
-            r"\$[A-Za-z_]\w*+",
+            r"%[A-Z][A-Z_]{1,40}%(?:[\\/][\w.-]++)*+",
+            rf"(?<![\d%])%{_CONVERSION}|%{_CONVERSION}(?![A-Za-z])|%%",
+            r"\$[A-Za-z_]\w*+(?:[\\/][\w.-]++)*+",
             r"(?<![\w@#/])[@#]\w++(?:[-/.]\w++)*+",
             r"(?<!\w)[A-Za-z]{1,12}(?:#|\+\+)(?!\w)|(?<![\w.])\.[A-Z][A-Z]\w*+",
             r"\b[A-Za-z]:\\[^\s<>\"|?*]++|\\\\[^\s<>\"|?*]++",
@@ -48,7 +51,7 @@ _VERBATIM = re.compile(
             r"(?<![\w.,])[vV]?\d{1,9}(?:\.\d{1,9}){2,8}(?:[-+][\w.]++)?(?![\w,])|(?<!\w)[vV]\d{1,9}(?:\.\d{1,9}){0,8}(?!\w)",
             r"(?<!\w)(?:(?![A-Za-z0-9]_\w)\w)*+[A-Za-z0-9]_\w++(?:\(\))?|(?<!\w)__?\w++|(?<!\w)[A-Za-z_]\w*+\(\)",
             r"(?<!\S)--[A-Za-z][\w-]*+(?:=\S++)?|(?<!\S)-[A-Za-z](?=\s|$)",
-            rf"(?<![\w.,]){_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}}(?!\w)",
+            rf"(?<![\w.,])(?!{_SIGNED}){_OPERAND}(?:{_OPERATOR}{_OPERAND}){{1,12}}(?!\w)",
             r"\bSELECT (?:\*|[\w.,]{1,40}) FROM [\w.]{1,60}",
             r"\b(?:INSERT INTO|DELETE FROM|(?:CREATE|DROP|ALTER) TABLE) [\w.]{1,60}",
             r"[-=<>!:+*/&|]=|={2,3}|[-=]>|<-|&&|\|\||<<|>>|\b0x[\da-fA-F]++\b",
@@ -59,6 +62,11 @@ _VERBATIM = re.compile(
         )
     )
 )
+_FILLED = re.compile(
+    r"<[A-Za-z][^<>/]*+(?:/[^<>/]++)*+>[^<>\w]*+\w[^<>]*+</|\{\{#[^{}]*+\}\}[^{}\w]*+\w[^{}]*+\{\{/|"
+    r"\[[A-Za-z][^\[\]]*+\][^\[\]\w]*+\w[^\[\]]*+\[/"
+)
+"""A mark that opens, words, and a mark that closes."""
 _URL_END = ".,;:!?)]'\""
 _SENTENCE_END = ".,:"
 _CONTRACTION = re.compile(r"(?<=[^\W\d_])&(?:#39|#x27|apos|rsquo);(?=[^\W\d_])", re.IGNORECASE)
@@ -125,8 +133,13 @@ def kept(source: str, translation: str) -> bool:
     )
 
 
+def is_filled(source: str, translation: str) -> bool:
+    """Whether as many pairs of tags, blocks or marks hold words as in ``source``: no link lost its text."""
+    return len(_FILLED.findall(translation)) >= len(_FILLED.findall(source))
+
+
 def comes_through(source: str, translation: str) -> bool:
-    """Whether :func:`kept` holds and all that is no language is there letter by letter, for a model that saw it."""
+    """Whether :func:`kept` and :func:`is_filled` hold and all that is no language is there letter by letter."""
     rest: list[str] = []
     taken = bytearray(len(translation))
     tried: dict[str, int] = {}
@@ -143,7 +156,7 @@ def comes_through(source: str, translation: str) -> bool:
         rest.append(source[at:begin])
         at = end
     left = "".join(" " if gone else char for char, gone in zip(translation, taken, strict=True))
-    return kept(" ".join([*rest, source[at:]]), left)
+    return kept(" ".join([*rest, source[at:]]), left) and is_filled(source, translation)
 
 
 def _free(text: str, wanted: str, taken: bytearray, start: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from speech_service.dispatch.effort import Effort
-from speech_service.dispatch.lane import LanePulse
+from speech_service.dispatch.engine_run import LanePulse
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
 from speech_service.dispatch.workers.messages import Beat

@@ -47,6 +47,23 @@ def test_no_text_loses_a_sign(engine: marian.MarianTranslator, kind: str) -> Non
 
 @needs_models
 @pytest.mark.parametrize(
+    ("text", "source", "target", "keeps"),
+    [
+        ('You have new <a href="/m">messages</a>.', "en", "pt", ">mensagens</a>"),
+        ("Você tem <b>5</b> <a href='/m'>mensagens</a>.", "pt", "en", ">Messaging</a>"),
+        ("A temperatura é −4 °C.", "pt", "en", "is −4 °C"),  # noqa: RUF001
+        ("O valor é ≈ 3,14.", "pt", "en", "is ≈ 3"),
+        ("Use %APPDATA%\\tool or $HOME/documents.", "en", "pt", "%APPDATA%\\tool"),
+    ],
+)
+def test_words_beside_marks_are_translated(
+    engine: marian.MarianTranslator, text: str, source: str, target: str, keeps: str
+) -> None:
+    assert keeps in engine.translate([text], source, target).texts[0]
+
+
+@needs_models
+@pytest.mark.parametrize(
     ("text", "translation"),
     [
         ("The children played in the garden.", "As crianças brincavam no jardim."),

@@ -10,9 +10,9 @@ from benchmarks.envoy import Envoy, program, started
 
 
 @asynccontextmanager
-async def envoy(folder: Path, ports: Sequence[int]) -> AsyncIterator[Envoy]:
+async def envoy(folder: Path, ports: Sequence[int], port: int = 0) -> AsyncIterator[Envoy]:
     """Envoy for as long as the block runs; see ``benchmarks.envoy.started``."""
     if program() is None:
         pytest.skip("envoy is not installed: make check-deploy installs it")
-    async with started(folder, ports) as running:
+    async with started(folder, ports, port) as running:
         yield running

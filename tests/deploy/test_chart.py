@@ -27,7 +27,7 @@ VALUES: dict[str, tuple[str, ...]] = {
         "monitoring.rules.enabled=true",
         "tls.secretName=speech-tls",
         "tls.clientCaKey=ca.crt",
-        "auth.secretName=tenants,auth.operatorKey=operator.key",
+        "auth.secretName=tenants,auth.operatorKey=operator.key,auth.resumeKey=resume.key",
         "auth.accept[0]=mtls,auth.accept[1]=api_key",
         "probes.kind=exec",
         "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",

@@ -17,6 +17,14 @@ from grpc import aio
 
 from benchmarks.envoy import Envoy
 from speech.v1 import model_service_pb2 as models_pb
+from speech_client import (
+    RawAudio,
+    RecognitionResult,
+    Reconnected,
+    ReconnectPolicy,
+    SpeechClient,
+    UnavailableError,
+)
 from tests.deploy.envoys import envoy
 from tests.integration.harness import Talk, raw_config, recognition_stub
 from tests.integration.processes import FAKE_TOML, ServerProcess, serving
@@ -175,3 +183,61 @@ async def test_servers_are_added_and_taken_away_by_the_file(
     async with aio.insecure_channel(gate.target) as channel:
         assert await spoken(channel)
         assert await open_streams(servers[0]) == 0
+
+
+async def test_an_envoy_that_is_gone_costs_its_streams_a_pause(tmp_path: Path) -> None:
+    """Killed under live streams of ``speech_client`` and started again: all texts as if nothing had been."""
+    path = tmp_path / "service.toml"
+    path.write_text(FAKE_TOML.format(step_ms=1))
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    patient = ReconnectPolicy(attempts=100, total_s=120)
+    async with serving(f"--config={path}", "--workers=inline") as server, AsyncExitStack() as stack:
+        gate = await stack.enter_async_context(envoy(first, [server.public]))
+        await gate.until_healthy(1)
+        async with SpeechClient.connect(gate.target, reconnect=patient) as client:
+            begun, gone = [asyncio.Event() for _ in range(4)], asyncio.Event()
+            streams = [asyncio.create_task(heard(client, event, gone)) for event in begun]
+            for event in begun:
+                await event.wait()
+            await stack.aclose()
+            gone.set()
+            hasty = ReconnectPolicy(attempts=2, total_s=2)
+            async with SpeechClient.connect(gate.target, reconnect=hasty) as other:
+                with pytest.raises(UnavailableError):
+                    await heard(other, asyncio.Event(), gone)
+            async with envoy(second, [server.public], gate.port):
+                ends = await asyncio.gather(*streams)
+                undisturbed = await heard(client, asyncio.Event(), gone)
+    assert undisturbed[1] == 0
+    assert all(reconnects for _, reconnects in ends)
+    assert [finals for finals, _ in ends] == [undisturbed[0]] * 4
+
+
+async def heard(
+    client: SpeechClient, begun: asyncio.Event, may_end: asyncio.Event
+) -> tuple[list[tuple[int, str, int]], int]:
+    """FINALs of a stream (number, text, end) and how often it was opened again. ``begun``: the first has come;
+    ``may_end``: the second half of the audio is sent."""
+    sound = speech(1000, 1000, 1500, 1000, 500, 1000)
+    half = len(sound) // 2
+    finals: list[tuple[int, str, int]] = []
+    reconnects = 0
+    async with client.stream_recognize(format=RawAudio(16_000)) as stream:
+
+        async def send() -> None:
+            await stream.send_audio(sound[:half])
+            await may_end.wait()
+            await stream.send_audio(sound[half:])
+            await stream.end_audio()
+
+        sending = asyncio.create_task(send())
+        async for event in stream:
+            if isinstance(event, Reconnected):
+                reconnects += 1
+            elif isinstance(event, RecognitionResult) and event.is_final:
+                finals.append((event.segment_id, event.text, event.end_ms))
+                begun.set()
+        await sending
+    return finals, reconnects

@@ -18,7 +18,7 @@ from speech_client import InvalidRequestError, RawAudio, RecognitionResult, Spee
 from tests.integration.failures import WAIT_S, Failure
 from tests.integration.harness import FAKE, Server, fake_model, raw_config, running
 from tests.integration.sound import speech
-from tests.integration.synthesis_harness import SpeechTalk, config, hum
+from tests.integration.synthesis_harness import SpeechTalk, config, gather, hum, words_ms
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WORDS = fake_model(max_context_tokens=12, languages=("en", "de"))
@@ -62,7 +62,8 @@ async def test_a_flush_may_keep_the_context_open(talking: Server) -> None:
         await talk.text("wait a moment", "c")
         await talk.send(flush={"context_id": "c", "control_id": "k", "keep_open": True})
         await talk.until("control_ack", control_id="k")
-        await talk.until("audio")
+        spoken = gather(talk.events, "c")
+        assert spoken.duration_ms == words_ms("wait a moment"), "all of it came before the ack"
         await talk.text(" here it is", "c")
         await talk.end()
     assert talk.kinds().count("context_ended") == 1

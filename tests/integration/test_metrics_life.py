@@ -55,6 +55,7 @@ ELSEWHERE = {
     *("speech_synthesis_cut_total", "speech_recognition_repairs_total"),
     "speech_log_lines_dropped_total",
     *("speech_auth_refused_total", "speech_auth_file_reloads_total", "speech_quota_exceeded_total"),
+    *("speech_certificate_reloads_total", "speech_reload_failed"),
     *("speech_tenant_calls_total", "speech_tenant_characters_total"),
     *("speech_tenant_audio_received_seconds_total", "speech_tenant_audio_sent_seconds_total"),
 }

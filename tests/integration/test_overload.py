@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from speech.v1 import common_pb2
 from speech.v1 import synthesis_service_pb2 as synthesis
+from speech_service.config.tree import ConfigError
 from tests.integration.failures import WAIT_S, Failure, rpc_error
 from tests.integration.harness import Server, Talk, fake_model, raw_config, running, until
 from tests.integration.sound import speech
@@ -118,6 +120,44 @@ async def test_who_leaves_makes_room() -> None:
         await until(lambda: server.app.parts.admission.open_streams == AT_ONCE - 2)
         talks, failures = await crowd(server, stack, 4)
         assert (len(talks), len(failures)) == (2, 2)
+
+
+async def test_room_is_kept_for_sessions_whose_token_servers_of_one_key_gave(
+    tmp_path: Path,
+) -> None:
+    for name in ("ours", "theirs"):
+        (tmp_path / name).write_text(name[0] * 40 + "\n")
+    ours, theirs = (f"stream.resume_key_file={tmp_path / name}" for name in ("ours", "theirs"))
+
+    async def token(*settings: str) -> str:
+        async with running(*settings) as server, server.talk() as talk:
+            return (await talk.until("session_started")).resume_token
+
+    async def resumed(
+        server: Server, stack: contextlib.AsyncExitStack, token: str
+    ) -> Talk | Failure:
+        resume = common_pb2.Resume(token=token, last_segment_id=1, from_ms=900)
+        return await come(server, stack, resume=resume)
+
+    async with full(ours) as (server, admitted), contextlib.AsyncExitStack() as stack:
+        for unknown in (await token(theirs), await token()):
+            outcome = await resumed(server, stack, unknown)
+            assert isinstance(outcome, Failure)
+            refused(outcome)
+        assert isinstance(await resumed(server, stack, await token(ours)), Talk)
+        for talk in admitted[:4]:
+            await talk.end()
+        assert isinstance(await resumed(server, stack, await token(theirs)), Talk), "there is room"
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short\n"])
+async def test_a_key_that_is_none_stops_the_start(tmp_path: Path, content: bytes | None) -> None:
+    key = tmp_path / "resume.key"
+    if content is not None:
+        key.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^stream\.resume_key_file: "):
+        async with running(f"stream.resume_key_file={key}"):
+            pass
 
 
 async def test_a_refusal_is_about_as_quick_as_a_health_check() -> None:

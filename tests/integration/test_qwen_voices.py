@@ -1,5 +1,7 @@
 """Qwen3-TTS behind the service: built-in, designed and cloned voices, each by the model that can."""
 
+import errno
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,6 +30,7 @@ from tests.qwen_tiny.tts import Kind, Size
 CUT = "SPEECH_CUT"
 """Random weights never end their speech themselves."""
 CREATE: Any = voice_pb.CreateVoiceRequest
+GET: Any = voice_pb.GetVoiceRequest
 SPEAK: Any = pb.SynthesizeRequest
 RATE = 24_000
 RAW = {"raw": {"encoding": 1, "sample_rate_hz": RATE}}
@@ -117,6 +120,27 @@ async def test_descriptions_make_different_voices(server: Server) -> None:
     assert difference(one, other) > 100
     both = await speak(server, design={"description": "a child"}, style_instruction="whispering")
     assert difference(both, other) > 100
+
+
+async def test_a_full_disk_keeps_no_voice_and_says_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(stream: Any, **arrays: object) -> None:
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    voices, wanted = voice_stub(server), CREATE(voice_id="late", design={"description": "a child"})
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        failure = await failure_of(voices.CreateVoice(wanted))
+        failure.is_("UNAVAILABLE", "VOICE_STORE_UNAVAILABLE", "RetryInfo")
+        assert "No space left" in failure.message
+        assert (await failure_of(voices.GetVoice(GET(voice_id="late")))).reason == "VOICE_NOT_FOUND"
+        assert (await speak(server, design={"description": "a child"})).duration_ms, (
+            "speech goes on"
+        )
+    await voices.CreateVoice(wanted)
+    await voices.DeleteVoice(voice_pb.DeleteVoiceRequest(voice_id="late"))
 
 
 async def test_a_voice_is_made_kept_spoken_with_and_deleted(server: Server) -> None:

@@ -14,9 +14,11 @@ import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from speech.admin.v1 import model_admin_service_pb2 as admin_pb
+from speech.admin.v1 import model_admin_service_pb2_grpc as admin_grpc
 from speech_client.admin import AdminClient
 from speech_service.config.tree import ConfigError, ModelConfig, OneWorkerConfig
-from speech_service.domain.models import WorkerState, WorkerStatus
+from speech_service.domain.models import UnloadOutcome, WorkerState, WorkerStatus
 from speech_service.domain.work import Work, WorkDone, WorkEvent
 from tests.integration.harness import Server, Talk, fake_model, running, until
 from tests.integration.processes import run_serve, serving
@@ -109,6 +111,36 @@ async def test_streams_spread_stay_and_survive_the_death_of_one_worker() -> None
             labels = f'class="stream_final",outcome="done",worker="{name.name}"'
             assert metrics[f"speech_work_total{{{labels}}}"] > 0
         assert metrics['speech_worker_restarts_total{worker="left"}'] == 1
+
+
+async def test_a_model_is_unloaded_in_every_worker() -> None:
+    async with (
+        running(*SETTINGS, models=[SLOW], workers=TWO) as server,
+        AdminClient.connect(server.admin_target) as admin,
+    ):
+        await admin.load_model("fake")
+        stub: Any = admin_grpc.ModelAdminServiceStub(server.admin)
+        reply = await stub.UnloadModel(admin_pb.UnloadModelRequest(model="fake"))
+        assert reply.unloaded
+        told = {w.worker_id: admin_pb.UnloadOutcome.Name(w.outcome) for w in reply.workers}
+        assert told == dict.fromkeys(("left", "right"), "UNLOAD_OUTCOME_UNLOADED")
+        assert not await admin.unload_model("fake")
+
+
+async def test_a_model_is_unloaded_where_one_worker_dies_meanwhile() -> None:
+    async with running(*SETTINGS, models=[SLOW], workers=TWO) as server:
+        control = server.app.parts.models.control
+        await control.load("fake")
+        pid = (await workers_of(server))["left"].pid
+        os.kill(pid, signal.SIGSTOP)
+        unloading = asyncio.create_task(control.unload("fake"))
+        await asyncio.sleep(0.1)  # it has asked both
+        os.kill(pid, signal.SIGKILL)
+        assert await unloading == {
+            "left": UnloadOutcome.WORKER_ENDED,
+            "right": UnloadOutcome.UNLOADED,
+        }
+        await server.works()
 
 
 async def test_when_both_are_killed_the_work_waits_for_a_successor() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import http.server
+import io
 import threading
 import time
+import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,15 @@ from speech_service.calls.voices.files import MadeVoice, write_voice
 from speech_service.config.tree import ModelConfig
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from tests.integration.failures import failure_of
-from tests.integration.harness import FAKE, Server, raw_config, running, until
+from tests.integration.harness import (
+    FAKE,
+    Server,
+    auto_config,
+    fake_model,
+    raw_config,
+    running,
+    until,
+)
 from tests.integration.sound import speech
 from tests.integration.synthesis_harness import HUM, config, speech_stub, voice_stub
 from tests.integration.tenants import (
@@ -77,6 +87,11 @@ async def reloads(server: Server, outcome: str, file: str = "tenants_file") -> f
     return (await server.metrics()).get(name, 0.0)
 
 
+async def is_stale(server: Server, file: str = "tenants_file") -> bool:
+    """Whether what is in force is older than what is there, as the alert asks."""
+    return (await server.metrics())[f'speech_reload_failed{{file="{file}"}}'] == 1
+
+
 async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) -> None:
     async with running(*keyed(file)) as server:
 
@@ -91,6 +106,7 @@ async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) ->
             count = await reloads(server, "failed")
             write(file, content or '{"tenants": {"": {}}}')
             await until(failed)
+            assert await is_stale(server)
             assert await outcome(server, with_key(ACME)) == "served"
         count = await reloads(server, "failed")
         write(file, None)
@@ -99,6 +115,7 @@ async def test_a_changed_file_is_in_force_and_a_broken_one_is_not(file: Path) ->
         count = 0.0
         write_tenants(file, entry("web", "acme", ACME, revoked=True), entry("n", "acme", "spk_new"))
         await until(read)
+        assert not await is_stale(server)
         assert await outcome(server, with_key(ACME)) == "API_KEY_REVOKED"
         assert await outcome(server, with_key(GLOBEX)) == "API_KEY_UNKNOWN"
         assert await outcome(server, with_key("spk_new")) == "served"
@@ -224,6 +241,7 @@ async def test_known_keys_go_on_while_nobody_answers_for_new_ones() -> None:
             published.socket.close()
             await server.app.parts.auth.reload()
             assert await reloads(server, "failed", "jwks") == 1
+            assert await is_stale(server, "jwks")
             assert await outcome(server, bearer(issuer.token())) == "served"
             assert await outcome(server, bearer(Issuer("k2").token())) == "TOKEN_KEYS_UNAVAILABLE"
 
@@ -293,6 +311,50 @@ async def test_a_file_above_its_quota_is_read_more_slowly(file: Path) -> None:
             await talk.audio(SECOND * 122, piece=64_000)
             await talk.end()
             assert talk.events[-1].session_ended.usage.audio_in_ms == 122_000
+
+
+def wav(pcm: bytes) -> bytes:
+    """The sound in a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 16_000, 0, "NONE", ""))
+        writer.writeframes(pcm)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["raw", "container"])
+async def test_a_burst_of_calls_uses_no_more_than_there_is(file: Path, form: str) -> None:
+    audio, asked, model = SECOND * 9, raw_config(), fake_model(step_ms=50)
+    if form == "container":
+        audio, asked = wav(audio), auto_config()
+    settings = keyed(file, "auth.quotas.audio_s_per_minute=10")
+    async with running(*settings, models=[model]) as server:
+        request = pb.RecognizeRequest(config=asked, audio=audio)
+        calls = [server.recognition.Recognize(request, metadata=with_key(ACME)) for _ in range(12)]
+        codes = [await call.code() for call in calls]
+        assert codes.count(grpc.StatusCode.OK) == 2, "the second began with a second left"
+        for call, code in zip(calls, codes, strict=True):
+            if code is not grpc.StatusCode.OK:
+                (await failure_of(call)).is_(
+                    "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "RetryInfo", "QuotaFailure"
+                )
+        assert await outcome(server, with_key(GLOBEX)) == "served"
+
+
+async def test_a_burst_of_texts_uses_no_more_than_there_is(file: Path) -> None:
+    settings = keyed(file, "auth.quotas.characters_per_minute=11")
+    translator = ModelConfig(kind="translator/fake")
+    async with running(*settings, models=(FAKE, HUM, translator)) as server:
+        stub: Any = translation_grpc.TranslationServiceStub(server.channel)
+        wanted = translation_pb.TranslationConfig(source_language="en", target_languages=["de"])
+        asked = translation_pb.TranslateTextRequest(config=wanted, text="ten letter")
+        calls = [stub.TranslateText(asked, metadata=with_key(ACME)) for _ in range(9)]
+        assert [await call.code() for call in calls].count(grpc.StatusCode.OK) == 2
+        spoken = synthesis_pb.SynthesizeRequest(config=config(), text="ten letter")
+        calls = [
+            speech_stub(server).Synthesize(spoken, metadata=with_key(GLOBEX)) for _ in range(9)
+        ]
+        assert [await call.code() for call in calls].count(grpc.StatusCode.OK) == 2
 
 
 async def test_text_whose_translation_fails_was_used(file: Path) -> None:

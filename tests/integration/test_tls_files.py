@@ -14,7 +14,7 @@ import pytest
 from grpc import aio
 
 from speech_service.config.tree import ConfigError
-from tests.integration.harness import running
+from tests.integration.harness import Server, running
 from tests.integration.processes import FAKE_TOML, run_serve, serving
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -137,6 +137,13 @@ async def served(target: str, trusted: Path) -> bool:
     raise AssertionError("there is no such method")
 
 
+async def reloads(server: Server) -> tuple[float, float, float]:
+    """How often it was read again well and badly, and whether the last time was badly."""
+    metrics, name = await server.metrics(), "speech_certificate_reloads_total"
+    well, badly = (metrics.get(f'{name}{{outcome="{o}"}}', 0.0) for o in ("ok", "failed"))
+    return well, badly, metrics['speech_reload_failed{file="certificate"}']
+
+
 async def test_a_renewed_certificate_is_used_without_a_restart(
     pairs: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -156,17 +163,21 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
             for _ in range(3):
                 assert await served(server.target, pairs["one"])
             assert len(logged) == 1
+            assert await reloads(server) == (0, 1, 1)
             assert "tls_key_file" in logged[0]
             copy(pairs["two_key"], key)
             assert await served(server.target, pairs["two"])
+            assert await reloads(server) == (1, 1, 0)
             assert not await served(server.target, pairs["one"])
             cert.unlink()
             assert await served(server.target, pairs["two"])
+            assert await reloads(server) == (1, 2, 1)
             cert.symlink_to(pairs["one"])
             key.unlink()
             key.symlink_to(pairs["one_key"])
             server.app.reload_certificates()
             assert await served(server.target, pairs["one"])
+            assert await reloads(server) == (2, 2, 0)
     finally:
         logger.remove(handler)
 

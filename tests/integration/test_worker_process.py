@@ -20,6 +20,7 @@ from speech_service.domain.errors import (
     ResourceNotFoundError,
     UnavailableError,
 )
+from speech_service.domain.models import UnloadOutcome
 from speech_service.domain.work import (
     DropReason,
     WorkDone,
@@ -167,14 +168,14 @@ async def test_superseding_and_overload() -> None:
 async def test_load_unload_and_status() -> None:
     async with remote(config()) as (submitter, outcomes):
         assert await submitter.status() is None
-        assert not await submitter.unload("fake")
+        assert await submitter.unload("fake") is UnloadOutcome.NOT_LOADED
         assert await submitter.load("fake") > 0
         assert await submitter.load("fake") == 0
         status = await submitter.status()
         assert status is not None
         assert [model.model for model in status.models] == ["fake"]
         assert status.rss_bytes > 1_000_000
-        assert await submitter.unload("fake")
+        assert await submitter.unload("fake") is UnloadOutcome.UNLOADED
         status = await submitter.status()
         assert status is not None
         assert not status.models

@@ -14,6 +14,9 @@ NAMES = (
     "seventh",
     "eighth",
     "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
     "held_out",
 )
 

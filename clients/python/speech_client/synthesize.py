@@ -101,7 +101,8 @@ class SynthesizeStream(Session[pb.StreamingSynthesizeRequest, SynthesizeEvent]):
     ) -> PendingAck:
         """Speak a context's text to its end, and end the context unless it is kept open for more text.
 
-        Await the result for the ack.
+        Await the result for the ack. Of a context that is kept open it comes behind all audio of its text so far; of
+        one that ends, at once: ``ContextEnded`` follows the audio.
         """
         name = control_id or self.new_control_id()
         message = pb.Flush(context_id=context_id, control_id=name, keep_open=keep_open)

@@ -1,6 +1,7 @@
 """The actors: one for each server, one that keeps their number. No audio goes through either.
 
-An actor call costs too much to carry audio (docs/deployment.md), so Ray only says where a server runs. Clients reach the servers through Envoy, which learns of them from ``endpoints.py``.
+An actor call costs too much to carry audio (docs/deployment.md), so Ray only says where a server
+runs. Clients reach the servers through Envoy, which learns of them from ``endpoints.py``.
 """
 
 import contextlib

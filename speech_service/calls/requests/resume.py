@@ -1,31 +1,15 @@
-"""Going on with a session that an earlier call began: the token that joins the two, and what is checked of the rest.
+"""Going on with a session that an earlier call began: what is checked of where it goes on."""
 
-The token is plain: nothing is kept of a session, so there is nothing that a forged one would open. It says which
-session the call goes on with (for logs and traces), of which RPC that was, and whose it was; a checksum tells of
-damage.
-"""
-
-import hashlib
-import re
-import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from speech_service.calls.resume_tokens import ResumeTokens
 from speech_service.domain.audio import MAX_CHANNELS, MAX_SESSION_MS
 from speech_service.domain.call import Call
-from speech_service.domain.errors import (
-    InvalidOptionError,
-    LimitExceededError,
-    ResourceNotFoundError,
-)
+from speech_service.domain.errors import InvalidOptionError, LimitExceededError
 from speech_service.domain.resume import ResumePoint, UntranslatedSegment
 from speech_service.text import bcp47
-
-_FORM = "r1"
-"""First part of every token; tokens of a later form have another."""
-_SESSION_ID = re.compile(r"[0-9a-f]{32}")
-_NEWEST = "the newest one of SessionStarted or GoingAway"
 
 Part = Literal["segments", "text", "translations"]
 _PARTS: dict[str, tuple[Part, str]] = {
@@ -64,20 +48,13 @@ class WantedResume:
         return [name for name, value in values.items() if value]
 
 
-def resume_token(call: Call) -> str:
-    """The token with which the session of ``call`` can be resumed: by its owner, in a call of the same method."""
-    begun = call.resumed_session_id or call.session_id
-    return token_for(begun, call.method, call.principal.tenant)
-
-
-def token_for(session_id: str, method: str, owner: str) -> str:
-    """The token of a session that the tenant ``owner`` began with a call of ``method``."""
-    body = ".".join((_FORM, session_id, method, _digest(owner)))
-    return f"{body}.{checksum(body)}"
-
-
 def resume_point(
-    wanted: WantedResume, call: Call, parts: Collection[Part], *, separate_channels: bool = False
+    wanted: WantedResume,
+    call: Call,
+    tokens: ResumeTokens,
+    parts: Collection[Part],
+    *,
+    separate_channels: bool = False,
 ) -> ResumePoint:
     """Where the session goes on; ``call`` notes which session that is. ``parts``: what the RPC has of its own.
 
@@ -86,7 +63,7 @@ def resume_point(
         LimitExceededError: a time is later than any session lasts.
         ResourceNotFoundError: the token is of somebody else.
     """
-    call.resumed_session_id = _session_of(wanted.token, call)
+    tokens.read(wanted.token, call)
     for name in wanted.given:
         part, allowed = _PARTS[name]
         if part not in parts:
@@ -141,36 +118,3 @@ def _check_times(wanted: WantedResume, *, separate_channels: bool) -> None:
     if wanted.audio_from_ms is not None and wanted.audio_from_ms > from_ms:
         problem = f"is {wanted.audio_from_ms}: the audio from from_ms on would be missing"
         raise InvalidOptionError("resume.audio_from_ms", problem, f"at most {from_ms}")
-
-
-def _session_of(token: str, call: Call) -> str:
-    """The session that the token names.
-
-    Raises:
-        InvalidOptionError: it is damaged, or of another RPC.
-        ResourceNotFoundError: it is of somebody else, who is not to learn whether there is such a session.
-    """
-    body, _, summed = token.rpartition(".")
-    parts = body.split(".")
-    is_whole = len(parts) == 4 and parts[0] == _FORM and summed == checksum(body)
-    if not is_whole or not _SESSION_ID.fullmatch(parts[1]):
-        problem = "is damaged, or no token of this service" if token else "is missing"
-        raise InvalidOptionError("resume.token", problem, _NEWEST, reason="INVALID_RESUME_TOKEN")
-    _, session_id, method, owner = parts
-    if owner != _digest(call.principal.tenant):
-        hint = "Sessions are resumed by those who began them; start a new one."
-        raise ResourceNotFoundError("session", session_id, hint)
-    if method != call.method:
-        problem, allowed = f"is of {method}", f"a token of {call.method}"
-        raise InvalidOptionError("resume.token", problem, allowed, reason="INVALID_RESUME_TOKEN")
-    return session_id
-
-
-def _digest(owner: str) -> str:
-    """Tells tenants apart without naming them; of services that ask nobody who calls, all sessions are everybody's."""
-    return hashlib.sha256(owner.encode()).hexdigest()[:16] if owner else "-"
-
-
-def checksum(body: str) -> str:
-    """CRC-32 of a token before its last dot, in hexadecimal digits."""
-    return f"{zlib.crc32(body.encode()):08x}"

@@ -117,7 +117,7 @@ class SynthesisRequests:
 
     async def refresh(self, tenant: str) -> None:
         """Take in the voices that others of the tenant have made or deleted since."""
-        await self._voices.of(tenant).refresh()
+        await self._voices.refresh(tenant)
 
     async def with_voice(self, request: SynthesisRequest) -> SynthesisRequest:
         """The request with the voice that it brings along, if it does.

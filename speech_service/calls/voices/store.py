@@ -56,6 +56,11 @@ class MadeVoices:
         """All, sorted by id."""
         return [self._voices[voice_id] for voice_id in sorted(self._voices)]
 
+    @property
+    def can_be_read_again(self) -> bool:
+        """Nothing would be lost with it."""
+        return self._folder is not None or not self._voices
+
     def get(self, voice_id: str) -> MadeVoice | None:
         """The voice of that id."""
         return self._voices.get(voice_id)

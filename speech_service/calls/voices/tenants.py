@@ -1,7 +1,9 @@
 """The voices of each tenant: those of the models are everybody's, those that clients made are their tenant's."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.quotas import Quotas
@@ -13,8 +15,15 @@ from speech_service.domain.principal import UNTENANTED
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
+MAX_CATALOGS = 256
+
+
 class VoicesByTenant:
-    """Catalogs, made when their tenant first asks. The same voice id may be another voice for another tenant."""
+    """Catalogs, made when their tenant asks. The same voice id may be another voice for another tenant.
+
+    Those of the tenants that asked last are kept, and those that hold what is kept nowhere else. One that somebody
+    still works with stays the only one of its tenant for as long.
+    """
 
     def __init__(
         self, catalog: ModelCatalog, config: SynthesisConfig, store: Callable[[str], MadeVoices]
@@ -23,7 +32,9 @@ class VoicesByTenant:
         self._catalog = catalog
         self._config = config
         self._store = store
-        self._known: dict[str, VoiceCatalog] = {}
+        self._known: WeakValueDictionary[str, VoiceCatalog] = WeakValueDictionary()
+        self._recent: OrderedDict[str, VoiceCatalog] = OrderedDict()
+        """The last comes last."""
 
     def of(self, tenant: str) -> VoiceCatalog:
         """The voices that a tenant sees."""
@@ -31,7 +42,24 @@ class VoicesByTenant:
         if known is None:
             known = VoiceCatalog(self._catalog, self._config, self._store(tenant))
             self._known[tenant] = known
+        self._recent[tenant] = known
+        self._recent.move_to_end(tenant)
+        if len(self._recent) > MAX_CATALOGS:
+            self._forget()
         return known
+
+    async def refresh(self, tenant: str) -> None:
+        """Take in the voices that others of the tenant have made or deleted since; ``of``, called at once, has them."""
+        voices = self.of(tenant)
+        await voices.refresh()
+        self.of(tenant)  # the last that asked, whoever did meanwhile
+
+    def _forget(self) -> None:
+        """The one that asked longest ago, of those that can be read again; where there is none, nothing."""
+        oldest = (name for name, each in self._recent.items() if each.store.can_be_read_again)
+        tenant = next(oldest, None)
+        if tenant is not None:
+            del self._recent[tenant]
 
 
 def voice_stores(config: SynthesisConfig, quotas: Quotas) -> Callable[[str], MadeVoices]:

@@ -43,7 +43,8 @@ def run(given: argparse.Namespace) -> int:
     """
     choose_admin(given)
     found = asyncio.run(_drain(given))
-    print(f"draining: {found.streams} streams and {found.requests} calls were open")
+    opened = f"{found.streams} streams and {found.requests} calls were open"
+    print(f"{given.server}: draining: {opened}")
     return ExitCode.OK
 
 
@@ -51,11 +52,11 @@ async def _drain(given: argparse.Namespace) -> OpenCalls:
     async with connect_admin(given) as client:
         found = await client.drain(given.grace)
         if given.wait:
-            await _wait(client, given.timeout)
+            await _wait(client, given.server, given.timeout)
         return found
 
 
-async def _wait(client: AdminClient, timeout_s: float | None) -> None:
+async def _wait(client: AdminClient, server: str, timeout_s: float | None) -> None:
     """Until nobody answers any more."""
     end_s = None if timeout_s is None else time.monotonic() + timeout_s
     while True:
@@ -64,7 +65,7 @@ async def _wait(client: AdminClient, timeout_s: float | None) -> None:
         except UnavailableError:
             return
         if end_s is not None and time.monotonic() >= end_s:
-            problem = f"the server still runs after {timeout_s:g} s; it goes on draining"
+            problem = f"{server} still runs after {timeout_s:g} s; it goes on draining"
             raise CommandError(problem, ExitCode.UNREACHABLE)
         await asyncio.sleep(_POLL_S)
 

@@ -96,6 +96,8 @@ class CacheJson(JsonLine):
 class StatusJson(JsonLine):
     """The server as it is now."""
 
+    address: str
+    """The admin port that was asked."""
     version: str
     """Version of the service."""
     started: str
@@ -131,22 +133,24 @@ def run(given: argparse.Namespace) -> int:
     choose_admin(given)
     status = asyncio.run(_status(given))
     if given.json:
-        print(json_line(to_json(status)))
+        print(json_line(to_json(status, given.server)))
     else:
-        show(COLUMNS, rows(status))
+        show(COLUMNS, rows(status, given.server))
     return ExitCode.OK
 
 
-def to_json(status: ServerStatus) -> StatusJson:
-    """Give the line of ``--json``."""
-    return msgspec.convert({**asdict(status), "started": status.started.isoformat()}, StatusJson)
+def to_json(status: ServerStatus, address: str) -> StatusJson:
+    """Give the line of ``--json``; ``address`` is the admin port."""
+    values = {**asdict(status), "address": address, "started": status.started.isoformat()}
+    return msgspec.convert(values, StatusJson)
 
 
-def rows(status: ServerStatus) -> list[list[Cell]]:
-    """Give the server, its workers, its models, its caches, a row each."""
+def rows(status: ServerStatus, address: str) -> list[list[Cell]]:
+    """Give the server at ``address``, its workers, its models, its caches, a row each."""
     calls = f"{status.open_streams} streams, {status.open_requests} calls open"
     state = Text("draining", "yellow") if status.draining else Text("serving", "green")
-    since = f"{calls}; version {status.version}, since {status.started:%Y-%m-%d %H:%M:%S} UTC"
+    begun = f"since {status.started:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"{calls}; admin port {address}; version {status.version}, {begun}"
     found: list[list[Cell]] = [["server", "front end", state, _mib(status.rss_bytes), since]]
     for worker in status.workers:
         works = worker.healthy or worker.state != "ready"
@@ -162,7 +166,7 @@ def rows(status: ServerStatus) -> list[list[Cell]]:
         shown = Text(model.state, _STATE_STYLES.get(model.state, ""))
         facts = [f"in {model.worker_id}"]
         facts += [f"on {model.device}"] if model.device else []
-        facts += [model.message or f"{model.active} computed, {model.queued} waiting"]
+        facts += [model.message or f"{model.active} at work, {model.queued} waiting"]
         kind = model.kind.replace("_", " ")
         found.append([model.model, kind, shown, "", ", ".join(facts)])
     for cache in status.caches:

@@ -6,7 +6,13 @@ from typing import Any, TypeVar
 
 from speech_service.dispatch.workers.submitter import RemoteSubmitter
 from speech_service.domain.errors import ResourceNotFoundError
-from speech_service.domain.models import ModelState, ModelStatus, WorkerState, WorkerStatus
+from speech_service.domain.models import (
+    ModelState,
+    ModelStatus,
+    UnloadOutcome,
+    WorkerState,
+    WorkerStatus,
+)
 
 T = TypeVar("T")
 
@@ -65,9 +71,9 @@ class RemoteControl:
         """Load the model, starting the worker if need be; returns milliseconds."""
         return await self._submitter.load(model)
 
-    async def unload(self, model: str) -> bool:
+    async def unload(self, model: str) -> Mapping[str, UnloadOutcome]:
         """Unload the model."""
-        return await self._submitter.unload(model)
+        return {self._place.name: await self._submitter.unload(model)}
 
 
 class WorkersControl:
@@ -88,9 +94,10 @@ class WorkersControl:
         """Load the model in every worker that serves it; returns the milliseconds of the slowest."""
         return max(await _all(worker.load(model) for worker in self._serving(model)))
 
-    async def unload(self, model: str) -> bool:
-        """Unload the model everywhere; False: it was loaded nowhere."""
-        return any(await _all(worker.unload(model) for worker in self._serving(model)))
+    async def unload(self, model: str) -> Mapping[str, UnloadOutcome]:
+        """Unload the model everywhere."""
+        outcomes = await _all(worker.unload(model) for worker in self._serving(model))
+        return {worker: each for found in outcomes for worker, each in found.items()}
 
     def _names(self) -> Sequence[str]:
         return list(dict.fromkeys(name for worker in self._workers for name in worker.models))

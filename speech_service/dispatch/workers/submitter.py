@@ -18,7 +18,7 @@ from speech_service.dispatch.workers.outbox import OutboxItem, WorkOutbox
 from speech_service.dispatch.workers.process import ONLY_PLACE, WORKER_COMMAND, WorkerPlace
 from speech_service.dispatch.workers.supervisor import Supervisor
 from speech_service.domain.errors import ResourceNotFoundError, SpeechError, UnavailableError
-from speech_service.domain.models import ModelCapabilities, WorkerState
+from speech_service.domain.models import ModelCapabilities, UnloadOutcome, WorkerState
 from speech_service.domain.work import (
     DropReason,
     Work,
@@ -188,22 +188,24 @@ class RemoteSubmitter:
             except ConnectionError as error:
                 raise self._supervisor.worker_lost() from error
 
-    async def unload(self, model: str) -> bool:
-        """Have the worker unload the model; False: it was not loaded.
+    async def unload(self, model: str) -> UnloadOutcome:
+        """Have the worker unload the model. One that does not run has nothing loaded, and one that ends meanwhile lets
+        go of it so.
 
         Raises:
             ResourceNotFoundError: no such model.
-            UnavailableError: the worker was lost meanwhile.
+            UnavailableError: the service is shutting down.
         """
         self._check(model)
         self._check_open()
         if self._supervisor.link is None:
-            return False
+            return UnloadOutcome.NOT_LOADED
         async with self._supervisor.ready_link() as link:
             try:
-                return await link.unload(model)
-            except ConnectionError as error:
-                raise self._supervisor.worker_lost() from error
+                was_loaded = await link.unload(model)
+            except ConnectionError:
+                return UnloadOutcome.WORKER_ENDED
+        return UnloadOutcome.UNLOADED if was_loaded else UnloadOutcome.NOT_LOADED
 
     async def status(self) -> ProcessStatus | None:
         """What the worker says of itself; None while it does not run. Starts nothing."""

@@ -18,7 +18,7 @@ from speech_service.calls.admission import Admission
 from speech_service.calls.model_catalog import ModelCatalog
 from speech_service.calls.speech.audio_cache import AudioCache, LruCache, VoicePromptCache
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.domain.models import ModelStatus, WorkerState
+from speech_service.domain.models import ModelStatus, UnloadOutcome, WorkerState
 from speech_service.edge.v1.common import duration_ms, names
 from speech_service.edge.v1.models import KINDS, STATES
 from speech_service.protocols import ModelControl
@@ -31,6 +31,11 @@ WORKER_STATES = {
     WorkerState.READY: pb.WORKER_STATE_READY,
     WorkerState.RESTARTING: pb.WORKER_STATE_RESTARTING,
     WorkerState.FAILED: pb.WORKER_STATE_FAILED,
+}
+_UNLOAD_OUTCOMES = {
+    UnloadOutcome.UNLOADED: pb.UNLOAD_OUTCOME_UNLOADED,
+    UnloadOutcome.NOT_LOADED: pb.UNLOAD_OUTCOME_NOT_LOADED,
+    UnloadOutcome.WORKER_ENDED: pb.UNLOAD_OUTCOME_WORKER_ENDED,
 }
 _CACHE_KINDS = set(pb.CacheKind.values()) - {pb.CACHE_KIND_UNSPECIFIED}
 MAX_GRACE_MS = 3_600_000
@@ -80,7 +85,14 @@ class ModelAdminServicer(model_admin_service_pb2_grpc.ModelAdminServiceServicer)
         """Unload a model; it loads again on the next need."""
         del context
         self._catalog.get(request.model)
-        return pb.UnloadModelResponse(unloaded=await self._control.unload(request.model))
+        outcomes = await self._control.unload(request.model)
+        return pb.UnloadModelResponse(
+            unloaded=any(each is not UnloadOutcome.NOT_LOADED for each in outcomes.values()),
+            workers=[
+                pb.WorkerUnload(worker_id=worker_id, outcome=_UNLOAD_OUTCOMES[each])
+                for worker_id, each in outcomes.items()
+            ],
+        )
 
     async def ListModelInstances(  # noqa: N802 - the name on the wire
         self, request: pb.ListModelInstancesRequest, context: ServicerContext

@@ -178,6 +178,7 @@ class AddressKeys:
     def _told(self, *, answers: bool, why: str = "") -> None:
         outcome = "ok" if answers else "failed"
         self._observer.count("speech_auth_file_reloads_total", file="jwks", outcome=outcome)
+        self._observer.gauge("speech_reload_failed", float(not answers), file="jwks")
         if self._answers and not answers:
             logger.error("{}: cannot be read, what was read before stays in force: {}", KEY, why)
         elif answers and not self._answers:

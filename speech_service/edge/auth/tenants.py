@@ -101,9 +101,9 @@ def parse_tenants(data: bytes) -> TenantsFile:
             raise ConfigError(f"{place}.name: is not a name of 1 to 64 printable bytes")
         if key.expires is not None and key.expires.tzinfo is None:
             raise ConfigError(f"{place}.expires: has no time zone, as in 2027-01-31T00:00:00Z")
-    _check_once((key.sha256 for key in file.keys), "keys[].sha256", shown=False)
-    _check_once((f"{key.tenant}/{key.name}" for key in file.keys), "keys[].name", shown=True)
-    _check_once((entry.san for entry in file.certificates), "certificates[].san", shown=True)
+    _check_once((key.sha256 for key in file.keys), "keys[{}].sha256", shown=False)
+    _check_once((f"{key.tenant}/{key.name}" for key in file.keys), "keys[{}].name", shown=True)
+    _check_once((entry.san for entry in file.certificates), "certificates[{}].san", shown=True)
     return file
 
 
@@ -118,16 +118,30 @@ def _tree(data: bytes) -> Mapping[str, object]:
     """TOML, or JSON: no TOML file begins with a brace."""
     try:
         text = data.decode("utf-8-sig")
-        tree: object = json.loads(text) if text.lstrip()[:1] == "{" else tomllib.loads(text)
+        is_json = text.lstrip()[:1] == "{"
+        tree: object = json.loads(text, object_pairs_hook=_once) if is_json else tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{KEY}: not valid TOML: {error}") from None
     except json.JSONDecodeError as error:
         raise ConfigError(f"{KEY}: not valid JSON: {error.msg} (line {error.lineno})") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{KEY}: is not UTF-8 text") from None
+    except ConfigError:
+        raise
     except (ValueError, RecursionError):
         raise ConfigError(f"{KEY}: holds a number too long, or tables too deep, to read") from None
     return cast("Mapping[str, Any]", tree)
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> Mapping[str, object]:
+    """An object of JSON, where the standard reader lets the last of two members of one name win, and TOML none."""
+    first: dict[str, int] = {}
+    for number, (name, _) in enumerate(pairs, 1):
+        if name in first:
+            both = f"as members {first[name]} and {number} of the same object"
+            raise ConfigError(f"{KEY}: {name[:64]!r} stands there twice, {both}")
+        first[name] = number
+    return dict(pairs)
 
 
 def _check_tenants(names: Sequence[str], place: str) -> None:
@@ -139,12 +153,14 @@ def _check_tenants(names: Sequence[str], place: str) -> None:
 
 
 def _check_once(values: Iterable[str], place: str, *, shown: bool) -> None:
-    seen: set[str] = set()
-    for value in values:
+    """``place``: of each value, with braces for its index."""
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
         if value in seen:
             what = repr(value[:64]) if shown else "the same value"
-            raise ConfigError(f"{KEY}.{place}: {what} stands there twice")
-        seen.add(value)
+            both = f"{place.format(seen[value])} and {place.format(index)}"
+            raise ConfigError(f"{KEY}: {what} stands there twice, as {both}")
+        seen[value] = index
 
 
 @dataclass(frozen=True, slots=True)

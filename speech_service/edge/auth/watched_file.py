@@ -41,6 +41,7 @@ class WatchedFile(Generic[Content]):
         self._turn = asyncio.Lock()
         self._stamp = self._look()
         self.content = self._read()
+        self._show(failed=False)
 
     async def watch(self) -> None:
         """Read the file whenever it has changed; never returns."""
@@ -66,8 +67,16 @@ class WatchedFile(Generic[Content]):
             logger.info("{} was read again", self._key)
 
     def _told(self, outcome: str) -> None:
-        file = self._key.rpartition(".")[2]
-        self._observer.count("speech_auth_file_reloads_total", file=file, outcome=outcome)
+        self._observer.count("speech_auth_file_reloads_total", file=self._name, outcome=outcome)
+        self._show(failed=outcome == "failed")
+
+    def _show(self, *, failed: bool) -> None:
+        self._observer.gauge("speech_reload_failed", float(failed), file=self._name)
+
+    @property
+    def _name(self) -> str:
+        """As metrics call it."""
+        return self._key.rpartition(".")[2]
 
     def _look(self) -> _Stamp | None:
         """What changes when the file does; None: it is not there."""

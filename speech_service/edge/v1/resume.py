@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from speech.v1 import alignment_service_pb2, common_pb2, recognition_service_pb2
 from speech.v1 import translation_service_pb2 as translation_pb2
-from speech_service.calls.requests.resume import Part, WantedResume, resume_point, resume_token
+from speech_service.calls.requests.resume import Part, WantedResume, resume_point
+from speech_service.calls.resume_tokens import ResumeTokens
 from speech_service.domain import events
 from speech_service.domain.call import Call
 from speech_service.domain.resume import BEGINNING, ResumePoint, UntranslatedSegment
@@ -18,31 +19,42 @@ StreamConfig = (
 
 
 def asked_resume(
-    config: StreamConfig, call: Call, parts: Collection[Part], *, separate_channels: bool = False
+    config: StreamConfig,
+    call: Call,
+    tokens: ResumeTokens,
+    parts: Collection[Part],
+    *,
+    separate_channels: bool = False,
 ) -> ResumePoint:
     """Where the session of ``call`` goes on; raises as ``resume_point`` does."""
     if not config.HasField("resume"):
         return BEGINNING
-    return resume_point(_wanted(config.resume), call, parts, separate_channels=separate_channels)
+    wanted = _wanted(config.resume)
+    return resume_point(wanted, call, tokens, parts, separate_channels=separate_channels)
 
 
 def session_started(
-    call: Call, model: str, limits: common_pb2.Limits, resume: ResumePoint
+    call: Call, tokens: ResumeTokens, model: str, limits: common_pb2.Limits, resume: ResumePoint
 ) -> common_pb2.SessionStarted:
     """The first event of a stream that can be resumed."""
     return common_pb2.SessionStarted(
         session_id=call.session_id,
         model=model,
         limits=limits,
-        resume_token=resume_token(call),
+        resume_token=_token(call, tokens),
         resend_from_ms=None if resume is BEGINNING else resume.audio_from_ms,
     )
 
 
-def going_away(event: events.GoingAway, call: Call) -> common_pb2.GoingAway:
+def going_away(event: events.GoingAway, call: Call, tokens: ResumeTokens) -> common_pb2.GoingAway:
     """Domain to wire."""
     drain_ms = convert.uint32(event.drain_ms)
-    return common_pb2.GoingAway(drain_ms=drain_ms, resume_token=resume_token(call))
+    return common_pb2.GoingAway(drain_ms=drain_ms, resume_token=_token(call, tokens))
+
+
+def _token(call: Call, tokens: ResumeTokens) -> str:
+    """Empty for a stream of text, which has no place in any audio to go on from."""
+    return "" if call.pacing is None else tokens.of(call)
 
 
 def _wanted(message: common_pb2.Resume) -> WantedResume:

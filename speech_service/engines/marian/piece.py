@@ -1,8 +1,9 @@
 """One piece of text through a sentence model, so that no number and no sign is lost on the way.
 
 First all that the model must not touch is a placeholder. Where the answer lost a placeholder, the other form of
-placeholder is tried; where it lost a number or a sign that was left to it, those become placeholders too. At last the
-text between them is translated alone: that reads worse, but keeps everything.
+placeholder is tried; where it lost a number or a sign that was left to it, those become placeholders too. At last, or
+where words left the tags that they stood between, the text between them is translated alone: that reads worse, but
+keeps everything.
 """
 
 from collections.abc import Generator, Sequence, Set
@@ -77,7 +78,7 @@ class PieceTranslation:
                 return found
             return TranslatedPiece((yield from self._checked(found.text)), True)
         loose = signs.loose(self._text)
-        if found is not None and loose:
+        if found is not None and loose and signs.is_filled(self._text, found.text):
             found = yield from self._whole(widened(self._text, self._spans, loose))
             if found is not None and found.is_kept:
                 return found
@@ -107,7 +108,8 @@ class PieceTranslation:
             restored = None if whole is None else unmask(whole, marks)
             if restored is not None:
                 left, right = without_marks(masked, marks), without_marks(answer, marks)
-                return TranslatedPiece(restored, signs.kept(left, right))
+                is_kept = signs.kept(left, right) and signs.is_filled(self._text, restored)
+                return TranslatedPiece(restored, is_kept)
             if not marks:
                 return None
         return None

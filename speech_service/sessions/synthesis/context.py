@@ -8,6 +8,7 @@ from speech_service.domain.events import (
     ContextEnded,
     ContextOutcome,
     ContextTurn,
+    ControlAck,
     SpeechSamples,
     SpeechTimings,
     SpokenUnit,
@@ -70,6 +71,10 @@ class SpeechContext:
     in_line: int = 0
     aligning: int = 0
     """Pieces whose words are being looked for."""
+    received: int = 0
+    """Pieces so far, spoken or not."""
+    flushes: deque[tuple[int, ControlAck]] = field(default_factory=deque[tuple[int, ControlAck]])
+    """Acks of flushes that kept it open, each with the pieces that come before it."""
     characters: int = 0
     samples: int = 0
     """Audio so far, at the model's rate."""
@@ -113,22 +118,36 @@ class SpeechContext:
             raise LimitExceededError("text.text", "max_text_characters", limit)
         self.characters += len(text)
         self._keep(self.splitter.push(text))
-        pause_ms, self.rest_at_s = self.options.sentence_pause_ms, None
-        if pause_ms and self.splitter.may_rest:
-            self.rest_at_s = now_s + pause_ms / 1000
+        self._await_pause(now_s)
 
-    def rest(self) -> None:
+    def rest(self, now_s: float) -> None:
         """No text has come for a while: what is finished is to be spoken."""
-        self.rest_at_s = None
         self._keep(self.splitter.rest())
+        self._await_pause(now_s)
 
-    def flush(self, *, keep_open: bool = False) -> None:
-        """Speak all of it. No more text follows, unless the context is kept open."""
-        self.flushed, self.rest_at_s = not keep_open, None
+    def _await_pause(self, now_s: float) -> None:
+        pause_s = self.options.sentence_pause_ms * self.splitter.pauses_to_rest / 1000
+        self.rest_at_s = now_s + pause_s if pause_s else None
+
+    def flush(self, ack: ControlAck | None = None) -> None:
+        """Speak all of it. No more text follows, unless there is an ``ack`` to give once it is spoken."""
+        self.flushed, self.rest_at_s = ack is None, None
         self._keep(self.splitter.flush())
+        if ack is not None:
+            self.flushes.append((self.received, ack))
+
+    def answered(self) -> list[ControlAck]:
+        """Acks of the flushes of which all was spoken; each is given once."""
+        done = self.received - len(self.pieces) - self.in_line - self.aligning
+        acks: list[ControlAck] = []
+        while self.flushes and self.flushes[0][0] <= done:
+            acks.append(self.flushes.popleft()[1])
+        return acks
 
     def _keep(self, pieces: list[SentencePiece]) -> None:
-        self.pieces += [piece for piece in pieces if is_speakable(piece.text)]
+        speakable = [piece for piece in pieces if is_speakable(piece.text)]
+        self.pieces += speakable
+        self.received += len(speakable)
 
     def end(self, outcome: ContextOutcome, error: SpeechError | None = None) -> ContextEnded:
         """Close it; how much audio was sent is for the output to fill in."""

@@ -6,8 +6,9 @@ session does not wait for the second piece of another. Pieces go in the order of
 audio leaves in that order; a context that waits for text holds up no other. Nothing is submitted while too much audio
 waits for a client that does not read.
 
-An ack comes at once, in the order of the control messages; how a context ended is what ``ContextEnded`` says. A context
-can be cancelled until its end was handed to the client.
+An ack comes at once, in the order of the control messages, for ``ContextEnded`` says when and how a context ended. That
+of a flush that keeps its context comes when what it flushed is spoken, for nothing else says so. A context can be
+cancelled until its end was handed to the client.
 
 States: RUNNING --end_of_text--> ENDING --last context ended--> FLUSHING --all was sent on--> DONE;
 any --failure--> DONE.
@@ -62,6 +63,8 @@ from speech_service.sessions.synthesis.word_times import SpokenWords
 from speech_service.text.sentences.cutter import SentenceSplitter
 
 MAX_ON_DEVICE = 2
+MAX_OPEN_CONTROLS = 1024
+"""Flushes that may wait for their acks."""
 
 
 class _SynthesisState(Enum):
@@ -159,17 +162,25 @@ class SynthesisSession:
     def flush(
         self, context_id: str, control_id: str, *, keep_open: bool = False
     ) -> list[SynthesisAction]:
-        """Speak all text of a context, and end it unless it is kept open."""
+        """Speak all text of a context, and end it unless it is kept open.
+
+        Raises:
+            InvalidOptionError: a flush after ``end_of_text``.
+            LimitExceededError: too many wait for their acks.
+        """
         if self._state is _SynthesisState.DONE:
             return []
         self._ready("flush")
-        actions: list[SynthesisAction] = [
-            Emit(ControlAck(control_id, ControlKind.FLUSH, context_id=context_id))
-        ]
+        ack = ControlAck(control_id, ControlKind.FLUSH, context_id=context_id)
         context = self._growing(context_id)
-        if context is not None:
-            context.flush(keep_open=keep_open)
-        return self._settle(actions)
+        if context is None or not keep_open:
+            if context is not None:
+                context.flush()
+            return self._settle([Emit(ack)])
+        if sum(len(each.flushes) for each in self._contexts.values()) >= MAX_OPEN_CONTROLS:
+            raise LimitExceededError("flush.control_id", "max_open_controls", MAX_OPEN_CONTROLS)
+        context.flush(ack)
+        return self._settle([])
 
     def cancel(self, context_id: str, control_id: str) -> list[SynthesisAction]:
         """Stop a context, or all with an empty id, at once."""
@@ -181,8 +192,9 @@ class SynthesisSession:
             c for c in self._contexts.values() if c.may_stop and context_id in ("", c.context_id)
         ]
         cancels = [action for context in concerned for action in self._give_up(context)]
+        flushes = [answer for context in concerned for answer in _answers(context)]
         ends: list[SynthesisAction] = [Emit(c.end(ContextOutcome.CANCELLED)) for c in concerned]
-        return self._settle([*cancels, Emit(ack), *ends])
+        return self._settle([*cancels, *flushes, Emit(ack), *ends])
 
     def update(self, options: SynthesisOptions, control_id: str) -> list[SynthesisAction]:
         """Options of the contexts that open later; validation is the caller's."""
@@ -260,7 +272,7 @@ class SynthesisSession:
         now_s = self._clock()
         for context in self._contexts.values():
             if context.rest_at_s is not None and context.rest_at_s <= now_s:
-                context.rest()
+                context.rest(now_s)
         return self._settle([])
 
     def tick(self) -> list[SynthesisAction]:
@@ -351,7 +363,8 @@ class SynthesisSession:
     def _fail_context(self, context: SpeechContext, error: SpeechError) -> list[SynthesisAction]:
         if self._identity.single:
             return self.fail(error)
-        return [*self._give_up(context), Emit(context.end(ContextOutcome.FAILED, error))]
+        given_up = [*self._give_up(context), *_answers(context)]
+        return [*given_up, Emit(context.end(ContextOutcome.FAILED, error))]
 
     # --- the line ---
 
@@ -397,11 +410,14 @@ class SynthesisSession:
                 return self._fail_context(context, CancelledWorkError("the work was given up"))
 
     def _end_if_over(self, context: SpeechContext) -> list[SynthesisAction]:
-        if not context.over or self._state is _SynthesisState.DONE:
+        """Acks that have become due, and the end."""
+        if self._state is _SynthesisState.DONE:
             return []
+        actions = _answers(context)
+        if not context.over:
+            return actions
         if context.silent_error is not None and not context.samples:
-            return self._fail_context(context, context.silent_error)
-        actions: list[SynthesisAction] = []
+            return [*actions, *self._fail_context(context, context.silent_error)]
         if context.finish is SpeechFinish.LENGTH_LIMIT:
             message = "the model was stopped at its limit: the speech is not all of the text; try another seed"
             actions.append(Emit(StreamWarning(SPEECH_CUT, "text", message)))
@@ -458,3 +474,7 @@ class SynthesisSession:
         return (
             [] if self._state in (_SynthesisState.FLUSHING, _SynthesisState.DONE) else [Emit(event)]
         )
+
+
+def _answers(context: SpeechContext) -> list[SynthesisAction]:
+    return [Emit(ack) for ack in context.answered()]

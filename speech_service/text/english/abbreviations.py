@@ -5,6 +5,7 @@
 import re
 
 from speech_service.text.english.dates import MONTHS
+from speech_service.text.english.number_words import number, spelled
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _TITLES = {
@@ -221,6 +222,12 @@ _WITH_NUMBER = {
         "eqs": "equations",
         "Ps": "Psalm",
         "Jct": "Junction",
+        "Ep": "Episode",
+        "ep": "episode",
+        "Appx": "Appendix",
+        "appx": "appendix",
+        "Ser": "Series",
+        "Blk": "Block",
     },
 }
 """Abbreviations with a dot and a number behind it."""
@@ -254,6 +261,8 @@ _MID = {
     **{"max": "maximum", "min": "minimum"},
 }
 """Names and words too: only where the dot cannot end a sentence, or after a word that calls for a day."""
+_OPENS_ON = r"closed|Closed|open|Open|except|Except|not|daily|and|or|to|thru|through|between|plus"
+"""Words before a day of the week, which may end its sentence: "closed Sun."; a month may be a name there."""
 _DAYS_AFTER = (
     r"COB|EOD|before|after|from|this|due|on|On|every|Every|next|Next|last|Last|until|Until|till|by|By|in|In|"
     r"since|Since"
@@ -339,7 +348,8 @@ def _say_after_cue(match: re.Match[str]) -> str:
     return f"{match[1]} {_MID[match[2]]}" + ("." if _ends_sentence(match) else "")
 
 
-_CUED = [name for name, full in _MID.items() if full in MONTHS or full.endswith("day")]
+_DAYS = [name for name, full in _MID.items() if full.endswith("day")]
+_CUED = [*_DAYS, *(name for name, full in _MID.items() if full in MONTHS)]
 
 ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"\be\.\s?g\.,?(?=\W|$)", "for example,", any_case=True),
@@ -356,6 +366,15 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"\bp\.s\.(?=\s)|\bP\.S\.(?=\s)", "P.S,"),
     rule(r"\bP\.? ?O\.? (?=Box\b)", "P.O "),
     rule(rf"\b({any_of(_ROADS)}) (?=\d)", lambda m: f"{_ALWAYS[m[1]]} "),
+    # A street that is named by a letter: "1200 K St NW"; house numbers of one door.
+    rule(
+        r"(?<![\w.,/-])(\d{1,5}) ([A-Z]) (St|Ave)\b\.?(?= (?:N|S|E|W|NW|NE|SW|SE)\b|,| #|$)",
+        lambda m: f"{number(m[1])} {spelled(m[2])} {'Street' if m[3] == 'St' else 'Avenue'}",
+    ),
+    rule(
+        rf"(?<![\w./,])(\d{{1,4}})/(\d{{1,4}})(?= (?:[A-Z][\w'’]{{1,20}} ){{1,3}}(?:{_STREETS})\b)",
+        r"\1 slash \2",
+    ),
     # A quarter of the sky stands before the name of a street.
     rule(
         r"\b([NSEW])\. (?=(?:[A-Z][a-z]{1,20}|\d{1,3}(?:st|nd|rd|th))(?: [A-Z][a-z]{1,20})? "
@@ -390,16 +409,23 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
-    rule(rf"(?<![\w.'’])({any_of(_WITH_NUMBER)})\. ?(?=[#\d])", _say_with_number),
+    rule(
+        rf"(?<![\w.'’])({any_of(_WITH_NUMBER)})\. ?(?=[#\d]|\((?:EU|EC|EEC|UK)\))", _say_with_number
+    ),
     rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=#?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
-        r"(?<![\w.])(figs?|Figs?|Apt|Rm|App|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
+        r"(?<![\w.])(figs?|Figs?|Apt|Rm|Appx?|appx|Blk|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
         lambda m: f"{_WITH_NUMBER[m[1]]} ",
     ),
+    rule(r"\b([Rr]ef)\. (?=[A-Z]{1,5}[-/ ]?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
         r"(?<=\d(?:st|nd|rd|th)) (ed)\.", lambda m: " edition" + ("." if _ends_sentence(m) else "")
     ),
     rule(rf"\b({_DAYS_AFTER}) ({any_of(_CUED)})\.", _say_after_cue),
+    rule(
+        rf"\b({_OPENS_ON}|\d(?:st|nd|rd|th)|first|second|third|fourth) ({any_of(_DAYS)})\.",
+        _say_after_cue,
+    ),
     rule(rf"(?<![\w.])({any_of(_ALWAYS)})\.", _say_always),
     rule(r"(?<![\w.])vs(?![\w.])", "versus"),
     rule(rf"(?<![\w.])({any_of(_MID)})\.", _say_mid),

@@ -32,6 +32,8 @@ _LINK = r"(?:\.|,? (?:is|was|are|were|of|ending in|ends in|at|me at|us at|now))?
 _ENDING = (
     r"(?:ending|ends|ended|end|starting|starts|beginning|begins) (?:in|with)(?: the)?(?: digits)? "
 )
+_ENDING_BARE = r"(?:ending|ends)(?: on|:)? "
+_CARDS_BARE = r"(?:card|account|Visa|Mastercard|Amex|debit|credit|iban)"
 _CARDS = r"(?:card|account|number|phone|line|device|code|Visa|Mastercard|Amex|one|iPhone|plate)"
 _MASK = r"[*•·xX#]"
 _SPACES = (
@@ -146,12 +148,21 @@ def _say_serial(match: re.Match[str]) -> str | None:
         return None
     if not any(char.isdecimal() for char in match.group()):
         return None
+    runs = [_RUN.findall(part) for part in parts]
+    # Where one number is said digit by digit, so are the others.
+    one_by_one = any(
+        run.isdecimal() and len(run) > _SAID_AS_NUMBER for part in runs for run in part
+    )
     return ", ".join(
         " ".join(
-            _letters(run, many=True) if run.isalpha() and len(run) < _WORDY else _run(run)
-            for run in _RUN.findall(part)
+            _letters(run, many=True)
+            if run.isalpha() and len(run) < _WORDY
+            else " ".join(map(_sign, run))
+            if one_by_one and run.isdecimal()
+            else _run(run)
+            for run in part
         )
-        for part in parts
+        for part in runs
     )
 
 
@@ -246,7 +257,13 @@ CODES: tuple[Rule, ...] = (
         any_case=True,
     ),
     rule(
-        rf"(?:(?<=, )({any_of(_STATES)})|(?<=[a-z] )({any_of(s for s in _STATES if s not in _WORDS_TOO)})),? "
+        rf"\b({_CARDS_BARE} (?:number )?{_ENDING_BARE})(\d{{3,4}})(?![\w,]|[./:-]\d|%)",
+        lambda match: f"{match[1]}{digits(match[2])}",
+        any_case=True,
+    ),
+    rule(
+        rf"(?:(?<=, )({any_of(_STATES)})|(?:(?<=[a-z] )|(?<![^\n]))"
+        rf"({any_of(s for s in _STATES if s not in _WORDS_TOO)})),? "
         r"(\d{5}(?:-\d{4})?)(?![\w-]|[.,]\d)",
         _say_zip,
     ),
@@ -259,6 +276,11 @@ CODES: tuple[Rule, ...] = (
         r"(?<![\w:.])(?=[0-9:]{0,40}(?:[a-fA-F]|::\w))[0-9A-Fa-f]{1,4}(?:::?[0-9A-Fa-f]{1,4}){2,7}(?![\w:])",
         _say_ipv6,
     ),
+    rule(
+        r"(?:\b([Nn])o\. ?|\b([Nn]umber |[Cc]ase |[Dd]ocket |[Ff]ile |[Pp]ermit ))"
+        r"(\d{1,2}-\d{3,6})(?![\w/-]|[.,]\d|%)",
+        lambda match: f"{match[2] or match[1] + 'umber '}{_grouped(match[3])}",
+    ),
     rule(r"(?<=#)\d{3,6}-\d{1,6}(?![\w-]|[.,]\d)", _grouped_match),
     rule(
         r"\b((?:[Cc]all|[Dd]ial|[Rr]ing) )(\d{3}(?:(?:/| or |, )\d{3}){0,3})(?![\w-]|[ /]\d|[.,]\d|%| [a-z]{1,20}s\b)",
@@ -266,6 +288,10 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(
         r"\b((?:[Tt]ext|SMS)(?: [^\s.;]{1,12}){1,4} to )(\d{4,6})(?![\w-]|[.,]\d)",
+        lambda match: match[1] + digits(match[2]),
+    ),
+    rule(
+        r"\b((?:[Tt]ext(?:ing)?|SMS) )(\d{4,6})(?= (?:to|for|with|and|from|now|today)\b|[.,;!?]?$|[.;!?])",
         lambda match: match[1] + digits(match[2]),
     ),
     rule(r"(?<=, )\d{5}(?= [A-Z][a-z]{2})", _grouped_match),
@@ -310,7 +336,9 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(
-        r"(?<![\w.,:/$£€¥'’-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}(?![\w/:]|[.,]\d|%| ?°)", _say_run
+        r"(?<![\w.,:/$£€¥'’-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}"
+        r"(?![\w/:]|[.,]\d|%| ?°|-\d{1,2}-\d{2}(?!\d))",
+        _say_run,
     ),
 )
 """Rules that come before dates are read, for what looks like no date."""

@@ -40,7 +40,7 @@ _RATIOS = (
 )
 _CUES = (
     r"on|by|until|till|since|before|after|from|due|dated|born|through|for|"
-    r"(?:birthday|b-day|bday|anniversary|deadline|date|wedding|exam)(?: is| was|:)"
+    r"(?:birthday|b-day|bday|anniversary|deadline|date|wedding|exam)(?: is| was|:)|Date"
 )
 _NO_DAY = ("by", "for", "from", "after", "before", "until", "till", "since", "through")
 _PARTS = (("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4"))
@@ -52,6 +52,7 @@ _STARTS = (
     r"kick-?off|meets?|served|scheduled|sharp"
 )
 """What happens at a time of day, whose minutes may stand behind a dot."""
+_OPENINGS = r"(?:[Oo]pen|[Hh]ours|[Ll]essons?|[Cc]lass(?:es)?|daily|weekdays|weekends)"
 _CENTURY = 100
 _FIRST_OF_PAST = 31
 """Years of two digits from here on belong to the last century."""
@@ -410,6 +411,25 @@ DATES: tuple[Rule, ...] = (
     rule(
         r"\b(at (?:1[0-2]|[1-9]))\.(00|15|30|45)(?=[?!]|[.,]?$|,? (?:tomorrow|today|tonight|sharp|in the)\b)",
         r"\1:\2",
+    ),
+    rule(
+        rf"\b((?:(?:{any_of((*_DAYS, *_SHORT_DAYS))})s?\b\.?:?,?|{_OPENINGS}:?) (?:from |between )?)"
+        r"([01]?\d|2[0-3])\.([0-5]\d)(\s?[-–]\s?| to | and )([01]?\d|2[0-4])\.([0-5]\d)(?![\w%]|[.,]\d)",
+        r"\1\2:\3 to \5:\6",
+    ),
+    rule(
+        r"(?<![\w.:,$£€])([01]?\d|2[0-3])\.(00|15|30|45)\s?[-–]\s?([01]?\d|2[0-4])\.(00|15|30|45)"
+        r"(?=,? (?:daily|every|on|each|weekdays|weekends|in the (?:morning|afternoon|evening))\b)",
+        r"\1:\2 to \3:\4",
+    ),
+    rule(
+        r"(?<=\bthe )([01]?\d|2[0-3])\.([0-5]\d)"
+        r"(?= (?:to|from|train|service|departure|bus|ferry|flight|showing|performance|out of)\b|[.,;!?]?$|[,;] )",
+        r"\1:\2",
+    ),
+    rule(
+        r"(?<![\w:]):([0-5]\d)(?![\w:])",
+        lambda m: number(m[1]) if m[1][0] != "0" else f"oh {number(m[1][1])}",
     ),
     rule(
         rf"\b((?:{_STARTS}) (?:at )?(?:[01]?\d|2[0-3]))\.([0-5]\d)(?![\w%]|[.,]\d)",

@@ -5,7 +5,7 @@
 import re
 import unicodedata
 
-from speech_service.text.english.number_words import cardinal, fraction, number
+from speech_service.text.english.number_words import cardinal, fraction, number, year
 from speech_service.text.english.rules import Rule, rule
 
 _VULGAR = {char: unicodedata.normalize("NFKC", char) for char in "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"}
@@ -49,6 +49,8 @@ def _say_fraction(match: re.Match[str]) -> str | None:
     over, under = int(match[1]), int(match[2])
     if (over, under) in _SAID:
         return _SAID[over, under]
+    if len(match[1]) > 3 and len(match[2]) > 2:
+        return f"{_numbered(match[1])} slash {_numbered(match[2])}"
     if under in (0, 1) or len(match[1]) > 3:
         return f"{number(match[1])} over {number(match[2])}"
     if over >= _RUNS_FROM and under <= _WICKETS:
@@ -62,11 +64,58 @@ def _say_fraction(match: re.Match[str]) -> str | None:
     return f"{cardinal(over)} over {cardinal(under)}"
 
 
+def _say_of_a_file(match: re.Match[str]) -> str:
+    """ "case 2021/45", "Regulation (EC) No 1907/2006": a number and the year that it belongs to."""
+    name, first, second = match.groups()
+    return f"{name}{_numbered(first)} slash {_numbered(second)}"
+
+
+def _numbered(text: str) -> str:
+    """A year as one, anything else as a number."""
+    return year(int(text)) if len(text) == 4 and text[:2] in ("19", "20") else number(text)
+
+
 def _say_out_of(match: re.Match[str]) -> str:
     return f"{number(match[1])} out of {number(match[2])}"
 
 
+_FILES = (
+    r"case|contract|file|directive|regulation|decision|ruling|application|resolution|reference|ref|invoice|document|"
+    r"act|law|decree|docket|patent|tender|report|claim|order|appeal|petition"
+)
+"""What is numbered within a year."""
+
+FILES: tuple[Rule, ...] = (
+    rule(
+        rf"\b((?:{_FILES})s?\.?(?:,? (?:no\.?|nr\.?|number))?:? |\((?:EU|EC|EEC)\) ?)"
+        r"(\d{1,5})/(\d{1,5})(?![\w/]|[.,]\d)",
+        _say_of_a_file,
+        any_case=True,
+    ),
+    rule(
+        r"\((EU|EC|EEC)\) [Nn]o\.? (\d{1,4})/(\d{4}|\d\d)(?![\w/]|[.,]\d)",
+        lambda m: f"({m[1]}) number {number(m[2])} slash {_numbered(m[3])}",
+    ),
+)
+"""Rules for numbers of files, which come before dates and years are read."""
+
+MARKS: tuple[Rule, ...] = (
+    rule(
+        r"(?<![\w./,])(\d{1,2})/(5|10|20)(?![\w/]|[.,]\d)([^/\n\d]{1,40}\b(?:from|to|at|by) )"
+        r"(\d{1,2})/\2(?![\w/]|[.,]\d)",
+        r"\1 out of \2\3\4 out of \2",
+    ),
+    rule(
+        r"\b((?:pain|scor(?:e|ed|es)|rat(?:ed|e|ing)|marks?|grade|gave (?:it|him|her)|give (?:it|this)|got|solid)"
+        r"(?: (?:of|is|was|at|a))?:? )(\d{1,2})/(5|10|20)(?![\w/]|[.,]\d)",
+        r"\1\2 out of \3",
+        any_case=True,
+    ),
+)
+"""Rules for marks, which come before dates are read."""
+
 FRACTIONS: tuple[Rule, ...] = (
+    rule(r"(?<![\w./])(\d{1,3})/([a-z])(?![\w'’/])", lambda m: f"{number(m[1])} over {m[2]}"),
     rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
     rule(rf"(?:(?<![\w.])(?<!\d,)(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
     rule(

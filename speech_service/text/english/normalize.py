@@ -20,9 +20,11 @@ import unicodedata
 from speech_service.text.clean import clean
 from speech_service.text.english.abbreviations import ABBREVIATIONS
 from speech_service.text.english.addresses import ADDRESSES, VERSIONS
+from speech_service.text.english.casual import CASUAL, PICTURES
 from speech_service.text.english.codes import CODES, MIXED
 from speech_service.text.english.currency import CURRENCY
 from speech_service.text.english.dates import DATES, FOUR_DIGITS
+from speech_service.text.english.fractions import FILES, MARKS
 from speech_service.text.english.notation import MUSIC, NOTATION, SECTIONS
 from speech_service.text.english.number_words import number, spelled
 from speech_service.text.english.numerals import NUMERALS
@@ -267,13 +269,17 @@ _MARK: tuple[Rule, ...] = (
 
 _RULES: tuple[Rule, ...] = (
     *MUSIC,
+    *PICTURES,
     *_CLEAN,
     *_MARKUP,
     *_SPACES,
     *_PLAIN,
     *ADDRESSES,
     *NOTATION,
+    *CASUAL,
     *SHORTHAND,
+    *FILES,
+    *MARKS,
     *FOUR_DIGITS,
     *CODES,
     *DATES,

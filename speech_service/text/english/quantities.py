@@ -14,7 +14,8 @@ from speech_service.text.english.number_words import (
     plural,
     year,
 )
-from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, rule
+from speech_service.text.english.rates import RATES
+from speech_service.text.english.rules import MINUS, NUMBER, Rule, any_of, full_stop, rule
 from speech_service.text.english.units import UNITS, compound_words, one_of, singular, unit_words
 
 _SUPER = {
@@ -48,6 +49,10 @@ _NOUN = re.compile(
     r"they|he|she|it|away|more|less|long|wide|tall|high|deep|thick|I|until|till|before|after|when|while|during|between|"
     r"with|without|into|off|up|down|over|under|so|but|because|than|then|past|through|since|plus|each|every|later|ago|"
     r"early|late|apart|ahead|behind|away|here|there|now|only|just|too|not|near|north|south|east|west|downstream|upstream)\b)[A-Za-z]"
+)
+_LONGEST_NUMBER_WORD = 12
+_NUMBER_WORD = re.compile(
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|ty|hundred|thousand|million|zero) \Z"
 )
 _RATES = any_of(unit for unit in UNITS if "/" in unit)
 _SPANS = (
@@ -158,7 +163,7 @@ def _say_unit(match: re.Match[str]) -> str:
     said = _signed(first) + (f" to {_signed(second)}" if second else "")
     one = first in ("1", "-1", "−1") and not second
     one = one or _is_adjective(match)
-    return f"{said} {unit_words(unit, one=one)}{_stop(match) if dot else ''}"
+    return f"{said} {unit_words(unit, one=one)}{full_stop(match) if dot else ''}"
 
 
 def _say_compound(match: re.Match[str]) -> str | None:
@@ -174,13 +179,13 @@ def _say_unit_adjective(match: re.Match[str]) -> str:
 
 
 def _say_fraction_unit(match: re.Match[str]) -> str:
-    return f"{match[1]} {unit_words(match[2], one='and' not in match[1])}"
-
-
-def _stop(match: re.Match[str]) -> str:
-    """A dot behind a unit is a full stop where a sentence may end."""
-    rest = match.string[match.end() : match.end() + 8].lstrip()
-    return "." if not rest or rest[0].isupper() else ""
+    """Say "half a cup" of one, but "two and a half cups"; an "and" behind a word joins something else."""
+    is_mixed = match[1].startswith("and ") and bool(
+        _NUMBER_WORD.search(
+            match.string, max(0, match.start() - _LONGEST_NUMBER_WORD), match.start()
+        )
+    )
+    return f"{match[1]} {unit_words(match[2], one=not is_mixed)}"
 
 
 def _say_bare_area(match: re.Match[str]) -> str:
@@ -309,7 +314,7 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(r"(?<=\))([²³])", lambda m: " squared" if m[1] == "²" else " cubed"),
     rule(rf"(?<![\w.])({NUMBER})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
-    rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?x ?(?=\d)", r"\1 by "),
+    rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?[x×] ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
         r"(?<![\w.])(?<!\d,)(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
@@ -346,7 +351,12 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(to the power of (?:minus )?[a-z-]{{3,20}}) ({_UNIT})(?![\w/²³'’-])",
         lambda m: f"{m[1]} {unit_words(m[2], one=False)}",
     ),
+    rule(
+        rf"(to the power of (?:minus )?[a-z-]{{3,20}})/({_UNIT})(?![\w/²³'’-])",
+        lambda m: f"{m[1]} per {one_of(m[2])}",
+    ),
     # Units.
+    *RATES,
     rule(r"(?<=\d )(sq|cu|fl)\. ?(?=(?:in|ft|yd|mi|oz|m|km|cm)\b)", r"\1 "),
     rule(
         rf"(?<![\w.])({NUMBER}(?: ?[x×] ?{NUMBER}){{1,2}})\s?({_UNIT})(?![\w/²³'’-])", _say_by_unit
@@ -389,8 +399,11 @@ QUANTITIES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.])([A-Za-z]{1,3}|[α-ω])([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{1,4})", _say_power),
     rule(
-        rf"(?<![\w.])({NUMBER})\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
-        lambda m: f"{number(m[1])} {'inch' if m[1] == '1' else 'inches'}{_stop(m)}",
+        rf"(?<![\w.])({NUMBER})(?:{_TO}({NUMBER}))?\s(in)\.(?=\s?$|[,;)]|\s(?:[a-z]|[A-Z]))",
+        lambda m: (
+            f"{number(m[1])}{f' to {number(m[2])}' if m[2] else ''} "
+            f"{'inch' if m[1] == '1' and not m[2] else 'inches'}{full_stop(m)}"
+        ),
     ),
     rule(
         rf"(?<![\w.])({NUMBER})(?:\s|(?<=\.\d\d)|(?<=\.\d)|(?<=[1-9]))(s)(?![\w/'’-])",

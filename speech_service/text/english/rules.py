@@ -25,3 +25,9 @@ def rule(pattern: str, replacement: Replacement, *, any_case: bool = False) -> R
 def any_of(words: Iterable[str]) -> str:
     """Give a pattern for one of the words, the longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def full_stop(match: re.Match[str]) -> str:
+    """A dot behind a unit is a full stop where a sentence may end."""
+    rest = match.string[match.end() : match.end() + 8].lstrip()
+    return "." if not rest or rest[0].isupper() else ""

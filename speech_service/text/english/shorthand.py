@@ -44,8 +44,11 @@ _WORDS = {
     **{"MOM": "M.O.M", "ERA": "E.R.A", "AKA": "A.K.A", "PCIe": "P.C.I.E", "Ctrl": "Control"},
     **{"Cmd": "Command", "hx": "history", "s/p": "status post", "M-F": "Monday to Friday"},
     **{"Mon-Fri": "Monday to Friday", "N°": "number", "Nº": "number"},
+    **{"btw": "by the way", "ofc": "of course", "eod": "end of day", "tmrw": "tomorrow"},
+    **{"abt": "about", "cuz": "because", "ppl": "people", "msg": "message", "msgs": "messages"},
 }
 """What is said so wherever it stands."""
+_SIZE = r"(?:[2-6]X|X{1,4})?[SML]"
 _COUNTED = {
     **{"wkts": "wickets", "wkt": "wicket", "pts": "points", "ppl": "people", "reps": "reps"},
     **{"rds": "rounds", "asst": "assists", "reb": "rebounds", "veh": "vehicles", "bbl": "barrels"},
@@ -130,7 +133,8 @@ _WHOLE_BOOKS = (
 )
 _ELEMENTS = r"(?:Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Ag|Au|Pb|Br|Li|Ba|Hg|H|C|N|O|F|P|S|K|I|B)"
 _MINUTES_BEFORE = (
-    r"late|later|early|delayed|ago|left|remaining|extra|of (?:play|stoppage)|behind schedule"
+    r"late|later|early|delayed|ago|left|remaining|extra|of (?:play|stoppage)|behind schedule|"
+    r"(?:before|after) (?:departure|arrival|kick-?off|closing|opening|start|take-?off|the (?:end|start|bell|break))"
 )
 _MINUTE_LONG = (
     r"delay|walk|drive|ride|break|run|bus ride|trip|flight|wait|video|episode|nap|workout|call"
@@ -217,6 +221,26 @@ def _say_service(match: re.Match[str]) -> str:
     return f"{ends[match[1]]}{digits(match[2])}{' hash' if match[3] else ''}"
 
 
+def _say_long_time(match: re.Match[str]) -> str:
+    """ "3y 4m": years and months; "2w 3d", "5d 6h"."""
+    names = {"y": "year", "w": "week", "d": "day", "h": "hour", "m": "month"}
+    parts = ((match[1], names[match[2][0]]), (match[3], names[match[4][0]]))
+    return " ".join(f"{number(count)} {name}{'' if count == '1' else 's'}" for count, name in parts)
+
+
+def _say_field(match: re.Match[str]) -> str:
+    """A field of something, in code: "A.id =" as "A dot I D"."""
+    owner, field = (match[1], match[2]) if match[1] else (match[3], match[4])
+    said = [spelled(name) if len(name) == 1 or name == "id" else name for name in (owner, field)]
+    return " dot ".join(said)
+
+
+def _size(text: str) -> str:
+    """ "XXL": as the letters are, "3XL" with its number."""
+    head = f"{number(text[0])} " if text[0].isdecimal() else ""
+    return head + spelled(text.lstrip("23456"))
+
+
 def _say_standard(match: re.Match[str]) -> str:
     """ "802.11ac": the first part like a road, then a number and letters."""
     part = [number(match[1])] if match[1] else []
@@ -226,11 +250,45 @@ def _say_standard(match: re.Match[str]) -> str:
 
 SHORTHAND: tuple[Rule, ...] = (
     rule(rf"(?<![\w.&/-])({any_of(_WORDS)})(?![\w&/-]|[.,]\d)", lambda match: _WORDS[match[1]]),
+    # Letters and sizes from one to the other.
+    rule(
+        rf"(?<![\w-])(?=[SML\dX]{{1,3}}\s?[-–]\s?[\dX]{{0,4}}[XL]|\S{{1,4}}X)({_SIZE})\s?[-–]\s?({_SIZE})(?![\w'’-])",
+        lambda match: f"{_size(match[1])} to {_size(match[2])}",
+    ),
+    rule(
+        r"(?<![\w-])(?:([A-Z])\s?–\s?([A-Z])|(A)-([C-Z]))(?![\w'’–-]| bonds?\b)",
+        lambda match: f"{spelled(match[1] or match[3])} to {spelled(match[2] or match[4])}",
+    ),
+    rule(r"(?<=[a-z] )A(?=[,;:!?]|$| [a-z])", "A."),
     rule(
         rf"(?<=\d) ?({any_of(_COUNTED)})\b(?![\w/-])(?:\.(?= [a-z]|[,;)]))?",
         lambda match: f" {_COUNTED[match[1]]}",
     ),
+    rule(r"(?<=\b1 )pt\.(?= [a-z])", "pint"),
     rule(r"(?<=\d )pt\.(?= [a-z])", "pints"),
+    rule(r"(?<=[½¼¾⅓⅔⅛])\s?[-–]\s?(?=\d)", " to "),
+    rule(r"(?<=\d(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,4}(?:st|nd|rd|th)\b)", " to "),
+    rule(
+        r"(?<=\d)( ?(?:g|kg|ml|l|L|cl|cm|mm|m|km|oz|lb)) ?/ ?"
+        r"(?=\d{1,4}(?:\.\d{1,2})?[½¼¾⅓⅔⅛]? ?(?:oz|lbs?|fl|g|kg|ml|in|ft|pt|mi|cups?|yd)\b)",
+        r"\1 or ",
+    ),
+    rule(r"(?<=\d )d\.(?= [a-z])", "days"),
+    rule(
+        r"(?<![\w.])(?<!\d,)(\d{1,3}) ?(y|yrs?|w|wks?|d) ?(\d{1,2}) ?(mo?|mths?|d|h|hrs?)(?!\w)",
+        _say_long_time,
+    ),
+    rule(
+        r"(?i:\b(select|count|delete|import) )\*|(?<=\()\*(?=\))",
+        lambda match: f"{match[1] + ' ' if match[1] else ''}star",
+    ),
+    rule(r"(?<!\S)\*(?=\.\w)", "star "),
+    rule(
+        r"(?<![\w.])([A-Za-z]\w{0,30})\.([a-z_]\w{0,30})(?=\s?(?:[=<>!]=|[=<>])|\()|"
+        r"(?<=[=<>] )([A-Za-z]\w{0,30})\.([a-z_]\w{0,30})(?![\w.])",
+        _say_field,
+    ),
+    rule(r"\bINR (?=\d(?:\.\d)?(?![\d,.]| ?(?:crore|lakh|million|billion|k)))", "I.N.R "),
     rule(rf"\b((?:(?i:{_NUMBERED})|[A-Z]{{2,5}}) )[Nn]o\.:? (?=[A-Z\d])", r"\1number "),
     rule(r"\b([Nn])os?\.: ", r"\1umber: "),
     rule(r"\b[eE]xt\b\.? ?(?=\d)|(?<=\d\d) [xX](?=\d{2,5}(?!\w))", " extension "),
@@ -296,10 +354,6 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(
         r"(?<![\w.,$£€])(7[0-8]7)(?= (?:MAX|Max|Dreamliner|jet|jets|jumbo|plane|freighter)\b)",
         _say_jet,
-    ),
-    rule(
-        r"\(EU\) ?(\d{4})/(\d{1,4})(?!\w)",
-        lambda match: f"EU {year(int(match[1]))} slash {number(match[2])}",
     ),
     rule(
         r"\b(ea|pers)\.(?=\s[a-z]|[,;).]|$)",
@@ -374,7 +428,11 @@ SHORTHAND: tuple[Rule, ...] = (
             f"{number(match[1])} {'meter' if match[1] == '1' else 'meters'} {number(match[2])}"
         ),
     ),
-    rule(r"\bT-(?=\d)", "T minus "),
+    rule(
+        r"\bT-(?=\d{1,3}(?: ?(?:h|hrs?|hours?|min|minutes?|s|sec|seconds?|d|days?|weeks?)\b|:\d\d)|"
+        r"\d{1,2}(?:[.,;!?]|$| and\b))",
+        "T minus ",
+    ),
     rule(
         r"\b((?:ISO|IEC|EN|DIN|BS|ANSI|IEEE|ASTM)(?:/[A-Z]{2,4})?) (\d{2,6})(?:-(\d{1,3}))?:(\d{4})(?!\w)",
         _say_edition,
@@ -394,7 +452,11 @@ SHORTHAND: tuple[Rule, ...] = (
         r"\b(Del|Esc)(?![\w-]| [A-Z])", lambda match: {"Del": "Delete", "Esc": "Escape"}[match[1]]
     ),
     rule(r"(?<![\w./])([1-9]|1[0-2])/([1-9]|1[0-2])c(?!\w)", r"\1 \2 Central"),
-    rule(r"(?<=\d(?:st|nd|rd|th)[ -])c\.(?= [A-Za-z])", "century"),
+    rule(r"(?<= to \d\dth )c\.(?=[,;)])|(?<= to \d\dth )c(?=\.\s?$)", "centuries"),
+    rule(
+        r"(?<=\d(?:st|nd|rd|th)[ -])c\.(?= [A-Za-z]|[,;)])|(?<=\d(?:st|nd|rd|th)[ -])c(?=\.\s?$)",
+        "century",
+    ),
     rule(
         r"(?<=\d )(lg|med|sm)\.(?= [a-z])",
         lambda match: {"lg": "large", "med": "medium", "sm": "small"}[match[1]],

@@ -48,6 +48,7 @@ _REGULAR = {
         "yrs": "year",
     },
     **{"wk": "week", "wks": "week", "mo": "month", "mos": "month"},
+    **{"mth": "month", "mths": "month"},
     **{
         "KB": "kilobyte",
         "kB": "kilobyte",

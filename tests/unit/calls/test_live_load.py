@@ -143,13 +143,35 @@ def test_a_session_that_was_cut_off_is_let_in_before_new_ones() -> None:
     before = door.load.share_taken * 8
     resumed = [make_call(f"r{number}") for number in range(20)]
     for at, call in enumerate(resumed):
-        call.resumed_session_id = "s0"
+        call.resumed_session_id, call.has_room_kept = f"s{at}", True
         if before + at + 1 > 20:
             with pytest.raises(OverloadedError) as caught:
                 door.admission.live(call, EAR)
             assert caught.value.reason == "OVER_CAPACITY"
         else:
             door.admission.live(call, EAR)
+
+
+def test_room_is_kept_for_two_calls_of_a_session_and_for_none_that_only_says_so() -> None:
+    door = Door()
+    door.fill(EAR)
+
+    def comes(number: int, *, has_room_kept: bool = True) -> Call:
+        call = make_call(f"r{number}")
+        call.resumed_session_id, call.has_room_kept = "s0", has_room_kept
+        door.admission.live(call, EAR)
+        return call
+
+    with pytest.raises(OverloadedError):
+        comes(0, has_room_kept=False)
+    first, second = comes(1), comes(2)
+    with pytest.raises(OverloadedError):
+        comes(3)
+    first.over()
+    third = comes(4)
+    for call in (second, third):
+        call.over()
+    comes(5)
 
 
 def test_without_a_gate_nothing_but_the_number_bounds_streams() -> None:

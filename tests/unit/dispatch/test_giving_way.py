@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from speech_service.config.tree import SchedulerConfig
-from speech_service.dispatch.lane import EngineRun
+from speech_service.dispatch.engine_run import EngineRun
 from speech_service.dispatch.policy import LIVE_CLASSES
 from speech_service.dispatch.pool import Seat, WorkPool
 from speech_service.domain.work import DropReason, SynthesizeWork, WorkClass, WorkDropped

@@ -352,7 +352,7 @@ async def test_a_lane_survives_whatever_fails_around_its_engine(
                 raise OSError("no")
 
     observer, engine = Broken(), ScriptedEngine()
-    monkeypatch.setattr("speech_service.dispatch.lane.FAILURE_PAUSE_S", 0.0)
+    monkeypatch.setattr("speech_service.dispatch.engine_run.FAILURE_PAUSE_S", 0.0)
     async with running(engine, observer=observer) as (scheduler, outcomes):
         outcomes.submit(make_work("a"))
         (event,) = await outcomes.wait("a")

@@ -58,7 +58,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "twice": ({"keys": [entry("a", "t", KEY), entry("b", "t", KEY)]}, "stands there twice"),
     "a name twice": (
         {"keys": [entry("a", "t", KEY), entry("a", "t", "other")]},
-        "'t/a' stands there twice",
+        "'t/a' stands there twice, as keys[0].name and keys[1].name",
     ),
     "a time of no place": (
         {"keys": [entry("n", "t", KEY, expires="2030-01-01T00:00:00")]},
@@ -79,6 +79,24 @@ def test_a_wrong_file_says_where_and_shows_no_key(case: str) -> None:
     assert str(caught.value).startswith("auth.tenants_file")
     assert message in str(caught.value)
     assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            '{"tenants": {"a": {}, "b": {}, "a": {"max_streams": 1}}}',
+            "'a' stands there twice, as members 1 and 3",
+        ),
+        ('{"keys": [], "keys": []}', "'keys' stands there twice, as members 1 and 2"),
+        ("[tenants.a]\n[tenants.a]", "line 2"),
+    ],
+    ids=["tenants", "keys", "toml"],
+)
+def test_what_a_file_says_twice_is_an_error(text: str, says: str) -> None:
+    with pytest.raises(ConfigError, match="twice") as caught:
+        parse_tenants(text.encode())
+    assert says in str(caught.value)
 
 
 class Times:

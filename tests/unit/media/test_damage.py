@@ -147,6 +147,28 @@ async def test_video_that_outlasts_the_audio(pool: DecoderPool) -> None:
     assert seconds(blocks) == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_tag_before_anything(pool: DecoderPool, kind: str) -> None:
+    tag = b"ID3\x03\x00\x00\x00\x00\x0f\x76" + b"x" * 2038
+    _, whole = await decode_file(pool, encoded(kind, LENGTH_S))
+    blocks, losses, error = await decoded(pool, tag + encoded(kind, LENGTH_S))
+    assert (error, losses) == (None, [])
+    assert sum(len(block.samples) for block in blocks) == len(whole)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "adts"])
+@pytest.mark.parametrize("ahead", [b"\r\n", bytes(3000), b"HTTP/1.1 200 OK\r\n\r\n", b"inside"])
+async def test_frames_that_begin_behind_something_else(
+    pool: DecoderPool, kind: str, ahead: bytes
+) -> None:
+    codec = {"mp3": "libmp3lame", "adts": "aac"}[kind]
+    data = encode(speechlike(44_100, LENGTH_S), 44_100, kind, codec, {})
+    data = data[len(data) // 2 :] if ahead == b"inside" else ahead + data
+    blocks, _, error = await decoded(pool, data)
+    assert error is None
+    assert seconds(blocks) > (LENGTH_S / 2 - 0.2 if ahead == b"inside" else LENGTH_S - 0.1)
+
+
 async def test_joined_mp3s_are_one_after_the_other(pool: DecoderPool) -> None:
     blocks, losses, error = await decoded(pool, encoded("mp3", 2.0) + encoded("mp3", 2.0))
     assert (error, losses) == (None, [])

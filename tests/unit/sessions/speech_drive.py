@@ -69,6 +69,8 @@ class SpeechDrive:
         self.ends: dict[int, ContextOutcome] = {}
         self.acked: list[str] = []
         self.controls: list[str] = []
+        self.keeping: dict[str, str] = {}
+        """Flushes that keep their context and wait for their acks: the context of each."""
         self.taken = 0
         """Events that the client has read."""
         self.perform(self.session.start())
@@ -81,6 +83,11 @@ class SpeechDrive:
     def flush(self, context_id: str = "a", control_id: str = "f") -> "SpeechDrive":
         self.controls.append(control_id)
         return self.perform(self.session.flush(context_id, control_id))
+
+    def flush_open(self, context_id: str = "a", control_id: str = "k") -> "SpeechDrive":
+        """Flush a context and keep it."""
+        self.keeping[control_id] = context_id
+        return self.perform(self.session.flush(context_id, control_id, keep_open=True))
 
     def cancel(self, context_id: str = "a", control_id: str = "c") -> "SpeechDrive":
         self.controls.append(control_id)
@@ -213,6 +220,8 @@ class SpeechDrive:
                 )
                 self.ends[turn] = outcome
                 assert (event.error is not None) == (outcome is ContextOutcome.FAILED)
+            case ControlAck(control_id=control_id) if control_id in self.keeping:
+                assert event.context_id == self.keeping.pop(control_id)
             case ControlAck(control_id=control_id):
                 self.acked.append(control_id)
                 assert self.controls[: len(self.acked)] == self.acked, "acks come in order"

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from speech_service.domain.errors import InvalidOptionError
+from speech_service.domain.errors import InternalError, InvalidOptionError, LimitExceededError
 from speech_service.domain.events import ContextEnded, ControlAck, ControlKind
 from speech_service.domain.synthesis import Segmentation
 from speech_service.sessions.synthesis.context import SynthesisIdentity
-from speech_service.sessions.synthesis.session import SynthesisSession
+from speech_service.sessions.synthesis.session import MAX_OPEN_CONTROLS, SynthesisSession
 from tests.unit.sessions.speech_drive import OPTIONS, SpeechDrive
 
 
@@ -56,7 +56,7 @@ def test_tokens_that_come_in_time_put_it_off() -> None:
     assert drive.texts() == ["Sure! ", "One moment. "]
 
 
-@pytest.mark.parametrize("text", ["See Dr. ", "It is 3.", "In the U.S. ", "Hello there"])
+@pytest.mark.parametrize("text", ["See Dr. ", "www.example.", "It is e.g. ", "Hello there"])
 def test_what_may_go_on_is_never_cut_by_a_pause(text: str) -> None:
     drive = Clocked()
     drive.text(text)
@@ -65,6 +65,19 @@ def test_what_may_go_on_is_never_cut_by_a_pause(text: str) -> None:
     assert drive.texts() == []
     drive.flush()
     assert drive.texts() == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["Let me check.", "The answer is no. ", "In the U.S. ", "It is 3."]
+)
+def test_what_might_go_on_is_spoken_after_five_pauses(text: str) -> None:
+    drive = Clocked()
+    drive.text(text)
+    drive.wait(0.99)
+    assert drive.texts() == []
+    drive.wait(0.02)
+    assert drive.texts() == [text]
+    assert drive.session.wake_at_s is None
 
 
 @pytest.mark.parametrize("pause_ms", [50, 1000, 10_000])
@@ -105,32 +118,77 @@ def test_a_context_that_is_over_asks_for_nothing(end: str) -> None:
     assert len(drive.texts()) == (0 if end == "cancel" else 1)
 
 
-def flush_open(drive: Clocked, name: str = "k") -> Clocked:
-    drive.controls.append(name)
-    drive.perform(drive.session.flush("a", name, keep_open=True))
-    return drive
+def acks(drive: SpeechDrive) -> list[str]:
+    return [e.control_id for e in drive.events if isinstance(e, ControlAck)]
 
 
 @pytest.mark.parametrize("mode", list(Segmentation))
 def test_a_flush_may_keep_the_context(mode: Segmentation) -> None:
     drive = Clocked(segmentation=mode)
     drive.text("Dr. ")
-    flush_open(drive).speak_all()
+    drive.flush_open()
+    assert not acks(drive), "nothing was spoken yet"
+    drive.speak_all()
+    assert acks(drive) == ["k"]
     assert drive.texts() == ["Dr. "]
     assert not drive.outcomes()
     drive.text("Smith is here. And")
-    flush_open(drive, "l").speak_all()
+    drive.flush_open(control_id="l").speak_all()
     drive.flush().speak_all()
     assert "".join(drive.texts()) == "Dr. Smith is here. And"
     assert drive.outcomes() == [("a", "done")]
     assert [e.owner.turn for e in drive.of(ContextEnded)] == [1]  # pyright: ignore[reportAttributeAccessIssue]
-    acks = [e.control_id for e in drive.of(ControlAck)]  # pyright: ignore[reportAttributeAccessIssue]
-    assert acks == ["k", "l", "f"]
+    assert acks(drive) == ["k", "l", "f"]
+
+
+def test_the_ack_of_a_flush_that_keeps_comes_behind_its_speech_and_before_what_follows() -> None:
+    drive = Clocked()
+    drive.text("One two. ").flush_open(control_id="k").text("Three four. ").flush_open(
+        control_id="l"
+    )
+    first, *_ = drive.waiting
+    drive.audio(first)
+    drive.text("Other.", "b").flush("b")
+    assert acks(drive) == ["f"], "what needs no speech waits for none"
+    drive.done(first)
+    assert acks(drive) == ["f", "k"]
+    assert drive.kinds()[-1] == "ControlAck"
+    drive.speak_all()
+    assert acks(drive) == ["f", "k", "l"]
+    assert drive.outcomes() == [("b", "done")]
+
+
+@pytest.mark.parametrize("end", ["cancel", "fail", "end"])
+def test_the_ack_comes_before_the_end_of_the_context_however_it_ends(end: str) -> None:
+    drive = Clocked()
+    drive.text("One two. Three").flush_open()
+    if end == "cancel":
+        drive.cancel()
+    elif end == "fail":
+        drive.failed(drive.waiting[0], InternalError("broken"))
+    else:
+        drive.end().speak_all()
+    assert acks(drive)[0] == "k"
+    assert drive.kinds().index("ControlAck") < drive.kinds().index("ContextEnded")
+
+
+def test_flushes_that_wait_are_bounded() -> None:
+    drive = Clocked()
+    drive.text("One two.")
+    for number in range(MAX_OPEN_CONTROLS):
+        drive.flush_open(control_id=str(number))
+    with pytest.raises(LimitExceededError):
+        drive.session.flush("a", "more", keep_open=True)
+    drive.speak_all()
+    assert acks(drive) == [str(number) for number in range(MAX_OPEN_CONTROLS)]
 
 
 def test_a_flush_that_keeps_nothing_is_acknowledged() -> None:
-    drive = flush_open(Clocked())
-    assert [e.control_id for e in drive.of(ControlAck)] == ["k"]  # pyright: ignore[reportAttributeAccessIssue]
+    drive = Clocked()
+    drive.flush_open()
+    assert acks(drive) == ["k"]
+    drive.text("... ").flush_open(control_id="l")
+    assert acks(drive) == ["k", "l"]
     drive.end().read()
     assert drive.finished == [None]
 
@@ -138,7 +196,7 @@ def test_a_flush_that_keeps_nothing_is_acknowledged() -> None:
 def test_what_was_flushed_open_is_still_cancelled() -> None:
     drive = Clocked()
     drive.text("Hello there")
-    flush_open(drive).cancel()
+    drive.flush_open().cancel()
     assert drive.cancelled == [drive.submitted[0].work_id]
     assert drive.outcomes() == [("a", "cancelled")]
 

@@ -42,6 +42,11 @@ class SynthesisMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: not self.ended)
     @rule(context_id=IDS)
+    def flush_open(self, context_id: str) -> None:
+        self.drive.flush_open(context_id, self.name())
+
+    @precondition(lambda self: not self.ended)
+    @rule(context_id=IDS)
     def cancel(self, context_id: str) -> None:
         self.drive.cancel(context_id, self.name())
         assert not self.drive.on_device or context_id
@@ -72,8 +77,13 @@ class SynthesisMachine(RuleBasedStateMachine):
             self.drive.end()
 
     @invariant()
-    def every_control_is_acknowledged_at_once(self) -> None:
+    def every_control_but_a_flush_that_keeps_its_context_is_acknowledged_at_once(self) -> None:
         assert self.drive.acked == self.drive.controls
+
+    @invariant()
+    def a_flush_waits_for_nothing_but_speech(self) -> None:
+        busy = {work.work_id for work in self.drive.waiting}
+        assert busy or not self.drive.keeping or self.drive.session.unsent_ms >= LIMITS.ahead_ms
 
     @invariant()
     def audio_ahead_is_bounded(self) -> None:
@@ -84,6 +94,7 @@ class SynthesisMachine(RuleBasedStateMachine):
         self.drive.end().speak_all()
         assert self.drive.finished == [None]
         assert not self.drive.on_device
+        assert not self.drive.keeping
         opened = {
             event.owner.turn
             for event in self.drive.events

@@ -193,6 +193,9 @@ CALLS: dict[str, Call] = {
     "sentence_rules.sentence_rest": lambda text: sentence_rules.sentence_rest(
         text, max(0, len(text) - 1), language="en"
     ),
+    "sentence_rules.late_rest": lambda text: sentence_rules.late_rest(
+        text, max(0, len(text) - 1), language="en"
+    ),
     "sentence_rules.clause_rest": lambda text: sentence_rules.clause_rest(
         text, max(0, len(text) - 1)
     ),
@@ -213,6 +216,7 @@ CALLS: dict[str, Call] = {
     "signs.loose": signs.loose,
     "signs.kept": lambda text: signs.kept(text, text),
     "signs.comes_through": lambda text: signs.comes_through(text, text),
+    "signs.is_filled": lambda text: signs.is_filled(text, text),
     "signs.verbatim": signs.verbatim,
     "signs.numbers": signs.numbers,
     "signs.with_apostrophes": signs.with_apostrophes,
@@ -257,6 +261,7 @@ NOT_OF_A_TEXT = {
     "units.one_of": "a unit that is in the table, or none",
     "units.compound_words": "a unit of 36 characters at most",
     "units.singular": "a unit that is in the table",
+    "rules.full_stop": "eight characters behind one match",
 }
 """Public functions that are given no text of any length, and why."""
 WORST: dict[str, tuple[str, ...]] = {
@@ -302,7 +307,7 @@ WORST: dict[str, tuple[str, ...]] = {
     "subtitle_share.share_out": ("\u4e16", "--> 1", "00:00:01,000 --> ", "\u266a ", "US$", "1\u2013"),
     'subtitles.cues_from_segments, write_srt, write_vtt': ('\u4e16', '1\n', '\u266a ', 'a b ', 'www.', 'Dr. '),
     "clean.has_words": ("\u0301", "1 \u20ac", "`", "--"),
-    'normalize.spoken': ('7437 ', '1:1 ', 'http://', 'http://.', '[a](', '{\\a}'),
+    'normalize.spoken': ('7437 ', '1:1 ', '★☆', '1.1 a/', 'from 1/5 ', 'a.a=', 'http://', 'http://.', '[a](', '{\\a}'),
     'pieces.cut_around': ('\u4e16\u3002', '1\n', ' \n', '\u266a#', '{\\a}', '\u266a '),
     "protected.without_terms": ("~~", "**", "`", "--"),
     'protected.widened': ('1\n', '{"1":', '\u266a ', '\u2603 a ', '! '),
@@ -311,6 +316,7 @@ WORST: dict[str, tuple[str, ...]] = {
     'signs.loose': ('\u266a ', '\U0001f600 ', '\u2603 a ', '1\n', '\u0301', ', '),
     'signs.kept': ('\u0315\u0300', '1/', '1\n', '1:', '__'),
     "signs.comes_through": ("\u0315\u0300", "\u266a ", "\U0001f600 ", "\u266a#", "<v a>"),
+    "signs.is_filled": ("<a>", "<a>b", "[a]", "{{#a}}", "<a/b", "<a "),
     "signs.verbatim": ("\u266a#", "\u266a ", "\U0001f600 ", "! ", "\uff0c", " "),
     "signs.numbers": ("12 ", "1:1 ", "1-", "1:", "A-1."),
     "signs.with_entities": ("a&#39;", "a'", "&#39;", "'a", "a&"),

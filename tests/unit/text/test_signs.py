@@ -17,6 +17,7 @@ ALPHABET = frozenset(string.ascii_letters + string.digits + "!\"#$%&'()*+,-./:;=
 VERBATIM = {
     "placeholders": "{name} {0} ${VAR} $HOME {{x}} {{ user.name }} #{total} %{size} [[topic]] {0:.2f} %s %d %1$s %(count)d %05.1f %@ %%",
     "mark-up": "<b> </i> <br/> <img> <00:01.000> &#39; &amp; &#x27; &nbsp; &quot; &copy; {\\an8} <!--x--> <%=y%>",
+    "paths": "%APPDATA%\\tool $HOME/documents $HOME/.config %TEMP%\\a.b\\c",
     "code": "`x` C# C++ F# .NET /usr/bin ~/a.txt ./run C:\\Temp\\a \\\\host\\a src/main.py v1.2.3 2.0.1 my_var get() --all -v Node.js a_b() 0x1F != >= -> :=",
     "handles": "#1 #tag @user @ana_lima bob@x.org https://x.org/a?b=1 www.x.com ftp://x.org #2026 @a/b mailto://x",
     "numbers": "1914–1918 5–10 10.0.0.255 192.168.0.1 2024-03-04",
@@ -170,3 +171,36 @@ def test_a_contraction_stays_as_the_source_writes_it(
     source: str, translation: str, written: str, is_kept: bool
 ) -> None:
     assert signs.with_entities(translation, source) == (written, is_kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("A temperatura é −4 °C.", ["−4", "°"]),
+        ("isto é ≈ 3 vezes", ["≈ 3"]),
+        ("e √9 = 3", ["√9 = 3"]),
+        ("é ≥ 80", ["≥ 80"]),
+    ],
+)
+def test_a_word_of_one_letter_is_no_variable(text: str, spans: list[str]) -> None:
+    found = [text[begin:end] for begin, end in signs.tells(text, ALPHABET - {"°"})]
+    assert "é" not in "".join(found)
+    assert not any(each.startswith("e ") for each in found)
+    assert found[0].startswith(spans[0][0])
+
+
+@pytest.mark.parametrize(
+    ("source", "translation", "is_filled"),
+    [
+        ("<a href='/m'>messages</a>", "<a href='/m'></a> mensagens", False),
+        ("a <b>b</b> <i>c d</i>", "a <b>b</b> <i></i> c", False),
+        ("{{#if x}}messages{{/if}}", "mensagens {{#if x}}{{/if}}", False),
+        ("[red]Danger[/red]", "[red][/red] Perigo", False),
+        ("<b>Save</b> it", "Guarde <b>isto</b>", True),
+        ("<br/> <i></i>", "<i></i> <br/>", True),
+        ("{{#each x}}a {{y}} b{{/each}}", "{{#each x}} {{y}} {{/each}}", True),
+        ("a < b and c</", "", True),
+    ],
+)
+def test_pairs_that_held_words_hold_words(source: str, translation: str, is_filled: bool) -> None:
+    assert signs.is_filled(source, translation) == is_filled

@@ -75,7 +75,7 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
         outbox: Outbox[AlignmentEvent],
     ) -> AlignStream:
         request = self._requests.check(wanted(first.config, streaming=True), streaming=True)
-        resume = asked_resume(first.config, call, ("text",))
+        resume = asked_resume(first.config, call, self._serving.tokens, ("text",))
         if request.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(request.options.model))
         fed = open_alignment(

@@ -62,7 +62,7 @@ class AlignmentWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=going_away(event, self._call)),)
+                return (response(going_away=going_away(event, self._call, self._serving.tokens)),)
             case events.SessionStarted():
                 effective = convert_alignment.effective_config(self._options)
                 return (response(session_started=self._started(), effective_config=effective),)
@@ -82,4 +82,6 @@ class AlignmentWire:
             idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
             progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
-        return session_started(self._call, self._options.model, limits, self._resume)
+        return session_started(
+            self._call, self._serving.tokens, self._options.model, limits, self._resume
+        )

@@ -80,7 +80,9 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
     ) -> RecognizeStream:
         checked = self._requests.check(wanted(first.config, streaming=True), streaming=True)
         apart = checked.options.separate_channels
-        resume = asked_resume(first.config, call, ("segments",), separate_channels=apart)
+        resume = asked_resume(
+            first.config, call, self._serving.tokens, ("segments",), separate_channels=apart
+        )
         if checked.options.pacing is Pacing.REALTIME:
             self._serving.admission.live(call, LiveAsk(checked.model.name, channels_of(checked)))
         request = await fitting(self._tools.submitter, checked)

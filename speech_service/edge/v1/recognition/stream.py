@@ -99,7 +99,7 @@ class RecognitionWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=going_away(event, self._call)),)
+                return (response(going_away=going_away(event, self._call, self._serving.tokens)),)
             case events.SessionStarted():
                 started, effective = self._started(), self._effective()
                 return (response(session_started=started, effective_config=effective),)
@@ -151,4 +151,6 @@ class RecognitionWire:
             idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
             progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
-        return session_started(self._call, self._request.model.name, limits, self._resume)
+        return session_started(
+            self._call, self._serving.tokens, self._request.model.name, limits, self._resume
+        )

@@ -118,7 +118,7 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
                 recognition = speech.listening.check(heard, streaming=True)
             apart = recognition.options.separate_channels
         parts: tuple[Part, ...] = ("segments", "translations")
-        resume = asked_resume(config, call, parts, separate_channels=apart)
+        resume = asked_resume(config, call, self._serving.tokens, parts, separate_channels=apart)
         if recognition is not None:
             if recognition.options.pacing is Pacing.REALTIME:
                 ask = LiveAsk(recognition.model.name, channels_of(recognition))

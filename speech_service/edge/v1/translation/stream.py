@@ -107,7 +107,7 @@ class TranslationWire:
             case events.StreamWarning():
                 return (response(warning=convert.warning(event, STREAM_FIELDS)),)
             case events.GoingAway():
-                return (response(going_away=going_away(event, self._call)),)
+                return (response(going_away=going_away(event, self._call, self._serving.tokens)),)
             case _:
                 assert_never(event)
 
@@ -148,4 +148,6 @@ class TranslationWire:
             if self._recognition.model.max_context_tokens:
                 limits.max_context_tokens = self._recognition.model.max_context_tokens
             limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
-        return session_started(self._call, self._request.model, limits, self._resume)
+        return session_started(
+            self._call, self._serving.tokens, self._request.model, limits, self._resume
+        )

@@ -1,8 +1,9 @@
 """The synthesis engine: continuous batching at one frame.
 
 A step is three verbs: begin what waits -> speak one frame of every stream -> sound what is due. Streams join and
-leave between any two frames, and their audio leaves while they speak. On a GPU the host reads a frame while the next
-one is spoken (``runtimes/pacing.py``), unless somebody waits for first audio.
+leave between any two frames, and their audio leaves while they speak. On a GPU the codec has a stream of its own:
+only first chunks are waited for in the step that begins them, others sound while the next frame is spoken. And the host
+reads a frame while the next one is spoken (``runtimes/pacing.py``), unless somebody waits for first audio.
 """
 
 # torch declares its types in part only.
@@ -10,8 +11,10 @@ one is spoken (``runtimes/pacing.py``), unless somebody waits for first audio.
 
 import logging
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -31,7 +34,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.engines.qwen3.codec.streams import CodecStreams
+from speech_service.engines.qwen3.codec.streams import CodecStreams, DecodedPass
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator, SpokenFrame
 from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
@@ -79,9 +82,27 @@ class _Speaking:
     codec_s: float = 0.0
     frames: int = 0
     silent: list[Tensor] = field(default_factory=list[Tensor])
-    """Frames that have no sound yet."""
+    """Frames that the codec was not given yet."""
+    sounding: int = 0
+    """Frames that the codec has begun."""
+    has_sounded: bool = False
+    """Whether the codec has begun its first chunk."""
     ended: bool = False
     finish: SpeechFinish = SpeechFinish.COMPLETE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has a chunk for the codec, which is done with the one before."""
+        is_whole = self.ended or self.ramp.due(len(self.silent))
+        return bool(self.silent) and not self.sounding and is_whole
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sounding:
+    """A pass of the codec, and who it is for, by row."""
+
+    decoded: DecodedPass
+    speaking: Sequence[_Speaking]
 
 
 class TtsEngine:
@@ -92,6 +113,7 @@ class TtsEngine:
         self._parts = parts
         self._waiting: list[SynthesizeWork] = []
         self._speaking: dict[str, _Speaking] = {}
+        self._sounding: deque[_Sounding] = deque()
         self._events: list[WorkEvent] = []
 
     @property
@@ -113,7 +135,8 @@ class TtsEngine:
     def step(self) -> Sequence[WorkEvent]:
         """Begin, speak, sound."""
         self._events = []
-        while self._waiting and self._parts.generator.room:
+        # One of the codec's slots is for the recording of a cloned voice.
+        while self._waiting and self._parts.generator.room and self._parts.codec.free_slots > 1:
             self._begin(self._waiting.pop(0))
         self._speak()
         self._sound()
@@ -144,10 +167,9 @@ class TtsEngine:
         """Begin a frame of every stream; take those that are due."""
         have_sounded = all(speaking.ramp.has_begun for speaking in self._speaking.values())
         turn = TtsTurn(self._parts.generator.begin(), have_sounded)
-        due = reversed(
-            self._parts.pace.due(turn)
-        )  # behind the last one all are there: there is one wait
-        for outcomes in [each.spoken.outcomes() for each in due][::-1]:
+        due = self._parts.pace.due(turn)
+        # Behind the last one all are there.
+        for outcomes in [each.spoken.outcomes() for each in reversed(due)][::-1]:
             self._take(outcomes)
 
     def _take(self, outcomes: Mapping[int, Tensor | Ended]) -> None:
@@ -159,62 +181,95 @@ class TtsEngine:
                 self._events.append(_failed(speaking.work.work_id))
                 self._leave(speaking.work.work_id)
             elif outcome is Ended.EOS:
-                speaking.ended = True
+                self._end(speaking, SpeechFinish.COMPLETE)
             else:
                 if not speaking.frames:
                     speaking.first_frame_s = time.perf_counter() - speaking.begin_s
                 speaking.silent.append(outcome)
                 speaking.frames += 1
                 if speaking.frames >= speaking.max_frames:
-                    speaking.ended, speaking.finish = True, SpeechFinish.LENGTH_LIMIT
+                    self._end(speaking, SpeechFinish.LENGTH_LIMIT)
+
+    def _end(self, speaking: _Speaking, finish: SpeechFinish) -> None:
+        """It has no more frames to speak; those that it has may have to sound yet."""
+        speaking.ended, speaking.finish = True, finish
+        self._parts.generator.close(speaking.slot)
 
     def _sound(self) -> None:
-        """Decode the chunks that are due, all in one go, and tell of those who have ended."""
-        due = {
-            each.codec_slot: torch.stack(each.silent)
-            for each in self._speaking.values()
-            if each.silent and (each.ended or each.ramp.due(len(each.silent)))
-        }
-        begin_s = time.perf_counter()
-        sounds = _to_host(self._parts.codec.decode(due))
-        codec_s = time.perf_counter() - begin_s
+        """Have the chunks that are due decoded, and tell of those that are and of who has ended."""
+        is_awaited = any(not each.has_sounded and each.is_due for each in self._speaking.values())
+        if (
+            not is_awaited
+        ):  # otherwise what was begun before is there when first audio is: there is one wait
+            self._hear(len(self._sounding))
+        self._decode()
+        self._hear(self._wanted())
         for speaking in list(self._speaking.values()):
-            work_id = speaking.work.work_id
-            samples = sounds.get(speaking.codec_slot)
-            if samples is not None:
-                if not np.isfinite(samples).all():
-                    self._events.append(_failed(work_id))
-                    self._leave(work_id)
-                    continue
-                self._events.append(WorkAudio(work_id, samples, SAMPLE_RATE_HZ))
-                speaking.codec_s += codec_s
-                speaking.ramp.sent(len(speaking.silent))
-                speaking.silent.clear()
-            if speaking.ended:
-                self._events.append(
-                    WorkDone(
-                        work_id,
-                        SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish),
-                        _timing(speaking),
-                    )
-                )
+            if speaking.ended and not speaking.silent and not speaking.sounding:
+                made = SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish)
+                self._events.append(WorkDone(speaking.work.work_id, made, _timing(speaking)))
+                self._leave(speaking.work.work_id)
+
+    def _decode(self) -> None:
+        """Begin the chunks that are due, all in one go."""
+        due = {each.codec_slot: each for each in self._speaking.values() if each.is_due}
+        begin_s = time.perf_counter()
+        chunks = {slot: each.silent for slot, each in due.items()}
+        first = {slot for slot, each in due.items() if not each.has_sounded}
+        for decoded in self._parts.codec.begin(chunks, urgent=first):
+            whose = [due[slot] for slot in decoded.slots]
+            self._sounding.append(_Sounding(decoded, whose))
+        took_s = time.perf_counter() - begin_s
+        for speaking in due.values():
+            speaking.sounding += len(speaking.silent)
+            speaking.silent = []
+            speaking.has_sounded = True
+            speaking.codec_s += took_s
+
+    def _wanted(self) -> int:
+        """How many of the passes that were begun to hear now: up to first audio, or those that are there."""
+        decoded = [each.decoded for each in self._sounding]
+        awaited = [number for number, each in enumerate(decoded, 1) if each.is_first]
+        if awaited:
+            return awaited[-1]
+        return sum(1 for _ in takewhile(lambda each: each.samples.is_here, decoded))
+
+    def _hear(self, passes: int) -> None:
+        """Wait for so many of the passes that were begun, and tell what they gave."""
+        begin_s = time.perf_counter()
+        heard: dict[str, list[Tensor]] = defaultdict(list)
+        frames = Counter[str]()
+        taken = [self._sounding.popleft() for _ in range(passes)]
+        # Behind the last one all are there.
+        samples_of = [each.decoded.samples.here() for each in reversed(taken)][::-1]
+        for sounding, rows in zip(taken, samples_of, strict=True):
+            for speaking, samples in zip(sounding.speaking, rows, strict=False):
+                if self._speaking.get(speaking.work.work_id) is speaking:
+                    heard[speaking.work.work_id].append(samples)
+                    frames[speaking.work.work_id] += sounding.decoded.frames
+        took_s = time.perf_counter() - begin_s
+        for work_id, parts in heard.items():
+            speaking, samples = self._speaking[work_id], _own(parts)
+            if not np.isfinite(samples).all():
+                self._events.append(_failed(work_id))
                 self._leave(work_id)
+                continue
+            self._events.append(WorkAudio(work_id, samples, SAMPLE_RATE_HZ))
+            speaking.codec_s += took_s
+            speaking.sounding -= frames[work_id]
+            speaking.ramp.sent(frames[work_id])
 
     def _leave(self, work_id: str) -> None:
         speaking = self._speaking.pop(work_id, None)
         if speaking is not None:
-            self._parts.generator.close(speaking.slot)
+            if not speaking.ended:
+                self._parts.generator.close(speaking.slot)
             self._parts.codec.close(speaking.codec_slot)
 
 
-def _to_host(decoded: Mapping[int, Tensor]) -> dict[int, Samples]:
-    """float32 [n] of each slot, the receiver's own; one copy from the device for all."""
-    if not decoded:
-        return {}
-    flat = torch.cat(list(decoded.values())).float().cpu().numpy()
-    ends = np.cumsum([len(samples) for samples in decoded.values()])
-    parts = np.split(flat, ends[:-1])
-    return {slot: part.copy() for slot, part in zip(decoded, parts, strict=True)}
+def _own(parts: Sequence[Tensor]) -> Samples:
+    """float32 [n], the receiver's own."""
+    return np.concatenate([part.float().numpy() for part in parts])
 
 
 def _timing(speaking: _Speaking) -> WorkTiming:

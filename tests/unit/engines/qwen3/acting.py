@@ -13,6 +13,8 @@ from speech_service.engines.qwen3.asr import compose as recognizer
 from speech_service.engines.qwen3.asr import slots
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions
 from speech_service.engines.qwen3.asr.options import describe as describe_asr
+from speech_service.engines.qwen3.codec import decoder
+from speech_service.engines.qwen3.codec.kernels import PLAIN as CODEC_PLAIN
 from speech_service.engines.qwen3.encoder import torch as encoder
 from speech_service.engines.qwen3.nn import attention, block
 from speech_service.engines.qwen3.nn.captured import PassSize
@@ -45,6 +47,7 @@ def acted_gpu() -> Iterator[FakeMemory]:
         patch.setattr(attention, "flash_attention", attention.gathered_attention)
         for module in (block, predictor):
             patch.setattr(module, "kernels_of", lambda where: PLAIN)
+        patch.setattr(decoder, "codec_kernels_of", lambda where: CODEC_PLAIN)
         patch.setattr(generating, "draw_of", lambda where: choose)
         for module in (slots, generating):
             patch.setattr(module, "prompt_sizes", lambda cache: _PROMPTS)
@@ -75,8 +78,9 @@ def acted_asr(model: Path, draft: Path | None = None, **more: Any) -> PlacedEngi
 def acted_tts(model: Path, **more: Any) -> PlacedEngine:
     """Compose a synthesizer with graphs."""
     chosen: dict[str, Any] = {
-        "max_batch": 4,
-        "max_seconds": 1.6,
+        "max_batch": 2,
+        "ramp": (1, 2),
+        "max_seconds": 1.0,
         "max_prompt_tokens": 96,
         "warm_up_tokens": (16,),
         "dtype": "bfloat16",

@@ -10,12 +10,20 @@ from torch import nn
 
 from speech_service.engines.qwen3.asr.forward import Feed, PackedForward
 from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
+from speech_service.engines.qwen3.codec.streams import CodecCapture, CodecStreams
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
 from speech_service.engines.qwen3.tts.sampling import choose
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.launches import META, Launches, as_one
-from tests.unit.engines.qwen3.released import DECODER, Bodies, Shapes, recognizer, synthesizer
+from tests.unit.engines.qwen3.released import (
+    DECODER,
+    Bodies,
+    Shapes,
+    codec,
+    recognizer,
+    synthesizer,
+)
 
 LENGTH = 786
 """Tokens of a slot."""
@@ -102,3 +110,25 @@ def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int) -> None:
         counts[quantize] = seen.total
     assert counts["none"] <= 1200
     assert counts["fp8"] <= counts["none"]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(("rows", "frames"), [(1, 1), (1, 8), (64, 8)])
+def test_a_pass_of_the_codec(rows: int, frames: int) -> None:
+    """With the state of each stream fetched and put back; of a GPU's decoder, and of a CPU's as it was run on one."""
+    counts: dict[bool, int] = {}
+    for is_frozen in (True, False):
+        bodies, decoder = Bodies(), codec(is_frozen=is_frozen)
+        capture = CodecCapture(bodies, decoder.shape.codebooks, frames)
+        CodecStreams(decoder, rows, Shapes(), capture)
+        body, given = next(
+            (body, given) for body, given in bodies.taken if given[0].shape[:2] == (rows, frames)
+        )
+        with Launches() as seen:
+            body(*given)
+        counts[is_frozen] = seen.total
+        name = "with a GPU's kernels" if is_frozen else "as a CPU decodes"
+        print(f"\ncodec {name}, {rows} rows of {frames} frames: {seen.total} kernels")
+        print(f"    {seen.total_bytes / 1e9:.2f} GB", dict(seen.by_name.most_common(14)))
+    assert counts[True] <= 260
+    assert counts[False] > 500

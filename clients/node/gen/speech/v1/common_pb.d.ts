@@ -451,9 +451,10 @@ export declare type ControlError = Message<"speech.v1.ControlError"> & {
 export declare const ControlErrorSchema: GenMessage<ControlError>;
 
 /**
- * Answers one control message. Every control message gets exactly one, in the order they came. One that is wrong, or
- * that cannot be carried out, changes nothing and ends nothing: its ack says why. What ends the stream is wrong audio,
- * text or silence, a second config, a message without payload, and more control messages than may wait for their acks.
+ * Answers one control message. Every control message gets exactly one, in the order they came; only that of a Flush with
+ * keep_open may come behind those of later ones. One that is wrong, or that cannot be carried out, changes nothing and
+ * ends nothing: its ack says why. What ends the stream is wrong audio, text or silence, a second config, a message
+ * without payload, and more control messages than may wait for their acks.
  *
  * @generated from message speech.v1.ControlAck
  */

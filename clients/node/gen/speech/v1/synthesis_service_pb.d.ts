@@ -731,7 +731,9 @@ export declare type Flush = Message<"speech.v1.Flush"> & {
 
   /**
    * True keeps the context: it takes more text, and context_ended comes with a later flush. For a pause in which nothing
-   * is said, such as an agent's call of a tool.
+   * is said, such as an agent's call of a tool. The ack comes when the audio of all text before the flush was sent, but
+   * for what a compressed encoding keeps for its next frame; where the context is cancelled or fails meanwhile, before
+   * its context_ended. At most 1024 such flushes may wait.
    *
    * @generated from field: bool keep_open = 3;
    */

@@ -736,9 +736,10 @@ Global___ControlError: _TypeAlias = ControlError  # noqa: Y015
 
 @_typing.final
 class ControlAck(_message.Message):
-    """Answers one control message. Every control message gets exactly one, in the order they came. One that is wrong, or
-    that cannot be carried out, changes nothing and ends nothing: its ack says why. What ends the stream is wrong audio,
-    text or silence, a second config, a message without payload, and more control messages than may wait for their acks.
+    """Answers one control message. Every control message gets exactly one, in the order they came; only that of a Flush with
+    keep_open may come behind those of later ones. One that is wrong, or that cannot be carried out, changes nothing and
+    ends nothing: its ack says why. What ends the stream is wrong audio, text or silence, a second config, a message
+    without payload, and more control messages than may wait for their acks.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

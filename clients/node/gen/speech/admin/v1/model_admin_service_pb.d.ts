@@ -282,17 +282,51 @@ export declare type UnloadModelRequest = Message<"speech.admin.v1.UnloadModelReq
 export declare const UnloadModelRequestSchema: GenMessage<UnloadModelRequest>;
 
 /**
- * A model was unloaded.
+ * What became of the model in one worker.
+ *
+ * @generated from message speech.admin.v1.WorkerUnload
+ */
+export declare type WorkerUnload = Message<"speech.admin.v1.WorkerUnload"> & {
+  /**
+   * The worker's name.
+   *
+   * @generated from field: string worker_id = 1;
+   */
+  workerId: string;
+
+  /**
+   * What became of it there.
+   *
+   * @generated from field: speech.admin.v1.UnloadOutcome outcome = 2;
+   */
+  outcome: UnloadOutcome;
+};
+
+/**
+ * Describes the message speech.admin.v1.WorkerUnload.
+ * Use `create(WorkerUnloadSchema)` to create a new message.
+ */
+export declare const WorkerUnloadSchema: GenMessage<WorkerUnload>;
+
+/**
+ * No worker has the model now, unless work has come for it since.
  *
  * @generated from message speech.admin.v1.UnloadModelResponse
  */
 export declare type UnloadModelResponse = Message<"speech.admin.v1.UnloadModelResponse"> & {
   /**
-   * False when it was not loaded.
+   * False when it was loaded in no worker.
    *
    * @generated from field: bool unloaded = 1;
    */
   unloaded: boolean;
+
+  /**
+   * What became of it in each worker that serves it.
+   *
+   * @generated from field: repeated speech.admin.v1.WorkerUnload workers = 2;
+   */
+  workers: WorkerUnload[];
 };
 
 /**
@@ -658,6 +692,46 @@ export enum CacheKind {
  * Describes the enum speech.admin.v1.CacheKind.
  */
 export declare const CacheKindSchema: GenEnum<CacheKind>;
+
+/**
+ * What became of a model that a worker was asked to unload.
+ *
+ * @generated from enum speech.admin.v1.UnloadOutcome
+ */
+export enum UnloadOutcome {
+  /**
+   * Not set.
+   *
+   * @generated from enum value: UNLOAD_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It was loaded, and is no longer.
+   *
+   * @generated from enum value: UNLOAD_OUTCOME_UNLOADED = 1;
+   */
+  UNLOADED = 1,
+
+  /**
+   * It was not loaded, or the worker did not run.
+   *
+   * @generated from enum value: UNLOAD_OUTCOME_NOT_LOADED = 2;
+   */
+  NOT_LOADED = 2,
+
+  /**
+   * The worker ended meanwhile, and all that it had loaded with it.
+   *
+   * @generated from enum value: UNLOAD_OUTCOME_WORKER_ENDED = 3;
+   */
+  WORKER_ENDED = 3,
+}
+
+/**
+ * Describes the enum speech.admin.v1.UnloadOutcome.
+ */
+export declare const UnloadOutcomeSchema: GenEnum<UnloadOutcome>;
 
 /**
  * Loads, watches and drains.

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from speech.v1 import model_service_pb2 as speech_dot_v1_dot_model__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)speech/admin/v1/model_admin_service.proto\x12\x0fspeech.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspeech/v1/model_service.proto\"\xbc\x01\n\rModelInstance\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.speech.v1.ModelKind\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.speech.v1.ModelState\x12\x11\n\tworker_id\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x0e\n\x06queued\x18\x06 \x01(\r\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\r\x12\x0f\n\x07message\x18\x08 \x01(\t\"\xcf\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\r\x12\x11\n\trss_bytes\x18\x03 \x01(\x04\x12\x1b\n\x13\x64\x65vice_memory_bytes\x18\x04 \x01(\x04\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x1c.speech.admin.v1.WorkerState\x12\x0f\n\x07healthy\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x65vices\x18\x08 \x03(\t\x12\x0e\n\x06models\x18\t \x03(\t\"\x92\x01\n\x0b\x43\x61\x63heStatus\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.speech.admin.v1.CacheKind\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x04\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x16\n\x0e\x63\x61pacity_bytes\x18\x04 \x01(\x04\x12\x0c\n\x04hits\x18\x05 \x01(\x04\x12\x0e\n\x06misses\x18\x06 \x01(\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"V\n\x11LoadModelResponse\x12\x30\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12\x0f\n\x07load_ms\x18\x02 \x01(\x01\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\'\n\x13UnloadModelResponse\x12\x10\n\x08unloaded\x18\x01 \x01(\x08\"*\n\x19ListModelInstancesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"O\n\x1aListModelInstancesResponse\x12\x31\n\tinstances\x18\x01 \x03(\x0b\x32\x1e.speech.admin.v1.ModelInstance\"+\n\x1aWatchModelInstancesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"y\n\x1bWatchModelInstancesResponse\x12\x30\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43learCachesRequest\x12)\n\x05kinds\x18\x01 \x03(\x0e\x32\x1a.speech.admin.v1.CacheKind\":\n\x13\x43learCachesResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x04\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x18\n\x16GetServerStatusRequest\"\xbd\x02\n\x17GetServerStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x14\n\x0copen_streams\x18\x04 \x01(\r\x12\x15\n\ropen_requests\x18\x05 \x01(\r\x12\x11\n\trss_bytes\x18\x06 \x01(\x04\x12.\n\x07workers\x18\x07 \x03(\x0b\x32\x1d.speech.admin.v1.WorkerStatus\x12\x31\n\tinstances\x18\x08 \x03(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12,\n\x06\x63\x61\x63hes\x18\t \x03(\x0b\x32\x1c.speech.admin.v1.CacheStatus\">\n\x12\x44rainServerRequest\x12(\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x44rainServerResponse\x12\x14\n\x0copen_streams\x18\x01 \x01(\r\x12\x15\n\ropen_requests\x18\x02 \x01(\r*\xae\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_STATE_STOPPED\x10\x01\x12\x19\n\x15WORKER_STATE_STARTING\x10\x02\x12\x16\n\x12WORKER_STATE_READY\x10\x03\x12\x1b\n\x17WORKER_STATE_RESTARTING\x10\x04\x12\x17\n\x13WORKER_STATE_FAILED\x10\x05*d\n\tCacheKind\x12\x1a\n\x16\x43\x41\x43HE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41\x43HE_KIND_SYNTHESIS_AUDIO\x10\x01\x12\x1b\n\x17\x43\x41\x43HE_KIND_VOICE_PROMPT\x10\x02\x32\xbe\x05\n\x11ModelAdminService\x12R\n\tLoadModel\x12!.speech.admin.v1.LoadModelRequest\x1a\".speech.admin.v1.LoadModelResponse\x12X\n\x0bUnloadModel\x12#.speech.admin.v1.UnloadModelRequest\x1a$.speech.admin.v1.UnloadModelResponse\x12m\n\x12ListModelInstances\x12*.speech.admin.v1.ListModelInstancesRequest\x1a+.speech.admin.v1.ListModelInstancesResponse\x12r\n\x13WatchModelInstances\x12+.speech.admin.v1.WatchModelInstancesRequest\x1a,.speech.admin.v1.WatchModelInstancesResponse0\x01\x12X\n\x0b\x43learCaches\x12#.speech.admin.v1.ClearCachesRequest\x1a$.speech.admin.v1.ClearCachesResponse\x12\x64\n\x0fGetServerStatus\x12\'.speech.admin.v1.GetServerStatusRequest\x1a(.speech.admin.v1.GetServerStatusResponse\x12X\n\x0b\x44rainServer\x12#.speech.admin.v1.DrainServerRequest\x1a$.speech.admin.v1.DrainServerResponseB\xb0\x01\n\x0fspeech.admin.v1B\x16ModelAdminServiceProtoP\x01Z5example.com/speech-service/go/speech/admin/v1;adminv1\xa2\x02\x03SPA\xaa\x02\x0fSpeech.Admin.V1\xba\x02\rSpeechAdminV1\xca\x02\x0fSpeech\\Admin\\V1\xea\x02\x11Speech::Admin::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)speech/admin/v1/model_admin_service.proto\x12\x0fspeech.admin.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1dspeech/v1/model_service.proto\"\xbc\x01\n\rModelInstance\x12\r\n\x05model\x18\x01 \x01(\t\x12\"\n\x04kind\x18\x02 \x01(\x0e\x32\x14.speech.v1.ModelKind\x12$\n\x05state\x18\x03 \x01(\x0e\x32\x15.speech.v1.ModelState\x12\x11\n\tworker_id\x18\x04 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x05 \x01(\t\x12\x0e\n\x06queued\x18\x06 \x01(\r\x12\x0e\n\x06\x61\x63tive\x18\x07 \x01(\r\x12\x0f\n\x07message\x18\x08 \x01(\t\"\xcf\x01\n\x0cWorkerStatus\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\r\x12\x11\n\trss_bytes\x18\x03 \x01(\x04\x12\x1b\n\x13\x64\x65vice_memory_bytes\x18\x04 \x01(\x04\x12\x10\n\x08restarts\x18\x05 \x01(\r\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x1c.speech.admin.v1.WorkerState\x12\x0f\n\x07healthy\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x65vices\x18\x08 \x03(\t\x12\x0e\n\x06models\x18\t \x03(\t\"\x92\x01\n\x0b\x43\x61\x63heStatus\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.speech.admin.v1.CacheKind\x12\x0f\n\x07\x65ntries\x18\x02 \x01(\x04\x12\x12\n\nsize_bytes\x18\x03 \x01(\x04\x12\x16\n\x0e\x63\x61pacity_bytes\x18\x04 \x01(\x04\x12\x0c\n\x04hits\x18\x05 \x01(\x04\x12\x0e\n\x06misses\x18\x06 \x01(\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"V\n\x11LoadModelResponse\x12\x30\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12\x0f\n\x07load_ms\x18\x02 \x01(\x01\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"R\n\x0cWorkerUnload\x12\x11\n\tworker_id\x18\x01 \x01(\t\x12/\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.speech.admin.v1.UnloadOutcome\"W\n\x13UnloadModelResponse\x12\x10\n\x08unloaded\x18\x01 \x01(\x08\x12.\n\x07workers\x18\x02 \x03(\x0b\x32\x1d.speech.admin.v1.WorkerUnload\"*\n\x19ListModelInstancesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"O\n\x1aListModelInstancesResponse\x12\x31\n\tinstances\x18\x01 \x03(\x0b\x32\x1e.speech.admin.v1.ModelInstance\"+\n\x1aWatchModelInstancesRequest\x12\r\n\x05model\x18\x01 \x01(\t\"y\n\x1bWatchModelInstancesResponse\x12\x30\n\x08instance\x18\x01 \x01(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x12\x43learCachesRequest\x12)\n\x05kinds\x18\x01 \x03(\x0e\x32\x1a.speech.admin.v1.CacheKind\":\n\x13\x43learCachesResponse\x12\x0f\n\x07\x65ntries\x18\x01 \x01(\x04\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"\x18\n\x16GetServerStatusRequest\"\xbd\x02\n\x17GetServerStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64raining\x18\x03 \x01(\x08\x12\x14\n\x0copen_streams\x18\x04 \x01(\r\x12\x15\n\ropen_requests\x18\x05 \x01(\r\x12\x11\n\trss_bytes\x18\x06 \x01(\x04\x12.\n\x07workers\x18\x07 \x03(\x0b\x32\x1d.speech.admin.v1.WorkerStatus\x12\x31\n\tinstances\x18\x08 \x03(\x0b\x32\x1e.speech.admin.v1.ModelInstance\x12,\n\x06\x63\x61\x63hes\x18\t \x03(\x0b\x32\x1c.speech.admin.v1.CacheStatus\">\n\x12\x44rainServerRequest\x12(\n\x05grace\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x44rainServerResponse\x12\x14\n\x0copen_streams\x18\x01 \x01(\r\x12\x15\n\ropen_requests\x18\x02 \x01(\r*\xae\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WORKER_STATE_STOPPED\x10\x01\x12\x19\n\x15WORKER_STATE_STARTING\x10\x02\x12\x16\n\x12WORKER_STATE_READY\x10\x03\x12\x1b\n\x17WORKER_STATE_RESTARTING\x10\x04\x12\x17\n\x13WORKER_STATE_FAILED\x10\x05*d\n\tCacheKind\x12\x1a\n\x16\x43\x41\x43HE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43\x41\x43HE_KIND_SYNTHESIS_AUDIO\x10\x01\x12\x1b\n\x17\x43\x41\x43HE_KIND_VOICE_PROMPT\x10\x02*\x8c\x01\n\rUnloadOutcome\x12\x1e\n\x1aUNLOAD_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNLOAD_OUTCOME_UNLOADED\x10\x01\x12\x1d\n\x19UNLOAD_OUTCOME_NOT_LOADED\x10\x02\x12\x1f\n\x1bUNLOAD_OUTCOME_WORKER_ENDED\x10\x03\x32\xbe\x05\n\x11ModelAdminService\x12R\n\tLoadModel\x12!.speech.admin.v1.LoadModelRequest\x1a\".speech.admin.v1.LoadModelResponse\x12X\n\x0bUnloadModel\x12#.speech.admin.v1.UnloadModelRequest\x1a$.speech.admin.v1.UnloadModelResponse\x12m\n\x12ListModelInstances\x12*.speech.admin.v1.ListModelInstancesRequest\x1a+.speech.admin.v1.ListModelInstancesResponse\x12r\n\x13WatchModelInstances\x12+.speech.admin.v1.WatchModelInstancesRequest\x1a,.speech.admin.v1.WatchModelInstancesResponse0\x01\x12X\n\x0b\x43learCaches\x12#.speech.admin.v1.ClearCachesRequest\x1a$.speech.admin.v1.ClearCachesResponse\x12\x64\n\x0fGetServerStatus\x12\'.speech.admin.v1.GetServerStatusRequest\x1a(.speech.admin.v1.GetServerStatusResponse\x12X\n\x0b\x44rainServer\x12#.speech.admin.v1.DrainServerRequest\x1a$.speech.admin.v1.DrainServerResponseB\xb0\x01\n\x0fspeech.admin.v1B\x16ModelAdminServiceProtoP\x01Z5example.com/speech-service/go/speech/admin/v1;adminv1\xa2\x02\x03SPA\xaa\x02\x0fSpeech.Admin.V1\xba\x02\rSpeechAdminV1\xca\x02\x0fSpeech\\Admin\\V1\xea\x02\x11Speech::Admin::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'speech.admin.v1.model_admin
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017speech.admin.v1B\026ModelAdminServiceProtoP\001Z5example.com/speech-service/go/speech/admin/v1;adminv1\242\002\003SPA\252\002\017Speech.Admin.V1\272\002\rSpeechAdminV1\312\002\017Speech\\Admin\\V1\352\002\021Speech::Admin::V1'
-  _globals['_WORKERSTATE']._serialized_start=1806
-  _globals['_WORKERSTATE']._serialized_end=1980
-  _globals['_CACHEKIND']._serialized_start=1982
-  _globals['_CACHEKIND']._serialized_end=2082
+  _globals['_WORKERSTATE']._serialized_start=1938
+  _globals['_WORKERSTATE']._serialized_end=2112
+  _globals['_CACHEKIND']._serialized_start=2114
+  _globals['_CACHEKIND']._serialized_end=2214
+  _globals['_UNLOADOUTCOME']._serialized_start=2217
+  _globals['_UNLOADOUTCOME']._serialized_end=2357
   _globals['_MODELINSTANCE']._serialized_start=159
   _globals['_MODELINSTANCE']._serialized_end=347
   _globals['_WORKERSTATUS']._serialized_start=350
@@ -51,28 +53,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOADMODELRESPONSE']._serialized_end=829
   _globals['_UNLOADMODELREQUEST']._serialized_start=831
   _globals['_UNLOADMODELREQUEST']._serialized_end=866
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=868
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=907
-  _globals['_LISTMODELINSTANCESREQUEST']._serialized_start=909
-  _globals['_LISTMODELINSTANCESREQUEST']._serialized_end=951
-  _globals['_LISTMODELINSTANCESRESPONSE']._serialized_start=953
-  _globals['_LISTMODELINSTANCESRESPONSE']._serialized_end=1032
-  _globals['_WATCHMODELINSTANCESREQUEST']._serialized_start=1034
-  _globals['_WATCHMODELINSTANCESREQUEST']._serialized_end=1077
-  _globals['_WATCHMODELINSTANCESRESPONSE']._serialized_start=1079
-  _globals['_WATCHMODELINSTANCESRESPONSE']._serialized_end=1200
-  _globals['_CLEARCACHESREQUEST']._serialized_start=1202
-  _globals['_CLEARCACHESREQUEST']._serialized_end=1265
-  _globals['_CLEARCACHESRESPONSE']._serialized_start=1267
-  _globals['_CLEARCACHESRESPONSE']._serialized_end=1325
-  _globals['_GETSERVERSTATUSREQUEST']._serialized_start=1327
-  _globals['_GETSERVERSTATUSREQUEST']._serialized_end=1351
-  _globals['_GETSERVERSTATUSRESPONSE']._serialized_start=1354
-  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=1671
-  _globals['_DRAINSERVERREQUEST']._serialized_start=1673
-  _globals['_DRAINSERVERREQUEST']._serialized_end=1735
-  _globals['_DRAINSERVERRESPONSE']._serialized_start=1737
-  _globals['_DRAINSERVERRESPONSE']._serialized_end=1803
-  _globals['_MODELADMINSERVICE']._serialized_start=2085
-  _globals['_MODELADMINSERVICE']._serialized_end=2787
+  _globals['_WORKERUNLOAD']._serialized_start=868
+  _globals['_WORKERUNLOAD']._serialized_end=950
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=952
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1039
+  _globals['_LISTMODELINSTANCESREQUEST']._serialized_start=1041
+  _globals['_LISTMODELINSTANCESREQUEST']._serialized_end=1083
+  _globals['_LISTMODELINSTANCESRESPONSE']._serialized_start=1085
+  _globals['_LISTMODELINSTANCESRESPONSE']._serialized_end=1164
+  _globals['_WATCHMODELINSTANCESREQUEST']._serialized_start=1166
+  _globals['_WATCHMODELINSTANCESREQUEST']._serialized_end=1209
+  _globals['_WATCHMODELINSTANCESRESPONSE']._serialized_start=1211
+  _globals['_WATCHMODELINSTANCESRESPONSE']._serialized_end=1332
+  _globals['_CLEARCACHESREQUEST']._serialized_start=1334
+  _globals['_CLEARCACHESREQUEST']._serialized_end=1397
+  _globals['_CLEARCACHESRESPONSE']._serialized_start=1399
+  _globals['_CLEARCACHESRESPONSE']._serialized_end=1457
+  _globals['_GETSERVERSTATUSREQUEST']._serialized_start=1459
+  _globals['_GETSERVERSTATUSREQUEST']._serialized_end=1483
+  _globals['_GETSERVERSTATUSRESPONSE']._serialized_start=1486
+  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=1803
+  _globals['_DRAINSERVERREQUEST']._serialized_start=1805
+  _globals['_DRAINSERVERREQUEST']._serialized_end=1867
+  _globals['_DRAINSERVERRESPONSE']._serialized_start=1869
+  _globals['_DRAINSERVERRESPONSE']._serialized_end=1935
+  _globals['_MODELADMINSERVICE']._serialized_start=2360
+  _globals['_MODELADMINSERVICE']._serialized_end=3062
 # @@protoc_insertion_point(module_scope)

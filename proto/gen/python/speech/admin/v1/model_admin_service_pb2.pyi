@@ -82,6 +82,34 @@ CACHE_KIND_VOICE_PROMPT: CacheKind.ValueType  # 2
 """Prepared voice prompts."""
 Global___CacheKind: _TypeAlias = CacheKind  # noqa: Y015
 
+class _UnloadOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UnloadOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UnloadOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    UNLOAD_OUTCOME_UNSPECIFIED: _UnloadOutcome.ValueType  # 0
+    """Not set."""
+    UNLOAD_OUTCOME_UNLOADED: _UnloadOutcome.ValueType  # 1
+    """It was loaded, and is no longer."""
+    UNLOAD_OUTCOME_NOT_LOADED: _UnloadOutcome.ValueType  # 2
+    """It was not loaded, or the worker did not run."""
+    UNLOAD_OUTCOME_WORKER_ENDED: _UnloadOutcome.ValueType  # 3
+    """The worker ended meanwhile, and all that it had loaded with it."""
+
+class UnloadOutcome(_UnloadOutcome, metaclass=_UnloadOutcomeEnumTypeWrapper):
+    """What became of a model that a worker was asked to unload."""
+
+UNLOAD_OUTCOME_UNSPECIFIED: UnloadOutcome.ValueType  # 0
+"""Not set."""
+UNLOAD_OUTCOME_UNLOADED: UnloadOutcome.ValueType  # 1
+"""It was loaded, and is no longer."""
+UNLOAD_OUTCOME_NOT_LOADED: UnloadOutcome.ValueType  # 2
+"""It was not loaded, or the worker did not run."""
+UNLOAD_OUTCOME_WORKER_ENDED: UnloadOutcome.ValueType  # 3
+"""The worker ended meanwhile, and all that it had loaded with it."""
+Global___UnloadOutcome: _TypeAlias = UnloadOutcome  # noqa: Y015
+
 @_typing.final
 class ModelInstance(_message.Message):
     """A model in a worker."""
@@ -305,22 +333,54 @@ class UnloadModelRequest(_message.Message):
 Global___UnloadModelRequest: _TypeAlias = UnloadModelRequest  # noqa: Y015
 
 @_typing.final
+class WorkerUnload(_message.Message):
+    """What became of the model in one worker."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKER_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    worker_id: _builtins.str
+    """The worker's name."""
+    outcome: Global___UnloadOutcome.ValueType
+    """What became of it there."""
+    def __init__(
+        self,
+        *,
+        worker_id: _builtins.str = ...,
+        outcome: Global___UnloadOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "worker_id", b"worker_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerUnload: _TypeAlias = WorkerUnload  # noqa: Y015
+
+@_typing.final
 class UnloadModelResponse(_message.Message):
-    """A model was unloaded."""
+    """No worker has the model now, unless work has come for it since."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     UNLOADED_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     unloaded: _builtins.bool
-    """False when it was not loaded."""
+    """False when it was loaded in no worker."""
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkerUnload]:
+        """What became of it in each worker that serves it."""
+
     def __init__(
         self,
         *,
         unloaded: _builtins.bool = ...,
+        workers: _abc.Iterable[Global___WorkerUnload] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["unloaded", b"unloaded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unloaded", b"unloaded", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
