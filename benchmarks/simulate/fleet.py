@@ -83,8 +83,10 @@ class SimulatedGpu:
         del work_id
 
     def take_over(self, item: OutboxItem) -> None:
-        """No worker dies here."""
-        raise NotImplementedError(item)
+        """Never called: no worker dies here."""
+        raise AssertionError(
+            f"{item.work.work_id} was given to another worker, and none of these dies"
+        )
 
 
 def void(_: object) -> None:

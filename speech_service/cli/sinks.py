@@ -2,10 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.cli.texts import STANDARD, cannot_write
+from speech_service.cli.output_file import OutputFile, cannot_write
+from speech_service.cli.texts import STANDARD
 
 _STDIN_NAME = "stdin"
 
@@ -17,8 +18,8 @@ class LineSink(Protocol):
         """Take a line, or several, without the last line end."""
         ...
 
-    def end(self, *, failed: bool) -> None:
-        """Take note that no more lines come."""
+    def end(self, *, failed: bool) -> str:
+        """Take note that no more lines come; says what is left of a file that failed, or ""."""
         ...
 
 
@@ -32,9 +33,10 @@ class QueueSink:
         """Take a line, or several, without the last line end."""
         self._lines.put_nowait(line)
 
-    def end(self, *, failed: bool) -> None:
+    def end(self, *, failed: bool) -> str:
         """Let the reader end after the lines that are kept."""
         self._lines.put_nowait(None)
+        return ""
 
     async def get(self) -> str | None:
         """Give the next line; None after the last."""
@@ -42,34 +44,26 @@ class QueueSink:
 
 
 class FileSink:
-    """Writes a file as the lines come. A failed recognition leaves what it gave, and no file where it gave nothing."""
+    """Writes a file as the lines come. A failed recognition leaves what it gave in a part of that name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: TextIO | None = None
+        self._file: OutputFile | None = None
 
     def put(self, line: str) -> None:
         """Take a line, or several, without the last line end."""
-        try:
-            self._opened().write(f"{line}\n")
-        except OSError as error:
-            cannot_write(self._path, error)
+        self._opened().write(f"{line}\n".encode("utf-8", "surrogateescape"))
 
-    def end(self, *, failed: bool) -> None:
-        """Close; silence gives an empty file. Raises CommandError when the file cannot be written."""
-        try:
-            if not failed:
-                self._opened()
-            if self._file is not None:
-                self._file.close()
-        except OSError as error:
-            cannot_write(self._path, error)
+    def end(self, *, failed: bool) -> str:
+        """Give the file its name; silence gives an empty file. Raises CommandError when it cannot be written."""
+        if failed:
+            return self._file.keep() if self._file is not None else ""
+        self._opened().finish()
+        return ""
 
-    def _opened(self) -> TextIO:
+    def _opened(self) -> OutputFile:
         if self._file is None:
-            self._file = self._path.open(
-                "w", encoding="utf-8", errors="surrogateescape", buffering=1
-            )
+            self._file = OutputFile(self._path)
         return self._file
 
 

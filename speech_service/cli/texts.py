@@ -3,10 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from speech_client import Reconnected
 from speech_service.cli.failure import CommandError, ExitCode
+from speech_service.cli.output_file import OutputFile
 
 STANDARD = "-"
 
@@ -36,22 +36,24 @@ def read_file(path: Path) -> str:
 
 
 def write_file(path: Path, data: str | bytes) -> None:
-    """Write a file; ``-`` is standard output. Raises CommandError when it cannot be written."""
+    """Write a whole file; ``-`` is standard output.
+
+    Raises:
+        CommandError: it cannot be written; what had its name is as it was.
+    """
     encoded = data.encode() if isinstance(data, str) else data
     if str(path) == STANDARD:
         sys.stdout.flush()
         sys.stdout.buffer.write(encoded)
         sys.stdout.buffer.flush()
         return
+    file = OutputFile(path)
     try:
-        path.write_bytes(encoded)
-    except OSError as error:
-        cannot_write(path, error)
-
-
-def cannot_write(path: Path, error: OSError) -> NoReturn:
-    """Raise the CommandError of a file that cannot be written."""
-    raise CommandError(f"{path}: cannot be written: {error.strerror}", ExitCode.USAGE) from error
+        file.write(encoded)
+        file.finish()
+    except BaseException:
+        file.drop()
+        raise
 
 
 def note(line: str) -> None:

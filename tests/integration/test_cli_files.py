@@ -10,6 +10,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -20,7 +21,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-from tests.integration.test_client_cli import cli, start
 
 ABOVE_16_MIB = 17 << 20
 
@@ -177,7 +177,29 @@ async def test_what_came_before_a_failure_is_kept(tmp_path: Path) -> None:
     assert "INVALID_AUDIO: it is broken" in text.err
     assert (srt.code, srt.out) == (1, "1\n00:00:00,000 --> 00:00:01,000\nSo far.\n")
     assert words.code == 1
-    assert (tmp_path / "talk.tsv").read_text() == "0.000\t1.000\tSo far.\n"
+    part = tmp_path / "talk.part.tsv"
+    assert part.read_text() == "0.000\t1.000\tSo far.\n"
+    assert f"what came so far is in {part}" in words.err
+    assert not (tmp_path / "talk.tsv").exists()
+
+
+async def test_a_failure_leaves_an_older_transcript_as_it_was(tmp_path: Path) -> None:
+    async def break_off(server: Scripted, context: Context) -> None:
+        await context.write(started())
+        await context.write(response(result=result("So far.")))
+        await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_AUDIO", "it is broken")
+
+    file, old = tmp_path / "talk.mp3", tmp_path / "talk.txt"
+    file.write_bytes(b"x")
+    old.write_text("Before.")
+    given = ("recognize", str(file), "--stream", "--output-dir", str(tmp_path))
+    async with serve(break_off) as server:
+        done = await cli(*given, "--server", server.target)
+    assert done.code == 1
+    assert old.read_text() == "Before."
+    assert (tmp_path / "talk.part.txt").read_text() == "So far.\n"
+    assert f"{old} is as it was" in done.err
+    assert done.err.count("INVALID_AUDIO") == 1
 
 
 async def test_output_files_do_not_overwrite_each_other_or_the_input(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The commands that speak, align and translate, as processes: output, files, exit codes, one-line errors."""
 
+import asyncio
 import json
+import signal
 import sys
 import wave
 from pathlib import Path
@@ -9,9 +11,9 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.integration.commands import Done, cli, start
 from tests.integration.scripted_server import Context, abort, serve
 from tests.integration.scripted_speech import serve_speech, streamed_wav
-from tests.integration.test_client_cli import Done, cli, start
 
 PLAYER = """#!/bin/sh
 exec cat > {sink}
@@ -61,15 +63,46 @@ async def test_synthesize_streams_and_completes_the_header(tmp_path: Path) -> No
         assert opened.getnframes() == 4000
 
 
-async def test_a_failed_synthesis_leaves_no_file(tmp_path: Path) -> None:
-    file = tmp_path / "hi.wav"
+@pytest.mark.parametrize("before", [None, b"what was there"])
+async def test_a_failed_synthesis_keeps_what_came_and_what_was_there(
+    before: bytes | None, tmp_path: Path
+) -> None:
+    file, part = tmp_path / "hi.wav", tmp_path / "hi.part.wav"
+    if before is not None:
+        file.write_bytes(before)
     async with serve_speech() as server:
         done = await cli(
             *("synthesize", "break off", "--stream", "-o", str(file), "--server", server.target)
         )
     assert done.code == 1
     assert "STREAM_INTERRUPTED" in done.err
-    assert not file.exists()
+    assert f"what came so far is in {part}" in done.err
+    assert (file.read_bytes() if file.exists() else None) == before
+    assert (f"{file} is as it was" in done.err) == (before is not None)
+    with wave.open(str(part)) as opened:
+        assert opened.getnframes() > 0
+
+
+async def test_ctrl_c_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    file, part = tmp_path / "hi.wav", tmp_path / "hi.part.wav"
+    file.write_bytes(b"what was there")
+    spoken = asyncio.Event()
+
+    async def hang(request: Any, context: Context) -> None:
+        spoken.set()
+        await asyncio.Event().wait()
+
+    async with serve_speech(hang) as server:
+        process = await start(
+            *("synthesize", "Hi", "--stream", "-o", str(file), "--server", server.target)
+        )
+        await asyncio.wait_for(spoken.wait(), 60)
+        process.send_signal(signal.SIGINT)
+        _, said = await process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    assert file.read_bytes() == b"what was there"
+    assert not part.exists()  # Nothing had come.
 
 
 @pytest.mark.parametrize("how", [(), ("--stream",)])

@@ -1,12 +1,9 @@
 """The command line as a process: output, JSON Lines, exit codes, one-line errors."""
 
 import asyncio
-import json
-import os
 import signal
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -14,6 +11,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import TIMEOUT_S, Done, cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -25,48 +23,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-
-TIMEOUT_S = 200
-"""Only a hang reaches it."""
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-async def start(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speech_service", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200"},
-        # A shell starts what runs in its background with SIGINT ignored, and so the tests' own children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-async def cli(*words: str, stdin: bytes = b"") -> Done:
-    process = await start(*words)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), TIMEOUT_S)
-    finally:
-        if (
-            process.returncode is None
-        ):  # else it is found later, by a test that has nothing to do with it
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    done = Done(process.returncode, out.decode(), err.decode())
-    assert "Traceback" not in done.err
-    return done
 
 
 def wav(seconds: float) -> bytes:

@@ -30,7 +30,7 @@ from speech_client.sources import REALTIME_CHUNK_S, Source, open_source, parse_w
 from speech_service.cli.demo_server import DemoServer
 from speech_service.cli.demo_speech import Row, Tour
 from speech_service.cli.failure import ExitCode, missing_extra
-from speech_service.cli.texts import cannot_write
+from speech_service.cli.output_file import cannot_write
 from speech_service.cli.ui.live_view import LiveView, clock
 from speech_service.cli.ui.tables import Column, show
 

@@ -29,6 +29,7 @@ from speech_service.cli.arguments import (
 )
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.inputs import MIC_FORMAT, microphone, sound_devices, standard_input
+from speech_service.cli.texts import write_file
 from speech_service.cli.ui.console import terminal
 from speech_service.cli.ui.live_view import LiveView, clock, line
 
@@ -190,12 +191,7 @@ class _ListenSession:
         svg = console.export_svg(title=view.title(), theme=_PICTURE_THEME)
         # The picture must look the same offline, so it asks for no font from the network.
         svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
-        try:
-            self._given.record_svg.write_text(svg)
-        except OSError as error:
-            raise CommandError(
-                f"{self._given.record_svg}: cannot be written: {error.strerror}", ExitCode.USAGE
-            ) from error
+        write_file(self._given.record_svg, svg)
 
     def _on_sent(self, sent: int, total: int | None) -> None:
         now_s = time.monotonic()

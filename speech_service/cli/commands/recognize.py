@@ -166,13 +166,19 @@ class _File:
             async with slots:
                 with screen.file(self._name, self._number, self._given.raw) as progress:
                     await self._transcribe(progress, screen)
+                self._sink.end(failed=False)
+        except asyncio.CancelledError:
+            self._leave(screen)
+            raise
         except Exception as error:  # noqa: BLE001 - one bad file must not stop the others
             code = self._report(error, screen)
-        try:
-            self._sink.end(failed=code is not ExitCode.OK)
-        except CommandError as error:
-            code = self._report(error, screen)
+            self._leave(screen)
         return code
+
+    def _leave(self, screen: ProgressScreen) -> None:
+        """The file is given up: say what is left of what was written for it."""
+        if left := self._sink.end(failed=True):
+            screen.error(f"{self._name}: {left}")
 
     async def _transcribe(self, progress: FileProgress, screen: ProgressScreen) -> None:
         options = recognition_options(self._given)

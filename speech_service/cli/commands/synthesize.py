@@ -5,9 +5,8 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import BinaryIO
 
 from speech_client import (
     InvalidRequestError,
@@ -23,13 +22,8 @@ from speech_client import (
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import REPLY_TOO_LARGE
 from speech_service.cli.failure import CommandError, ExitCode
-from speech_service.cli.texts import (
-    STANDARD,
-    cannot_write,
-    note,
-    positive_float,
-    read_argument,
-)
+from speech_service.cli.output_file import OutputFile, cannot_write
+from speech_service.cli.texts import STANDARD, note, positive_float, read_argument, write_file
 from speech_service.cli.ui import wav_file
 from speech_service.cli.ui.playback import Player, open_player
 
@@ -181,8 +175,8 @@ class _Output:
             raise
         for warning in reply.warnings:
             _warn(warning)
-        with self._file() as file:
-            _write(file, reply.audio)
+        if self._path is not None:
+            write_file(self._path, reply.audio)
         self._print(reply.timings)
         self._conclude(reply.duration_ms, f"{reply.model}/{reply.voice}", reply.cached)
         if self._player is not None:
@@ -193,7 +187,7 @@ class _Output:
         """Take the audio piece by piece as it is made."""
         first_ms: int | None = None
         end_ms, model = 0, ""
-        with self._file() as file:
+        with self._stream(options.get("encoding")) as write:
             async with contextlib.aclosing(client.synthesize_chunked(text, **options)) as events:
                 async for event in events:
                     match event:
@@ -202,7 +196,7 @@ class _Output:
                         case SpeechChunk():
                             first_ms = self._elapsed_ms() if first_ms is None else first_ms
                             end_ms = max(end_ms, event.start_ms + event.duration_ms)
-                            _write(file, event.data)
+                            write(event.data)
                             if self._player is not None:
                                 await self._player.feed(event.data)
                         case SpeechTimings():
@@ -211,28 +205,37 @@ class _Output:
                             _warn(event)
                         case _:
                             pass
-            if options.get("encoding") == "wav":
-                wav_file.complete_header(file)
         self._conclude(end_ms, f"{model}, first audio after {first_ms or 0} ms", False)
 
     @contextlib.contextmanager
-    def _file(self) -> Generator[BinaryIO | None, None, None]:
-        """Give the file to write; None where there is none. A file is removed again when speaking fails."""
+    def _stream(self, encoding: str | None) -> Generator[Callable[[bytes], None], None, None]:
+        """Give what writes the next piece; what was written before speaking failed is kept, and told."""
         if self._path is None:
-            yield None
-        elif str(self._path) == STANDARD:
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
-        else:
+            yield lambda data: None
+            return
+        if str(self._path) == STANDARD:
+            yield _to_stdout
+            return
+        file = OutputFile(self._path)
+        try:
+            yield file.write
+        except BaseException:
+            with contextlib.suppress(
+                CommandError
+            ):  # Told already, as what the file could not take.
+                self._complete(file, encoding)
+            if left := file.keep():
+                note(left)
+            raise
+        self._complete(file, encoding)
+        file.finish()
+
+    def _complete(self, file: OutputFile, encoding: str | None) -> None:
+        if encoding == "wav":
             try:
-                with self._path.open("w+b") as file:
-                    yield file
+                wav_file.complete_header(file.stream)
             except OSError as error:
-                cannot_write(self._path, error)
-            except BaseException:
-                if self._path.is_file():  # Not /dev/stdout.
-                    self._path.unlink()
-                raise
+                cannot_write(self._path or Path(STANDARD), error)
 
     def _print(self, timings: tuple[SpeechTiming, ...]) -> None:
         for word in timings:
@@ -248,9 +251,9 @@ class _Output:
         return round((time.monotonic() - self._start_s) * 1000)
 
 
-def _write(file: BinaryIO | None, data: bytes) -> None:
-    if file is not None:
-        file.write(data)
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def _warn(warning: ServiceWarning) -> None:

@@ -17,7 +17,7 @@ _MAX_LENGTH = 0xFFFF_FFFF
 
 def complete_header(file: BinaryIO | None) -> None:
     """Put the true lengths into the header of a WAV file that was streamed; a pipe keeps its unknown length."""
-    if file is None or not file.seekable():
+    if file is None or not (file.seekable() and file.readable()):
         return
     total = file.seek(0, io.SEEK_END)
     file.seek(0)

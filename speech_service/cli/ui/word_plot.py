@@ -1,5 +1,6 @@
 """A waveform with its words, as a PNG. Needs matplotlib, which no other part of the program does."""
 
+import io
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from speech_client import AlignedUnit
 from speech_service.cli.failure import missing_extra
-from speech_service.cli.texts import cannot_write
+from speech_service.cli.texts import write_file
 from speech_service.cli.ui.wav_file import read_samples
 from speech_service.config.environment import keep_matplotlib_out_of_home
 
@@ -65,10 +66,9 @@ def draw(path: Path, audio: Path, words: Sequence[AlignedUnit]) -> None:
         )
     axes.set(xlim=(0, length_s), ylim=(-1, 1), yticks=[], xlabel="seconds")
     axes.spines[["top", "left", "right"]].set_visible(False)
-    try:
-        figure.savefig(path, format="png")
-    except OSError as error:
-        cannot_write(path, error)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    write_file(path, picture.getvalue())
 
 
 def _outline(axes: Any, samples: Any, rate: int) -> None:

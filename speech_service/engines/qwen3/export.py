@@ -1,6 +1,8 @@
 """Writes parts of a checkpoint as ONNX files, for the commands ``export-encoder`` and ``export-codec``."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from speech_service.config.tree import ConfigError
@@ -43,7 +45,14 @@ def _write(out: Path, make: Callable[[], bytes]) -> int:
         graph = make()
     except (CheckpointError, GraphTooLargeError) as error:
         raise ConfigError(f"--model: {error}") from error
+    part = out.with_name(
+        f".{out.name}.{os.getpid()}.part"
+    )  # So an older file is never half overwritten.
     try:
-        return out.write_bytes(graph)
+        size = part.write_bytes(graph)
+        part.replace(out)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise ConfigError(f"--out: {str(out)!r} cannot be written: {error.strerror}") from error
+    return size

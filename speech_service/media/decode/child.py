@@ -44,7 +44,7 @@ from speech_service.media.decode.sources import (
     skip_id3,
     w64_chunks,
 )
-from speech_service.media.decode.wav import WavBlocks, read_wav_header
+from speech_service.media.decode.wav import WavBlocks, WavHeader, next_samples, read_wav_header
 from speech_service.media.decode.wire import (
     MAX_CONTAINER_CHANNELS,
     MAX_CONTAINER_RATE_HZ,
@@ -172,6 +172,17 @@ def _decode_wav(reader: PipeReader, sink: PcmSink, order: Order) -> None:
     codec = _audio_codec(header.codec)
     codec.sample_rate = header.sample_rate_hz
     codec.layout = _LAYOUTS[header.channel_count - 1]
+    while True:
+        _decode_samples(reader, sink, codec, header)
+        following = next_samples(reader, header)
+        if following is None:
+            return
+        header = following
+
+
+def _decode_samples(
+    reader: PipeReader, sink: PcmSink, codec: AudioCodecContext, header: WavHeader
+) -> None:
     left = header.data_bytes
     held = b""
     while left is None or left > 0:

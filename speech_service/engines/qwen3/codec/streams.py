@@ -115,10 +115,9 @@ class CodecStreams:
         self._rows = {} if captured is None else pass_sizes(slots, captured.longest)
         self._bodies: dict[tuple[int, int], Body] = {}
         with device.stream():
-            # The last row is that of passes' rows without a stream.
-            self._states = torch.zeros(
-                slots + 1, decoder.state_size, dtype=decoder.dtype, device=where
-            )
+            # The last row of captured passes is for those of their rows that have no stream.
+            rows = slots + (captured is not None)
+            self._states = torch.zeros(rows, decoder.state_size, dtype=decoder.dtype, device=where)
             if captured is not None:
                 self._capture(captured)
 

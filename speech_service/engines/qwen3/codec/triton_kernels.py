@@ -111,6 +111,7 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Te
     """As :func:`kernels.attend`; keys and values lie in one piece."""
     streams, frames, heads, width = query.shape
     held, kv_heads = keys.shape[1:3]
+    stream_step, frame_step, head_step = query.stride()[:3]
     answer = query.new_empty(streams, frames, heads, width)
     _attend[(streams * frames, heads)](
         query,
@@ -120,7 +121,9 @@ def attend(query: Tensor, keys: Tensor, values: Tensor, positions: Tensor) -> Te
         answer,
         frames,
         held,
-        *query.stride()[:3],
+        stream_step,
+        frame_step,
+        head_step,
         width**-0.5,
         HEADS=heads,
         KV_HEADS=kv_heads,

@@ -135,7 +135,7 @@ def _streams(options: Qwen3TtsOptions, model: TtsModel, length: int) -> int:
     state = model.codec.state_size
     state *= model.codec.dtype.itemsize
     size = model.config.talker.kv_floats_per_token * length * model.dtype.itemsize + state
-    found = (options.kv_mib * _MIB - state) // size
+    found = (options.kv_mib * _MIB - 2 * state) // size
     if found < 1:
         raise ConfigError(
             f"kv_mib: {options.kv_mib} MiB hold no stream; one takes {-(-size // _MIB)} MiB. "

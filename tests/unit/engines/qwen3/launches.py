@@ -146,7 +146,8 @@ def _kept(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args)
         with seen.one(name):
             found = function(*args)
-        seen.touch([args[0], args[0], found])
+        new = args[0] if isinstance(args[0], Tensor) else args[0].values
+        seen.touch([new, new, found])
         return found
 
     return counted

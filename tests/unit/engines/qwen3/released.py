@@ -16,7 +16,7 @@ from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
 from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.nn.block import DecoderStack
-from speech_service.engines.qwen3.nn.quantize import fp8_layer, replace_linears
+from speech_service.engines.qwen3.nn.quantize import fp8_layer, int8_layer, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsModel
@@ -152,9 +152,10 @@ def codec(*, is_frozen: bool = True) -> CodecDecoder:
 def _stack(shape: DecoderShape, positions: int, quantize: str) -> DecoderStack:
     with META:
         stack = DecoderStack(shape, positions).to(_DTYPE).requires_grad_(requires_grad=False)
-    if quantize == "fp8":
+    quantise = {"fp8": fp8_layer, "int8": int8_layer}.get(quantize)
+    if quantise is not None:
         for layer in stack.layers:
-            replace_linears(layer, fp8_layer)
+            replace_linears(layer, quantise)
     return stack
 
 

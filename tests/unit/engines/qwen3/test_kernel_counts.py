@@ -31,7 +31,7 @@ HELD = 256
 """Tokens that a sequence holds."""
 MODEL_GB = {"ASR decode step": {1: 3.5, 64: 5.8}, "TTS frame": {1: 5.4, 64: 9.2}}
 """Of the cost model, where it counts sequences of ``HELD`` tokens."""
-MOST_OF_LEAST = 1.4
+MOST_OF_LEAST = 1.5
 """What is moved / what must be: every weight once for each pass over it, keys and values once."""
 
 
@@ -71,7 +71,7 @@ def launches_of(name: str, bodies: Bodies, rows: int) -> Launches:
 @pytest.mark.parametrize("rows", [1, 64, 256, 512])
 def test_a_decode_step_of_the_recognizer(rows: int) -> None:
     counts: dict[str, int] = {}
-    for quantize in ("none", "fp8"):
+    for quantize in ("none", "fp8", "int8"):
         bodies, model = Bodies(), recognizer(quantize)
         cache = KvCache(DECODER, rows, LENGTH, model.dtype, META)
         SlotForward(model, cache, Shapes(), bodies, Sizes((rows,), ()))
@@ -79,7 +79,7 @@ def test_a_decode_step_of_the_recognizer(rows: int) -> None:
         check_bytes("ASR decode step", quantize, rows, seen, weight_bytes(model.stack, model.head))
         counts[quantize] = seen.total
     assert counts["none"] <= 300
-    assert counts["fp8"] <= counts["none"]
+    assert max(counts.values()) <= counts["none"]
 
 
 @torch.inference_mode()
@@ -99,7 +99,7 @@ def test_prompts_of_the_recognizer(prompts: int) -> None:
 @pytest.mark.parametrize("rows", [1, 64, 256, 512])
 def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int) -> None:
     counts: dict[str, int] = {}
-    for quantize in ("none", "fp8"):
+    for quantize in ("none", "fp8", "int8"):
         bodies, model = Bodies(), synthesizer(tiny_models.tts("custom_voice", "1b7"), quantize)
         FrameGenerator(model, rows, LENGTH, bodies, Shapes(), as_one("draw", choose))
         seen = launches_of(f"TTS frame, {quantize}", bodies, rows)
@@ -109,7 +109,7 @@ def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int) -> None:
         check_bytes("TTS frame", quantize, rows, seen, least)
         counts[quantize] = seen.total
     assert counts["none"] <= 1200
-    assert counts["fp8"] <= counts["none"]
+    assert max(counts.values()) <= counts["none"]
 
 
 @torch.inference_mode()

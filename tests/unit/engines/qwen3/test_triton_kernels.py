@@ -21,6 +21,13 @@ from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.captured import PassSize, pass_table, table_rows
 from speech_service.engines.qwen3.nn.kernels import PLAIN, Heads, Kernels
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.qwen3.nn.quantize import (
+    FP8,
+    IntProducts,
+    RowFormat,
+    int8_layer,
+    replace_linears,
+)
 from speech_service.engines.qwen3.tts.sampling import Rule, Rules
 from speech_service.engines.qwen3.tts.sampling import choose as plain_choose
 from tests.qwen_tiny.codec import codec_config, codec_tensors
@@ -91,9 +98,9 @@ def test_gate(width: int, launched: list[int]) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_rows_in_eight_bits(width: int, launched: list[int]) -> None:
     x, weight, delta = numbers(3, width), numbers(width, seed=1), numbers(3, width, seed=2)
-    mine = (TRITON.add_norm_scaled(x, delta, weight, EPS)[1], TRITON.silu_mul_scaled(x))
+    mine = (TRITON.add_norm_scaled(x, delta, weight, EPS, FP8)[1], TRITON.silu_mul_scaled(x, FP8))
     assert len(launched) == 2
-    plain = (PLAIN.add_norm_scaled(x, delta, weight, EPS)[1], PLAIN.silu_mul_scaled(x))
+    plain = (PLAIN.add_norm_scaled(x, delta, weight, EPS, FP8)[1], PLAIN.silu_mul_scaled(x, FP8))
     for found, expected in zip(mine, plain, strict=True):
         close(found.scales, expected.scales)
         values, wanted = found.values.float(), expected.values.float()
@@ -103,6 +110,51 @@ def test_rows_in_eight_bits(width: int, launched: list[int]) -> None:
             values = torch.where(2 * values == wanted, wanted, values)
         # A last bit of the quotient may round to the neighbour: one of eight steps of an octave.
         close(values, wanted, within=0.13)
+
+
+def integers(rows: int, width: int, seed: int) -> IntProducts:
+    """Make products of so many rows, behind which a row is filled up."""
+    values = (numbers(rows + 1, width, seed=seed) * 1000).to(torch.int32)
+    scales = (numbers(rows, 1, seed=seed + 1), numbers(width, seed=seed + 2))
+    return IntProducts(values, *(each.abs() / 1000 for each in scales))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("shrinks", [True, False])
+def test_integers_are_scaled_by_the_kernels_around_their_product(
+    width: int, shrinks: bool, launched: list[int]
+) -> None:
+    x, weight, delta = numbers(3, width), numbers(width, seed=1), integers(3, width, 2)
+    shrink = numbers(width, seed=9).abs() + 0.5 if shrinks else None
+    form, gate_up = RowFormat(torch.int8, 127.0, 17, shrink), integers(3, 2 * width, 5)
+    found, rows = TRITON.add_norm_scaled(x, delta, weight, EPS, form)
+    gated = TRITON.silu_mul_scaled(gate_up, form)
+    total, normed = TRITON.add_norm(x, delta, weight, EPS)
+    assert len(launched) == 3
+    plain, plain_rows = PLAIN.add_norm_scaled(x, delta, weight, EPS, form)
+    close(found, plain)
+    for mine, wanted in zip((total, normed), PLAIN.add_norm(x, delta, weight, EPS), strict=True):
+        close(mine, wanted)
+    for mine, wanted in ((rows, plain_rows), (gated, PLAIN.silu_mul_scaled(gate_up, form))):
+        assert len(mine.values) == len(wanted.values) == 17
+        close(mine.scales, wanted.scales)
+        gap = (mine.values[:3].int() - wanted.values[:3].int()).abs()
+        assert int(gap.max()) <= 1, "a last bit of the quotient may round to the neighbour"
+        assert float(gap.float().mean()) < 0.01
+
+
+def test_integers_are_turned_and_kept(launched: list[int]) -> None:
+    heads, qkv = Heads(4, 2, 16, numbers(6, 16, seed=1), EPS), integers(3, 8 * 16, 3)
+    turn = (numbers(3, 1, 16, seed=2), numbers(3, 1, 16, seed=3))
+    places = torch.tensor([5, 0, 9], dtype=torch.int32, device=DEVICE)
+    answers: list[tuple[Tensor, ...]] = []
+    for kernels in (TRITON, PLAIN):
+        keys, values = numbers(12, 2, 16, seed=4), numbers(12, 2, 16, seed=5)
+        query = kernels.turn_and_keep(qkv, heads, turn, places, keys, values)
+        answers.append((query, keys, values))
+    assert len(launched) == 1
+    for found, expected in zip(*answers, strict=True):
+        close(found, expected)
 
 
 @pytest.mark.parametrize("common_turn", [True, False])
@@ -192,6 +244,19 @@ def test_a_stack_of_fused_layers_gives_the_states_of_plain_ones() -> None:
     stack = DecoderStack(SHAPE, 32).to(DEVICE).requires_grad_(requires_grad=False)
     fed = numbers(10, SHAPE.hidden_size, seed=1)
     close(fused_states(stack, TRITON, fed), fused_states(stack, PLAIN, fed), within=1e-4)
+
+
+def test_a_fused_stack_in_integers_gives_the_states_of_its_layers() -> None:
+    """Layers alone scale their rows themselves, and their products."""
+    torch.manual_seed(0)
+    stack = DecoderStack(SHAPE, 32).to(DEVICE).requires_grad_(requires_grad=False)
+    fed = numbers(10, SHAPE.hidden_size, seed=1)
+    exact = fused_states(stack, PLAIN, fed)
+    for layer in stack.layers:
+        replace_linears(layer, int8_layer)
+    plain = fused_states(stack, PLAIN, fed)
+    close(fused_states(stack, TRITON, fed), plain, within=0.05)
+    assert 0 < float((plain - exact).norm() / exact.norm()) < 0.05
 
 
 # --- the codec ---------------------------------------------------------------------------------------
