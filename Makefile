@@ -26,7 +26,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 	if $$candidate -c '$(SUPPORTED)' 2>/dev/null; then echo $$candidate; break; fi; done)
 
 .PHONY: help setup demo demo-qwen test check gates bench bench-gpu gen serve lint fmt clean
-.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray test-triton
+.PHONY: docs check-deploy test-under-load check-proto check-stubs check-docs check-wheel test-node test-ray test-triton test-gpu-shadow
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,12 @@ test-ray: $(RAY) ## deploy/ray: a local cluster of three nodes, one of them kill
 
 test-triton: $(TRITON) ## the kernels of GPUs in Triton's interpreter, held against plain torch
 	$(BIN)/python -m pytest tests/unit/engines/qwen3/test_triton_kernels.py $(ARGS)
+
+GPU_SHADOW := tests/unit/test_fake_memory.py tests/unit/engines/test_cuda.py $(addprefix tests/unit/engines/qwen3/, \
+	test_waits.py test_kernel_counts.py test_replay.py asr/test_pacing.py asr/test_slots.py tts/test_pacing.py)
+
+test-gpu-shadow: $(DEV) ## what is proved and counted of the GPU path without a card; prints it. A part of `test`
+	$(BIN)/python -m pytest -rP -n auto --dist load $(GPU_SHADOW) $(ARGS)
 
 test-node: $(DEV) ## test the Node.js example; needs node and npm
 	cd clients/node && npm ci --no-audit --no-fund && PATH="$(abspath $(BIN)):$$PATH" npm test

@@ -4,13 +4,13 @@
 writes down every ATen call of this thread, and puts back what the run has changed; a replay repeats those calls on
 those tensors, and Python is not run again. Everything that a capture or a replay has made is overwritten before the
 next, as another graph of the pool may do. A graph that outlives its cuBLAS workspace, two captures at a time, and a
-wait for the device beside a capture are errors. Which device a tensor is on cannot be seen here.
+wait for the device beside a capture are errors. ``tests/fake_memory.py`` acts which device a tensor is on.
 """
 
 import math
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -79,6 +79,7 @@ class FakeStream:
         self._cuda.note("wait for stream", self.cuda_stream)
         if self._cuda.capturing == self.cuda_stream:
             raise CaptureError("a stream that captures cannot be waited for")
+        self._cuda.on_wait(self.cuda_stream)
         if self._cuda.order is not None:
             self._cuda.order.wait_on_host(self._cuda.order.mark(self.cuda_stream))
 
@@ -141,7 +142,8 @@ class FakeGraph:
         assert self._guard is not None
         self._recorder.__exit__(None, None, None)
         self._guard.__exit__(None, None, None)
-        self._recorder.put_back()
+        with torch._C.DisableTorchFunction():
+            self._recorder.put_back()
         self._cuda.end_capture()
         self.poison()
 
@@ -149,13 +151,15 @@ class FakeGraph:
         """Repeat the calls. The caller copies the result at once: by then another graph may be run."""
         self._cuda.begin_replay(self)
         assert self._recorder is not None
-        self._recorder.replay()
+        with torch._C.DisableTorchFunction():
+            self._recorder.replay()
 
     def poison(self) -> None:
         """Another graph of the pool has used the memory."""
         if self._recorder is not None:
             self._cuda.is_spoiling = True
-            self._recorder.poison()
+            with torch._C.DisableTorchFunction():
+                self._recorder.poison()
             self._cuda.is_spoiling = False
 
     def reset(self) -> None:
@@ -173,6 +177,8 @@ class FakeCuda:
         self.capturing: int | None = None
         self.error: RuntimeError | None = None
         """Sticky: what every wait for the device raises."""
+        self.on_wait: Callable[[int], None] = lambda stream: None
+        """Called with the stream that somebody has waited for."""
         self._current = threading.local()
         self._made = self._pools = 0
         self.order: Order | None = None
@@ -287,6 +293,11 @@ class _NoWaits(TorchFunctionMode):
 
 class _Recorder(TorchDispatchMode):
     """Writes down what is called."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so that torch's compiler, which takes seconds to import, stays away."""
+        return False
 
     def __init__(self) -> None:
         super().__init__()

@@ -28,6 +28,11 @@ class RaceError(AssertionError):
 class StreamOrder(TorchDispatchMode):
     """Implements ``fake_cuda.Order``: watches this thread's calls."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so that torch's compiler, which takes seconds to import, stays away."""
+        return False
+
     def __init__(self, cuda: FakeCuda) -> None:
         super().__init__()
         self._cuda = cuda

@@ -65,6 +65,11 @@ class Verify:
         place = self._cursor + self._strayed
         return self._draft[place : place + (1 if self._strayed else self._RETRY_TOKENS)]
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the draft is behind us: whatever is generated, nothing is proposed any more."""
+        return max(self._cursor, self._cursor + self._strayed - self._BEHIND) >= len(self._draft)
+
     def _find(self, token: int) -> None:
         place = self._cursor + self._strayed
         first = max(self._cursor, place - self._BEHIND)

@@ -11,6 +11,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import chain
 from typing import Protocol
 
 import torch
@@ -287,6 +288,12 @@ class Graphs:
                 return result.clone()
 
         return replay
+
+
+def staged(device: Device, *parts: Sequence[int]) -> Sequence[Tensor]:
+    """Numbers on the device, int32 [n] for each part, by one copy."""
+    numbers = torch.tensor(list(chain.from_iterable(parts)), dtype=torch.int32)
+    return device.stage(numbers).split([len(part) for part in parts])
 
 
 HOST = Host()

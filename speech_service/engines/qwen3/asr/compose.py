@@ -44,6 +44,7 @@ from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.qwen_release.hub import CheckpointError
 from speech_service.engines.runtimes.cores import parse_cores
+from speech_service.engines.runtimes.pacing import AtOnce, OneBehind
 from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.runtimes.torch import HOST, Device, open_device, watching_device
 from speech_service.engines.shared import SharedModels
@@ -183,6 +184,7 @@ class _Lane:
             tokenizer=loaded.tokenizer,
             ends=loaded.ends,
             limits=_limits(self._options, loaded.config),
+            pace=AtOnce() if self._capture is None else OneBehind(),
         )
         return AsrEngine(self._capabilities, parts)
 

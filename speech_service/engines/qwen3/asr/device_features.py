@@ -39,6 +39,9 @@ class DeviceMel:
     def __init__(self, shape: AudioShape, device: Device) -> None:
         self._shape = shape
         self._device = device
+        packed_frames(
+            torch.zeros(3 * HOP, device=device.where), shape.mel_bins
+        )  # its tables go there now
         self._quiet = torch.full((), -torch.inf, device=device.where)
 
     def begin(self) -> "DeviceSegment":

@@ -1,7 +1,8 @@
 """The recognition engine: continuous batching at one decoder pass.
 
 A step is three verbs: begin what waits -> feed every running sequence (a piece of its prompt, or its newest token and
-what is proposed after it) in one pass -> settle what that pass chose. Sequences join and leave between any two passes.
+what is proposed after it) in one pass -> settle what a pass chose. Sequences join and leave between any two passes. On
+a GPU the pass before is settled while the new one runs (``runtimes/pacing.py``).
 """
 
 # torch declares its types in part only.
@@ -27,15 +28,25 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.engines.qwen3.asr.forward import Choices, Feed, Forward
+from speech_service.engines.qwen3.asr.forward import NEWEST, Choices, Feed, Forward, Underway
 from speech_service.engines.qwen3.asr.output import parse
 from speech_service.engines.qwen3.asr.proposing import Proposer
 from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.running import AsrLimits, Running
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
+from speech_service.engines.runtimes.pacing import Pace
 from speech_service.engines.runtimes.torch import raise_if_lost
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AsrTurn:
+    """One pass, and who was fed in it. None may follow where tokens are proposed, which rests on what was chosen."""
+
+    fed: Sequence[tuple[Running, Feed]]
+    underway: Underway
+    may_be_followed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class AsrParts:
     ends: Collection[int]
     """Tokens that end an answer."""
     limits: AsrLimits
+    pace: Pace[AsrTurn]
 
 
 class AsrEngine:
@@ -83,10 +95,8 @@ class AsrEngine:
         self._events = []
         self._preempt()
         self._begin()
-        feeds = self._feeds()
-        choices = self._parts.forward.run(list(feeds.values()))
-        for (work_id, feed), choice in zip(feeds.items(), choices, strict=True):
-            self._settle(self._running[work_id], feed, choice)
+        for turn in self._parts.pace.due(self._turn()):
+            self._settle_turn(turn)
         return self._events
 
     def _room(self) -> int:
@@ -147,6 +157,29 @@ class AsrEngine:
             self._running[work.work_id] = Running(work, reading, longest, repeated, encode_s)
         self._parts.proposer.open(works)
 
+    def _turn(self) -> AsrTurn:
+        """Begin a pass over what can be fed. None may follow before its choices are known, if they say what to feed."""
+        feeds = self._feeds()
+        underway = self._parts.forward.begin(list(feeds.values()))
+        fed = [(self._running[work_id], feed) for work_id, feed in feeds.items()]
+        for running, feed in fed:
+            running.choosing += feed.asked > 0
+        proposes = any(feed.asked > 1 for feed in feeds.values())
+        answering = [running.work.work_id for running, feed in fed if feed.asked]
+        may_be_followed = not proposes and not self._parts.proposer.may_propose(answering)
+        return AsrTurn(fed, underway, may_be_followed)
+
+    def _settle_turn(self, turn: AsrTurn) -> None:
+        """Take what was chosen, but for those who have left meanwhile; where all have, nobody waits."""
+        alive = [self._running.get(running.work.work_id) is running for running, _ in turn.fed]
+        if not any(alive):
+            return
+        for (running, feed), choice, lives in zip(
+            turn.fed, turn.underway.choices(), alive, strict=True
+        ):
+            if lives:
+                self._settle(running, feed, choice)
+
     def _feeds(self) -> dict[str, Feed]:
         """What each sequence is fed: a piece of its prompt, or what is new and proposed.
 
@@ -164,25 +197,27 @@ class AsrEngine:
                 part = running.reading.take(budget)
                 budget -= 0 if part is None else part.shape[0]
                 states[work_id] = part
+            elif running.will_end:
+                continue
             else:
                 states[work_id] = None
-            if running.reading.pending is None:
+            if running.reading.pending is None and not running.choosing:
                 answering[work_id] = running.tokens
         proposed = self._parts.proposer.propose(answering)
         feeds: dict[str, Feed] = {}
         for work_id, part in states.items():
             some = proposed.get(work_id, ())[: max(0, budget)]
-            feed = self._feed(self._running[work_id], part, work_id in answering, some)
+            feed = self._feed(self._running[work_id], part, some)
             budget -= max(0, feed.asked - 1)
             feeds[work_id] = feed
         return feeds
 
-    def _feed(
-        self, running: Running, states: Tensor | None, is_answering: bool, proposed: Sequence[int]
-    ) -> Feed:
+    def _feed(self, running: Running, states: Tensor | None, proposed: Sequence[int]) -> Feed:
         slot = running.reading.slot
-        if not is_answering:
+        if running.reading.pending is not None:
             return Feed(slot, states, (), 0)
+        if running.choosing:
+            return Feed(slot, states, (NEWEST,), 1)
         room = running.max_tokens - len(running.tokens) - 1
         proposed = proposed[: max(0, min(room, self._parts.limits.max_proposed))]
         return Feed(slot, states, (*running.tokens[running.fed :], *proposed), 1 + len(proposed))

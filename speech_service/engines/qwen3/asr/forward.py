@@ -4,8 +4,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -15,16 +15,21 @@ from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.nn.attention import TokenSpan
 from speech_service.engines.qwen3.nn.captured import plan_of
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import Device, raise_if_lost
+from speech_service.engines.runtimes.torch import Device, raise_if_lost, staged
 
 logger = logging.getLogger(__name__)
+
+
+NEWEST = -1
+"""Fed in place of a token: the one that was chosen last for the slot, whether the host has seen it or not."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Feed:
     """What one sequence puts behind its slot's tokens, in this order: states, then tokens.
 
-    ``asked`` counts the last positions whose next token is wanted; 0 in the middle of a long prefill.
+    ``asked`` counts the last positions whose next token is wanted; 0 in the middle of a long prefill. Behind a feed
+    that asks for one token there may be another that feeds ``NEWEST``.
     """
 
     slot: int
@@ -42,12 +47,31 @@ Choices = tuple[int, ...] | None
 """The likeliest next token at each asked position; None: the sequence's numbers are not finite or its pass failed."""
 
 
+class Underway(Protocol):
+    """A pass that has begun."""
+
+    def choices(self) -> Sequence[Choices]:
+        """Wait for one answer per feed."""
+        ...
+
+
 class Forward(Protocol):
     """Runs feeds and counts them into their slots."""
 
-    def run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
-        """One answer per feed. A feed that failed has left its slot's length as it was."""
+    def begin(self, feeds: Sequence[Feed]) -> Underway:
+        """Begin a pass. What a slot holds of a feed whose answer is None is not known: it is to be cleared."""
         ...
+
+
+class Chosen:
+    """Implements :class:`Underway` for a pass that is over."""
+
+    def __init__(self, choices: Sequence[Choices]) -> None:
+        self._choices = choices
+
+    def choices(self) -> Sequence[Choices]:
+        """They are there."""
+        return self._choices
 
 
 class PackedForward:
@@ -59,9 +83,15 @@ class PackedForward:
         self._model = model
         self._cache = cache
         self._device = device
+        self.newest: dict[int, int] = {}
+        """By slot: what was chosen last."""
 
-    def run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
-        """As the protocol says. Lengths change only after a pass, so trying again is safe."""
+    def begin(self, feeds: Sequence[Feed]) -> Chosen:
+        """As the protocol says; it is over when this returns."""
+        return Chosen(self._run([_spelt(feed, self.newest) for feed in feeds]))
+
+    def _run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
+        """Lengths change only after a pass, so trying again is safe."""
         if not feeds:
             return ()
         try:
@@ -72,19 +102,28 @@ class PackedForward:
                 logger.exception("a decoder pass failed")
                 return (None,)
             half = len(feeds) // 2
-            return (*self.run(feeds[:half]), *self.run(feeds[half:]))
+            return (*self._run(feeds[:half]), *self._run(feeds[half:]))
         for feed, choice in zip(feeds, choices, strict=True):
             if choice is not None:
                 self._cache.extend(feed.slot, feed.length)
+                self.newest[feed.slot] = choice[-1] if choice else 0
         return choices
 
     def _pass(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
+        ids, asked = staged(self._device, tokens_of(feeds), asked_of(feeds))
         plan = plan_of(self._cache, self._device, spans_of(self._cache, feeds))
-        states = self._model.stack(inputs_of(self._model, self._device, feeds), plan)
-        if not any(feed.asked for feed in feeds):
+        states = self._model.stack(inputs_of(self._model, feeds, ids), plan)
+        if not len(asked):
             return [() for _ in feeds]
-        likeliest = likeliest_of(self._model, asked_states(states, self._device, feeds))
-        return choices_of(likeliest.tolist(), feeds)
+        states = states if len(asked) == len(states) else states.index_select(0, asked)
+        return choices_of(likeliest_of(self._model, states).tolist(), feeds)
+
+
+def _spelt(feed: Feed, newest: Mapping[int, int]) -> Feed:
+    if NEWEST not in feed.tokens:
+        return feed
+    known = newest.get(feed.slot, 0)  # a slot without one has failed, and is read by nobody
+    return replace(feed, tokens=tuple(known if t == NEWEST else t for t in feed.tokens))
 
 
 def spans_of(cache: KvCache, feeds: Sequence[Feed]) -> list[TokenSpan]:
@@ -92,28 +131,33 @@ def spans_of(cache: KvCache, feeds: Sequence[Feed]) -> list[TokenSpan]:
     return [TokenSpan(feed.slot, cache.length_of(feed.slot), feed.length) for feed in feeds]
 
 
-def inputs_of(model: AsrModel, device: Device, feeds: Sequence[Feed]) -> Tensor:
-    """What the stack is fed, [n, hidden]."""
-    ids = torch.tensor([token for feed in feeds for token in feed.tokens], dtype=torch.int64)
-    tokens = model.embed(device.stage(ids))
-    parts: list[Tensor] = []
-    at = 0
-    for feed in feeds:
-        if feed.states is not None:
-            parts.append(feed.states)
-        parts.append(tokens[at : at + len(feed.tokens)])
-        at += len(feed.tokens)
-    return torch.cat(parts)
+def tokens_of(feeds: Sequence[Feed]) -> list[int]:
+    """The tokens of all feeds."""
+    return [token for feed in feeds for token in feed.tokens]
 
 
-def asked_states(states: Tensor, device: Device, feeds: Sequence[Feed]) -> Tensor:
-    """The states [n, hidden] whose next token is wanted."""
+def asked_of(feeds: Sequence[Feed]) -> list[int]:
+    """Positions whose next token is wanted."""
     asked: list[int] = []
     end = 0
     for feed in feeds:
         end += feed.length
         asked.extend(range(end - feed.asked, end))
-    return states if len(asked) == len(states) else states[device.stage(torch.tensor(asked))]
+    return asked
+
+
+def inputs_of(model: AsrModel, feeds: Sequence[Feed], ids: Tensor) -> Tensor:
+    """What the stack is fed, [n, hidden]; ``ids`` are the feeds' tokens, where the model is."""
+    tokens = model.embed(ids)
+    parts: list[Tensor] = []
+    at = 0
+    for feed in feeds:
+        if feed.states is not None:
+            parts.append(feed.states)
+        if feed.tokens:
+            parts.append(tokens[at : at + len(feed.tokens)])
+        at += len(feed.tokens)
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def likeliest_of(model: AsrModel, states: Tensor) -> Tensor:

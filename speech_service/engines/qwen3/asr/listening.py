@@ -43,7 +43,7 @@ def listen(
         (reading,) = reader.open([silent_work(samples[:_MOST_SAMPLES], str(number))])
         feed = Feed(reading.slot, reading.take(SLOT_TOKENS), (), 1)
         for _ in range(_MOST_ANSWER):
-            (choice,) = forward.run([feed])
+            (choice,) = forward.begin([feed]).choices()
             if choice is None or choice[0] in ends:
                 break
             feed = Feed(reading.slot, None, choice, 1)

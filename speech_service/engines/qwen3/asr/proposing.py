@@ -7,13 +7,13 @@ the draft: each streaming update has almost all of its text already, and one pas
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from speech_service.domain.work import RecognizeWork
 from speech_service.engines.decoding import Verify
-from speech_service.engines.qwen3.asr.forward import Feed, Forward
+from speech_service.engines.qwen3.asr.forward import NEWEST, Choices, Feed, Forward, Underway
 from speech_service.engines.qwen3.asr.reading import SegmentReader, SegmentReading
 
 Generated = Mapping[str, Sequence[int]]
@@ -29,6 +29,10 @@ class Proposer(Protocol):
 
     def propose(self, generated: Generated) -> Mapping[str, Sequence[int]]:
         """Tokens that may follow, for those where there is something to propose."""
+        ...
+
+    def may_propose(self, work_ids: Collection[str]) -> bool:
+        """Whether it may yet propose something for any of so many, once their newest tokens are known."""
         ...
 
     def close(self, work_id: str) -> None:
@@ -47,6 +51,11 @@ class Nothing:
         del generated
         return {}
 
+    def may_propose(self, work_ids: Collection[str]) -> bool:
+        """Never."""
+        del work_ids
+        return False
+
     def close(self, work_id: str) -> None:
         """Nothing to free."""
 
@@ -64,6 +73,10 @@ class PreviousPartial:
     def propose(self, generated: Generated) -> Mapping[str, Sequence[int]]:
         """What follows in the hypothesis, for as long as decoding is on its track."""
         return {id_: self._verify[id_].propose(tokens) for id_, tokens in generated.items()}
+
+    def may_propose(self, work_ids: Collection[str]) -> bool:
+        """Until their hypotheses are behind them."""
+        return any(not self._verify[id_].is_over for id_ in work_ids)
 
     def close(self, work_id: str) -> None:
         """Forget the draft."""
@@ -112,18 +125,35 @@ class DraftModel:
         feeds = {
             id_: self._catch_up(id_, tokens) for id_, tokens in generated.items() if id_ in known
         }
-        proposed: dict[str, list[int]] = {id_: [] for id_ in feeds}
+        if not feeds:
+            return {}
+        begun: list[Underway] = []
+        fed = [(id_, feed.tokens) for id_, feed in feeds.items()]
         for _ in range(self._ahead):
-            choices = self._forward.run(list(feeds.values()))
-            for id_, choice in zip(list(feeds), choices, strict=True):
-                if choice is None:
-                    self._fail(id_)
-                    del feeds[id_], proposed[id_]
-                    continue
-                self._drafting[id_].fed += feeds[id_].tokens
-                proposed[id_] += choice
-                feeds[id_] = Feed(feeds[id_].slot, None, choice, 1)
-        return proposed
+            begun.append(self._forward.begin(list(feeds.values())))
+            feeds = {id_: Feed(feed.slot, None, (NEWEST,), 1) for id_, feed in feeds.items()}
+        # Behind the last pass all are over: there is one wait.
+        passes = [each.choices() for each in reversed(begun)][::-1]
+        return {
+            id_: found
+            for (id_, tokens), chosen in zip(fed, zip(*passes, strict=True), strict=True)
+            if (found := self._followed(id_, tokens, chosen))
+        }
+
+    def _followed(
+        self, work_id: str, tokens: Sequence[int], chosen: Sequence[Choices]
+    ) -> list[int]:
+        """What passes chose one after the other, the first of which was fed ``tokens``; nothing where one failed."""
+        found = [token for choice in chosen for token in choice or ()]
+        if None in chosen:
+            self._fail(work_id)
+            return []
+        self._drafting[work_id].fed += [*tokens, *found[:-1]]
+        return found
+
+    def may_propose(self, work_ids: Collection[str]) -> bool:
+        """Where they are few."""
+        return len(work_ids) <= self._max_batch
 
     def close(self, work_id: str) -> None:
         """Free the slot, keeping what the segment's next update can use."""
@@ -181,6 +211,10 @@ class Combined:
             if rest:
                 proposed |= strategy.propose(rest)
         return proposed
+
+    def may_propose(self, work_ids: Collection[str]) -> bool:
+        """Whether one of them may."""
+        return any(strategy.may_propose(work_ids) for strategy in self._strategies)
 
     def close(self, work_id: str) -> None:
         """Tell all of them."""

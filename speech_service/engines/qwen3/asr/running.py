@@ -83,6 +83,8 @@ class Running:
     """The answer so far."""
     fed: int = 0
     """Tokens of the answer that the cache holds."""
+    choosing: int = 0
+    """Passes that have begun and choose its next tokens: two, where one is settled while the next one runs."""
     ended: bool = False
     is_cut_off: bool = False
     """It did not end by itself."""
@@ -92,6 +94,11 @@ class Running:
     proposed: int = 0
     accepted: int = 0
 
+    @property
+    def will_end(self) -> bool:
+        """Whether what is being chosen is its last token, whatever that is."""
+        return len(self.tokens) + self.choosing >= self.max_tokens
+
     def settle(self, proposed: Sequence[int], chosen: Sequence[int], ends: Collection[int]) -> int:
         """Take what a pass chose behind the answer and behind each proposed token.
 
@@ -99,6 +106,7 @@ class Running:
             how many of the proposed tokens were wrong: the cache has to forget them.
         """
         accepted = accepted_count(proposed, chosen)
+        self.choosing -= 1
         self.steps += 1
         self.proposed += len(proposed)
         self.accepted += accepted

@@ -42,7 +42,7 @@ class TorchEncoder:
     def _batch(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         mel, tokens, ends = stack_windows(windows, self._module.shape)
         stage = self._device.stage
-        states = self._module(stage(mel, self._dtype), stage(tokens), stage(ends))
+        states = self._module(stage(mel, self._dtype), *stage(torch.stack([tokens, ends])))
         return [row[:count] for row, count in zip(states, tokens.tolist(), strict=True)]
 
 
@@ -85,11 +85,11 @@ class CapturedEncoder:
         missing = rows - len(windows)
         whole = pad(mel, (0, chunks * shape.chunk_frames - mel.shape[2], 0, 0, 0, missing))
         stage = self._device.stage
-        states = self._passes[rows, chunks](
-            stage(whole, self._dtype),
-            stage(pad(tokens, (0, missing), value=1)),
-            stage(pad(ends, (0, missing), value=shape.chunk_frames)),
+        filled = (
+            pad(tokens, (0, missing), value=1),
+            pad(ends, (0, missing), value=shape.chunk_frames),
         )
+        states = self._passes[rows, chunks](stage(whole, self._dtype), *stage(torch.stack(filled)))
         counts = tokens.tolist()
         return [row[:count] for row, count in zip(states[: len(counts)], counts, strict=True)]
 

@@ -26,7 +26,7 @@ from speech_service.engines.qwen3.nn.attention import (
 )
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
-from speech_service.engines.runtimes.torch import Body, Capture, Device
+from speech_service.engines.runtimes.torch import Body, Capture, Device, staged
 
 _SIZES_OF_TOKENS = (16, 64, 128, 256, 512, 1024, 2048)
 _TOKENS_OF_A_ROW = 4
@@ -95,13 +95,34 @@ def table_rows(table: Tensor, size: PassSize, most_new: int, most_held: int) -> 
 
 def plan_of(cache: KvCache, device: Device, spans: Sequence[TokenSpan]) -> AttentionPlan:
     """The plan of a pass that is not captured."""
+    size = PassSize(sum(span.count for span in spans), len(spans))
     if not is_flash_fit(cache.keys):
         return SpanPlan(cache, spans)
-    size = PassSize(sum(span.count for span in spans), len(spans))
-    table = device.stage(torch.tensor(pass_table(cache, spans, size), dtype=torch.int32))
+    (table,) = staged(device, pass_table(cache, spans, size))
+    return planned(cache, spans, table, size)
+
+
+def planned(
+    cache: KvCache, spans: Sequence[TokenSpan], table: Tensor, size: PassSize
+) -> AttentionPlan:
+    """The same, where the spans' table is on the device."""
+    if not is_flash_fit(cache.keys):
+        return SpanPlan(cache, spans)
     most_new = max(span.count for span in spans)
     rows = table_rows(table, size, most_new, cache.length)
     return RowsPlan(cache.places, rows, attention_of(cache))
+
+
+@dataclass(frozen=True, slots=True)
+class StackPart:
+    """Spans that are run together."""
+
+    spans: Sequence[TokenSpan]
+    tokens: int
+    size: PassSize
+    """Of the captured pass that takes them, or their own."""
+    table: Sequence[int]
+    """See :func:`pass_table`."""
 
 
 class CapturedStack:
@@ -135,21 +156,23 @@ class CapturedStack:
         }
         self._sizes = tuple(sizes)
 
-    def __call__(self, fed: Tensor, spans: Sequence[TokenSpan]) -> Tensor:
-        """Run spans, one behind the other: [n, hidden] -> states [n, hidden].
+    def parts(self, spans: Sequence[TokenSpan]) -> list["StackPart"]:
+        """What is run for spans, whose order stays: as much at once as the largest pass takes, or one longer span."""
+        return [self._part(each) for each in self._split(spans)] if spans else []
 
-        Lengths of slots are not changed.
+    def __call__(
+        self, fed: Tensor, parts: Sequence["StackPart"], tables: Sequence[Tensor]
+    ) -> Tensor:
+        """Run parts, one behind the other: [n, hidden] -> states [n, hidden].
+
+        ``tables`` are those of the parts, on the device. Lengths of slots are not changed.
         """
-        states: list[Tensor] = []
-        at = 0
-        for part in self._parts(spans):
-            tokens = sum(span.count for span in part)
-            states.append(self._run(fed[at : at + tokens], part))
-            at += tokens
+        counts = [part.tokens for part in parts]
+        given = zip(fed.split(counts), parts, tables, strict=True)
+        states = [self._run(*each) for each in given]
         return states[0] if len(states) == 1 else torch.cat(states)
 
-    def _parts(self, spans: Sequence[TokenSpan]) -> list[list[TokenSpan]]:
-        """What passes together: as much as the largest pass takes, or one span that is longer."""
+    def _split(self, spans: Sequence[TokenSpan]) -> list[list[TokenSpan]]:
         if not self._sizes:
             return [list(spans)]
         most = self._sizes[-1]
@@ -163,17 +186,19 @@ class CapturedStack:
             parts[-1].append(span)
         return parts
 
-    def _run(self, fed: Tensor, spans: Sequence[TokenSpan]) -> Tensor:
-        tokens = len(fed)
-        size = next((s for s in self._sizes if s.tokens >= tokens and s.rows >= len(spans)), None)
-        if size is None:
-            return self._stack(fed, plan_of(self._cache, self._device, spans))
-        table = self._device.stage(
-            torch.tensor(pass_table(self._cache, spans, size), dtype=torch.int32)
-        )
-        whole = fed.new_zeros(size.tokens, fed.shape[1])
-        whole[:tokens] = fed
-        return self._passes[size](whole, table)[:tokens]
+    def _part(self, spans: Sequence[TokenSpan]) -> "StackPart":
+        tokens = sum(span.count for span in spans)
+        fits = (s for s in self._sizes if s.tokens >= tokens and s.rows >= len(spans))
+        size = next(fits, None) or PassSize(tokens, len(spans))
+        return StackPart(spans, tokens, size, pass_table(self._cache, spans, size))
+
+    def _run(self, fed: Tensor, part: "StackPart", table: Tensor) -> Tensor:
+        captured = self._passes.get(part.size)
+        if captured is None:
+            return self._stack(fed, planned(self._cache, part.spans, table, part.size))
+        whole = fed.new_zeros(part.size.tokens, fed.shape[1])
+        whole[: part.tokens] = fed
+        return captured(whole, table)[: part.tokens]
 
     def _body(self, size: PassSize) -> Body:
         cache, attention = self._cache, self._attention

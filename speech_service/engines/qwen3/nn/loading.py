@@ -6,11 +6,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-
-from speech_service.config.tree import ConfigError
 
 
 class WithoutInitialValues(TorchFunctionMode):
@@ -40,18 +37,3 @@ def linear_layer(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
     if bias is not None:
         layer.bias = nn.Parameter(bias, requires_grad=False)
     return layer
-
-
-def usable_device(name: str) -> torch.device:
-    """The device of an option ("cpu", "cuda", "cuda:1"), if it is there.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        why = str(error).splitlines()[0]
-        raise ConfigError(f"device: {name!r} cannot be used here: {why}") from error
-    return device

@@ -23,6 +23,7 @@ from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
 from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODEL_TYPE, TtsKind
+from speech_service.engines.runtimes.pacing import AtOnce, OneBehind
 from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.runtimes.torch import (
     HOST,
@@ -119,6 +120,7 @@ def _parts(
         codec=codec,
         sampling=sampling,
         ramp=options.ramp,
+        pace=AtOnce() if _capture(options, device) is None else OneBehind(),
     )
 
 

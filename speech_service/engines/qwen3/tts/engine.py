@@ -2,7 +2,8 @@
 
 A step is three verbs: begin what waits -> speak one frame of every stream -> sound what is due. Streams join and
 leave between any two frames, and their audio leaves while they speak. On a GPU the codec has a stream of its own:
-only first chunks are waited for in the step that begins them, others sound while the next frame is spoken.
+only first chunks are waited for in the step that begins them, others sound while the next frame is spoken. And the host
+reads a frame while the next one is spoken (``runtimes/pacing.py``), unless somebody waits for first audio.
 """
 
 # torch declares its types in part only.
@@ -11,8 +12,9 @@ only first chunks are waited for in the step that begins them, others sound whil
 import logging
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -33,14 +35,23 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.qwen3.codec.streams import CodecStreams, DecodedPass
-from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
+from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator, SpokenFrame
 from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
+from speech_service.engines.runtimes.pacing import Pace
 from speech_service.engines.runtimes.torch import watching_device
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TtsTurn:
+    """One frame of every stream. None may follow where somebody waits for a stream's first audio."""
+
+    spoken: SpokenFrame
+    may_be_followed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,7 @@ class TtsParts:
     sampling: Sampling
     ramp: Sequence[int]
     """Frames of a stream's chunks, the last one for all that follow."""
+    pace: Pace[TtsTurn]
 
 
 @dataclass(slots=True, eq=False)
@@ -74,8 +86,15 @@ class _Speaking:
     sounding: int = 0
     """Frames that the codec has begun."""
     has_sounded: bool = False
+    """Whether the codec has begun its first chunk."""
     ended: bool = False
     finish: SpeechFinish = SpeechFinish.COMPLETE
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it has a chunk for the codec, which is done with the one before."""
+        is_whole = self.ended or self.ramp.due(len(self.silent))
+        return bool(self.silent) and not self.sounding and is_whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,11 +164,19 @@ class TtsEngine:
         )
 
     def _speak(self) -> None:
-        outcomes = self._parts.generator.step()
+        """Begin a frame of every stream; take those that are due."""
+        have_sounded = all(speaking.ramp.has_begun for speaking in self._speaking.values())
+        turn = TtsTurn(self._parts.generator.begin(), have_sounded)
+        due = self._parts.pace.due(turn)
+        # Behind the last one all are there.
+        for outcomes in [each.spoken.outcomes() for each in reversed(due)][::-1]:
+            self._take(outcomes)
+
+    def _take(self, outcomes: Mapping[int, Tensor | Ended]) -> None:
         for speaking in list(self._speaking.values()):
-            if speaking.ended:
+            outcome = outcomes.get(speaking.slot)
+            if outcome is None or speaking.ended:
                 continue
-            outcome = outcomes[speaking.slot]
             if outcome is Ended.NOT_FINITE:
                 self._events.append(_failed(speaking.work.work_id))
                 self._leave(speaking.work.work_id)
@@ -170,9 +197,13 @@ class TtsEngine:
 
     def _sound(self) -> None:
         """Have the chunks that are due decoded, and tell of those that are and of who has ended."""
-        self._hear(lambda decoded: True)
+        is_awaited = any(not each.has_sounded and each.is_due for each in self._speaking.values())
+        if (
+            not is_awaited
+        ):  # otherwise what was begun before is there when first audio is: there is one wait
+            self._hear(len(self._sounding))
         self._decode()
-        self._hear(lambda decoded: decoded.is_first or decoded.samples.is_here)
+        self._hear(self._wanted())
         for speaking in list(self._speaking.values()):
             if speaking.ended and not speaking.silent and not speaking.sounding:
                 made = SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish)
@@ -181,11 +212,7 @@ class TtsEngine:
 
     def _decode(self) -> None:
         """Begin the chunks that are due, all in one go."""
-        due = {
-            each.codec_slot: each
-            for each in self._speaking.values()
-            if each.silent and (each.ended or each.ramp.due(len(each.silent)))
-        }
+        due = {each.codec_slot: each for each in self._speaking.values() if each.is_due}
         begin_s = time.perf_counter()
         chunks = {slot: each.silent for slot, each in due.items()}
         first = {slot for slot, each in due.items() if not each.has_sounded}
@@ -199,14 +226,23 @@ class TtsEngine:
             speaking.has_sounded = True
             speaking.codec_s += took_s
 
-    def _hear(self, is_wanted: Callable[[DecodedPass], bool]) -> None:
-        """Take the passes that were begun, up to the first one that is not wanted, and tell what they gave."""
+    def _wanted(self) -> int:
+        """How many of the passes that were begun to hear now: up to first audio, or those that are there."""
+        decoded = [each.decoded for each in self._sounding]
+        awaited = [number for number, each in enumerate(decoded, 1) if each.is_first]
+        if awaited:
+            return awaited[-1]
+        return sum(1 for _ in takewhile(lambda each: each.samples.is_here, decoded))
+
+    def _hear(self, passes: int) -> None:
+        """Wait for so many of the passes that were begun, and tell what they gave."""
         begin_s = time.perf_counter()
         heard: dict[str, list[Tensor]] = defaultdict(list)
         frames = Counter[str]()
-        while self._sounding and is_wanted(self._sounding[0].decoded):
-            sounding = self._sounding.popleft()
-            rows = sounding.decoded.samples.here()
+        taken = [self._sounding.popleft() for _ in range(passes)]
+        # Behind the last one all are there.
+        samples_of = [each.decoded.samples.here() for each in reversed(taken)][::-1]
+        for sounding, rows in zip(taken, samples_of, strict=True):
             for speaking, samples in zip(sounding.speaking, rows, strict=False):
                 if self._speaking.get(speaking.work.work_id) is speaking:
                     heard[speaking.work.work_id].append(samples)

@@ -34,7 +34,7 @@ from speech_service.engines.qwen3.tts.sampling import (
     penalised,
     uniform,
 )
-from speech_service.engines.runtimes.torch import Body, Capture, Device
+from speech_service.engines.runtimes.torch import Arrived, Body, Capture, Coming, Device, staged
 
 MIN_FRAMES = 2
 """No stream ends before; so the release has it."""
@@ -60,8 +60,8 @@ class CodeFrames:
     """int64 [rows, codebooks], on the device."""
     sums: Tensor
     """[rows, hidden], summed embeddings of the codes."""
-    first: list[int]
-    """The first codes on the host; -1 for a stream whose numbers are not finite."""
+    first: Coming
+    """int64 [rows], the first codes; -1 for a stream whose numbers are not finite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ class FramePass(Protocol):
     """Runs one frame."""
 
     def run(self, streams: Sequence[Voiced], drawing: Drawing) -> CodeFrames:
-        """Advance all streams and count what the cache now holds; waits for the device once."""
+        """Advance all streams and count what the cache now holds; waits for nothing on a GPU."""
         ...
 
     def forget(self, slot: int) -> None:
@@ -161,7 +161,7 @@ class PackedFrames:
         slots = torch.tensor([stream.slot for stream in streams], device=states.device)
         frames = torch.tensor([stream.frames for stream in streams], device=states.device)
         codes, sums, finite = self.saying.say(states, slots, frames, drawing)
-        return CodeFrames(codes, sums, torch.where(finite, codes[:, 0], -1).tolist())
+        return CodeFrames(codes, sums, Arrived(torch.where(finite, codes[:, 0], -1)))
 
     def forget(self, slot: int) -> None:
         """As the protocol says."""
@@ -216,7 +216,8 @@ class SlotFrames:
             cache.extend(stream.slot, 1)
         books = self._model.config.codebooks
         codes, finite, sums = said[:, :books].long(), said[:, books] > 0, said[:, books + 1 :]
-        return CodeFrames(codes, sums.to(fed.dtype), torch.where(finite, codes[:, 0], -1).tolist())
+        first = self._device.fetch(torch.where(finite, codes[:, 0], -1))
+        return CodeFrames(codes, sums.to(fed.dtype), first)
 
     def forget(self, slot: int) -> None:
         """As the protocol says."""
@@ -228,7 +229,9 @@ class SlotFrames:
         spans = [
             TokenSpan(s.slot, self._cache.length_of(s.slot), len(s.pending) - 1) for s in streams
         ]
-        self._prompts(torch.cat([stream.pending[:-1] for stream in streams]), spans)
+        parts = self._prompts.parts(spans)
+        tables = staged(self._device, *(part.table for part in parts))
+        self._prompts(torch.cat([stream.pending[:-1] for stream in streams]), parts, tables)
         for span in spans:
             self._cache.extend(span.slot, span.count)
 

@@ -1,7 +1,8 @@
 """Frames for many streams at once: streams join and leave between any two frames.
 
 One step is one pass of the talker over what is new in each stream (a prompt, or the frame before), one first code per
-stream, and the predictor's passes for the others. The host waits for the device once per step.
+stream, and the predictor's passes for the others. What a frame is fed comes from the device, so that the next one may
+begin before the host has read it.
 """
 
 # torch declares its types in part only.
@@ -26,7 +27,7 @@ from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.prompt import TtsPrompt
 from speech_service.engines.qwen3.tts.sampling import Draw, Rule, Rules, draw_of, seed_key
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
-from speech_service.engines.runtimes.torch import HOST, Capture, Device
+from speech_service.engines.runtimes.torch import HOST, Capture, Coming, Device
 
 
 class Ended(Enum):
@@ -48,6 +49,38 @@ class _Stream:
     pending: Tensor
     """What the talker has not seen: the prompt, or the last frame, [n, hidden]."""
     frames: int = 0
+
+
+class SpokenFrame:
+    """A frame of every stream, which may be under way."""
+
+    def __init__(
+        self,
+        generator: "FrameGenerator",
+        streams: Sequence[_Stream],
+        frames: Sequence[Tensor],
+        first: Coming | None,
+    ) -> None:
+        """Of a generator; ``first``: the streams' first codes, if there are streams."""
+        self._generator = generator
+        self._streams = streams
+        self._frames = frames
+        self._first = first
+
+    def outcomes(self) -> Mapping[int, Tensor | Ended]:
+        """By slot of each stream that still is there: its frame, int64 [codebooks] on the device, or why it has none.
+
+        Waits, if there is one; the caller closes those without a frame.
+        """
+        generator = self._generator
+        if self._first is None or not any(map(generator.speaks, self._streams)):
+            return {}
+        codes: list[int] = self._first.here().tolist()
+        return {
+            stream.slot: generator.outcome(stream, code, frame)
+            for stream, code, frame in zip(self._streams, codes, self._frames, strict=True)
+            if generator.speaks(stream)
+        }
 
 
 class FrameGenerator:
@@ -127,28 +160,37 @@ class FrameGenerator:
         self.cache.free(slot)
         self._drawing = None
 
-    def step(self) -> Mapping[int, Tensor | Ended]:
-        """One frame of every stream, int64 [codebooks] on the device, or why it has none; the caller closes those."""
+    def begin(self) -> "SpokenFrame":
+        """Begin one frame of every stream; each goes on from it with the next, whether anybody has looked at it or not.
+
+        A stream whose frame turns out to be none is the caller's to close; what it was given since is for nobody.
+        """
         streams = list(self._streams.values())
         if not streams:
-            return {}
+            return SpokenFrame(self, (), (), None)
         self._drawing = self._drawing or _drawing(streams, self._device)
         said = self._pass.run(streams, self._drawing)
         # Rows are taken apart by one call for all: a call for each costs more than the frame, where there are hundreds.
         next_rows = (said.sums + torch.cat([self._text(stream) for stream in streams])).split(1)
-        frames, eos = said.codes.unbind(), self._model.config.ids.codec_eos
-        outcomes: dict[int, Tensor | Ended] = {}
-        for stream, code, frame, row in zip(streams, said.first, frames, next_rows, strict=True):
-            if code < 0:
-                self.cache.clear([stream.slot])
-                outcomes[stream.slot] = Ended.NOT_FINITE
-            elif code == eos:
-                outcomes[stream.slot] = Ended.EOS
-            else:
-                outcomes[stream.slot] = frame
-                stream.pending = row
-                stream.frames += 1
-        return outcomes
+        for stream, row in zip(streams, next_rows, strict=True):
+            stream.pending = row
+            stream.frames += 1
+        return SpokenFrame(self, streams, said.codes.unbind(), said.first)
+
+    def step(self) -> Mapping[int, Tensor | Ended]:
+        """One frame of every stream, and what came of it."""
+        return self.begin().outcomes()
+
+    def outcome(self, stream: _Stream, code: int, frame: Tensor) -> Tensor | Ended:
+        """What came of a stream's frame, whose first code is known."""
+        if code < 0:
+            self.cache.clear([stream.slot])
+            return Ended.NOT_FINITE
+        return Ended.EOS if code == self._model.config.ids.codec_eos else frame
+
+    def speaks(self, stream: _Stream) -> bool:
+        """Whether it has not been closed."""
+        return self._streams.get(stream.slot) is stream
 
     def _text(self, stream: _Stream) -> Tensor:
         if stream.frames < len(stream.following):

@@ -16,7 +16,7 @@ from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.encoder import CodecEncoder
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape, CodecEncoderShape
 from speech_service.engines.qwen3.nn.block import DecoderStack, Tensors
-from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues
 from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.nn.quantize import quantiser, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
@@ -28,6 +28,7 @@ from speech_service.engines.qwen3.tts.speaker_encoder import SpeakerEncoder, Spe
 from speech_service.engines.qwen3.tts.talker import Talker
 from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, TtsKind
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
+from speech_service.engines.runtimes.torch import open_device
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +93,7 @@ def load_tts(
         CheckpointError: a file, a field or a tensor is missing or is not what it should be.
     """
     numbers = numbers or TtsNumerics()
-    usable_device(numbers.device)
+    device = open_device(numbers.device)
     config = read_tts_config(checkpoint.files)
     tokenizer = QwenTokenizer(checkpoint.files)
     tensors = checkpoint.reader(numbers.dtype, numbers.device)
@@ -109,7 +110,7 @@ def load_tts(
     networks = (talker, predictor, codec, *(encoders.networks if encoders else ()))
     for network in networks:
         network.requires_grad_(requires_grad=False)
-    prompter = TtsPrompter(config, tokenizer, talker, predictor)
+    prompter = TtsPrompter(config, tokenizer, talker, predictor, device)
     return TtsModel(config, talker, predictor, codec, encoders, prompter)
 
 

@@ -7,7 +7,9 @@ one token with each frame.
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -16,6 +18,7 @@ from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.qwen3.tts.config import ControlIds, TtsConfig
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.talker import Talker
+from speech_service.engines.runtimes.torch import HOST, Device, staged
 
 AUTO = ""
 _CHINESE = "chinese"
@@ -63,8 +66,14 @@ class TtsPrompter:
     """Makes prompts for one checkpoint."""
 
     def __init__(
-        self, config: TtsConfig, tokenizer: QwenTokenizer, talker: Talker, predictor: CodePredictor
+        self,
+        config: TtsConfig,
+        tokenizer: QwenTokenizer,
+        talker: Talker,
+        predictor: CodePredictor,
+        device: Device = HOST,
     ) -> None:
+        self._device = device
         self._config = config
         self._encode = tokenizer.encode
         self._talker = talker
@@ -78,9 +87,8 @@ class TtsPrompter:
             ("<tts_text_eod>", ids.text_eos),
         ):
             tokenizer.token(name, id_)
-        self.pad, self._bos, self._eos = (
-            talker.text([id_]) for id_ in (ids.text_pad, ids.text_bos, ids.text_eos)
-        )
+        (fixed,) = staged(device, [ids.text_pad, ids.text_bos, ids.text_eos])
+        self.pad, self._bos, self._eos = talker.text(fixed).split(1)
 
     def text_tokens(self, text: str) -> list[int]:
         """Ids of a text without space around it; whatever it says, it closes no turn."""
@@ -96,49 +104,60 @@ class TtsPrompter:
 
     def prompt(self, utterance: Utterance) -> TtsPrompt:
         """Lay one utterance out. Its text has a token at least."""
-        talker, ids = self._talker, self._config.ids
+        ids, reference = self._config.ids, utterance.reference
         turns = self._turns(utterance.text)
-        role, text = talker.text(turns[:_ROLE_TOKENS]), turns[_ROLE_TOKENS:-_BEHIND_TEXT]
-        opening = self._opening(utterance)
-        bos, pad = self._code(ids.codec_bos), self._code(ids.codec_pad)
+        role, spoken = turns[:_ROLE_TOKENS], turns[_ROLE_TOKENS:-_BEHIND_TEXT]
+        codes = None if reference is None else reference.codes
+        if reference is not None and codes is not None:
+            before = self._turn(reference.transcript)[_ROLE_TOKENS:-_BEHIND_TURN]
+            spoken = before + spoken
+        texts = (self._instruction(utterance.instruct), role, spoken)
+        (instruction, role_rows, spoken_rows), (control, speaker, pad, bos) = self._embedded(
+            texts,
+            (self._control(utterance), self._speaker(utterance), [ids.codec_pad], [ids.codec_bos]),
+        )
+        if reference is not None:
+            speaker = reference.embedding[None].to(self.pad)
+        opening = torch.cat([control, speaker, pad])
         start = torch.cat([self.pad.expand(len(opening) - 1, -1), self._bos]) + opening
-        reference = utterance.reference
-        spoken = text
-        codes = bos
-        if reference is not None and reference.codes is not None:
-            spoken = self._turn(reference.transcript)[_ROLE_TOKENS:-_BEHIND_TURN] + text
-            codes = torch.cat([bos, self._frames(reference.codes)])
-        words = torch.cat([talker.text(spoken), self._eos])
-        head = [self._instruction(utterance.instruct), role, start]
+        begin = bos if codes is None else torch.cat([bos, self._frames(codes)])
+        words = torch.cat([spoken_rows, self._eos])
+        head = [instruction, role_rows, start]
         if utterance.whole_text:
-            return TtsPrompt(torch.cat([*head, words + pad, codes + self.pad]), words[:0])
-        now = words[: len(codes)]
-        now = torch.cat([now, self.pad.expand(len(codes) - len(now), -1)])
-        return TtsPrompt(torch.cat([*head, now + codes]), words[len(codes) :])
+            return TtsPrompt(torch.cat([*head, words + pad, begin + self.pad]), words[:0])
+        now = words[: len(begin)]
+        now = torch.cat([now, self.pad.expand(len(begin) - len(now), -1)])
+        return TtsPrompt(torch.cat([*head, now + begin]), words[len(begin) :])
 
-    def _instruction(self, instruct: str) -> Tensor:
-        """A user's turn that says how to speak; no rows where nothing is said."""
+    def _embedded(
+        self, texts: Sequence[list[int]], codes: Sequence[list[int]]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Rows of text tokens and of control ids and codes; all ids go to the device in one copy."""
+        counts = [len(part) for part in texts], [len(part) for part in codes]
+        all_texts, all_codes = staged(self._device, list(chain(*texts)), list(chain(*codes)))
+        rows = self._talker.text(all_texts), self._talker.codes(all_codes)
+        return rows[0].split(counts[0]), rows[1].split(counts[1])
+
+    def _instruction(self, instruct: str) -> list[int]:
+        """A user's turn that says how to speak; empty where nothing is said."""
         said = instruct.strip()
         if not said:
-            return self.pad[:0]
-        tokens = [self._start, *self._encode(f"user\n{said}"), self._end, *self._encode("\n")]
-        return self._talker.text(tokens)
+            return []
+        return [self._start, *self._encode(f"user\n{said}"), self._end, *self._encode("\n")]
 
-    def _opening(self, utterance: Utterance) -> Tensor:
-        """Codec embeddings of language and speaker, up to the padding before the first text token."""
+    def _control(self, utterance: Utterance) -> list[int]:
+        """What says the language, at the prompt's opening."""
         ids = self._config.ids
         language = self._language_id(utterance)
-        control = (
-            [ids.no_think, ids.think_bos, ids.think_eos]
-            if language is None
-            else [ids.think, ids.think_bos, language, ids.think_eos]
-        )
-        rows = [self._code(*control)]
-        if utterance.reference is not None:
-            rows.append(utterance.reference.embedding[None].to(self.pad))
-        elif utterance.speaker:
-            rows.append(self._code(self._config.speakers[utterance.speaker]))
-        return torch.cat([*rows, self._code(ids.codec_pad)])
+        if language is None:
+            return [ids.no_think, ids.think_bos, ids.think_eos]
+        return [ids.think, ids.think_bos, language, ids.think_eos]
+
+    def _speaker(self, utterance: Utterance) -> list[int]:
+        """Who of the checkpoint speaks; empty: nobody, or the voice of a recording."""
+        if utterance.reference is not None or not utterance.speaker:
+            return []
+        return [self._config.speakers[utterance.speaker]]
 
     def _language_id(self, utterance: Utterance) -> int | None:
         config = self._config
@@ -150,6 +169,3 @@ class TtsPrompter:
     def _frames(self, codes: Tensor) -> Tensor:
         """Embedded frames of known codes: int64 [n, codebooks] -> [n, hidden]."""
         return self._talker.codes(codes[:, 0]) + self._predictor.embed(codes[:, 1:])
-
-    def _code(self, *ids: int) -> Tensor:
-        return self._talker.codes(torch.tensor(ids, device=self.pad.device))

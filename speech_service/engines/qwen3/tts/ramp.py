@@ -28,6 +28,11 @@ class ChunkRamp:
         self._last_s = 0.0
         self._target = self._sizes[0]
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a chunk has left."""
+        return self._chunks > 0
+
     def due(self, frames: int) -> bool:
         """Whether ``frames`` are enough for the next chunk."""
         return frames >= self._target

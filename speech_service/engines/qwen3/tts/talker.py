@@ -3,8 +3,6 @@
 # torch declares its types in part only.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, silu
@@ -39,13 +37,12 @@ class Talker(nn.Module):
         self.stack.freeze(kernels)
         self._head = quick(self.head)
 
-    def text(self, ids: Sequence[int]) -> Tensor:
-        """Embedded text tokens, [n, hidden]."""
-        rows = torch.tensor(ids, dtype=torch.int64, device=self.text_rows.device)
-        return self.narrow(silu(self.wide(embedding(rows, self.text_rows))))
+    def text(self, ids: Tensor) -> Tensor:
+        """Embedded text tokens: int64 or int32 [n] -> [n, hidden]."""
+        return self.narrow(silu(self.wide(embedding(ids, self.text_rows))))
 
     def codes(self, ids: Tensor) -> Tensor:
-        """Embedded first codes or control ids: int64 [n] -> [n, hidden]."""
+        """Embedded first codes or control ids: int64 or int32 [n] -> [n, hidden]."""
         return embedding(ids, self.code_rows)
 
     def logits(self, states: Tensor) -> Tensor:

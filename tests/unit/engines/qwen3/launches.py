@@ -50,6 +50,11 @@ class Launches(TorchDispatchMode):
     counting: "Launches | None" = None
     """The one that is entered."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, so that torch's compiler, which takes seconds to import, stays away."""
+        return False
+
     def __init__(self, held: int = 0) -> None:
         """Count; ``held`` is how many tokens each row's sequence holds."""
         super().__init__()

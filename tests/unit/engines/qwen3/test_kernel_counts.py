@@ -1,7 +1,12 @@
-"""How many kernels the passes of released sizes launch on a GPU. ``pytest -s`` prints them."""
+"""How many kernels the passes of released sizes launch on a GPU, and what they read and write; ``pytest -s`` prints it.
+
+Bytes are held to the least that such a pass must move, and to the cost model of the design (an H200's, bfloat16), which
+gives gigabytes by rows.
+"""
 
 import pytest
 import torch
+from torch import nn
 
 from speech_service.engines.qwen3.asr.forward import Feed, PackedForward
 from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
@@ -24,6 +29,31 @@ LENGTH = 786
 """Tokens of a slot."""
 HELD = 256
 """Tokens that a sequence holds."""
+MODEL_GB = {"ASR decode step": {1: 3.5, 64: 5.8}, "TTS frame": {1: 5.4, 64: 9.2}}
+"""Of the cost model, where it counts sequences of ``HELD`` tokens."""
+MOST_OF_LEAST = 1.5
+"""What is moved / what must be: every weight once for each pass over it, keys and values once."""
+
+
+def weight_bytes(*networks: nn.Module) -> int:
+    """Memory of weights, tables of rotations left out."""
+    found = [
+        tensor.nbytes
+        for network in networks
+        for name, tensor in (*network.named_parameters(), *network.named_buffers())
+        if not name.endswith(("cos", "sin"))
+    ]
+    return sum(found)
+
+
+def check_bytes(name: str, quantize: str, rows: int, seen: Launches, least: int) -> None:
+    """Hold a pass to what it must move beside its keys and values, ``least``, and to the cost model."""
+    held = rows * HELD * DECODER.kv_floats_per_token * 2
+    of_least = seen.total_bytes / (least + held)
+    print(f"    {of_least:.2f} of the {(least + held) / 1e9:.2f} GB that must be moved")
+    assert of_least <= MOST_OF_LEAST
+    if quantize == "none" and rows in MODEL_GB[name]:
+        assert seen.total_bytes / 1e9 <= MODEL_GB[name][rows] * 1.01
 
 
 def launches_of(name: str, bodies: Bodies, rows: int) -> Launches:
@@ -45,7 +75,9 @@ def test_a_decode_step_of_the_recognizer(rows: int) -> None:
         bodies, model = Bodies(), recognizer(quantize)
         cache = KvCache(DECODER, rows, LENGTH, model.dtype, META)
         SlotForward(model, cache, Shapes(), bodies, Sizes((rows,), ()))
-        counts[quantize] = launches_of(f"ASR decode step, {quantize}", bodies, rows).total
+        seen = launches_of(f"ASR decode step, {quantize}", bodies, rows)
+        check_bytes("ASR decode step", quantize, rows, seen, weight_bytes(model.stack, model.head))
+        counts[quantize] = seen.total
     assert counts["none"] <= 300
     assert max(counts.values()) <= counts["none"]
 
@@ -58,7 +90,7 @@ def test_prompts_of_the_recognizer(prompts: int) -> None:
     forward = PackedForward(model, cache, Shapes())
     states = torch.empty(144, DECODER.hidden_size, dtype=model.dtype, device=META)
     with Launches(HELD) as seen:
-        forward.run([Feed(slot, states, (5,), 0) for slot in range(prompts)])
+        forward.begin([Feed(slot, states, (5,), 0) for slot in range(prompts)])
     print(f"\nASR prefill, {prompts} prompts of 145: {seen.total} kernels")
     assert seen.total <= 300
 
@@ -70,7 +102,12 @@ def test_a_frame_of_the_synthesizer(tiny_models: TinyModels, rows: int) -> None:
     for quantize in ("none", "fp8", "int8"):
         bodies, model = Bodies(), synthesizer(tiny_models.tts("custom_voice", "1b7"), quantize)
         FrameGenerator(model, rows, LENGTH, bodies, Shapes(), as_one("draw", choose))
-        counts[quantize] = launches_of(f"TTS frame, {quantize}", bodies, rows).total
+        seen = launches_of(f"TTS frame, {quantize}", bodies, rows)
+        talker, predictor = model.talker, model.predictor
+        least = weight_bytes(talker.stack, talker.head, predictor.heads)
+        least += (model.config.codebooks - 1) * weight_bytes(predictor.stack)
+        check_bytes("TTS frame", quantize, rows, seen, least)
+        counts[quantize] = seen.total
     assert counts["none"] <= 1200
     assert max(counts.values()) <= counts["none"]
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from speech_service.config.tree import ConfigError
-from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, usable_device
+from speech_service.engines.qwen3.nn.loading import WithoutInitialValues
+from speech_service.engines.runtimes.torch import HOST, open_device
 
 
 def test_no_parameter_is_drawn() -> None:
@@ -23,10 +24,10 @@ def test_everything_else_is_computed() -> None:
 
 
 def test_a_device_that_is_not_there_is_an_error_of_one_line() -> None:
-    assert usable_device("cpu") == torch.device("cpu")
+    assert open_device("cpu") is HOST
     for name in ("nowhere", "cuda:97"):
         with pytest.raises(
             ConfigError, match=f"^device: '{name}' cannot be used here: .+"
         ) as caught:
-            usable_device(name)
+            open_device(name)
         assert "\n" not in str(caught.value)

@@ -17,7 +17,7 @@ from speech_service.domain.work import (
     WorkClass,
 )
 from speech_service.engines.qwen3.asr.engine import AsrEngine
-from speech_service.engines.qwen3.asr.forward import Choices, Feed
+from speech_service.engines.qwen3.asr.forward import Chosen, Feed, Underway
 from speech_service.engines.qwen3.encoder.network import Encoder, MelWindow
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import (
@@ -270,10 +270,10 @@ def test_an_answer_that_goes_in_circles_is_cut_off(target: Path) -> None:
 
         said = 0
 
-        def run(self, feeds: Sequence[Feed]) -> Sequence[Choices]:
-            forward.run(feeds)
+        def begin(self, feeds: Sequence[Feed]) -> Underway:
+            forward.begin(feeds)
             self.said += 1
-            return [(70 + self.said % 3,)]
+            return Chosen([(70 + self.said % 3,)])
 
     replace_parts(engine, forward=Circling())
     work = make_work(clip(130, 1.0))

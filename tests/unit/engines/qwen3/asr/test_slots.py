@@ -15,6 +15,7 @@ from speech_service.engines.qwen3.asr.reading import SegmentReader
 from speech_service.engines.qwen3.asr.slots import Sizes, SlotForward
 from speech_service.engines.qwen3.nn.captured import PassSize, row_sizes
 from speech_service.engines.qwen3.nn.kv_cache import KvCache
+from speech_service.engines.runtimes.pacing import OneBehind
 from speech_service.engines.runtimes.torch import HOST, Body, Capture, as_it_is
 from tests.qwen_tiny.asr import POISON_TEXT
 from tests.qwen_tiny.folder import TinyModels
@@ -56,7 +57,7 @@ class Counting:
 
 
 def _numbers(rows: int) -> int:
-    return rows + PassSize(rows, rows).numbers
+    return 2 * rows + PassSize(rows, rows).numbers
 
 
 PROMPTS = (PassSize(16, 4), PassSize(48, 3))
@@ -65,7 +66,7 @@ PROMPTS = (PassSize(16, 4), PassSize(48, 3))
 def with_slots(
     model: Path, capture: Capture, prompts: tuple[PassSize, ...] = PROMPTS, **options: Any
 ) -> AsrEngine:
-    """Make an engine whose steps have fixed shapes."""
+    """Make an engine whose steps have fixed shapes, and which reads what one has chosen while the next one runs."""
     options = {"max_context_tokens": 64, "max_audio_ms": 30_000, **options}
     engine = make_engine(model, **options)
     reader = parts(engine).reader
@@ -75,7 +76,7 @@ def with_slots(
     with torch.inference_mode():
         sizes = Sizes(row_sizes(options.get("max_batch", 4)), prompts)
         forward = SlotForward(network, cache, HOST, capture, sizes)
-    replace_parts(engine, reader=reader, forward=forward)
+    replace_parts(engine, reader=reader, forward=forward, pace=OneBehind())
     return engine
 
 

@@ -27,6 +27,7 @@ from speech_service.engines.qwen3.tts.prompt import Utterance
 from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.sampling_rules import GREEDY, Sampling
 from speech_service.engines.qwen3.tts.voices import VoiceStore
+from speech_service.engines.runtimes.pacing import AtOnce, OneBehind
 from speech_service.protocols import Engine
 from tests.qwen_tiny.audio import speech_like
 from tests.qwen_tiny.folder import TinyModels
@@ -64,6 +65,7 @@ class Rig:
         sampling: Sampling = GREEDY,
         max_frames: int = 20,
         whole_text: bool = True,
+        is_behind: bool = False,
     ) -> None:
         options = qwen3.Qwen3TtsOptions(model="tiny", max_batch=slots)
         capabilities = qwen3.capabilities(model.config, options)
@@ -72,7 +74,8 @@ class Rig:
         self.voices = VoiceStore(model, self.codec, "weights")
         limits = TextLimits(max_frames, POSITIONS, whole_text)
         reader = ScriptReader(model.config, model.prompter, self.voices, limits)
-        parts = TtsParts(reader, self.generator, self.codec, sampling, ramp)
+        pace = OneBehind() if is_behind else AtOnce()
+        parts = TtsParts(reader, self.generator, self.codec, sampling, ramp, pace)
         self.engine = TtsEngine(capabilities, parts)
 
     @property

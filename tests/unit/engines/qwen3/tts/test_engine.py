@@ -12,7 +12,7 @@ import torch
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt
 from speech_service.domain.work import SpeechMade, SynthesizeWork, WorkAudio, WorkDone
-from speech_service.engines.qwen3.tts.generator import Ended
+from speech_service.engines.qwen3.tts.generator import Ended, SpokenFrame
 from speech_service.engines.qwen3.tts.prompt import Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from tests.unit.engines.qwen3.tts.speaking import (
@@ -34,14 +34,14 @@ TOLERANCE = 1e-5
 def test_the_first_audio_leaves_after_the_first_frame(loaded: Loaded) -> None:
     rig = Rig(loaded())
     computed: list[int] = []
-    step = rig.generator.step
+    begin = rig.generator.begin
 
-    def counting() -> Any:
-        outcomes = step()
-        computed.append(len(outcomes))
-        return outcomes
+    def counting() -> SpokenFrame:
+        spoken = begin()
+        computed.append(len(spoken.outcomes()))
+        return spoken
 
-    rig.generator.step = counting
+    rig.generator.begin = counting
     rig.engine.admit(work())
     events = rig.engine.step()
     assert computed == [1]
@@ -87,14 +87,23 @@ def test_speech_says_whether_it_came_to_its_end(
     assert isinstance(end.outcome, SpeechMade)
     assert end.outcome.finish is SpeechFinish.LENGTH_LIMIT
     rig = Rig(loaded(), max_frames=6)
-    step, steps = rig.generator.step, 0
+    begin, steps = rig.generator.begin, 0
+
+    class Ending:
+        """Every stream says that its text is spoken."""
+
+        def __init__(self, spoken: SpokenFrame) -> None:
+            self._spoken = spoken
+
+        def outcomes(self) -> Any:
+            return dict.fromkeys(self._spoken.outcomes(), Ended.EOS)
 
     def ending() -> Any:
         nonlocal steps
         steps += 1
-        return dict.fromkeys(step(), Ended.EOS) if steps > 3 else step()
+        return Ending(begin()) if steps > 3 else begin()
 
-    monkeypatch.setattr(rig.generator, "step", ending)
+    monkeypatch.setattr(rig.generator, "begin", ending)
     assert isinstance(end := run(rig.engine, work())["w"][-1], WorkDone)
     assert isinstance(end.outcome, SpeechMade)
     assert end.outcome.finish is SpeechFinish.COMPLETE
