@@ -31,7 +31,7 @@ HELD = 256
 """Tokens that a sequence holds."""
 MODEL_GB = {"ASR decode step": {1: 3.5, 64: 5.8}, "TTS frame": {1: 5.4, 64: 9.2}}
 """Of the cost model, where it counts sequences of ``HELD`` tokens."""
-MOST_OF_LEAST = 1.5
+MOST_OF_LEAST = 1.6
 """What is moved / what must be: every weight once for each pass over it, keys and values once."""
 
 
