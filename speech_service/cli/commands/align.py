@@ -26,7 +26,7 @@ from speech_client import (
 from speech_client.options import SubtitleFormat
 from speech_service.cli.arguments import add_connection, add_priority, connect
 from speech_service.cli.commands.recognize import is_large
-from speech_service.cli.failure import ExitCode
+from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.lost import telling_loss
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
 from speech_service.cli.texts import note, read_argument, went_on
@@ -87,6 +87,9 @@ class AlignmentSummaryJson(JsonLine, tag_field="type", tag="summary"):
     """How many spans were not."""
 
 
+_SHOWN_CHARACTERS = 60
+"""Of each end of a text that was not placed."""
+
 JSON_LINES = (UnitJson, UnalignedJson, AlignmentSummaryJson)
 
 
@@ -125,6 +128,7 @@ def run(given: argparse.Namespace) -> int:
     """
     text = read_argument(given.text)
     if given.plot is not None:
+        _check_plot(given.plot)
         word_plot.check()  # Before the server is asked for anything.
     reply = asyncio.run(_align(given, text))
     for warning in reply.warnings:
@@ -149,11 +153,26 @@ def run(given: argparse.Namespace) -> int:
 
 def describe(span: UnalignedSpan, text: str) -> str:
     """Say what was not aligned, where it would lie, and why."""
-    what = (
-        repr(text[span.char_start : span.char_end]) if span.char_end > span.char_start else "audio"
-    )
+    what = "audio"
+    if span.char_end > span.char_start:
+        what = _shortened(text[span.char_start : span.char_end])
     reason = span.reason.value.replace("_", " ")
     return f"{what} ({reason}), {span.start_ms / 1000:.2f} to {span.end_ms / 1000:.2f} s"
+
+
+def _check_plot(path: Path) -> None:
+    if path.suffix.lower() not in ("", ".png"):
+        raise CommandError(
+            f"{path}: a plot is a PNG; name it {path.with_suffix('.png')}", ExitCode.USAGE
+        )
+
+
+def _shortened(text: str) -> str:
+    """Quote a text: a long one by its ends, and how much of it there is."""
+    if len(text) <= 2 * _SHOWN_CHARACTERS:
+        return repr(text)
+    begin, end = text[:_SHOWN_CHARACTERS], text[-_SHOWN_CHARACTERS:]
+    return f"{begin!r} ... {end!r}, {len(text)} characters"
 
 
 def to_json(reply: Alignment, text: str, file: str) -> Iterator[JsonLine]:
