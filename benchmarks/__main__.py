@@ -40,6 +40,7 @@ NAMES = (
     "overload",
     "speech_after_pause",
     "end_by_clock",
+    "simulate",
     "faults",
     "report",
 )

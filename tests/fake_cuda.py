@@ -43,6 +43,26 @@ class Patch(Protocol):
         ...
 
 
+class Order(Protocol):
+    """Watches what orders the calls of streams (``tests/fake_streams.py``)."""
+
+    def mark(self, stream: int) -> dict[int, int]:
+        """What is done when the stream has come to where it is now."""
+        ...
+
+    def wait(self, stream: int, clock: dict[int, int]) -> None:
+        """A stream goes on behind it."""
+        ...
+
+    def wait_on_host(self, clock: dict[int, int]) -> None:
+        """The host does."""
+        ...
+
+    def record(self, tensor: Tensor, stream: int) -> None:
+        """The tensor's memory is not used again before the stream is done with it."""
+        ...
+
+
 class CaptureError(RuntimeError):
     """What a GPU would refuse."""
 
@@ -59,6 +79,41 @@ class FakeStream:
         self._cuda.note("wait for stream", self.cuda_stream)
         if self._cuda.capturing == self.cuda_stream:
             raise CaptureError("a stream that captures cannot be waited for")
+        if self._cuda.order is not None:
+            self._cuda.order.wait_on_host(self._cuda.order.mark(self.cuda_stream))
+
+    def wait_stream(self, other: "FakeStream") -> None:
+        """What this one is given from now on comes behind what the other was given."""
+        self._cuda.note(f"behind {other.cuda_stream}", self.cuda_stream)
+        if self._cuda.order is not None:
+            self._cuda.order.wait(self.cuda_stream, self._cuda.order.mark(other.cuda_stream))
+
+
+class FakeEvent:
+    """A place in a stream."""
+
+    def __init__(self, cuda: "FakeCuda") -> None:
+        self._cuda = cuda
+        self._stream = 0
+        self._clock: dict[int, int] = {}
+        self._is_done = False
+
+    def record(self, stream: FakeStream | None = None) -> None:
+        """Stand where a stream is, the current one if none is named."""
+        self._stream = self._cuda.current if stream is None else stream.cuda_stream
+        if self._cuda.order is not None:
+            self._clock = self._cuda.order.mark(self._stream)
+
+    def query(self) -> bool:
+        """Whether the stream has come here; nobody knows before somebody has waited."""
+        return self._is_done
+
+    def synchronize(self) -> None:
+        """Wait."""
+        self._cuda.note("wait for event", self._stream)
+        self._is_done = True
+        if self._cuda.order is not None:
+            self._cuda.order.wait_on_host(self._clock)
 
 
 class FakeGraph:
@@ -68,13 +123,13 @@ class FakeGraph:
         self._cuda = cuda
         self._recorder: _Recorder | None = None
         self._guard: _NoWaits | None = None
-        self.stream = 0
+        self.stream = self.pool = 0
         self.is_dead = False
 
     def capture_begin(self, pool: int, capture_error_mode: str) -> None:
         """Write down what follows."""
         assert capture_error_mode == "thread_local", "other threads go on using the GPU"
-        del pool
+        self.pool = pool
         self.stream = self._cuda.begin_capture(self)
         self._recorder, self._guard = _Recorder(), _NoWaits()
         self._guard.__enter__()
@@ -86,8 +141,8 @@ class FakeGraph:
         assert self._guard is not None
         self._recorder.__exit__(None, None, None)
         self._guard.__exit__(None, None, None)
-        self._cuda.end_capture()
         self._recorder.put_back()
+        self._cuda.end_capture()
         self.poison()
 
     def replay(self) -> None:
@@ -99,7 +154,9 @@ class FakeGraph:
     def poison(self) -> None:
         """Another graph of the pool has used the memory."""
         if self._recorder is not None:
+            self._cuda.is_spoiling = True
             self._recorder.poison()
+            self._cuda.is_spoiling = False
 
     def reset(self) -> None:
         """What torch does when a graph dies: the workspaces of its stream are freed, whoever uses them."""
@@ -118,8 +175,11 @@ class FakeCuda:
         """Sticky: what every wait for the device raises."""
         self._current = threading.local()
         self._made = self._pools = 0
-        self._last: weakref.ref[FakeGraph] | None = None
-        """The graph that was run last: what it made is spoilt by whatever comes next."""
+        self.order: Order | None = None
+        self.is_spoiling = False
+        """Numbers are overwritten that no call of the program overwrites."""
+        self._last: dict[int, weakref.ref[FakeGraph]] = {}
+        """The graph of each pool that was run last: what it made is spoilt by whatever comes next there."""
         self._workspaces: dict[int, set[int]] = {}
         """By stream: graphs whose workspace there is still alive."""
 
@@ -132,7 +192,9 @@ class FakeCuda:
         patch.setattr(torch.cuda, "is_initialized", lambda: True)
         patch.setattr(torch.cuda, "graph_pool_handle", self._new_pool)
         patch.setattr(torch.cuda, "CUDAGraph", lambda: FakeGraph(self))
+        patch.setattr(torch.cuda, "Event", lambda: FakeEvent(self))
         patch.setattr(Tensor, "pin_memory", lambda tensor: tensor)
+        patch.setattr(Tensor, "record_stream", lambda tensor, stream: self._record(tensor, stream))
         return self
 
     def note(self, what: str, stream: int) -> None:
@@ -151,7 +213,7 @@ class FakeCuda:
         if not stream:
             raise CaptureError("the default stream cannot capture")
         self.capturing = stream
-        self._spoil_last()
+        self._spoil_last(graph.pool)
         self._workspaces.setdefault(stream, set()).add(id(graph))
         self.note("capture", stream)
         return stream
@@ -165,17 +227,26 @@ class FakeCuda:
         self.note("replay", self._stream().cuda_stream)
         if graph.is_dead or id(graph) not in self._workspaces[graph.stream]:
             raise CaptureError("an illegal address: the graph's workspace is freed")
-        self._spoil_last()
-        self._last = weakref.ref(graph)
+        self._spoil_last(graph.pool)
+        self._last[graph.pool] = weakref.ref(graph)
 
     def forget_workspaces(self, stream: int) -> None:
         """Every graph of the stream loses its own."""
         self._workspaces[stream] = set()
 
-    def _spoil_last(self) -> None:
-        last = self._last and self._last()
+    @property
+    def current(self) -> int:
+        """This thread's stream."""
+        return self._stream().cuda_stream
+
+    def _spoil_last(self, pool: int) -> None:
+        last = self._last.get(pool, lambda: None)()
         if last is not None:
             last.poison()
+
+    def _record(self, tensor: Tensor, stream: FakeStream) -> None:
+        if self.order is not None:
+            self.order.record(tensor, stream.cuda_stream)
 
     def _new_pool(self) -> int:
         self._pools += 1

@@ -127,13 +127,7 @@ def compose(config: Config, closers: AsyncExitStack) -> FrontEnd:
         public=_public(
             config,
             catalog,
-            Serving(
-                admission,
-                quotas,
-                config.server,
-                config.stream,
-                resume_tokens(config.stream.resume_key_file),
-            ),
+            _serving(config, admission, quotas),
             tools,
             AudioInput(decoders, config.decoder),
             encoders,
@@ -178,6 +172,12 @@ def _callers(
     auth = Auth(config, observer, observer, quotas)
     closers.push_async_callback(auth.close)
     return quotas, auth
+
+
+def _serving(config: Config, admission: Admission, quotas: Quotas) -> Serving:
+    """How calls of every service are taken."""
+    tokens = resume_tokens(config.stream.resume_key_file)
+    return Serving(admission, quotas, config.server, config.stream, tokens)
 
 
 def _public(

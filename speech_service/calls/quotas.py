@@ -1,14 +1,15 @@
 """What each tenant may use: calls at once, and audio and text in a minute.
 
-Audio and text are paid for when they have come: what was accepted is carried out whole, and what it used beyond its
-minute is owed, and taken from what comes next. Quotas are found by tenant, and by key where a key has its own; both
+Audio and text are paid for when they have come, those of unary calls before work begins: many that come at once find
+what the first of them left. What was accepted is carried out whole, and what it used beyond its minute is owed, and
+taken from what comes next. Quotas are found by tenant, and by key where a key has its own; both
 count. Belongs to one event loop.
 """
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, auto
 
 from speech_service.config.tree import QuotaConfig
@@ -65,7 +66,7 @@ class TokenBucket:
         self._balance = min(self._balance, per_minute)
 
     def take(self, amount: float) -> None:
-        """It was used, whatever is left."""
+        """It was used, whatever is left; less than 0: it was not, after all."""
         self._settle()
         if self._per_minute:
             self._balance -= amount
@@ -140,28 +141,70 @@ class _Account:
 
 
 @dataclass(slots=True)
+class _Amount:
+    """An amount of one call: what it has used, and what was taken for it."""
+
+    used: int = 0
+    taken: int = 0
+
+    def use(self, used: int) -> int:
+        """It has used so much in all; returns what is to be taken beyond what was."""
+        self.used = max(self.used, used)
+        return self.reserve(self.used)
+
+    def reserve(self, amount: int) -> int:
+        """So much is to be taken in all; returns what is to be taken beyond what was."""
+        more = max(0, amount - self.taken)
+        self.taken += more
+        return more
+
+    def settle(self) -> int:
+        """Nothing more is used; returns what is to be given back."""
+        back, self.taken = self.taken - self.used, self.used
+        return back
+
+
+@dataclass(slots=True)
 class Meter:
     """Charges the owners of one call for what it uses. Without owners nothing is counted."""
 
     _accounts: Sequence[_Account]
     _metered: Metered
-    _audio_ms: int = 0
-    _characters: int = 0
+    _audio_ms: _Amount = field(default_factory=_Amount)
+    _characters: _Amount = field(default_factory=_Amount)
 
     @property
     def is_on(self) -> bool:
         """Whether anybody is charged."""
         return bool(self._accounts)
 
+    def reserve(self, usage: Usage) -> None:
+        """Take what the call is going to use, unless others have used up what there was.
+
+        Raises:
+            QuotaExceededError: they have.
+        """
+        error = self.exceeded()
+        if error is not None:
+            raise error
+        audio_ms = self._audio_ms.reserve(usage.audio_in_ms)
+        self._take(audio_ms, self._characters.reserve(usage.characters_in))
+
     def charge(self, usage: Usage | None) -> None:
-        """The call has used so much in all; what it was not charged for yet is taken."""
-        if usage is None:
-            return
-        audio_ms, self._audio_ms = usage.audio_in_ms - self._audio_ms, usage.audio_in_ms
-        characters, self._characters = usage.characters_in - self._characters, usage.characters_in
+        """The call has used so much in all; what was not taken for it yet is taken."""
+        if usage is not None:
+            audio_ms = self._audio_ms.use(usage.audio_in_ms)
+            self._take(audio_ms, self._characters.use(usage.characters_in))
+
+    def settle(self, usage: Usage | None) -> None:
+        """The call is over, and has used so much: charge for it, and give back what was reserved beyond it."""
+        self.charge(usage)
+        self._take(-self._audio_ms.settle(), -self._characters.settle())
+
+    def _take(self, audio_ms: int, characters: int) -> None:
         for account in self._accounts:
-            account.audio_s.take(max(0, audio_ms) / 1000)
-            account.characters.take(max(0, characters))
+            account.audio_s.take(audio_ms / 1000)
+            account.characters.take(characters)
 
     def exceeded(self) -> QuotaExceededError | None:
         """The quota that is used up now; None: go on."""
@@ -270,11 +313,11 @@ class Quotas:
 @contextmanager
 def _charged(call: Call, accounts: Sequence[_Account], metered: Metered) -> Generator[Meter]:
     """Refuse a call that has nothing left to use; charge it, at its end, for what it was not charged for before."""
-    meter = Meter(accounts, metered)
+    call.meter = meter = Meter(accounts, metered)
     error = meter.exceeded()
     if error is not None:
         raise error
     try:
         yield meter
     finally:
-        meter.charge(call.usage)
+        meter.settle(call.usage)

@@ -205,4 +205,7 @@ def _raw_audio(text: str) -> RawAudio:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not ENCODING:HZ[:CHANNELS], such as pcm_s16le:16000"
         )
-    return RawAudio(int(rate), encoding, int(channels or 1))
+    try:
+        return RawAudio(int(rate), encoding, int(channels or 1))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None

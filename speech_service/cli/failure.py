@@ -97,6 +97,13 @@ def _explain_api_error(
         from speech_service.cli.server_address import diagnose
 
         return CommandError(diagnose(access), ExitCode.UNREACHABLE, details)
+    if isinstance(error, NotSupportedError) and not error.reason and access is not None:
+        return CommandError(
+            f"{access.server} answers, but has no such service. `status` and `drain` go to server.admin_listen, by "
+            "default port 50052; all others go to server.listen, by default port 50051",
+            ExitCode.REFUSED,
+            details,
+        )
     code = (
         ExitCode.UNREACHABLE
         if isinstance(error, (UnavailableError, DeadlineError))

@@ -1,13 +1,13 @@
 """Audio that is not a file: standard input, the microphone."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any
 
 from speech_client import RawAudio
+from speech_client.sources import read_pipe
 from speech_service.cli.failure import CommandError, ExitCode, missing_extra
 
 MIC_FORMAT = RawAudio(16_000)
@@ -16,14 +16,9 @@ _MAX_QUEUED_BLOCKS = 300
 """30 s of microphone audio; a server that is further behind will not catch up."""
 
 
-async def standard_input() -> AsyncIterator[bytes]:
-    """Give what comes on standard input, as it comes. Raises CommandError where nothing does."""
-    empty = True
-    while piece := await asyncio.to_thread(os.read, sys.stdin.fileno(), 64 * 1024):
-        empty = False
-        yield piece
-    if empty:
-        raise CommandError("standard input: holds no audio (0 bytes)", ExitCode.USAGE)
+def standard_input() -> AsyncIterator[bytes]:
+    """Give what comes on standard input, as it comes. Reading it raises AudioSourceError where nothing does."""
+    return read_pipe(sys.stdin.fileno(), "standard input")
 
 
 async def microphone() -> AsyncIterator[bytes]:

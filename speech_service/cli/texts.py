@@ -11,6 +11,11 @@ from speech_service.cli.output_file import OutputFile
 STANDARD = "-"
 
 
+def audio_file(text: str) -> Path:
+    """Give the type of an argument that is a file of audio; ``-`` is standard input."""
+    return Path("/dev/stdin" if text == STANDARD else text)
+
+
 def read_argument(given: str) -> str:
     """Give a text argument: itself, the content of a file for ``@FILE``, or of standard input for ``-``.
 
@@ -76,6 +81,13 @@ def positive_float(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
+
+
+def count(text: str) -> int:
+    """Give the type of an argument that is a whole number, as large as a message can carry; what fits, servers say."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 up")
+    return int(text)
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
 from speech_service.dispatch import metrics
+from speech_service.dispatch.audio_pace import AudioPace
 from speech_service.dispatch.policy import LIVE_CLASSES, LOW_AUDIO_S, Turn, urgency_of
 from speech_service.dispatch.pool import Clock, Seat, WorkPool
 from speech_service.dispatch.queue import Queued
@@ -99,6 +100,7 @@ class EngineRun:
         """When it had its last step, or began to have work."""
         self._heard_until_s: dict[str, float] = {}
         """By work: when its listener has heard what was made of it."""
+        self._pace = AudioPace()
         self._cost = StepCost(self._max_batch)
         self._charged_s: dict[str, float] = {}
         """By work: what it has cost the lane so far."""
@@ -124,10 +126,24 @@ class EngineRun:
         """What the engine got done so far, and whether it has more to do. Any thread."""
         return LanePulse(self._steps, self._outputs, self.busy)
 
-    def turn(self, now_s: float) -> Turn:
-        """How much its admitted work wants the next step of the lane."""
+    @property
+    def usual_step_s(self) -> float:
+        """What a step takes, as a rule."""
+        return self._pace.step_s
+
+    def turn(self, now_s: float, company_s: float) -> Turn:
+        """How much its admitted work wants the next step of the lane.
+
+        Args:
+            now_s: by the clock.
+            company_s: what a step takes of those that it takes turns with.
+        """
         urgency = min(
-            urgency_of(item.work, self._ahead_s(work_id, now_s))
+            urgency_of(
+                item.work,
+                self._ahead_s(work_id, now_s),
+                self._pace.next_audio_s(work_id, company_s),
+            )
             for work_id, (item, _) in self._admitted.items()
         )
         return Turn(urgency, (now_s - self._moved_s) * 1000)
@@ -175,6 +191,7 @@ class EngineRun:
             self._abort(engine, work_id)
         self._admitted.clear()
         self._heard_until_s.clear()
+        self._pace.clear()
         self._charged_s.clear()
         with contextlib.suppress(Exception):  # the pool itself may be what failed
             self._pool.tell(ended)
@@ -273,6 +290,7 @@ class EngineRun:
         self._outputs += len(events)
         model = self.seat.model
         self._step_s = elapsed_s = self._clock() - self._moved_s
+        self._pace.stepped(elapsed_s)
         self._charge(elapsed_s)
         self._observer.observe(metrics.STEP_SECONDS, elapsed_s, model=model)
         self._observer.observe(metrics.BATCH_OCCUPANCY, len(self._admitted), model=model)
@@ -293,6 +311,7 @@ class EngineRun:
             else:
                 del self._admitted[event.work_id]
                 self._heard_until_s.pop(event.work_id, None)
+                self._pace.ended(event.work_id)
                 charged_s = self._charged_s.pop(event.work_id, 0.0)
             told.append(_with_lane_times(event, *entry, charged_s))
         if told:
@@ -304,6 +323,7 @@ class EngineRun:
             self._charged_s[work_id] = self._charged_s.get(work_id, 0.0) + each_s
 
     def _count_audio(self, audio: WorkAudio) -> None:
+        self._pace.sounded(audio.work_id)
         begins_s = max(self._heard_until_s.get(audio.work_id, 0.0), self._clock())
         lasts_s = len(audio.samples) / audio.sample_rate_hz
         self._heard_until_s[audio.work_id] = begins_s + lasts_s

@@ -93,7 +93,10 @@ class Lane:
         if len(runs) == 1:
             return 0
         now_s = self._clock()
-        turns = [run.turn(now_s) for run in runs]
+        steps_s = [run.usual_step_s for run in runs]
+        turns = [
+            run.turn(now_s, max(steps_s[:at] + steps_s[at + 1 :])) for at, run in enumerate(runs)
+        ]
         at, self._aged_turn = next_turn(turns, self._starvation_ms, self._aged_turn)
         return at
 

@@ -39,12 +39,16 @@ class Waiting:
 
 
 class Urgency(IntEnum):
-    """What the models on one lane take turns by, most urgent first."""
+    """What the models on one lane take turns by, most urgent first. Equals take turns by who has waited longest."""
 
     FINAL = 0
+    LAST_AUDIO = 0
+    """Speech whose listener will be without, unless every second step makes it: beside FINALs it has that."""
     FIRST_AUDIO = 1
     """Speech of which nothing was made yet."""
     PARTIAL = 2
+    DRY_AUDIO = 2
+    """Speech that will be so soon. It takes turns with partials."""
     LOW_AUDIO = 3
     """Speech whose listener soon has no more to hear."""
     UNARY = 4
@@ -61,6 +65,8 @@ _OF_CLASS = {
 }
 LOW_AUDIO_S = 1.0
 """A listener who has so little left to hear may be without soon."""
+DRY_AUDIO_SHARE = 2.0
+"""Speech is dry where its listener has less left than so many times what its next audio takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +112,22 @@ def effective_class(requested_priority: str, natural: WorkClass) -> WorkClass:
     return max(natural, floor)
 
 
-def urgency_of(work: Work, ahead_s: float | None) -> Urgency:
-    """How urgent the next step of work is. ``ahead_s``: speech that its listener has left; None: none was made yet."""
+def urgency_of(work: Work, ahead_s: float | None, next_audio_s: float = 0.0) -> Urgency:
+    """How urgent the next step of work is.
+
+    Args:
+        work: is admitted.
+        ahead_s: speech that its listener has left; None: none was made yet.
+        next_audio_s: how long its next audio takes to make, if every second step is another model's.
+    """
     if work.work_class is not WorkClass.STREAM_FINAL or not isinstance(work, SynthesizeWork):
         return _OF_CLASS[work.work_class]
     if ahead_s is None:
         return Urgency.FIRST_AUDIO
+    if ahead_s < next_audio_s:
+        return Urgency.LAST_AUDIO
+    if ahead_s < DRY_AUDIO_SHARE * next_audio_s:
+        return Urgency.DRY_AUDIO
     return Urgency.LOW_AUDIO if ahead_s < LOW_AUDIO_S else Urgency.AMPLE_AUDIO
 
 

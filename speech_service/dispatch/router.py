@@ -34,7 +34,9 @@ OnOutcome = Callable[[str, Work, WorkEvent], None]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A worker as the decision sees it. ``outstanding_ms``: speech in the work that it was given and has not ended."""
+    """A worker as the decision sees it. ``outstanding_ms``: speech in the work that it was given and has not ended.
+    ``streams``: those whose home it is.
+    """
 
     name: str
     models: Collection[str]
@@ -43,6 +45,7 @@ class Choice:
     outstanding_ms: int = 0
     cannot_load: Collection[str] = ()
     """Models that it has just failed to load."""
+    streams: int = 0
 
     @property
     def can_work(self) -> bool:
@@ -75,11 +78,15 @@ def ranked(
         is_left = worker.state is WorkerState.STOPPED or (may_move and is_crowded)
         return worker.name in homes and not is_left
 
-    def rank(worker: Choice) -> tuple[bool, bool, bool, int, bool, int]:
+    def rank(worker: Choice) -> tuple[bool, bool, bool, int, bool, int, int]:
         home = homes.index(worker.name) if is_home(worker) else len(homes)
         is_failed = worker.state is WorkerState.FAILED
         cannot = model in worker.cannot_load, not worker.can_work
-        return is_failed, *cannot, home, not worker.runs, worker.outstanding_ms
+        load = (
+            worker.outstanding_ms,
+            worker.streams,
+        )  # of streams that rest, the most will soon ask for the most
+        return is_failed, *cannot, home, not worker.runs, *load
 
     return sorted(serving, key=rank)
 
@@ -164,6 +171,7 @@ class _RoutedStream:
     homes: dict[str, str] = field(default_factory=dict[str, str])
     under_way: int = 0
     has_open_segment: bool = False
+    is_over: bool = False
 
     @property
     def may_move(self) -> bool:
@@ -182,6 +190,8 @@ class _WorkerLoad:
 
     works: dict[str, _Routed] = field(default_factory=dict[str, _Routed])
     cost_ms: int = 0
+    streams: set[str] = field(default_factory=set[str])
+    """Ids of those whose home it is, for one model at least."""
 
 
 class Router:
@@ -240,7 +250,11 @@ class Router:
 
     def release(self, stream_id: str) -> None:
         """The stream is over: no worker keeps anything of it."""
-        self._streams.pop(stream_id, None)
+        stream = self._streams.pop(stream_id, None)
+        if stream is not None:
+            stream.is_over = True
+            for name in stream.homes.values():
+                self._loads[name].streams.discard(stream_id)
         for worker in self._workers.values():
             worker.release(stream_id)
 
@@ -279,7 +293,16 @@ class Router:
         routed.worker = name
         self._loads[name].works[routed.work.work_id] = routed
         self._loads[name].cost_ms += routed.cost_ms
-        routed.stream.homes[routed.work.model] = name
+        self._settle(routed.work, routed.stream, name)
+
+    def _settle(self, work: Work, stream: _RoutedStream, name: str) -> None:
+        """Make the worker the home of the stream, for the model of the work."""
+        left = stream.homes.get(work.model, name)
+        stream.homes[work.model] = name
+        if left not in stream.homes.values():
+            self._loads[left].streams.discard(work.stream_id)
+        if not stream.is_over:
+            self._loads[name].streams.add(work.stream_id)
 
     def _forget(self, routed: _Routed) -> None:
         load = self._loads[routed.worker]
@@ -322,6 +345,7 @@ class Router:
                 worker.healthy,
                 self._loads[name].cost_ms,
                 [model for owner, model in failed if owner == name],
+                len(self._loads[name].streams),
             )
             for name, worker in self._workers.items()
         ]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import LatencySummary, Usage
@@ -20,6 +21,33 @@ class CallMode(Enum):
     FILE = "file"
     UNARY = "unary"
     TEXT = "text"
+
+
+class UsageMeter(Protocol):
+    """Charges whoever calls for what the call uses."""
+
+    def reserve(self, usage: Usage) -> None:
+        """So much is going to be used: take it before the work begins. What is not used comes back when the call is
+        over.
+
+        Raises:
+            SpeechError: others have used up what there was.
+        """
+        ...
+
+    def charge(self, usage: Usage | None) -> None:
+        """The call has used so much until now, in all; None: it is not known."""
+        ...
+
+
+class NoMeter:
+    """Charges nobody."""
+
+    def reserve(self, usage: Usage) -> None:
+        """As of ``UsageMeter``."""
+
+    def charge(self, usage: Usage | None) -> None:
+        """As of ``UsageMeter``."""
 
 
 @dataclass(slots=True)
@@ -53,6 +81,7 @@ class Call:
     usage: Usage | None = None
     latency: LatencySummary | None = None
     error: SpeechError | None = None
+    meter: UsageMeter = field(default_factory=NoMeter)
     trailers: tuple[tuple[str, str], ...] = ()
     """What a call that ends well tells beside its usage and its latency."""
     _when_over: list[Callable[[], None]] | None = field(default_factory=list[Callable[[], None]])

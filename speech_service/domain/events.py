@@ -250,6 +250,8 @@ class TranslatedSegment:
     kind: ResultKind
     text: str = field(repr=False)
     source_language: str = ""
+    char_end: int | None = None
+    """Where a segment of text ends in all text that came, in code points; None of audio, and while it is open."""
 
 
 CommonEvent = SessionStarted | ControlAck | StreamWarning | GoingAway | SessionEnded

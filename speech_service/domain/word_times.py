@@ -23,8 +23,9 @@ def in_order(times: Sequence[Times], first_ms: int, end_ms: int) -> list[Times]:
         _share(list(group), starts, ends)
     for at in range(len(starts) - 1):
         if ends[at] > starts[at + 1]:
-            middle = min((ends[at] + starts[at + 1]) // 2, ends[at + 1])
+            middle = max(starts[at], min((ends[at] + starts[at + 1]) // 2, ends[at + 1]))
             ends[at] = starts[at + 1] = middle
+            ends[at + 1] = max(ends[at + 1], middle)  # an end that an earlier word has reached past
     return list(zip(starts, ends, strict=True))
 
 

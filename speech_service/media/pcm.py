@@ -16,6 +16,12 @@ BYTES_PER_SAMPLE: Final = {
 }
 
 
+def bytes_per_s(raw_format: RawFormat) -> int:
+    """How many bytes a second of such audio has, all channels together."""
+    frame_bytes = BYTES_PER_SAMPLE[raw_format.encoding] * raw_format.channel_count
+    return frame_bytes * raw_format.sample_rate_hz
+
+
 def _mulaw_table() -> Samples:
     """ITU-T G.711 §2, table 2: 14-bit magnitudes, scaled so that full scale is 32124 of 32768."""
     code = ~np.arange(256) & 0xFF

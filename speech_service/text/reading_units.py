@@ -10,8 +10,8 @@ from typing import Any
 
 _WORD = re.compile(r"\S++")
 # Line-break classes (UAX #14) say where a script needs no space: ideographs and kana (ID, CJ, NS), the scripts of
-# South-East Asia (SA), and the wide punctuation among them.
-_UNSPACED = r"[[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=SA}[[\p{ea=W}\p{ea=F}]&&\p{P}]]--\p{Hang}]"
+# South-East Asia (SA), and the wide punctuation among them. Three more, of older classes, are named by themselves.
+_UNSPACED = r"[[\p{lb=ID}\p{lb=CJ}\p{lb=NS}\p{lb=SA}\p{Tibt}\p{Java}\p{Bali}[[\p{ea=W}\p{ea=F}]&&\p{P}]]--\p{Hang}]"
 # Khmer and Myanmar write a consonant below the one before it; the sign between them shows nothing by itself.
 _CLUSTER = r"(?:\X(?<=[\u17d2\u1039\u1a60]))*+\X"
 

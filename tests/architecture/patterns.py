@@ -42,14 +42,20 @@ def compiled_patterns(folders: tuple[str, ...]) -> list[Found]:
     return [found for path in sources(folders) for found in _of_file(path)]
 
 
+@cache
+def _calls(path: Path) -> list[tuple[str, ast.Call]]:
+    """Calls of a file that are given a pattern, each with the function's name."""
+    text = path.read_text()
+    if "re." not in text and f"{RULE}(" not in text:
+        return []
+    calls = (node for node in nodes_of(path) if isinstance(node, ast.Call))
+    return [(function, call) for call in calls if (function := _function(call))]
+
+
 def _of_file(path: Path) -> Iterator[Found]:
-    known = _constants(path)
-    uses = _uses(path)
-    for node in nodes_of(path):
-        function = _function(node)
-        if not isinstance(node, ast.Call) or not function:
-            continue
-        text = _value(node.args[0], known)
+    for function, node in _calls(path):
+        uses = _uses(path)
+        text = _value(node.args[0], path)
         if text is None:
             continue  # made of data: `test_what_is_made_at_run_time` knows them
         searched = function in SEARCHES | {RULE}
@@ -63,20 +69,15 @@ def dynamic_patterns(folders: tuple[str, ...]) -> list[str]:
     """Where patterns are made of what is known at run time only."""
     found: list[str] = []
     for path in sources(folders):
-        known = _constants(path)
-        for node in nodes_of(path):
-            if (
-                isinstance(node, ast.Call)
-                and _function(node)
-                and _value(node.args[0], known) is None
-            ):
-                found.append(f"{path.relative_to(ROOT)}: {ast.unparse(node.args[0])}")
+        for _, call in _calls(path):
+            if _value(call.args[0], path) is None:
+                found.append(f"{path.relative_to(ROOT)}: {ast.unparse(call.args[0])}")
     return found
 
 
-def _function(node: ast.AST) -> str:
+def _function(node: ast.Call) -> str:
     """The function of ``re`` that a call gives a pattern to, or ``rule`` of ``text/english/rules.py``; empty: none."""
-    if not isinstance(node, ast.Call) or not node.args:
+    if not node.args:
         return ""
     match node.func:
         case ast.Attribute(value=ast.Name(id="re"), attr=name):
@@ -102,11 +103,13 @@ def _constants(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _value(node: ast.expr, known: dict[str, Any]) -> str | None:
-    """The pattern's text; None where only a run of the program knows it."""
+def _value(node: ast.expr, path: Path) -> str | None:
+    """The pattern's text; None where only a run of the program knows it. A plain string needs no import."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
     try:
         code = compile(ast.Expression(node), "pattern", "eval")
-        value = eval(code, dict(known))
+        value = eval(code, dict(_constants(path)))
     except NameError:
         return None
     except (TypeError, AttributeError):

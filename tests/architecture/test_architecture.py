@@ -61,17 +61,42 @@ def where(path: Path, node: ast.AST | None = None) -> str:
     return f"{path.relative_to(ROOT)}{line}"
 
 
-def nodes(folders: tuple[str, ...]) -> Iterator[tuple[Path, ast.AST]]:
-    """Give each node of the syntax trees of the files below some folders."""
+def nodes(folders: tuple[str, ...], *words: str) -> Iterator[tuple[Path, ast.AST]]:
+    """Give each node of the syntax trees of the files below some folders that hold one of ``words``; none: of all."""
     for path in sources(folders):
-        for node in nodes_of(path):
-            yield path, node
+        if not words or any(word in text_of(path) for word in words):
+            for node in nodes_of(path):
+                yield path, node
+
+
+@cache
+def text_of(path: Path) -> str:
+    """Read one file; the tests ask for the same ones."""
+    return path.read_text()
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """Parse one file."""
+    return ast.parse(text_of(path), filename=str(path))
 
 
 @cache
 def nodes_of(path: Path) -> list[ast.AST]:
-    """Parse one file; the tests ask for the same ones."""
-    return list(ast.walk(ast.parse(path.read_text(), filename=str(path))))
+    """Every node of one file."""
+    return list(ast.walk(tree_of(path)))
+
+
+def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of one file; no expression is looked into, as none holds one."""
+    blocks: list[ast.AST] = [tree_of(path)]
+    while blocks:
+        block = blocks.pop()
+        if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield block
+        for inner in ("body", "orelse", "finalbody", "handlers", "cases"):
+            if isinstance(parts := getattr(block, inner, None), list):  # an expression's is no list
+                blocks += parts
 
 
 def imported(node: ast.AST) -> list[str]:
@@ -91,7 +116,7 @@ def dotted(node: ast.AST) -> str:
 
 
 def test_files_are_short() -> None:
-    lengths = {path: len(path.read_text().splitlines()) for path in sources(HAND_WRITTEN)}
+    lengths = {path: len(text_of(path).splitlines()) for path in sources(HAND_WRITTEN)}
     long = [f"{where(path)}: {n} lines" for path, n in lengths.items() if n > MAX_FILE_LINES]
     assert not long, f"more than {MAX_FILE_LINES} lines: {long}"
 
@@ -99,9 +124,9 @@ def test_files_are_short() -> None:
 def test_functions_are_short() -> None:
     long = [
         f"{where(path, node)} {node.name}: {(node.end_lineno or 0) - node.lineno + 1} lines"
-        for path, node in nodes(HAND_WRITTEN)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
+        for path in sources(HAND_WRITTEN)
+        for node in functions_of(path)
+        if (node.end_lineno or 0) - node.lineno >= MAX_FUNCTION_LINES
     ]
     assert not long, f"more than {MAX_FUNCTION_LINES} lines: {long}"
 
@@ -115,7 +140,7 @@ def test_folders_are_small() -> None:
 def test_a_class_name_means_one_class() -> None:
     places: dict[str, list[str]] = {}
     for path in sources(("speech_service",)):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(where(path, node))
     shared = {name: found for name, found in places.items() if len(found) > 1}
@@ -127,7 +152,7 @@ def test_below_the_edge_nobody_knows_the_fields_of_the_wire() -> None:
     below = [f"speech_service/{part}" for part in BELOW_THE_EDGE]
     found = [
         f"{where(path, node)}: {node.value[:60]!r}"
-        for path, node in nodes(tuple(below))
+        for path, node in nodes(tuple(below), "config.", "audio.data")
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if FIELD_PATH.match(node.value)
     ]
@@ -139,12 +164,14 @@ def test_what_an_event_holds_is_not_guessed() -> None:
     guessed = [
         where(path, node)
         for path, node in nodes(
-            ("speech_service/calls", "speech_service/edge", "speech_service/sessions")
+            ("speech_service/calls", "speech_service/edge", "speech_service/sessions"),
+            "getattr",
+            "_opened",
         )
         if (
             isinstance(node, ast.Call)
-            and dotted(node.func) == "getattr"
-            and dotted(node.args[0]) == "event"
+            and ast.unparse(node.func) == "getattr"
+            and ast.unparse(node.args[0]).endswith("event")
         )
         or (isinstance(node, ast.Assert) and "_opened" in ast.unparse(node.test))
     ]
@@ -155,7 +182,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
     names = {f"os.{name}" for name in ENVIRONMENT}
     found = [
         where(path, node)
-        for path, node in nodes(PRODUCT)
+        for path, node in nodes(PRODUCT, *ENVIRONMENT)
         if path != ENVIRONMENT_READER and (dotted(node) in names or names & {*imported(node)})
     ]
     assert not found, f"the environment is read in {where(ENVIRONMENT_READER)} only: {found}"
@@ -163,7 +190,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
 
 def test_no_code_is_loaded_from_data() -> None:
     found: list[str] = []
-    for path, node in nodes(PRODUCT):
+    for path, node in nodes(PRODUCT, *UNSAFE_MODULES, *UNSAFE_ARGUMENTS, "torch"):
         unsafe = any(name.split(".")[0] in UNSAFE_MODULES for name in imported(node))
         unsafe |= dotted(node) == "torch.load" or "torch.load" in imported(node)
         unsafe |= isinstance(node, ast.keyword) and node.arg in UNSAFE_ARGUMENTS
@@ -179,7 +206,7 @@ def test_packages_say_what_they_are() -> None:
     silent = [
         where(marker)
         for marker in markers
-        if not marker.is_file() or not ast.get_docstring(ast.parse(marker.read_text()))
+        if not marker.is_file() or not ast.get_docstring(tree_of(marker))
     ]
     assert not silent, f"a package has an __init__.py with a docstring: {silent}"
 
@@ -188,12 +215,12 @@ def test_nothing_is_left_for_later() -> None:
     found = [
         f"{where(path)}:{number}"
         for path in [*sources(HAND_WRITTEN), *sorted((ROOT / "proto").rglob("*.proto"))]
-        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        for number, line in enumerate(text_of(path).splitlines(), start=1)
         if UNFINISHED.search(line)
     ]
     found += [
         where(path, node)
-        for path, node in nodes(HAND_WRITTEN)
+        for path, node in nodes(HAND_WRITTEN, "NotImplementedError")
         if isinstance(node, ast.Raise) and "NotImplementedError" in ast.unparse(node)
     ]
     assert not found, f"unfinished: {found}"

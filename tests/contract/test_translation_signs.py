@@ -51,7 +51,7 @@ def test_no_text_loses_a_sign(engine: marian.MarianTranslator, kind: str) -> Non
     [
         ('You have new <a href="/m">messages</a>.', "en", "pt", ">mensagens</a>"),
         ("Você tem <b>5</b> <a href='/m'>mensagens</a>.", "pt", "en", ">Messaging</a>"),
-        ("A temperatura é −4 °C.", "pt", "en", "is −4 °C"),
+        ("A temperatura é −4 °C.", "pt", "en", "is −4 °C"),  # noqa: RUF001
         ("O valor é ≈ 3,14.", "pt", "en", "is ≈ 3"),
         ("Use %APPDATA%\\tool or $HOME/documents.", "en", "pt", "%APPDATA%\\tool"),
     ],

@@ -9,9 +9,9 @@ import pytest
 
 from speech.v1 import alignment_service_pb2 as align_pb
 from speech_service.cli import EXIT_CODES
+from tests.integration.commands import cli
 from tests.integration.scripted_server import Context, serve
 from tests.integration.scripted_speech import Speech, serve_speech, streamed_wav
-from tests.integration.test_client_cli import cli
 
 
 async def test_a_server_that_does_not_answer_fails() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -20,7 +21,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-from tests.integration.test_client_cli import cli, start
 
 ABOVE_16_MIB = 17 << 20
 
@@ -130,6 +130,28 @@ async def test_subtitles_of_several_files_and_of_standard_input(tmp_path: Path) 
     assert "2 bytes" in (folder / "two.srt").read_text()
     assert piped.out == (folder / "stdin.srt").read_text()
     assert piped.out.startswith("1\n00:00:00,000 --> 00:00:01,000\n3 bytes in all\n")
+
+
+@pytest.mark.parametrize("form", [(), ("--srt",), ("--json",)])
+async def test_pipes_are_files_too(form: tuple[str, ...], tmp_path: Path) -> None:
+    """Such as ``<(ffmpeg ...)``: they cannot be sought in, and nobody knows their length."""
+    fifo, file = tmp_path / "pipe.mp3", tmp_path / "file.mp3"
+    os.mkfifo(fifo)
+    file.write_bytes(b"xyz")
+    async with serve() as server:
+        target = ("--server", server.target)
+        process = await start("recognize", str(fifo), *form, *target)
+        await asyncio.to_thread(fifo.write_bytes, b"xyz")
+        out, err = await asyncio.wait_for(process.communicate(), 200)
+        other = await cli("recognize", str(file), "--stream", *form, *target)
+        empty = await start("recognize", str(fifo), *target)
+        await asyncio.to_thread(fifo.write_bytes, b"")
+        _, told = await asyncio.wait_for(empty.communicate(), 200)
+    assert (process.returncode, err) == (0, b"")
+    assert out.decode().replace("pipe.mp3", "file.mp3") == other.out
+    assert "3 bytes in all" in other.out
+    assert empty.returncode == 2
+    assert told.endswith(b"pipe.mp3: holds no audio (0 bytes)\n")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from typing import Any
 import grpc
 import pytest
 
+from tests.integration.commands import Done, cli, start
 from tests.integration.scripted_server import Context, abort, serve
 from tests.integration.scripted_speech import serve_speech, streamed_wav
-from tests.integration.test_client_cli import Done, cli, start
 
 PLAYER = """#!/bin/sh
 exec cat > {sink}

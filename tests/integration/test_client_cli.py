@@ -1,12 +1,10 @@
 """The command line as a process: output, JSON Lines, exit codes, one-line errors."""
 
 import asyncio
-import json
 import os
 import signal
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -14,6 +12,7 @@ import pytest
 
 from speech.v1 import common_pb2 as common
 from speech.v1 import recognition_service_pb2 as pb
+from tests.integration.commands import TIMEOUT_S, Done, cli, start
 from tests.integration.scripted_server import (
     Context,
     Scripted,
@@ -25,48 +24,6 @@ from tests.integration.scripted_server import (
     serve,
     started,
 )
-
-TIMEOUT_S = 200
-"""Only a hang reaches it."""
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-async def start(*words: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speech_service", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "COLUMNS": "200"},
-        # A shell starts what runs in its background with SIGINT ignored, and so the tests' own children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-async def cli(*words: str, stdin: bytes = b"") -> Done:
-    process = await start(*words)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), TIMEOUT_S)
-    finally:
-        if (
-            process.returncode is None
-        ):  # else it is found later, by a test that has nothing to do with it
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    done = Done(process.returncode, out.decode(), err.decode())
-    assert "Traceback" not in done.err
-    return done
 
 
 def wav(seconds: float) -> bytes:
@@ -203,6 +160,13 @@ async def test_nobody_answers(tmp_path: Path) -> None:
     [
         (("recognize",), "the following arguments are required: FILE"),
         (("recognize", "--raw", "mp3:1", "x"), "is not ENCODING:HZ[:CHANNELS]"),
+        (("recognize", "--raw", "pcm_s16le:0", "x"), "sample_rate_hz: 0 is not in 1 to"),
+        (("recognize", "--raw", "pcm_s16le:16000:0", "x"), "channel_count: 0 is not in 1 to"),
+        (("recognize", "--raw", "mulaw:99999999999", "x"), "sample_rate_hz: 99999999999 is not"),
+        (("synthesize", "x", "--sample-rate", "-1"), "'-1' is not a whole number"),
+        (("synthesize", "x", "--sample-rate", "9" * 30), "is not a whole number"),
+        (("align", "-", "--text", "-"), "standard input can be read once"),
+        (("align", __file__, "--text", "x", "--plot", "x.png"), "only WAV with"),
         (("recognize", "--jobs", "0", "x"), "is not a positive number"),
         (("listen", "-"), "--raw pcm_s16le:16000"),
         (("listen", __file__), "only WAV and headerless audio can be sent in real time"),
@@ -277,6 +241,40 @@ async def test_interrupting_recognize(tmp_path: Path) -> None:
         await asyncio.wait_for(server.closed.wait(), TIMEOUT_S)
     assert process.returncode == 130
     assert err == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("recognize", "-"), 130),
+        (("recognize", "FIFO"), 130),
+        (("recognize", "FIFO", "--srt"), 130),
+        (("listen", "-", "--raw", "pcm_s16le:16000"), 0),  # what was heard is finished first
+    ],
+)
+async def test_ctrl_c_ends_what_waits_for_audio_that_does_not_come(
+    words: tuple[str, ...], code: int, tmp_path: Path
+) -> None:
+    fifo = tmp_path / "FIFO"
+    os.mkfifo(fifo)
+    asked = asyncio.Event()
+
+    async def wait(server: Scripted, context: Context) -> None:
+        await context.write(started())
+        asked.set()
+        while await context.read() is not grpc.aio.EOF:
+            pass
+        await context.write(ended())
+
+    async with serve(wait) as server:
+        words = tuple(str(fifo) if word == "FIFO" else word for word in words)
+        process = await start(*words, "--server", server.target)
+        async with asyncio.timeout(TIMEOUT_S):
+            await asked.wait()
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(TIMEOUT_S):
+            await process.wait()
+    assert process.returncode == code
 
 
 async def test_models() -> None:

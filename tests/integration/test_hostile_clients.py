@@ -211,6 +211,32 @@ async def test_metadata_above_the_limit_is_refused_by_grpc(server: Server) -> No
     await server.works()
 
 
+@pytest.mark.parametrize("problem", ["no such model", "no known container", "half a frame"])
+async def test_a_refused_call_keeps_nothing_of_its_message(server: Server, problem: str) -> None:
+    """What is left of it would wait for a full collection of garbage, which comes after a thousand calls."""
+    audio = bytes(MIB + 1)
+    config = {
+        "no such model": raw_config(model="nope"),
+        "no known container": auto_config(),
+        "half a frame": raw_config(),
+    }[problem]
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            await failure_of(
+                server.recognition.Recognize(pb.RecognizeRequest(config=config, audio=audio))
+            )
+        await server.idle()
+        assert not [
+            held
+            for held in gc.get_objects()
+            if isinstance(held, pb.RecognizeRequest) and held.audio
+        ]
+    finally:
+        gc.enable()
+
+
 async def _cancelled_somewhere(server: Server, channel: aio.Channel, chance: random.Random) -> None:
     """Open a stream, get somewhere, cancel."""
     pacing = chance.choice([common.PACING_REALTIME, common.PACING_FILE])

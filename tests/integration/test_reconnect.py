@@ -40,6 +40,7 @@ from speech_client import (
 from speech_client.session import Session
 from speech_service.config.tree import ModelConfig
 from tests.integration.cable import Cable, cable
+from tests.integration.commands import cli
 from tests.integration.failures import WAIT_S
 from tests.integration.harness import FAKE, raw_config, request, running, until
 from tests.integration.processes import FAKE_TOML, serving
@@ -55,7 +56,6 @@ from tests.integration.scripted_server import (
     started,
 )
 from tests.integration.sound import burst, s16, speech
-from tests.integration.test_client_cli import cli
 
 MODELS = (
     FAKE,

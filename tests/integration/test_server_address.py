@@ -1,5 +1,6 @@
 """Addresses of servers: how they are written, and why nobody answers there."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -12,6 +13,7 @@ from speech_service import probe
 from speech_service.cli import run
 from speech_service.cli.server_address import Access, diagnose, parse
 from speech_service.config.environment import client_server
+from tests.integration.harness import running
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,21 @@ def test_why_nobody_answers(
     assert address in said
     assert says in said
     assert "\n" not in said
+
+
+async def test_the_other_port_of_a_server_is_told_as_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with running() as server:
+        for words in (
+            ["models", "--server", server.admin_target],
+            ["status", "--server", server.target],
+        ):
+            assert await asyncio.to_thread(run, words) == 1
+            said = capsys.readouterr().err
+            assert f"{words[-1]} answers, but has no such service" in said
+            assert "server.admin_listen" in said
+            assert said.count("\n") == 1
 
 
 def test_nobody_at_all() -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import http.server
+import io
 import threading
 import time
+import wave
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,15 @@ from speech_service.calls.voices.files import MadeVoice, write_voice
 from speech_service.config.tree import ModelConfig
 from speech_service.domain.synthesis import Voice, VoiceGender, VoiceKind
 from tests.integration.failures import failure_of
-from tests.integration.harness import FAKE, Server, raw_config, running, until
+from tests.integration.harness import (
+    FAKE,
+    Server,
+    auto_config,
+    fake_model,
+    raw_config,
+    running,
+    until,
+)
 from tests.integration.sound import speech
 from tests.integration.synthesis_harness import HUM, config, speech_stub, voice_stub
 from tests.integration.tenants import (
@@ -301,6 +311,50 @@ async def test_a_file_above_its_quota_is_read_more_slowly(file: Path) -> None:
             await talk.audio(SECOND * 122, piece=64_000)
             await talk.end()
             assert talk.events[-1].session_ended.usage.audio_in_ms == 122_000
+
+
+def wav(pcm: bytes) -> bytes:
+    """The sound in a file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setparams((1, 2, 16_000, 0, "NONE", ""))
+        writer.writeframes(pcm)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["raw", "container"])
+async def test_a_burst_of_calls_uses_no_more_than_there_is(file: Path, form: str) -> None:
+    audio, asked, model = SECOND * 9, raw_config(), fake_model(step_ms=50)
+    if form == "container":
+        audio, asked = wav(audio), auto_config()
+    settings = keyed(file, "auth.quotas.audio_s_per_minute=10")
+    async with running(*settings, models=[model]) as server:
+        request = pb.RecognizeRequest(config=asked, audio=audio)
+        calls = [server.recognition.Recognize(request, metadata=with_key(ACME)) for _ in range(12)]
+        codes = [await call.code() for call in calls]
+        assert codes.count(grpc.StatusCode.OK) == 2, "the second began with a second left"
+        for call, code in zip(calls, codes, strict=True):
+            if code is not grpc.StatusCode.OK:
+                (await failure_of(call)).is_(
+                    "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED", "RetryInfo", "QuotaFailure"
+                )
+        assert await outcome(server, with_key(GLOBEX)) == "served"
+
+
+async def test_a_burst_of_texts_uses_no_more_than_there_is(file: Path) -> None:
+    settings = keyed(file, "auth.quotas.characters_per_minute=11")
+    translator = ModelConfig(kind="translator/fake")
+    async with running(*settings, models=(FAKE, HUM, translator)) as server:
+        stub: Any = translation_grpc.TranslationServiceStub(server.channel)
+        wanted = translation_pb.TranslationConfig(source_language="en", target_languages=["de"])
+        asked = translation_pb.TranslateTextRequest(config=wanted, text="ten letter")
+        calls = [stub.TranslateText(asked, metadata=with_key(ACME)) for _ in range(9)]
+        assert [await call.code() for call in calls].count(grpc.StatusCode.OK) == 2
+        spoken = synthesis_pb.SynthesizeRequest(config=config(), text="ten letter")
+        calls = [
+            speech_stub(server).Synthesize(spoken, metadata=with_key(GLOBEX)) for _ in range(9)
+        ]
+        assert [await call.code() for call in calls].count(grpc.StatusCode.OK) == 2
 
 
 async def test_text_whose_translation_fails_was_used(file: Path) -> None:

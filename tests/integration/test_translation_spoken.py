@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from speech.v1 import audio_pb2, synthesis_service_pb2
+from speech.v1 import audio_pb2, common_pb2, synthesis_service_pb2
 from speech.v1 import translation_service_pb2 as pb
 from tests.integration.failures import WAIT_S
 from tests.integration.harness import Server, raw_config
@@ -109,3 +109,35 @@ async def test_a_client_that_goes_away_while_it_is_spoken_to() -> None:
             await talk.text("One is one. Two is two. Three is three. ")
             await talk.until("translation")
         await server.idle()
+
+
+async def test_a_segment_that_was_spoken_in_part_is_spoken_again_from_its_first_word(
+    server: Server,
+) -> None:
+    settings = config("pt", source_language="en", recognition=raw_config(), synthesis=PCM)
+
+    async def heard(resume: common_pb2.Resume | None = None, audio: bytes = SAID) -> Interpreting:
+        settings.ClearField("resume")
+        if resume is not None:
+            settings.resume.CopyFrom(resume)
+        async with Interpreting(server.channel, settings) as talk:
+            await talk.audio(audio)
+            await talk.end()
+        return talk
+
+    def spoken(talk: Interpreting, segment_id: int) -> bytes:
+        pieces = [a for a in talk.messages("audio") if a.segment_id == segment_id]
+        return b"".join(piece.data for piece in pieces)
+
+    whole = await heard()
+    (started,) = whole.messages("session_started")
+    first, *_ = [r for r in whole.messages("source_result") if r.kind == 2]
+    resume = common_pb2.Resume(
+        token=started.resume_token, last_segment_id=1, from_ms=first.end_ms, source_language="en"
+    )
+    resume.untranslated.add(segment_id=1, text=first.text, language="en")
+    again = await heard(resume, SAID[first.end_ms * 32 :])
+    begins, *_ = again.messages("audio")
+    assert (begins.segment_id, begins.sequence, begins.start_ms) == (1, 0, 0)
+    for segment_id in (1, 2):
+        assert len(spoken(again, segment_id)) == len(spoken(whole, segment_id)) > 0

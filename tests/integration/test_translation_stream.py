@@ -301,3 +301,34 @@ async def test_a_bad_recognizer_ends_the_stream() -> None:
         await talk.audio(SAID)
         await talk.send(end_of_input={})
         assert (await talk.fails()).code.name == "INTERNAL"
+
+
+async def test_a_stream_of_text_that_was_cut_off_is_begun_anew_behind_what_was_translated(
+    server: Server,
+) -> None:
+    """It has no place to resume; its segments say where they end in all that was sent."""
+    said = "One is one. Two is two.  Three is three. Four is four. Five"
+    whole: list[tuple[str, str]] = []
+    async with Interpreting(server.channel, config("pt", "de", source_language="en")) as talk:
+        assert not (await talk.until("session_started")).resume_token
+        server.app.parts.admission.going_away(5_000)
+        assert not (await talk.until("going_away")).resume_token
+        await talk.text("Forget this. And this")
+        await talk.until("translation")
+        await talk.send(reset={"control_id": "r"})
+        await talk.until("control_ack")
+        before = len("Forget this. And this")
+        await talk.text(said)
+        await talk.end()
+        finals = [t for t in talk.messages("translation") if t.kind == 2]
+        assert finals[0].char_end == len("Forget this. ")
+        ends = [t.char_end - before for t in finals[2::2]]
+        pieces = [said[at:end] for at, end in zip([0, *ends], ends, strict=False)]
+        assert "".join(pieces) == said
+        assert [piece.strip() for piece in pieces][1] == "Two is two."
+        whole = [(t.language, t.text) for t in finals[2:]]
+    async with Interpreting(server.channel, config("pt", "de", source_language="en")) as talk:
+        await talk.text(said[ends[1] :])
+        await talk.end()
+        again = [t for t in talk.messages("translation") if t.kind == 2]
+    assert [(t.language, t.text) for t in again] == whole[4:]

@@ -43,13 +43,25 @@ _CONTAINERS: "Mapping[ContainerName, audio_pb2.AudioContainer.ValueType]" = {
 }
 
 
+_MOST_UINT32 = 2**32 - 1
+
+
 @dataclass(frozen=True, slots=True)
 class RawAudio:
-    """Headerless audio, channels interleaved: 8000 to 48000 Hz, 1 to 8 channels."""
+    """Headerless audio, channels interleaved: 8000 to 48000 Hz, 1 to 8 channels.
+
+    The server says which of them it takes; what no audio can be, and no message could carry, is a ValueError.
+    """
 
     sample_rate_hz: int
     encoding: Encoding = "pcm_s16le"
     channel_count: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("sample_rate_hz", "channel_count"):
+            value: int = getattr(self, name)
+            if not 1 <= value <= _MOST_UINT32:
+                raise ValueError(f"{name}: {value} is not in 1 to {_MOST_UINT32}")
 
     @property
     def frame_bytes(self) -> int:

@@ -5,6 +5,8 @@ in real time; any container can be sent as fast as the server reads.
 """
 
 import asyncio
+import os
+import stat
 import struct
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -68,13 +70,16 @@ def open_source(given: AudioInput, audio: AudioFormat | None, pacing: Pacing) ->
     """Make audio ready to be sent.
 
     Args:
-        given: a path, bytes, or pieces as they come; pieces are never paced here, they come when they come.
+        given: a path, bytes, or pieces as they come; pieces are never paced here, they come when they come. The
+            path of a pipe gives pieces.
         audio: the caller's word on the format; None: look at the bytes.
         pacing: REALTIME needs WAV or headerless audio.
 
     Raises:
         AudioSourceError: the file cannot be read, is empty, or cannot be paced.
     """
+    if isinstance(given, str | Path) and is_pipe(given):
+        given = read_pipe(given)
     if isinstance(given, AsyncIterable):
         frame = audio.frame_bytes if isinstance(audio, RawAudio) else 1
         return Source(audio or AutoDetect(), lambda: _cut(given, frame), None)
@@ -168,16 +173,94 @@ def _measure(given: str | Path | bytes) -> tuple[int, bytes]:
                 head = file.read(_WAV_HEADER_LIMIT)
                 total = file.seek(0, 2)
         except OSError as error:
-            raise AudioSourceError(f"{given}: cannot be read: {error.strerror}") from error
+            raise _unreadable(given, error) from error
     if not total:
-        raise AudioSourceError(f"{_name(given)}: holds no audio (0 bytes)")
+        raise _empty(_name(given))
     return total, head
 
 
 def read_all(given: str | Path | bytes) -> bytes:
     """The whole audio. Raises AudioSourceError when it cannot be read or is empty."""
-    _measure(given)
-    return given if isinstance(given, bytes) else Path(given).read_bytes()
+    if isinstance(given, bytes) or not is_pipe(given):
+        _measure(given)
+        return given if isinstance(given, bytes) else Path(given).read_bytes()
+    data = Path(given).read_bytes()
+    if not data:
+        raise _empty(str(given))
+    return data
+
+
+def is_pipe(path: str | Path) -> bool:
+    """Whether a path names what can be read once, and from its beginning only: a FIFO, ``<(...)``, a terminal.
+
+    Raises:
+        AudioSourceError: there is no such file.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISBLK(mode))
+
+
+async def read_pipe(given: str | Path | int, name: str = "") -> AsyncIterator[bytes]:
+    """Pieces of a pipe, or of an open descriptor, as they come.
+
+    No thread waits for them, which nobody could call back: whoever is cancelled meanwhile, by Ctrl-C say, ends at once.
+
+    Args:
+        given: the path of a pipe, which may have no writer yet; or a descriptor, which stays open.
+        name: what errors call it; "": its path.
+
+    Raises:
+        AudioSourceError: it cannot be read, or ends before anything came.
+    """
+    name = name or str(given)
+    is_ours = not isinstance(given, int)
+    try:
+        file = os.open(given, os.O_RDONLY | os.O_NONBLOCK) if is_ours else given
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    is_empty = True
+    try:
+        while True:
+            await _readable(file)
+            try:
+                piece = await asyncio.to_thread(os.read, file, CHUNK_BYTES)
+            except BlockingIOError:  # another reader was first
+                continue
+            if not piece:
+                break
+            is_empty = False
+            yield piece
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    finally:
+        if is_ours:
+            os.close(file)
+    if is_empty:
+        raise _empty(name)
+
+
+async def _readable(file: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(file, ready.set)
+    except PermissionError:  # a plain file, which always is
+        return
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(file)
+
+
+def _empty(name: str) -> AudioSourceError:
+    return AudioSourceError(f"{name}: holds no audio (0 bytes)")
+
+
+def _unreadable(name: str | Path, error: OSError) -> AudioSourceError:
+    return AudioSourceError(f"{name}: cannot be read: {error.strerror}")
 
 
 async def _read(span: _Span, size: int) -> AsyncIterator[bytes]:

@@ -78,7 +78,7 @@ class SynthesizeOptions(TypedDict, total=False):
         seed: makes the audio repeatable.
         segmentation: where text is cut into pieces that are spoken at once; default "sentence".
         sentence_pause_ms: how long no text may come before a finished sentence of a stream is spoken; default 200;
-            0: it waits for the next word.
+            0: it waits for the next word. What might go on ("for you.", "no. ") waits five times as long.
         timing: adds when each word or character is spoken.
         lenient: options that the model lacks are left out with a warning.
         raw_config: escape hatch: a message that the options above are merged into.

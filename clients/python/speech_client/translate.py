@@ -368,7 +368,8 @@ def translate_event(raw: pb.StreamingTranslateResponse) -> TranslateEvent | None
 
 def _translation(raw: pb.Translation) -> Translation:
     kind = _KINDS.get(raw.kind, ResultKind.REFINED)
-    return Translation(raw.segment_id, raw.language, kind, raw.text, raw.source_language)
+    char_end = raw.char_end if raw.HasField("char_end") else None
+    return Translation(raw.segment_id, raw.language, kind, raw.text, raw.source_language, char_end)
 
 
 def _subtitles(raw: Iterable[pb.TranslatedSubtitles]) -> dict[str, str]:

@@ -15,6 +15,7 @@ class Translation:
         kind: whether the text can still change.
         text: the whole translation of the segment as now known.
         source_language: BCP-47 code of the source, as given or found.
+        char_end: of a stream of text: where the segment ends in all text that was sent, in characters; else None.
     """
 
     segment_id: int
@@ -22,6 +23,7 @@ class Translation:
     kind: ResultKind
     text: str
     source_language: str
+    char_end: int | None = None
 
     @property
     def is_final(self) -> bool:

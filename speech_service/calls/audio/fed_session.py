@@ -7,12 +7,14 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from speech_service.calls.audio.source import AudioInput, AudioSource, NoSource, make_source
 from speech_service.calls.driver import Event, OnEvent, Session, SessionRunner
-from speech_service.domain.audio import AudioFormat, AudioLoss, Samples
+from speech_service.domain.audio import AudioFormat, AudioLoss, RawFormat, Samples
 from speech_service.domain.call import Call
 from speech_service.domain.errors import CancelledWorkError
-from speech_service.domain.events import Action, SessionEnded, Step
+from speech_service.domain.events import Action, SessionEnded, Step, Usage
 from speech_service.media.decode.limits import DecodeLimits
+from speech_service.media.pcm import bytes_per_s
 
+_PLAIN_BYTES_PER_S = 32_000
 Event_co = TypeVar("Event_co", covariant=True)
 
 
@@ -58,6 +60,7 @@ class FedSession(Generic[AnyAudioSession, Event]):
         """``audio_format``: None where the session takes no audio."""
         self.runner = runner
         self._call = call
+        self._format = audio_format
         self._source: AudioSource = NoSource()
         if audio_format is not None:
             self._source = make_source(
@@ -72,6 +75,18 @@ class FedSession(Generic[AnyAudioSession, Event]):
             )
         self.feed = self._source.feed
         self.settle = self._source.settle
+
+    def expected_ms(self, size_bytes: int) -> int:
+        """How long audio of that size lasts. That of a container shows when it is decoded; until then it is taken for
+        the least that its model can use, 16-bit samples at 16 kHz."""
+        rate = (
+            bytes_per_s(self._format) if isinstance(self._format, RawFormat) else _PLAIN_BYTES_PER_S
+        )
+        return size_bytes * 1000 // rate
+
+    def charge(self) -> None:
+        """Have the caller pay for what has come until now."""
+        self._call.meter.charge(self.runner.session.ended().usage)
 
     async def end(self) -> None:
         """Nothing more comes: flush the decoder, then the session."""
@@ -108,21 +123,24 @@ async def feed_whole(
     It is fed in pieces, so that the event loop stays free; what waits for the device is kept below ``max_waiting_ms``.
 
     Raises:
-        SpeechError: the audio is wrong, or the session failed.
+        SpeechError: the audio is wrong, the caller may not use so much, or the session failed.
     """
     told: list[Event] = []
     fed = open_session(told.append)
     runner = fed.runner
     call.when_over(lambda: runner.close(CancelledWorkError("the call is over")))
-    feeding = asyncio.create_task(_feed(fed, audio, piece_bytes, max_waiting_ms))
+    feeding: asyncio.Task[None] | None = None
     try:
+        call.meter.reserve(Usage(audio_in_ms=fed.expected_ms(len(audio))))
+        feeding = asyncio.create_task(_feed(fed, audio, piece_bytes, max_waiting_ms))
         await asyncio.wait([feeding, runner.finished], return_when=asyncio.FIRST_COMPLETED)
         if feeding.done():
             feeding.result()
         error = await runner.finished
     finally:
-        feeding.cancel()
-        await asyncio.wait([feeding])
+        if feeding is not None:
+            feeding.cancel()
+            await asyncio.wait([feeding])
         await fed.close()
         runner.close(None)
     if error is not None:
@@ -139,6 +157,7 @@ async def _feed(
     runner = fed.runner
     for at in range(0, len(audio), piece):
         await fed.feed(audio[at : at + piece])
+        fed.charge()
         while runner.session.undecoded_ms > max_waiting_ms and not runner.finished.done():
             runner.changed.clear()
             await runner.changed.wait()

@@ -29,7 +29,7 @@ from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.lost import telling_loss
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
-from speech_service.cli.texts import note, read_argument, went_on
+from speech_service.cli.texts import STANDARD, audio_file, note, read_argument, went_on
 from speech_service.cli.ui import subtitles, word_plot
 from speech_service.cli.ui.progress import ProgressScreen
 
@@ -99,7 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Output: start and end in seconds and the word, by tabs. What was not found is told on stderr; "
         f"exit code 1: nothing was found. {describe_lines(JSON_LINES)}"
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="audio file")
+    parser.add_argument(
+        "file", type=audio_file, metavar="FILE", help="audio file; - reads standard input"
+    )
     parser.add_argument(
         "--text", required=True, metavar="TEXT", help="what is spoken; @FILE reads a file, - stdin"
     )
@@ -126,10 +128,10 @@ def run(given: argparse.Namespace) -> int:
         CommandError: a file cannot be read or written, or drawing needs a package that is missing.
         SpeechApiError: the server refused or does not answer.
     """
-    text = read_argument(given.text)
+    text = _text(given)
     if given.plot is not None:
         _check_plot(given.plot)
-        word_plot.check()  # Before the server is asked for anything.
+        word_plot.check(given.file)  # Before the server is asked for anything.
     reply = asyncio.run(_align(given, text))
     for warning in reply.warnings:
         note(f"warning: {warning.message}")
@@ -149,6 +151,12 @@ def run(given: argparse.Namespace) -> int:
         note(f"speech-service align: {given.file}: nothing of the text was found in the audio")
         return ExitCode.REFUSED
     return ExitCode.OK
+
+
+def _text(given: argparse.Namespace) -> str:
+    if given.text == STANDARD and given.file == audio_file(STANDARD):
+        raise CommandError("standard input can be read once", ExitCode.USAGE)
+    return read_argument(given.text)
 
 
 def describe(span: UnalignedSpan, text: str) -> str:

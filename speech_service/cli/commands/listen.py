@@ -141,10 +141,20 @@ class _ListenSession:
         return opened.chunks(), opened.format
 
     async def _until_stopped(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            if self._stop.is_set():
-                return
-            yield piece
+        """Give the pieces until somebody says stop, who waits for none that does not come."""
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            while True:
+                piece = asyncio.ensure_future(anext(pieces, b""))
+                try:
+                    await asyncio.wait((piece, stopped), return_when=asyncio.FIRST_COMPLETED)
+                    if stopped.done() or not (data := piece.result()):
+                        return
+                finally:
+                    piece.cancel()
+                yield data
+        finally:
+            stopped.cancel()
 
     async def _show_live(self, events: AsyncIterator[RecognizeEvent]) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live:

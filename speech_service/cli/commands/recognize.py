@@ -23,6 +23,7 @@ from speech_client import (
     SessionEnded,
     SpeechClient,
 )
+from speech_client.sources import is_pipe
 from speech_service.cli.arguments import (
     access,
     add_connection,
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stream",
         action="store_true",
-        help="stream every file (files above 4 MiB and standard input always are)",
+        help="stream every file (files above 4 MiB, pipes and standard input always are)",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="JSON Lines instead of text")
@@ -186,7 +187,7 @@ class _File:
         options = recognition_options(self._given)
         if self._given.words:
             options["word_times"] = True
-        if self._given.stream or self._name == STANDARD or _size(self._name) > UNARY_LIMIT_BYTES:
+        if self._given.stream or self._name == STANDARD or is_large(Path(self._name)):
             await self._stream(options, progress, screen)
             return
         try:
@@ -289,15 +290,12 @@ class _File:
 
 
 def is_large(file: Path) -> bool:
-    """Whether a file is streamed rather than sent in one request. Raises CommandError when it cannot be read."""
-    return _size(str(file)) > UNARY_LIMIT_BYTES
+    """Whether a file is streamed rather than sent in one request; so is a pipe, whose size nobody knows.
 
-
-def _size(name: str) -> int:
-    try:
-        return Path(name).stat().st_size
-    except OSError as error:
-        raise CommandError(f"{name}: cannot be read: {error.strerror}", ExitCode.USAGE) from error
+    Raises:
+        AudioSourceError: it cannot be read.
+    """
+    return is_pipe(file) or file.stat().st_size > UNARY_LIMIT_BYTES
 
 
 def _size_or_zero(name: str) -> int:

@@ -24,7 +24,14 @@ from speech_service.cli.commands.recognize import REPLY_TOO_LARGE
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.lost import telling_loss
 from speech_service.cli.output_file import OutputFile, cannot_write
-from speech_service.cli.texts import STANDARD, note, positive_float, read_argument, write_file
+from speech_service.cli.texts import (
+    STANDARD,
+    count,
+    note,
+    positive_float,
+    read_argument,
+    write_file,
+)
 from speech_service.cli.ui import wav_file
 from speech_service.cli.ui.playback import Player, open_player
 
@@ -84,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--gain", type=float, metavar="DB", help="louder or softer, -40 to 20")
     group.add_argument("--format", choices=FORMATS, help="form of the audio")
-    group.add_argument("--sample-rate", type=int, metavar="HZ", help="8000 to 48000")
+    group.add_argument("--sample-rate", type=count, metavar="HZ", help="8000 to 48000")
     group.add_argument("--trim", action="store_true", help="no silence at the start and the end")
     add_priority(parser)
     add_connection(parser)

@@ -34,7 +34,7 @@ from speech_service.cli.commands.recognize import is_large
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.lost import telling_loss
 from speech_service.cli.streams import JsonLine, describe_lines, json_line
-from speech_service.cli.texts import note, read_argument, read_file, went_on, write_file
+from speech_service.cli.texts import audio_file, note, read_argument, read_file, went_on, write_file
 from speech_service.cli.ui import subtitles
 from speech_service.cli.ui.progress import ProgressScreen
 
@@ -104,7 +104,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("text", "srt", "vtt"),
         help="what TEXT or --file holds; default: see below",
     )
-    parser.add_argument("--audio", type=Path, metavar="FILE", help="speech to translate")
+    parser.add_argument(
+        "--audio", type=audio_file, metavar="FILE", help="speech to translate; - reads stdin"
+    )
     parser.add_argument("--to", required=True, metavar="CODE", help="target language, such as pt")
     parser.add_argument("--from", dest="source", default="", metavar="CODE", help="source language")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
@@ -152,7 +154,13 @@ def run(given: argparse.Namespace) -> int:
         )
     if given.format and given.audio is not None:
         raise CommandError("--format is for TEXT and --file; --srt for --audio", ExitCode.USAGE)
-    answer = asyncio.run(_translate(given))
+    # Everything that can be wrong here is found before the server is asked.
+    text = read_argument(given.text) if given.text is not None else ""
+    if given.file is not None:
+        text = read_argument("-") if str(given.file) == "-" else read_file(given.file)
+    form = _speech_form(given) if given.audio is not None else _text_form(given, text)
+    _check_output(given, form)
+    answer = asyncio.run(_translate(given, text, form))
     for warning in answer.warnings:
         note(f"warning: {warning.message}")
     lines = [*answer.lines, TranslationSummaryJson(model=answer.model)]
@@ -166,13 +174,9 @@ def run(given: argparse.Namespace) -> int:
     return ExitCode.OK
 
 
-async def _translate(given: argparse.Namespace) -> _Translated:
-    # Everything that can be wrong here is found before the server is asked.
-    text = read_argument(given.text) if given.text is not None else ""
-    if given.file is not None:
-        text = read_argument("-") if str(given.file) == "-" else read_file(given.file)
-    form = _speech_form(given) if given.audio is not None else _text_form(given, text)
-    _check_output(given, form)
+async def _translate(
+    given: argparse.Namespace, text: str, form: SubtitleFormat | None
+) -> _Translated:
     async with connect(given) as client:
         if given.audio is not None:
             return _speech_answer(await _speech(client, given), form)

@@ -18,8 +18,8 @@ from typing import Self
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from speech_client import RawAudio
-from speech_client.sources import parse_wav
+from speech_client import AudioSourceError, RawAudio
+from speech_client.sources import is_pipe, parse_wav
 from speech_service.cli.ui.console import terminal
 
 _WAV_HEADER_BYTES = 64 * 1024
@@ -235,12 +235,14 @@ def clock(seconds: float) -> str:
 def audio_length_ms(name: str, audio: RawAudio | None = None) -> int | None:
     """Length of a WAV or headerless file by its size; None where only a decoder can tell."""
     try:
-        size = Path(name).stat().st_size if name != "-" else 0
+        if name == "-" or is_pipe(name):
+            return None
+        size = Path(name).stat().st_size
         if audio is not None:
             return size * 1000 // audio.bytes_per_second or None
         with Path(name).open("rb") as file:
             wav = parse_wav(file.read(_WAV_HEADER_BYTES))
-    except OSError:
+    except (OSError, AudioSourceError):
         return None
     if wav is None or not wav.bytes_per_second:
         return None

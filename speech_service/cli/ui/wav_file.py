@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from speech_client.sources import parse_wav
+from speech_client.sources import is_pipe, parse_wav
 from speech_service.cli.failure import CommandError, ExitCode
 
 _HEADER_LIMIT = 64 * 1024
@@ -35,9 +35,10 @@ def read_samples(path: Path) -> tuple[npt.NDArray[np.float32], int]:
 
     Raises:
         CommandError: the file cannot be read, or is something else.
+        AudioSourceError: there is no such file.
     """
     try:
-        data = path.read_bytes()
+        data = b"" if is_pipe(path) else path.read_bytes()
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error.strerror}", ExitCode.USAGE) from error
     wav = parse_wav(data[:_HEADER_LIMIT])

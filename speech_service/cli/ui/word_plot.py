@@ -22,12 +22,13 @@ _DPI, _LEAST_S = 120, 0.01
 _WAVE, _WORD, _DOUBT = "#4c78a8", "#f2cf5b", "#e45756"
 
 
-def check() -> Any:
-    """Give the plotting module.
+def check(audio: Path) -> None:
+    """Find out before a long wait what a picture lacks. Raises as ``draw``."""
+    _plotting()
+    read_samples(audio)
 
-    Raises:
-        CommandError: matplotlib is not installed.
-    """
+
+def _plotting() -> Any:
     keep_matplotlib_out_of_home()
     try:
         # Drawn by the library's own renderer: no window system is asked for.
@@ -42,7 +43,7 @@ def draw(path: Path, audio: Path, words: Sequence[AlignedUnit]) -> None:
     Raises:
         CommandError: matplotlib is missing, the audio is no WAV, or the picture cannot be written.
     """
-    figures = check()
+    figures = _plotting()
     samples, rate = read_samples(audio)
     length_s = max(len(samples) / rate, *(word.end_ms / 1000 for word in words), _LEAST_S)
     width = min(max(length_s * _INCHES_PER_S, _LEAST_INCHES), _MOST_INCHES)

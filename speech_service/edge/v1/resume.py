@@ -41,7 +41,7 @@ def session_started(
         session_id=call.session_id,
         model=model,
         limits=limits,
-        resume_token=tokens.of(call),
+        resume_token=_token(call, tokens),
         resend_from_ms=None if resume is BEGINNING else resume.audio_from_ms,
     )
 
@@ -49,7 +49,12 @@ def session_started(
 def going_away(event: events.GoingAway, call: Call, tokens: ResumeTokens) -> common_pb2.GoingAway:
     """Domain to wire."""
     drain_ms = convert.uint32(event.drain_ms)
-    return common_pb2.GoingAway(drain_ms=drain_ms, resume_token=tokens.of(call))
+    return common_pb2.GoingAway(drain_ms=drain_ms, resume_token=_token(call, tokens))
+
+
+def _token(call: Call, tokens: ResumeTokens) -> str:
+    """Empty for a stream of text, which has no place in any audio to go on from."""
+    return "" if call.pacing is None else tokens.of(call)
 
 
 def _wanted(message: common_pb2.Resume) -> WantedResume:

@@ -25,6 +25,19 @@ Capture = Callable[[Body, Sequence[Tensor]], Body]
 """Prepares a body, given examples of its arguments, which it may run on. What comes out takes the same shapes."""
 
 
+class Coming(Protocol):
+    """A tensor on its way to the host."""
+
+    @property
+    def is_here(self) -> bool:
+        """Whether :meth:`here` returns at once."""
+        ...
+
+    def here(self) -> Tensor:
+        """Wait for it: on the CPU, and the caller's own."""
+        ...
+
+
 class Device(Protocol):
     """One lane's view of a device. Only the lane's thread uses it, once it is built."""
 
@@ -35,6 +48,18 @@ class Device(Protocol):
 
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Bring a tensor here, as ``dtype`` if given; does not wait for the copy."""
+        ...
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Begin to copy a tensor to the host, behind what this thread has begun; later work does not count."""
+        ...
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """The tensor, which the thread's current stream makes, for work on this lane's stream that is begun later."""
+        ...
+
+    def beside(self) -> "Device":
+        """The same device with another stream, whose work fills what this one's leaves free."""
         ...
 
     def stream(self) -> AbstractContextManager[object]:
@@ -50,6 +75,38 @@ class Device(Protocol):
         ...
 
 
+class Arrived:
+    """Implements :class:`Coming` for what is there."""
+
+    is_here = True
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def here(self) -> Tensor:
+        """It."""
+        return self._tensor
+
+
+class _Fetched:
+    """Implements :class:`Coming` for a copy to pinned memory, which torch's allocator keeps until it has been made."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor.to("cpu", non_blocking=True)
+        self._event = torch.cuda.Event()
+        self._event.record()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the copy has been made."""
+        return self._event.query()
+
+    def here(self) -> Tensor:
+        """Wait for the copy alone."""
+        self._event.synchronize()
+        return self._tensor
+
+
 class Host:
     """Implements :class:`Device` for the CPU: everything is here already."""
 
@@ -58,6 +115,18 @@ class Host:
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """The tensor itself, unless its type changes."""
         return tensor if dtype is None else tensor.to(dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """It is there."""
+        return Arrived(tensor)
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """The tensor itself."""
+        return tensor
+
+    def beside(self) -> "Host":
+        """Itself."""
+        return self
 
     def stream(self) -> AbstractContextManager[object]:
         """There is one only."""
@@ -80,31 +149,37 @@ class _Streams:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._free: dict[torch.device, list[torch.cuda.Stream]] = defaultdict(list)
-        self._made: dict[torch.device, set[int]] = defaultdict(set)
+        self._free: dict[_Kind, list[torch.cuda.Stream]] = defaultdict(list)
+        self._made: dict[_Kind, set[int]] = defaultdict(set)
 
-    def take(self, where: torch.device) -> torch.cuda.Stream:
+    def take(self, kind: "_Kind") -> torch.cuda.Stream:
         """A stream that nobody has.
 
         Raises:
             ConfigError: torch has no more of them.
         """
+        where, priority = kind
         with self._lock:
-            if self._free[where]:
-                return self._free[where].pop()
-            stream = torch.cuda.Stream(where, priority=-1)
-            if stream.cuda_stream in self._made[where]:
-                count = len(self._made[where])
+            if self._free[kind]:
+                return self._free[kind].pop()
+            stream = torch.cuda.Stream(where, priority=priority)
+            if stream.cuda_stream in self._made[kind]:
+                count = len(self._made[kind])
                 raise ConfigError(
                     f"device: {where} runs {count} models, which is the most; unload one"
                 )
-            self._made[where].add(stream.cuda_stream)
+            self._made[kind].add(stream.cuda_stream)
             return stream
 
-    def give_back(self, where: torch.device, stream: torch.cuda.Stream) -> None:
+    def give_back(self, kind: "_Kind", stream: torch.cuda.Stream) -> None:
         """The engine is gone, and whatever it had captured on the stream."""
         with self._lock:
-            self._free[where].append(stream)
+            self._free[kind].append(stream)
+
+
+_Kind = tuple[torch.device, int]
+"""Where a stream is, and its priority: the lower number goes first, and each priority has a ring of its own."""
+_FIRST, _BEHIND = -1, 0
 
 
 _STREAMS = _Streams()
@@ -115,8 +190,9 @@ _CAPTURES = threading.RLock()
 class Cuda:
     """Implements :class:`Device` for one GPU, with a stream of its own, which it has from its first use on."""
 
-    def __init__(self, where: torch.device) -> None:
+    def __init__(self, where: torch.device, priority: int = _FIRST) -> None:
         self.where = where
+        self._kind = (where, priority)
         self._own: torch.cuda.Stream | None = None
 
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -125,6 +201,20 @@ class Cuda:
             return tensor if dtype is None else tensor.to(dtype)
         here = tensor.pin_memory().to(self.where, non_blocking=True)
         return here if dtype is None else here.to(dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Through pinned memory; an event says when."""
+        return _Fetched(tensor)
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """Let this stream wait for the current one, and the tensor's memory for what this stream will do with it."""
+        self._stream.wait_stream(torch.cuda.current_stream(self.where))
+        tensor.record_stream(self._stream)
+        return tensor
+
+    def beside(self) -> "Cuda":
+        """Of two streams that both have work, the GPU takes this one's first."""
+        return Cuda(self.where, _BEHIND)
 
     def stream(self) -> AbstractContextManager[object]:
         """The lane's stream."""
@@ -143,8 +233,8 @@ class Cuda:
     @property
     def _stream(self) -> torch.cuda.Stream:
         if self._own is None:
-            self._own = _STREAMS.take(self.where)
-            weakref.finalize(self, _STREAMS.give_back, self.where, self._own).atexit = False
+            self._own = _STREAMS.take(self._kind)
+            weakref.finalize(self, _STREAMS.give_back, self._kind, self._own).atexit = False
         return self._own
 
 

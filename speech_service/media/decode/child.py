@@ -29,7 +29,7 @@ from speech_service.media.decode.packets import (
     StampedGaps,
 )
 from speech_service.media.decode.sink import PcmSink
-from speech_service.media.decode.sniff import is_adts_sync, is_layer_3_sync
+from speech_service.media.decode.sniff import KIND_OF, is_adts_sync, is_layer_3_sync, sniff
 from speech_service.media.decode.sources import (
     READ_BYTES,
     ContainerParts,
@@ -44,7 +44,7 @@ from speech_service.media.decode.sources import (
     skip_id3,
     w64_chunks,
 )
-from speech_service.media.decode.wav import WavBlocks, read_wav_header
+from speech_service.media.decode.wav import WavBlocks, WavHeader, next_samples, read_wav_header
 from speech_service.media.decode.wire import (
     MAX_CONTAINER_CHANNELS,
     MAX_CONTAINER_RATE_HZ,
@@ -149,6 +149,8 @@ def _decode(job: socket.socket, order: Order, sink: PcmSink) -> None:
         return
     kind = Kind(first[0])
     reader = PipeReader(job, before_wait=sink.wait)
+    if kind is Kind.MP3:
+        kind = _behind_tags(reader)
     if kind is Kind.WAV:
         _decode_wav(reader, sink, order)
     elif kind is Kind.OPUS_PACKETS:
@@ -170,6 +172,17 @@ def _decode_wav(reader: PipeReader, sink: PcmSink, order: Order) -> None:
     codec = _audio_codec(header.codec)
     codec.sample_rate = header.sample_rate_hz
     codec.layout = _LAYOUTS[header.channel_count - 1]
+    while True:
+        _decode_samples(reader, sink, codec, header)
+        following = next_samples(reader, header)
+        if following is None:
+            return
+        header = following
+
+
+def _decode_samples(
+    reader: PipeReader, sink: PcmSink, codec: AudioCodecContext, header: WavHeader
+) -> None:
     left = header.data_bytes
     held = b""
     while left is None or left > 0:
@@ -224,8 +237,6 @@ def _decode_opus_packets(reader: PipeReader, sink: PcmSink, channel_count: int) 
 
 
 def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Order) -> None:
-    if kind is Kind.MP3:
-        kind = _behind_tags(reader)
     if kind in _PARTS:
         reader.parts = _PARTS[kind]()
     file = _readable(kind, reader, order)
@@ -272,11 +283,9 @@ def _gaps(kind: Kind, reader: PipeReader, stream: AudioStream) -> Gaps:
 
 
 def _behind_tags(reader: PipeReader) -> Kind:
-    """Give what is behind ID3 tags: mostly MP3, but others bear them too."""
-    head = skip_id3(reader)
-    if head.startswith(b"fLaC"):
-        return Kind.FLAC
-    return Kind.AAC if is_adts_sync(head) else Kind.MP3
+    """Give what is behind ID3 tags: mostly MP3, but programs put them before anything."""
+    found = sniff(skip_id3(reader))
+    return Kind.MP3 if found is None else KIND_OF[found]
 
 
 def _open(kind: Kind, file: Readable) -> InputContainer:

@@ -49,19 +49,6 @@ from speech_service.media.decode.wire import (
 )
 from speech_service.media.pcm import finite_and_clipped
 
-_KINDS = {
-    Container.WAV: Kind.WAV,
-    Container.FLAC: Kind.FLAC,
-    Container.OGG_OPUS: Kind.OGG,
-    Container.MP3: Kind.MP3,
-    Container.WEBM_OPUS: Kind.WEBM,
-    Container.M4A: Kind.M4A,
-    Container.AIFF: Kind.AIFF,
-    Container.AAC: Kind.AAC,
-    Container.AMR: Kind.AMR,
-    Container.CAF: Kind.CAF,
-    Container.W64: Kind.W64,
-}
 MAX_LOSSES = 1000
 """Told at once, by one decoder; a file of gaps alone has no more to say."""
 _RECV_BYTES = 256 * 1024
@@ -141,7 +128,7 @@ class ContainerDecoder:
                 data = self._frame_packet(data)
             elif self._kind is None:
                 self._head += data
-                if len(self._head) < sniff.SNIFF_BYTES:
+                if not sniff.is_enough(self._head, self._declared()):
                     return
                 data = self._identify()
             await self._send(data)
@@ -251,14 +238,19 @@ class ContainerDecoder:
 
     # -- input -----------------------------------------------------------------------------
 
+    def _declared(self) -> Container | None:
+        return self._format.container if isinstance(self._format, ContainerFormat) else None
+
     def _identify(self) -> bytes:
-        declared = self._format.container if isinstance(self._format, ContainerFormat) else None
+        """Give the bytes for the child; what is no audio ahead of bare frames is left out."""
+        frame = sniff.first_frame(self._head)
         try:
-            self._kind = _KINDS[sniff.identify(self._head, declared, self._option)]
+            found = sniff.identify(self._head, self._declared(), self._option)
         except InvalidAudioError as error:
             raise self._fail(error) from None
+        self._kind = sniff.KIND_OF[found]
         head, self._head = self._head, b""
-        return bytes([self._kind]) + head
+        return bytes([self._kind]) + (head[frame.at :] if frame else head)
 
     def _frame_packet(self, packet: bytes) -> bytes:
         if not 0 < len(packet) <= MAX_OPUS_PACKET_BYTES:

@@ -1,10 +1,30 @@
-"""Which container a file is, by its first bytes."""
+"""Which container a file is, by its first bytes; where bare frames begin behind bytes that are none."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 from speech_service.domain.audio import Container
 from speech_service.domain.errors import InvalidAudioError
+from speech_service.media.decode.wire import Kind
+
+KIND_OF = {
+    Container.WAV: Kind.WAV,
+    Container.FLAC: Kind.FLAC,
+    Container.OGG_OPUS: Kind.OGG,
+    Container.MP3: Kind.MP3,
+    Container.WEBM_OPUS: Kind.WEBM,
+    Container.M4A: Kind.M4A,
+    Container.AIFF: Kind.AIFF,
+    Container.AAC: Kind.AAC,
+    Container.AMR: Kind.AMR,
+    Container.CAF: Kind.CAF,
+    Container.W64: Kind.W64,
+}
 
 SNIFF_BYTES = 12
 """Bytes that ``sniff`` needs to tell every container."""
+SEARCH_BYTES = 8192
+"""Bytes in which bare frames of MP3 or AAC are looked for: a recording of a station begins inside a frame."""
 
 ACCEPTED = (
     "WAV (also ADPCM), FLAC, Ogg (Opus, Vorbis), MP3, WebM (Opus, Vorbis), M4A (AAC, ALAC), AIFF, AAC (ADTS), AMR, "
@@ -21,6 +41,12 @@ _PREFIXES = (
     (b"caff", Container.CAF),
     (b"riff\x2e\x91\xcf\x11", Container.W64),
 )
+_BARE = (Container.MP3, Container.AAC)
+"""Kinds whose frames stand alone."""
+_IN_A_ROW = 3
+"""Frames of one kind, each where the one before ends: no chance."""
+_BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_LOW_BIT_RATES = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 """First boxes of MPEG-4 files; QuickTime of old begins without ``ftyp``."""
 _REFUSED_PREFIXES = (
@@ -31,6 +57,13 @@ _REFUSED_PREFIXES = (
     (b"MAC ", "a Monkey's Audio file"),
     (b"wvpk", "a WavPack file"),
 )
+
+
+class Frame(NamedTuple):
+    """Where the first bare frame begins, and of what kind it is."""
+
+    at: int
+    container: Container
 
 
 def sniff(head: bytes) -> Container | None:
@@ -65,7 +98,9 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
         InvalidAudioError: the bytes are no accepted container, or not the declared one.
     """
     found = sniff(head)
-    if found is None and declared is Container.MP3 and not describe_refused(head):
+    if found is None and (frame := first_frame(head)):
+        found = frame.container
+    if found is None and declared in _BARE and not describe_refused(head):
         return declared  # An MP3 file may begin in the middle of a frame.
     if found is None:
         what = describe_refused(head) or "not a known audio container"
@@ -74,6 +109,61 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
         problem = f"declared as {declared.value}, but the bytes are {found.value}"
         raise InvalidAudioError(option, problem, ACCEPTED)
     return found
+
+
+def is_enough(head: bytes, declared: Container | None) -> bool:
+    """Whether ``head`` is all that :func:`identify` needs; bare frames may begin behind other bytes."""
+    if len(head) < SNIFF_BYTES:
+        return False
+    is_told = sniff(head) or declared or describe_refused(head)
+    return bool(is_told) or len(head) >= SEARCH_BYTES or first_frame(head) is not None
+
+
+def first_frame(head: bytes) -> Frame | None:
+    """Find where bare frames of MP3 or AAC begin, three of one kind in a row; None: nowhere, or a container is told.
+
+    A head that is a container's, or refused by its name, holds no bare frames.
+    """
+    if sniff(head) or describe_refused(head):
+        return None
+    at = head.find(b"\xff")
+    while at >= 0:
+        for container, size_of in ((Container.MP3, _layer_3_bytes), (Container.AAC, _adts_bytes)):
+            if _follow_each_other(head, at, size_of):
+                return Frame(at, container)
+        at = head.find(b"\xff", at + 1)
+    return None
+
+
+def _follow_each_other(head: bytes, at: int, size_of: Callable[[bytes], int]) -> bool:
+    kind = head[at + 1 : at + 2]
+    for _ in range(_IN_A_ROW):
+        size = size_of(head[at : at + 6])
+        if not size or head[at + 1 : at + 2] != kind:
+            return False
+        at += size
+    return True
+
+
+def _layer_3_bytes(head: bytes) -> int:
+    """Length of a frame of Layer III, by its header (ISO 11172-3 §2.4.3.1); 0: it is none."""
+    if len(head) < 4 or not is_layer_3_sync(head):
+        return 0
+    version, bit_rate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    if rate == 3 or bit_rate in (0, 15):
+        return 0
+    is_first = version == 3
+    kbps = (_BIT_RATES if is_first else _LOW_BIT_RATES)[bit_rate - 1]
+    rate_hz = (44_100, 48_000, 32_000)[rate] // {3: 1, 2: 2, 0: 4}[version]
+    return (144_000 if is_first else 72_000) * kbps // rate_hz + (head[2] >> 1 & 1)
+
+
+def _adts_bytes(head: bytes) -> int:
+    """Length of a frame of ADTS, by its header (ISO 13818-7 §6.2); 0: it is none."""
+    if len(head) < 6 or not is_adts_sync(head) or head[2] >> 2 & 15 > 12:
+        return 0
+    size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    return size if size > 7 else 0
 
 
 def describe_refused(head: bytes) -> str:

@@ -371,11 +371,13 @@ def open_caf(reader: PipeReader, max_buffered_bytes: int) -> Readable:
         listed = listed or name == b"pakt"
 
 
+_HEAD_BYTES = 12
+"""Bytes by which every container is told."""
 _MAX_TAG_BYTES = 4 * 1024 * 1024
 
 
 def skip_id3(reader: PipeReader) -> bytes:
-    """Skip ID3v2 tags and the zeros behind them; gives the first 4 bytes that follow, which are read again.
+    """Skip ID3v2 tags and the zeros behind them; gives the first bytes that follow, which are read again.
 
     A tag that claims to reach the end of the file lies: what is behind its header is kept.
     """
@@ -393,9 +395,10 @@ def skip_id3(reader: PipeReader) -> bytes:
             left -= len(more)
     while head and not head.strip(b"\0"):
         head = reader.read_up_to(10)
-    head = head.lstrip(b"\0")
+    if not head[4:8].isalpha():  # the length of an MP4 box has zeros of its own
+        head = head.lstrip(b"\0")
     reader.unread(head)
-    head = reader.read_up_to(4)
+    head = reader.read_up_to(_HEAD_BYTES)
     reader.unread(head)
     return head
 

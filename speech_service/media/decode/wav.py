@@ -5,7 +5,7 @@ S/PDIF, and does not tell what is missing at the end. What is in blocks (ADPCM) 
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speech_service.media.decode.sources import READ_BYTES, GiveUpError, PipeReader
 from speech_service.media.decode.wire import Reason
@@ -64,8 +64,48 @@ def read_wav_header(reader: PipeReader) -> WavHeader | WavBlocks:
             if not least <= size <= _MOST_BYTES:
                 raise GiveUpError(Reason.HEADER)
             kept[name] = reader.read_exactly(size, Reason.HEADER)
-            size %= 2
-        _skip(reader, size + size % 2)
+            size = 0 if size % 2 == 0 else _pad(reader)
+        elif size % 2:
+            _skip(reader, size)
+            size = _pad(reader)
+        _skip(reader, size)
+
+
+def next_samples(reader: PipeReader, before: WavHeader) -> WavHeader | None:
+    """Find samples behind the ``data`` chunk that ``before`` describes; None: nothing more is audio.
+
+    There may be another ``data`` chunk, or a file of the same form that was joined to this one. What is no chunk at all
+    are samples: the writer gave a wrong length.
+    """
+    if (before.data_bytes or 0) % 2:
+        reader.unread(reader.read_up_to(1).strip(b"\0"))
+    while True:
+        head = reader.read_up_to(8)
+        if len(head) < 8 or not head.strip(b"\0"):
+            return None
+        name, size = struct.unpack("<4sI", head)
+        if name == b"data":
+            return replace(before, data_bytes=_known(size))
+        if name in (b"RIFF", b"RF64"):
+            reader.unread(head)
+            return _joined(reader, before)
+        if not all(32 <= char < 127 for char in name):
+            reader.unread(head)
+            return replace(before, data_bytes=None)
+        try:
+            _skip(reader, size + size % 2)
+        except GiveUpError:
+            return None
+
+
+def _joined(reader: PipeReader, before: WavHeader) -> WavHeader | None:
+    try:
+        header = read_wav_header(reader)
+    except GiveUpError:
+        return None
+    if isinstance(header, WavBlocks):
+        return None
+    return header if replace(header, data_bytes=before.data_bytes) == before else None
 
 
 _LEAST_BYTES = {b"fmt ": 16, b"fact": 4, b"ds64": 24}
@@ -82,7 +122,11 @@ def _described(kept: dict[bytes, bytes], data_bytes: int) -> WavHeader | WavBloc
     if b"ds64" in kept:
         (long_bytes,) = struct.unpack_from("<8xQ", kept[b"ds64"])
         return _samples(fmt, long_bytes or None)
-    return _samples(fmt, data_bytes if 0 < data_bytes < _UNKNOWN_LENGTH_BYTES else None)
+    return _samples(fmt, _known(data_bytes))
+
+
+def _known(data_bytes: int) -> int | None:
+    return data_bytes if 0 < data_bytes < _UNKNOWN_LENGTH_BYTES else None
 
 
 def _samples(fmt: bytes, data_bytes: int | None) -> WavHeader:
@@ -104,6 +148,13 @@ def _blocks(fmt: bytes, fact: bytes, data_bytes: int) -> WavBlocks:
         chunks += struct.pack("<4sI", b"fact", len(fact)) + fact
     chunks += struct.pack("<4sI", b"data", data_bytes)
     return WavBlocks(struct.pack("<4sI4s", b"RIFF", 0xFFFFFFFF, b"WAVE") + chunks)
+
+
+def _pad(reader: PipeReader) -> int:
+    """Give how many bytes fill an odd chunk up, which a few writers leave out."""
+    byte = reader.read_up_to(1)
+    reader.unread(byte)
+    return int(byte == b"\0")
 
 
 def _skip(reader: PipeReader, size: int) -> None:

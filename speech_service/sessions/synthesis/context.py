@@ -127,14 +127,16 @@ class SpeechContext:
             raise LimitExceededError("text.text", "max_text_characters", limit, problem)
         self.characters += len(text)
         self._keep(self.splitter.push(text))
-        pause_ms, self.rest_at_s = self.options.sentence_pause_ms, None
-        if pause_ms and self.splitter.may_rest:
-            self.rest_at_s = now_s + pause_ms / 1000
+        self._await_pause(now_s)
 
-    def rest(self) -> None:
+    def rest(self, now_s: float) -> None:
         """No text has come for a while: what is finished is to be spoken."""
-        self.rest_at_s = None
         self._keep(self.splitter.rest())
+        self._await_pause(now_s)
+
+    def _await_pause(self, now_s: float) -> None:
+        pause_s = self.options.sentence_pause_ms * self.splitter.pauses_to_rest / 1000
+        self.rest_at_s = now_s + pause_s if pause_s else None
 
     def flush(self, ack: ControlAck | None = None) -> None:
         """Speak all of it. No more text follows, unless there is an ``ack`` to give once it is spoken."""

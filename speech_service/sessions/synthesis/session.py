@@ -272,7 +272,7 @@ class SynthesisSession:
         now_s = self._clock()
         for context in self._contexts.values():
             if context.rest_at_s is not None and context.rest_at_s <= now_s:
-                context.rest()
+                context.rest(now_s)
         return self._settle([])
 
     def tick(self) -> list[SynthesisAction]:

@@ -96,5 +96,7 @@ class TranslationOrder:
         self._latency.final_sent((now_s - segment.closed_s) * 1000)
         self.characters_out += len(outcome)
         kind = ResultKind.FINAL
-        event = TranslatedSegment(segment.segment_id, target, kind, outcome, segment.source)
+        event = TranslatedSegment(
+            segment.segment_id, target, kind, outcome, segment.source, segment.char_end
+        )
         return [Emit(event), *map(Emit, segment.notes.pop(target, ()))]

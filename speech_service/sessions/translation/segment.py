@@ -20,6 +20,8 @@ class SegmentInTargets:
     source: str
     """BCP-47; empty until it is known."""
     closed_s: float
+    char_end: int | None = None
+    """Of a segment of text: where it ends in all text that came, in code points."""
     outcomes: dict[str, str | SpeechError] = field(default_factory=dict[str, "str | SpeechError"])
     notes: dict[str, list[StreamWarning]] = field(default_factory=dict[str, list[StreamWarning]])
     """What a translation could not keep of the request, by target; told behind it."""

@@ -104,6 +104,8 @@ class TranslationSession:
         self._ending = False
         self._done = False
         self._latency = LatencyMeter(clock, None if recognition is None else recognition.work_times)
+        self._cut_from = 0
+        """Where the text that the splitter has begins in all text that came."""
         self._characters_in = sum(len(held.text) for held in resume.untranslated)
         self._order = TranslationOrder(options.targets, clock, self._latency)
         self._speech = SpokenTranslations(identity, options.voices)
@@ -172,10 +174,12 @@ class TranslationSession:
         self._latency.speech_began(self._clock())
         self._characters_in += len(text)
         actions = self._cut_all(self._splitter.push(text))
-        pause_ms, self._rest_at_s = self._options.sentence_pause_ms, None
-        if pause_ms and self._splitter.may_rest:
-            self._rest_at_s = self._clock() + pause_ms / 1000
+        self._await_pause()
         return self._settle([*actions, *self._show_open()])
+
+    def _await_pause(self) -> None:
+        pause_s = self._options.sentence_pause_ms * self._splitter.pauses_to_rest / 1000
+        self._rest_at_s = self._clock() + pause_s if pause_s else None
 
     def finalize(self, control_id: str) -> list[TranslationAction]:
         """End the open segments now; the ack follows their translations."""
@@ -197,7 +201,7 @@ class TranslationSession:
             return [*actions, *self._forward(self._recognition.reset(control_id, keep_context))]
         self._ready("reset")
         self._splitter = SentenceSplitter(language=self._options.source_language)
-        self._rest_at_s = None
+        self._cut_from, self._rest_at_s = self._characters_in, None
         self._order.acknowledge(ControlAck(control_id, ControlKind.RESET))
         return self._settle(self._growing.drop())
 
@@ -260,8 +264,9 @@ class TranslationSession:
             return self._forward(self._recognition.wake())
         if self._done or self._rest_at_s is None or self._clock() < self._rest_at_s:
             return []
-        self._rest_at_s = None
-        return self._settle([*self._cut_all(self._splitter.rest()), *self._show_open()])
+        actions = self._cut_all(self._splitter.rest())
+        self._await_pause()
+        return self._settle([*actions, *self._show_open()])
 
     def tick(self) -> list[TranslationAction]:
         """Time passed: report progress, and give up where recognition does."""
@@ -353,15 +358,16 @@ class TranslationSession:
             return self._growing.grow(result.segment_id, result.text, source or self._last_source)
         return []
 
-    def _cut(self, text: str) -> list[TranslationAction]:
+    def _cut(self, piece: SentencePiece) -> list[TranslationAction]:
         """A piece of the client's text is complete."""
-        if not text.strip():
+        text, char_end = piece.text.strip(), self._cut_from + piece.char_end
+        if not text:
             return []
         segment_id, self._next_segment_id = self._next_segment_id, next(self._segment_ids)
-        return self._close(segment_id, text.strip(), self._options.source_language)
+        return self._close(segment_id, text, self._options.source_language, char_end)
 
     def _cut_all(self, pieces: Sequence[SentencePiece]) -> list[TranslationAction]:
-        return [action for piece in pieces for action in self._cut(piece.text)]
+        return [action for piece in pieces for action in self._cut(piece)]
 
     def _flush(self) -> list[TranslationAction]:
         self._rest_at_s = None
@@ -374,8 +380,10 @@ class TranslationSession:
 
     # --- segments ---
 
-    def _close(self, segment_id: int, text: str, source: str) -> list[TranslationAction]:
-        segment = SegmentInTargets(segment_id, text, source, self._clock())
+    def _close(
+        self, segment_id: int, text: str, source: str, char_end: int | None = None
+    ) -> list[TranslationAction]:
+        segment = SegmentInTargets(segment_id, text, source, self._clock(), char_end)
         self._order.add(segment)
         if has_words(text):
             self._waiting.append(segment)

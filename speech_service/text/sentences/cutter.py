@@ -21,6 +21,7 @@ from speech_service.text.sentences.rules import (
     clause_rest,
     has_word,
     is_wide,
+    late_rest,
     sentence_cut,
     sentence_rest,
 )
@@ -32,6 +33,8 @@ _BLOCK = 4096
 """Long text is taken in blocks of this many characters: cutting copies what is pending."""
 _MIN_CLAUSE = 20
 """A clause of less weight is not worth a cut: prosody would lose more than latency gains."""
+LONG_PAUSES = 5
+"""Pauses after which that ends too which might have gone on."""
 _WIDE_WEIGHT = 3
 """A character of a script without spaces says as much as this many letters."""
 
@@ -111,31 +114,37 @@ class SentenceSplitter:
         return held + self._cut_certain(final=True) + self._cut_all()
 
     @property
-    def may_rest(self) -> bool:
-        """Whether ``rest`` would give anything now."""
-        return self._resting_place() > 0
+    def pauses_to_rest(self) -> int:
+        """After how many pauses ``rest`` would give what is pending now: 1, ``LONG_PAUSES``, or 0: after none."""
+        return self._resting()[1]
 
     def rest(self) -> list[SentencePiece]:
-        """No text comes for now: gives what is finished, if nothing that follows is likely to belong to it.
+        """As many pauses passed as ``pauses_to_rest`` says: gives what is finished, if it is likely to be.
 
         Only SENTENCE and CLAUSE know that; the other modes give nothing.
         """
-        end = self._resting_place()
+        end = self._resting()[0]
         return [self._cut(end)] if end > 0 else []
 
-    def _resting_place(self) -> int:
-        """Find the end of the one piece that waits for what follows it. No place before ``_scanned`` is one."""
+    def _resting(self) -> tuple[int, int]:
+        """Find the end of the one piece that waits for what follows it, and for how many pauses it does.
+
+        No place before ``_scanned`` is one.
+        """
+        nowhere = WAIT, 0
         if self._mode not in (Segmentation.SENTENCE, Segmentation.CLAUSE):
-            return WAIT
+            return nowhere
         if self._next_cut(final=False) != WAIT or self._scanned >= len(self._pending):
-            return WAIT
-        text, at = self._pending, self._scanned
+            return nowhere
+        text, at, pauses = self._pending, self._scanned, 1
         begun, language = self._begun, self._language
         if sentence_cut(text, at, ready=False, begun=begun, language=language) == WAIT:
-            end = sentence_rest(text, at, language=self._language)
+            end = sentence_rest(text, at, language=language)
+            if end == WAIT:
+                end, pauses = late_rest(text, at, language=language), LONG_PAUSES
         else:
             end = clause_rest(text, at)
-        return end if GO_ON < end <= self._max else WAIT
+        return (end, pauses) if GO_ON < end <= self._max else nowhere
 
     def _forget(self) -> None:
         """A new piece begins: nothing is known of what is pending."""

@@ -65,6 +65,10 @@ _STARTERS = _words(
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(?:\.[^\W\d_]{1,3})+\Z")
 _CLOCK = frozenset(("a.m", "p.m"))
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_SAID_WHOLE = re.compile(
+    r"[^\W\d_]{2,64}+(?:['’-][^\W\d_]{1,64}+){0,4}|\d{1,64}(?:[.,]\d{1,64}){0,4}"
+)
+"""A word or a number, and no part of an address."""
 _BEFORE_TOKEN = frozenset("\"'“‘„([{«‹—–*_")
 _LIST_NUMBER = re.compile(r"\s*+(?:\d{1,3}|[A-Za-z])\Z")
 _PART_OF_CHARACTER = frozenset(("Mn", "Me", "Mc", "Cf", "Sk", "Cs"))
@@ -139,6 +143,24 @@ def sentence_rest(text: str, at: int, *, language: str) -> int:
     if is_dot and _after_dot(text, at, follows, ready=False, language=language) is not None:
         return WAIT
     return follows
+
+
+def late_rest(text: str, at: int, *, language: str) -> int:
+    """Verdict on the end of a sentence at ``text[at]`` after which no more text comes for long.
+
+    What ``sentence_rest`` lets wait ends here if it is a full stop behind a whole word or number with nothing behind
+    it ("for you."), or behind a short form that may end a sentence ("no. ", "at 5 p.m. "). ``WAIT``: what cannot end
+    one, such as "Dr. ", "e.g. ", "J. ", "1. ", half an address.
+    """
+    word = _token_before(text, at)
+    lower = word.lower()
+    if text[at] != "." or lower in _TITLES or lower in _MID or _LIST_NUMBER.match(text[:at]):
+        return WAIT
+    if word[-1:].isdigit() and language == "de":
+        return WAIT
+    if not (_SAID_WHOLE.fullmatch(word) or _DOTTED.match(word)):
+        return WAIT
+    return _skip(text, _skip(text, at, _is_tail), str.isspace)
 
 
 def clause_rest(text: str, at: int) -> int:

@@ -151,6 +151,37 @@ def test_what_was_used_beyond_the_minute_is_owed() -> None:
     bench.spend(ACME, audio_ms=1)
 
 
+def test_what_is_reserved_is_gone_for_others_and_comes_back_where_it_was_not_used() -> None:
+    bench = Bench(audio_s_per_minute=60)
+    calls = [call_of(ACME) for _ in range(4)]
+    with ExitStack() as together:
+        for call in calls:
+            together.enter_context(bench.quotas.unary(call, Metered.AUDIO))  # all before any work
+        calls[0].meter.reserve(Usage(audio_in_ms=40_000))
+        calls[1].meter.reserve(Usage(audio_in_ms=40_000))  # there was something left
+        with pytest.raises(QuotaExceededError) as caught:
+            calls[2].meter.reserve(Usage(audio_in_ms=1))
+        assert caught.value.retry_after_ms == 21_000
+        calls[0].finished(Usage(audio_in_ms=10_000), LatencySummary())
+        calls[1].meter.charge(Usage(audio_in_ms=20_000))  # of which nothing more is told: it failed
+    for _ in range(2):
+        bench.spend(ACME, audio_ms=15_000)
+    with pytest.raises(QuotaExceededError):
+        bench.spend(ACME, audio_ms=1)
+
+
+def test_a_call_that_uses_more_than_it_reserved_pays_for_it() -> None:
+    bench = Bench(characters_per_minute=60)
+    call = call_of(ACME)
+    with bench.quotas.unary(call, Metered.CHARACTERS):
+        call.meter.reserve(Usage(characters_in=10))
+        call.meter.reserve(Usage(characters_in=10))
+        call.meter.charge(Usage(characters_in=50))
+        call.finished(Usage(characters_in=60), LatencySummary())
+    with pytest.raises(QuotaExceededError):
+        bench.spend(ACME, characters=1)
+
+
 def test_who_has_used_its_characters_may_still_be_heard() -> None:
     bench = Bench(characters_per_minute=10, audio_s_per_minute=60)
     bench.spend(ACME, characters=10)

@@ -176,3 +176,9 @@ def test_the_longest_silence_is_documented_as_the_server_has_it() -> None:
     assert f"at most {MAX_SILENCE_MS // 60_000} minutes" in (
         RecognizeStream.send_silence.__doc__ or ""
     )
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(0, 1), (-1, 1), (2**32, 1), (16_000, 0)])
+def test_raw_audio_that_no_message_could_carry(rate: int, channels: int) -> None:
+    with pytest.raises(ValueError, match="is not in 1 to"):
+        RawAudio(rate, "pcm_s16le", channels)

@@ -151,6 +151,29 @@ def test_urgency_is_that_of_the_class_and_of_what_a_listener_has_left() -> None:
     assert order == list(Urgency)
 
 
+def test_the_urgency_of_speech_grows_as_its_listener_has_less_left() -> None:
+    said = SynthesizeWork(
+        work_id="s",
+        stream_id="s",
+        work_class=WorkClass.STREAM_FINAL,
+        model="m",
+        text="a",
+        voice="v",
+    )
+    takes_s = 0.1  # until its next audio is made
+    left = [2 * LOW_AUDIO_S, 2.5 * takes_s, 1.5 * takes_s, 0.5 * takes_s, -1.0]
+    urgencies = [urgency_of(said, ahead_s, takes_s) for ahead_s in left]
+    assert urgencies == [
+        Urgency.AMPLE_AUDIO,
+        Urgency.LOW_AUDIO,
+        Urgency.PARTIAL,
+        Urgency.FINAL,
+        Urgency.FINAL,
+    ]
+    asleep = replace(said, work_class=WorkClass.BACKGROUND)
+    assert urgency_of(asleep, -1.0, takes_s) is Urgency.BACKGROUND
+
+
 @given(
     st.lists(st.builds(Turn, st.sampled_from(Urgency), st.floats(0, 5_000)), min_size=1, max_size=6)
 )

@@ -151,6 +151,20 @@ def test_new_streams_spread_and_each_stays() -> None:
     assert len(caller.events) == 6
 
 
+def test_new_streams_spread_though_nobody_has_anything_to_do_when_they_come() -> None:
+    """Work of a GPU is over in a hundredth of the time between two updates of a stream."""
+    router, workers, caller = routed(3)
+    for number in range(9):
+        router.submit(work(f"{number}", stream=f"s{number}"), caller)
+        workers[number % 3].finish(f"{number}")
+    for number in (0, 3, 6):
+        router.release(f"s{number}")
+    for number in range(9, 12):
+        router.submit(work(f"{number}", stream=f"s{number}"), caller)
+        workers[0].finish(f"{number}")
+    assert len(caller.events) == 12
+
+
 def test_one_worker_has_a_model_and_gets_its_work_whoever_has_the_stream() -> None:
     router, workers, caller = routed(3)
     router.submit(work("x"), caller)
@@ -400,3 +414,18 @@ def test_nothing_is_kept_of_streams_that_are_over() -> None:
     a.enter(READY)
     router.submit(work("new", stream="s0"), caller)
     assert list(a.items) == ["new"], "its work went to the other, and the stream was over by then"
+
+
+def test_a_stream_that_is_over_when_its_work_moves_has_no_home() -> None:
+    router, (a, b), caller = routed()
+    router.submit(work("moves", stream="over"), caller)
+    router.release("over")
+    a.enter(RESTARTING)
+    assert list(b.items) == ["moves"]
+    a.enter(READY)
+    b.finish("moves")
+    router.submit(work("one", stream="s1"), caller)
+    a.finish("one")
+    router.submit(work("two", stream="s2"), caller)
+    b.finish("two")
+    assert len(caller.events) == 3, "a took one and b the other: neither had a stream more"

@@ -13,9 +13,14 @@ STOPPED, STARTING, READY, RESTARTING, FAILED = WorkerState
 
 
 def choice(
-    name: str, state: WorkerState = READY, outstanding_ms: int = 0, *, healthy: bool = True
+    name: str,
+    state: WorkerState = READY,
+    outstanding_ms: int = 0,
+    streams: int = 0,
+    *,
+    healthy: bool = True,
 ) -> Choice:
-    return Choice(name, ("m",), state, healthy, outstanding_ms)
+    return Choice(name, ("m",), state, healthy, outstanding_ms, streams=streams)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,8 @@ def choice(
     [
         ([choice("a"), choice("b")], [], "a"),
         ([choice("a", READY, 5), choice("b", READY, 4)], [], "b"),
+        ([choice("a", READY, 0, 2), choice("b", READY, 0, 1)], [], "b"),
+        ([choice("a", READY, 5, 1), choice("b", READY, 4, 9)], [], "b"),
         ([choice("a", READY, 5), choice("b", STOPPED)], [], "a"),
         ([choice("a", STARTING, 5), choice("b", STOPPED)], [], "b"),
         ([choice("a", READY, 900), choice("b")], ["a"], "a"),

@@ -13,7 +13,7 @@ from benchmarks.damage import WAYS, damaged
 from speech_service.domain.audio import LossKind
 from speech_service.domain.errors import InvalidAudioError
 from speech_service.media.decode.pool import DecoderPool, decode_file
-from tests.unit.media.encode import KINDS, encode, encoded, speechlike
+from tests.unit.media.encode import KINDS, encode, encoded, speechlike, wav
 from tests.unit.media.test_bad_containers import decoded, seconds
 
 pytestmark = pytest.mark.integration
@@ -145,6 +145,63 @@ async def test_video_that_outlasts_the_audio(pool: DecoderPool) -> None:
     blocks, losses, error = await decoded(pool, data)
     assert (error, losses) == (None, [])
     assert seconds(blocks) == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_tag_before_anything(pool: DecoderPool, kind: str) -> None:
+    tag = b"ID3\x03\x00\x00\x00\x00\x0f\x76" + b"x" * 2038
+    _, whole = await decode_file(pool, encoded(kind, LENGTH_S))
+    blocks, losses, error = await decoded(pool, tag + encoded(kind, LENGTH_S))
+    assert (error, losses) == (None, [])
+    assert sum(len(block.samples) for block in blocks) == len(whole)
+
+
+@pytest.mark.parametrize("kind", ["mp3", "adts"])
+@pytest.mark.parametrize("ahead", [b"\r\n", bytes(3000), b"HTTP/1.1 200 OK\r\n\r\n", b"inside"])
+async def test_frames_that_begin_behind_something_else(
+    pool: DecoderPool, kind: str, ahead: bytes
+) -> None:
+    codec = {"mp3": "libmp3lame", "adts": "aac"}[kind]
+    data = encode(speechlike(44_100, LENGTH_S), 44_100, kind, codec, {})
+    data = data[len(data) // 2 :] if ahead == b"inside" else ahead + data
+    blocks, _, error = await decoded(pool, data)
+    assert error is None
+    assert seconds(blocks) > (LENGTH_S / 2 - 0.2 if ahead == b"inside" else LENGTH_S - 0.1)
+
+
+def riff(*chunks: tuple[bytes, bytes, int], is_padded: bool = True) -> bytes:
+    """A WAV of 16 kHz mono with these chunks behind its header: name, content, length that is told."""
+    header = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16_000, 32_000, 2, 16)
+    body = b"".join(
+        struct.pack("<4sI", name, size) + data + bytes(len(data) % 2 if is_padded else 0)
+        for name, data, size in chunks
+    )
+    return struct.pack("<4sI4s", b"RIFF", 0xFFFFFFFF, b"WAVE") + header + body
+
+
+NOISE = np.random.default_rng(7).integers(-9000, 9000, 32_000).astype("<i2").tobytes()
+HALF = len(NOISE) // 2
+SAMPLES = (b"data", NOISE, len(NOISE))
+WAVS = {
+    "a length that is too short": riff((b"data", NOISE, HALF)),
+    "two data chunks": riff((b"data", NOISE[:HALF], HALF), (b"data", NOISE[HALF:], HALF)),
+    "a list between": riff(
+        (b"data", NOISE[:HALF], HALF), (b"LIST", b"abc", 3), (b"data", NOISE[HALF:], HALF)
+    ),
+    "joined files": riff((b"data", NOISE[:HALF], HALF)) + riff((b"data", NOISE[HALF:], HALF)),
+    "an odd chunk that is not filled up": riff((b"LIST", b"abc", 3), SAMPLES, is_padded=False),
+    "zeros behind": riff(SAMPLES) + bytes(5000),
+    "another form behind": riff(SAMPLES) + wav(speechlike(8000, 1.0), 8000),
+    "a chunk behind that lies": riff(SAMPLES, (b"LIST", b"abc", 1 << 30)),
+}
+
+
+@pytest.mark.parametrize("kind", WAVS)
+async def test_all_samples_of_a_wav_whose_chunks_are_odd(pool: DecoderPool, kind: str) -> None:
+    blocks, losses, error = await decoded(pool, WAVS[kind])
+    assert (error, losses) == (None, [])
+    heard = np.concatenate([block.samples[:, 0] for block in blocks])
+    assert np.array_equal(np.round(heard * 32768).astype("<i2"), np.frombuffer(NOISE, "<i2"))
 
 
 async def test_joined_mp3s_are_one_after_the_other(pool: DecoderPool) -> None:

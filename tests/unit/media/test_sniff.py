@@ -1,11 +1,19 @@
 """Containers by their first bytes."""
 
+import numpy as np
 import pytest
 
 from speech_service.domain.audio import Container
 from speech_service.domain.errors import InvalidAudioError
-from speech_service.media.decode.sniff import SNIFF_BYTES, identify, sniff
-from tests.unit.media.encode import KINDS, encoded
+from speech_service.media.decode.sniff import (
+    SEARCH_BYTES,
+    SNIFF_BYTES,
+    first_frame,
+    identify,
+    is_enough,
+    sniff,
+)
+from tests.unit.media.encode import KINDS, encode, encoded, speechlike
 
 pytestmark = pytest.mark.unit
 EXPECTED = {
@@ -78,3 +86,46 @@ def test_other_syncs(second: int) -> None:
 def test_formats_beside_the_common_ones(head: bytes, container: Container) -> None:
     assert identify(head, None, "audio") is container
     assert identify(head, container, "audio") is container
+
+
+BARE = {"mp3": Container.MP3, "aac": Container.AAC}
+
+
+def bare(kind: str) -> bytes:
+    """A file of frames alone."""
+    fmt, codec, options = {
+        "mp3": ("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
+        "aac": ("adts", "aac", {}),
+    }[kind]
+    return encode(speechlike(44_100, 1.0), 44_100, fmt, codec, options)
+
+
+@pytest.mark.parametrize("kind", BARE)
+@pytest.mark.parametrize(
+    "ahead",
+    [b"\r\n" * 8, b"\xef\xbb\xbf" * 5, bytes(3000), b"\xff" * 40, b"HTTP/1.1 200 OK\r\n\r\n"],
+)
+def test_frames_behind_what_is_no_audio(kind: str, ahead: bytes) -> None:
+    head = (ahead + bare(kind))[:SEARCH_BYTES]
+    frame = first_frame(head)
+    assert frame is not None
+    assert (frame.container, head[frame.at :][:2]) == (BARE[kind], bare(kind)[:2])
+    assert identify(head, None, "audio") is BARE[kind]
+
+
+@pytest.mark.parametrize("kind", BARE)
+def test_a_recording_that_begins_inside_a_frame(kind: str) -> None:
+    data = bare(kind)
+    head = data[len(data) // 3 :][:SEARCH_BYTES]
+    assert identify(head, None, "audio") is BARE[kind]
+    assert is_enough(head, None)
+
+
+def test_what_is_told_is_not_searched_and_noise_is_waited_for() -> None:
+    noise = np.random.default_rng(3).bytes(SEARCH_BYTES)
+    assert first_frame(noise) is None
+    assert not is_enough(noise[:-1], None)
+    assert is_enough(noise, None)
+    assert is_enough(noise[:SNIFF_BYTES], Container.WAV)
+    assert is_enough(encoded("wav")[:SNIFF_BYTES], None)
+    assert is_enough(b"#EXTM3U\n#EXT", None)

@@ -56,7 +56,7 @@ def test_tokens_that_come_in_time_put_it_off() -> None:
     assert drive.texts() == ["Sure! ", "One moment. "]
 
 
-@pytest.mark.parametrize("text", ["See Dr. ", "It is 3.", "In the U.S. ", "Hello there"])
+@pytest.mark.parametrize("text", ["See Dr. ", "www.example.", "It is e.g. ", "Hello there"])
 def test_what_may_go_on_is_never_cut_by_a_pause(text: str) -> None:
     drive = Clocked()
     drive.text(text)
@@ -65,6 +65,19 @@ def test_what_may_go_on_is_never_cut_by_a_pause(text: str) -> None:
     assert drive.texts() == []
     drive.flush()
     assert drive.texts() == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["Let me check.", "The answer is no. ", "In the U.S. ", "It is 3."]
+)
+def test_what_might_go_on_is_spoken_after_five_pauses(text: str) -> None:
+    drive = Clocked()
+    drive.text(text)
+    drive.wait(0.99)
+    assert drive.texts() == []
+    drive.wait(0.02)
+    assert drive.texts() == [text]
+    assert drive.session.wake_at_s is None
 
 
 @pytest.mark.parametrize("pause_ms", [50, 1000, 10_000])

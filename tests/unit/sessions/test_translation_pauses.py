@@ -52,13 +52,20 @@ def test_a_finished_sentence_is_translated_after_the_pause(text: str) -> None:
     assert drive.session.wake_at_s is None
 
 
-@pytest.mark.parametrize("text", ["See Dr. ", "It is 3.", "In the U.S. ", "Hello there", "e.g. "])
+@pytest.mark.parametrize("text", ["See Dr. ", "www.example.", "Hello there", "e.g. "])
 def test_what_may_go_on_waits(text: str) -> None:
     drive = Clocked().text(text)
     assert drive.session.wake_at_s is None
     assert drive.wait(60).texts() == []
     drive.do(drive.session.end_of_input())
     assert drive.texts() == [text.strip()]
+
+
+@pytest.mark.parametrize("text", ["It ends here.", "He said no. ", "In the U.S. "])
+def test_what_might_go_on_is_translated_after_five_pauses(text: str) -> None:
+    drive = Clocked().text(text)
+    assert drive.wait(0.99).texts() == []
+    assert drive.wait(0.02).texts() == [text.strip()]
 
 
 def test_text_that_comes_in_time_puts_it_off() -> None:

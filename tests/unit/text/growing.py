@@ -193,6 +193,9 @@ CALLS: dict[str, Call] = {
     "sentence_rules.sentence_rest": lambda text: sentence_rules.sentence_rest(
         text, max(0, len(text) - 1), language="en"
     ),
+    "sentence_rules.late_rest": lambda text: sentence_rules.late_rest(
+        text, max(0, len(text) - 1), language="en"
+    ),
     "sentence_rules.clause_rest": lambda text: sentence_rules.clause_rest(
         text, max(0, len(text) - 1)
     ),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_service.domain.synthesis import Segmentation
-from speech_service.text.sentences.cutter import SentenceSplitter
+from speech_service.text.sentences.cutter import LONG_PAUSES, SentenceSplitter
 
 FINISHED = [
     ("en", "Let me check that for you. "),
@@ -35,20 +35,16 @@ FINISHED = [
 ]
 MAY_GO_ON = [
     ("en", "See Dr. "),
-    ("en", "It is 3."),
     ("en", "Version 3.5"),
-    ("en", "In the U.S. "),
-    ("en", "In the U.S."),
-    ("en", "At 5 p.m. "),
-    ("en", "She works at Acme Inc. "),
-    ("en", "See fig. "),
     ("en", "It is e.g. "),
     ("en", "J. "),
     ("en", "1. "),
     ("en", "Mr.\n"),
-    ("en", "It ends here."),
-    ("en", "example."),
+    ("en", "www.example."),
+    ("en", "bob@site."),
     ("en", "https://example.com/?"),
+    ("en", "i.e. "),
+    ("en", "v1."),
     ("en", "a.b!"),
     ("en", "if y !"),
     ("en", "Hello there "),
@@ -59,15 +55,42 @@ MAY_GO_ON = [
     ("zh", "版本3．"),
     ("zh", "你好，"),
 ]
+LATE = [
+    *(("en", each) for each in (
+        "In the U.S. ",
+        "In the U.S.",
+        "At 5 p.m. ",
+        "She works at Acme Inc. ",
+        "See fig. ",
+        "It ends here.",
+        "example.",
+        "It is 3.",
+        "The answer is no. ",
+        "Let me check that for you.",
+        "He said \"no.\"",
+        "Your total is 45.",
+        "It's Mary's well-known one.",
+        "Wait...",
+    )),
+    ("pt", "Um momento, por favor."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "text"), LATE)
+def test_what_might_go_on_ends_after_a_long_pause(language: str, text: str) -> None:
+    splitter = SentenceSplitter(language=language)
+    before = splitter.push(text)
+    assert splitter.pauses_to_rest == LONG_PAUSES or (before and not splitter.pending)
+    assert "".join(piece.text for piece in [*before, *splitter.rest()]) == text
 
 
 @pytest.mark.parametrize(("language", "text"), FINISHED)
 def test_a_finished_sentence_may_rest(language: str, text: str) -> None:
     splitter = SentenceSplitter(language=language)
     before = splitter.push(text)
-    assert splitter.may_rest
+    assert splitter.pauses_to_rest == 1
     assert "".join(piece.text for piece in [*before, *splitter.rest()]) == text
-    assert not splitter.may_rest
+    assert not splitter.pauses_to_rest
     assert not splitter.rest()
 
 
@@ -75,7 +98,7 @@ def test_a_finished_sentence_may_rest(language: str, text: str) -> None:
 def test_what_may_go_on_waits(language: str, text: str) -> None:
     splitter = SentenceSplitter(language=language)
     splitter.push(text)
-    assert not splitter.may_rest
+    assert not splitter.pauses_to_rest
     assert not splitter.rest()
     assert splitter.pending == text
 
@@ -97,14 +120,14 @@ def test_clauses_rest_where_clauses_are_cut() -> None:
     for short in ("Well, ", "It costs more than 1,"):
         splitter = SentenceSplitter(Segmentation.CLAUSE)
         splitter.push(short)
-        assert not splitter.may_rest
+        assert not splitter.pauses_to_rest
 
 
 @pytest.mark.parametrize("mode", [Segmentation.MANUAL, Segmentation.IMMEDIATE])
 def test_the_other_modes_never_rest(mode: Segmentation) -> None:
     splitter = SentenceSplitter(mode)
     splitter.push("Sure! ")
-    assert not splitter.may_rest
+    assert not splitter.pauses_to_rest
     assert not splitter.rest()
 
 
@@ -125,7 +148,7 @@ def test_no_text_is_lost_or_said_twice_wherever_it_pauses(
     for index, token in enumerate(tokens):
         pieces += splitter.push(token)
         if index in pauses:
-            told = splitter.may_rest
+            told = splitter.pauses_to_rest > 0
             rested = splitter.rest()
             assert bool(rested) == told
             pieces += rested
@@ -147,5 +170,5 @@ def test_without_pauses_the_cuts_are_those_of_the_whole_text(
     for token in tokens:
         found += parts.push(token)
         if data.draw(st.booleans()):
-            _ = parts.may_rest  # a look changes nothing
+            _ = parts.pauses_to_rest  # a look changes nothing
     assert [*found, *parts.flush()] == expected

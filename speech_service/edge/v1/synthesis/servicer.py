@@ -60,6 +60,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
             if found is not None:
                 made, ended = found, _from_cache(call, request.text, found)
             else:
+                call.meter.reserve(events.Usage(characters_in=len(request.text)))
                 unary = UnarySynthesis(self._tools, self._speech, call, checked, limit)
                 made, ended = await unary.run(request.text)
                 if key is not None:
@@ -125,6 +126,7 @@ class SynthesisServicer(synthesis_service_pb2_grpc.SynthesisServiceServicer):
         outbox: Outbox[ChunkedEvent],
     ) -> SynthesizeChunkedStream:
         call.opened(checked.model.name)
+        call.meter.reserve(events.Usage(characters_in=len(first.text)))
         self._serving.admission.live(call, _ask(checked.model.name))
         return SynthesizeChunkedStream(
             self._tools,

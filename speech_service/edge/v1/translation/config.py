@@ -172,6 +172,7 @@ def translation(value: TranslatedSegment) -> translation_service_pb2.Translation
         kind=_KINDS[value.kind],
         text=value.text,
         source_language=value.source_language,
+        char_end=value.char_end,
     )
 
 

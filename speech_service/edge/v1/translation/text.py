@@ -95,13 +95,19 @@ class TextTranslation:
             )  # what failed or was cancelled was used, too
         return self._finish(request, desk)
 
+    def _use(self, characters: int) -> None:
+        """The caller pays before anything is asked of a model, and is charged whatever becomes of it."""
+        usage = Usage(characters_in=characters)
+        self._call.meter.reserve(usage)
+        self._usage = usage
+
     # --- texts ---
 
     async def _texts(
         self, request: TranslationRequest, desk: WorkDesk, texts: list[str], paths: Sequence[str]
     ) -> None:
         self._check_texts(texts, paths)
-        self._usage = Usage(characters_in=sum(map(len, texts)))
+        self._use(sum(map(len, texts)))
         sources = [request.source] * len(texts)
         if not request.source:
             worded = [index for index, text in enumerate(texts) if has_words(text)]
@@ -199,7 +205,7 @@ class TextTranslation:
             self._limits.max_cues,
             limit,
         )
-        self._usage = Usage(characters_in=len(document.text))
+        self._use(len(document.text))
         source = request.source
         words = words_of(file, languages.MAX_IDENTIFIED_CHARACTERS)
         if not source and has_words(words):

@@ -53,9 +53,11 @@ class Loaded:
         """Tokens that end an answer."""
         return frozenset(self.tokenizer.token(name) for name in END_TOKENS)
 
-    def model(self, device: Device = HOST, capture: Capture | None = None) -> AsrModel:
-        """One lane's network, over the shared weights."""
-        encoder = self.encoders.open(device, capture)
+    def model(
+        self, device: Device = HOST, capture: Capture | None = None, windows: int | None = None
+    ) -> AsrModel:
+        """One lane's network, over the shared weights. ``windows``: as of :meth:`EncoderSource.open`."""
+        encoder = self.encoders.open(device, capture, windows)
         stack, head = self.decoder["stack"], self.decoder["head"]
         assert isinstance(stack, DecoderStack)
         return AsrModel(encoder, self.embedding, stack, head)

@@ -188,13 +188,19 @@ class _Lane:
 
     def _parts(self, loaded: Loaded) -> tuple[SegmentReader, Forward]:
         """A reader with a cache of its own, and passes over that."""
-        model = loaded.model(self._device, self._capture)
+        model = loaded.model(self._device, self._capture, self._most_windows(loaded.config.audio))
         model.stack.freeze()
         by_token = None if self._capture is None else True
         tokens = self._slot_tokens(loaded)
         features = self._maker(loaded.config.audio)
         reader = loaded.reader(model, features, self._slots, tokens, self._device, by_token)
         return reader, self._forward(model, reader)
+
+    def _most_windows(self, shape: AudioShape) -> int:
+        """That one step encodes: of as many of the longest requests as run together."""
+        options = self._options
+        frames = options.max_audio_ms * SAMPLES_PER_MS // HOP
+        return options.max_batch * -(-frames // shape.window_frames)
 
     def _maker(self, shape: AudioShape) -> FeatureMaker:
         if self._features is None and self._device is not HOST:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from speech_service.engines.qwen3.codec.attention import WindowedTransformer
 from speech_service.engines.qwen3.codec.codebooks import SummedCodebooks
+from speech_service.engines.qwen3.codec.kernels import CodecKernels, codec_kernels_of
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streaming import CausalConv, StateTape, StreamingLayer
-from speech_service.engines.qwen3.codec.vocoder import LatentUpsampling, Vocoder
+from speech_service.engines.qwen3.codec.vocoder import LatentUpsampling, Snake, Vocoder
 from speech_service.engines.qwen3.nn.block import Tensors
 
 
@@ -42,6 +43,22 @@ class CodecDecoder(nn.Module):
             if isinstance(layer, StreamingLayer)
             for state in layer.state_shapes
         )
+
+    def freeze(self, kernels: CodecKernels | None = None) -> None:
+        """Compute as a GPU does: few kernels, and convolutions in TF32. No later change of weights is seen.
+
+        ``kernels`` are a GPU's; None: the fastest.
+
+        Raises:
+            ConfigError: it is on a GPU, and Triton is not installed.
+        """
+        kernels = kernels or codec_kernels_of(self.device)
+        self.transformer.freeze(kernels)
+        for layer in self.modules():
+            if isinstance(layer, Snake):
+                layer.kernel = kernels.snake
+            elif isinstance(layer, StreamingLayer):
+                layer.is_rounded = True
 
     @property
     def state_sizes(self) -> tuple[int, ...]:

@@ -47,6 +47,8 @@ class StreamingLayer(nn.Module):
 
     state_shapes: tuple[tuple[int, ...], ...]
     """Of one stream, in the order in which the layer takes them."""
+    is_rounded = False
+    """Whether what a convolution multiplies is rounded to TF32, where a GPU can: ten bits behind the point."""
 
 
 class CausalConv(StreamingLayer):
@@ -67,6 +69,8 @@ class CausalConv(StreamingLayer):
         if self.past:
             x = torch.cat([tape.take(), x], dim=2)
             tape.put(x[:, :, -self.past :])
+        if self.is_rounded:
+            return _rounded(x, self, dilation=self.dilation, groups=self.groups)
         return conv1d(x, self.weight, self.bias, dilation=self.dilation, groups=self.groups)
 
 
@@ -87,6 +91,39 @@ class CausalUpsampling(StreamingLayer):
         if self.past:
             x = torch.cat([tape.take(), x], dim=2)
             tape.put(x[:, :, -self.past :])
-        y = conv_transpose1d(x, self.weight, self.bias, stride=self.rate)
+        if self.is_rounded:
+            y = _rounded(x, self, rate=self.rate)
+        else:
+            y = conv_transpose1d(x, self.weight, self.bias, stride=self.rate)
         begin = self.past * self.rate
         return y[:, :, begin : begin + length]
+
+
+def _rounded(
+    x: Tensor,
+    layer: "CausalConv | CausalUpsampling",
+    *,
+    dilation: int = 1,
+    groups: int = 1,
+    rate: int = 0,
+) -> Tensor:
+    """The convolution of a layer, transposed if there is a rate, in TF32.
+
+    The switch that torch documents is one for the process: it would round what other models compute meanwhile.
+    """
+    is_benchmark, is_deterministic, is_cudnn, is_tf32 = False, False, True, True
+    return torch.ops.aten._convolution(
+        x,
+        layer.weight,
+        layer.bias,
+        [rate or 1],
+        [0],
+        [dilation],
+        rate > 0,
+        [0],
+        groups,
+        is_benchmark,
+        is_deterministic,
+        is_cudnn,
+        is_tf32,
+    )

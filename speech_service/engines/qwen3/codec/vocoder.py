@@ -6,6 +6,7 @@
 from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm, linear
 
+from speech_service.engines.qwen3.codec.kernels import PLAIN
 from speech_service.engines.qwen3.codec.streaming import CausalConv, CausalUpsampling, StateTape
 from speech_service.engines.qwen3.nn.block import Tensors
 
@@ -105,7 +106,8 @@ class Snake(nn.Module):
         super().__init__()
         self.frequency = nn.Parameter(tensors(f"{name}.alpha").exp()[:, None])
         self.height = nn.Parameter(1.0 / (tensors(f"{name}.beta").exp()[:, None] + _SNAKE_EPS))
+        self.kernel = PLAIN.snake
 
     def forward(self, x: Tensor) -> Tensor:
         """[streams, channels, n] -> the same."""
-        return x + self.height * (x * self.frequency).sin().square()
+        return self.kernel(x, self.frequency, self.height)

@@ -32,8 +32,14 @@ class EncoderChoice:
 class EncoderSource(Protocol):
     """A loaded encoder, which lanes share."""
 
-    def open(self, device: Device, capture: Capture | None) -> Encoder:
-        """One lane's encoder. ``capture``: prepares torch's passes of fixed shapes; None: there are none."""
+    def open(self, device: Device, capture: Capture | None, windows: int | None = None) -> Encoder:
+        """One lane's encoder.
+
+        Args:
+            device: of the lane.
+            capture: prepares torch's passes of fixed shapes; None: there are none.
+            windows: the most that come at once; None: not known.
+        """
         ...
 
 
@@ -41,20 +47,20 @@ class _TorchSource:
     def __init__(self, module: AudioEncoder) -> None:
         self._module = module
 
-    def open(self, device: Device, capture: Capture | None) -> Encoder:
+    def open(self, device: Device, capture: Capture | None, windows: int | None = None) -> Encoder:
         """Sharing the module."""
         if capture is None:
             return TorchEncoder(self._module, device)
-        return CapturedEncoder(self._module, device, capture)
+        return CapturedEncoder(self._module, device, capture, windows)
 
 
 @dataclass(frozen=True, slots=True)
 class _RuntimeSource:
     make: Callable[[Device], Encoder]
 
-    def open(self, device: Device, capture: Capture | None) -> Encoder:
+    def open(self, device: Device, capture: Capture | None, windows: int | None = None) -> Encoder:
         """Sharing the session or engine."""
-        del capture
+        del capture, windows
         return self.make(device)
 
 

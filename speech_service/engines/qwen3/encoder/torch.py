@@ -52,13 +52,17 @@ class CapturedEncoder:
     Their numbers of windows and of chunks are powers of two.
     """
 
-    def __init__(self, module: AudioEncoder, device: Device, capture: Capture) -> None:
+    def __init__(
+        self, module: AudioEncoder, device: Device, capture: Capture, windows: int | None = None
+    ) -> None:
+        """Prepare all passes; ``windows`` are the most that come at once, None: as many as a pass may take."""
         self._module = module
+        self._most = min(windows or MOST_WINDOWS, MOST_WINDOWS)
         self._device = device
         self._dtype = module.places.dtype
         shape = module.shape
         chunks = shape.window_frames // shape.chunk_frames
-        self._windows = powers_of_two(MOST_WINDOWS)
+        self._windows = powers_of_two(self._most)
         self._chunks = powers_of_two(chunks)
         self._passes: dict[tuple[int, int], Body] = {
             (w, c): capture(module, self._examples(w, c))
@@ -69,8 +73,8 @@ class CapturedEncoder:
     def encode(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:
         """As the protocol says."""
         states: list[Tensor] = []
-        for at in range(0, len(windows), MOST_WINDOWS):
-            states += self._pass(windows[at : at + MOST_WINDOWS])
+        for at in range(0, len(windows), self._most):
+            states += self._pass(windows[at : at + self._most])
         return states
 
     def _pass(self, windows: Sequence[MelWindow]) -> Sequence[Tensor]:

@@ -17,7 +17,12 @@ from torch.nn.functional import rms_norm, silu
 
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.nn.attention import Attention, gathered_attention
-from speech_service.engines.qwen3.nn.quantize import ScaledRows, scaled_rows
+from speech_service.engines.qwen3.nn.quantize import (
+    IntProducts,
+    RowFormat,
+    ScaledRows,
+    scaled_rows,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +36,12 @@ class Heads:
     eps: float
 
 
-AddNorm = Callable[[Tensor, Tensor | None, Tensor, float], tuple[Tensor, Tensor]]
-AddNormScaled = Callable[[Tensor, Tensor | None, Tensor, float], tuple[Tensor, ScaledRows]]
-TurnAndKeep = Callable[[Tensor, Heads, tuple[Tensor, Tensor], Tensor, Tensor, Tensor], Tensor]
+Products = Tensor | IntProducts
+AddNorm = Callable[[Tensor, Products | None, Tensor, float], tuple[Tensor, Tensor]]
+AddNormScaled = Callable[
+    [Tensor, Products | None, Tensor, float, RowFormat], tuple[Tensor, ScaledRows]
+]
+TurnAndKeep = Callable[[Products, Heads, tuple[Tensor, Tensor], Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +50,50 @@ class Kernels:
 
     add_norm: AddNorm
     add_norm_scaled: AddNormScaled
-    silu_mul: Callable[[Tensor], Tensor]
-    silu_mul_scaled: Callable[[Tensor], ScaledRows]
+    silu_mul: Callable[[Products], Tensor]
+    silu_mul_scaled: Callable[[Products, RowFormat], ScaledRows]
     turn_and_keep: TurnAndKeep
     attend_short: Attention
 
 
-def add_norm(x: Tensor, delta: Tensor | None, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+def add_norm(
+    x: Tensor, delta: Products | None, weight: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
     """``x + delta`` [n, width], and its root mean square norm (Zhang and Sennrich 2019) times ``weight`` [width]."""
-    total = x if delta is None else x + delta
+    total = _sum(x, delta)
     return total, rms_norm(total, weight.shape, weight, eps)
 
 
 def add_norm_scaled(
-    x: Tensor, delta: Tensor | None, weight: Tensor, eps: float
+    x: Tensor, delta: Products | None, weight: Tensor, eps: float, form: RowFormat
 ) -> tuple[Tensor, ScaledRows]:
     """The same; the norm in eight bits."""
-    total = x if delta is None else x + delta
-    return total, scaled_rows(rms_norm(total.float(), weight.shape, weight.float(), eps))
+    total = _sum(x, delta)
+    return total, scaled_rows(rms_norm(total.float(), weight.shape, weight.float(), eps), form)
 
 
-def silu_mul(gate_up: Tensor) -> Tensor:
+def _sum(x: Tensor, delta: Products | None) -> Tensor:
+    if delta is None:
+        return x
+    return (x.float() + delta.floats()).to(x.dtype) if isinstance(delta, IntProducts) else x + delta
+
+
+def silu_mul(gate_up: Products) -> Tensor:
     """Gate and what it lets through, side by side [n, 2 * width] -> [n, width] (Shazeer 2020)."""
+    assert isinstance(gate_up, Tensor), "integers go on as integers"
     gate, up = gate_up.float().chunk(2, dim=-1)
     return (silu(gate) * up).to(gate_up.dtype)
 
 
-def silu_mul_scaled(gate_up: Tensor) -> ScaledRows:
+def silu_mul_scaled(gate_up: Products, form: RowFormat) -> ScaledRows:
     """The same in eight bits."""
-    gate, up = gate_up.float().chunk(2, dim=-1)
-    return scaled_rows(silu(gate) * up)
+    whole = gate_up.floats() if isinstance(gate_up, IntProducts) else gate_up.float()
+    gate, up = whole.chunk(2, dim=-1)
+    return scaled_rows(silu(gate) * up, form)
 
 
 def turn_and_keep(
-    qkv: Tensor,
+    qkv: Products,
     heads: Heads,
     turn: tuple[Tensor, Tensor],
     places: Tensor,
@@ -95,6 +113,8 @@ def turn_and_keep(
     Returns:
         Queries [n, count, width].
     """
+    if isinstance(qkv, IntProducts):
+        qkv = qkv.floats().to(keys.dtype)
     each = qkv.view(len(qkv), -1, heads.width)
     both, value = each.split((heads.count + heads.kv_count, heads.kv_count), dim=1)
     normed = rms_norm(both.float(), (heads.width,), None, heads.eps) * heads.weights.float()

@@ -30,17 +30,51 @@ _MIGRATION = 0.5
 
 
 class ScaledRows(NamedTuple):
-    """Rows in eight bits: e4m3 [n, in], and what each row is multiplied with, float32 [n, 1]."""
+    """Rows in eight bits [n or more, in], and what each row is multiplied with, float32 [n, 1]."""
 
     values: Tensor
     scales: Tensor
 
 
-def scaled_rows(x: Tensor) -> ScaledRows:
+class RowFormat(NamedTuple):
+    """Eight bits that a layer wants rows in."""
+
+    dtype: torch.dtype
+    top: float
+    """The largest number of a row becomes this one."""
+    least_rows: int = 1
+    """Rows that there must be; what those hold that are filled up is nobody's."""
+    shrink: Tensor | None = None
+    """float [in], what each channel is multiplied with before."""
+
+
+FP8 = RowFormat(torch.float8_e4m3fn, FP8_TOP)
+
+
+class IntProducts(NamedTuple):
+    """Products of eight-bit integers, whose scales are left to whoever reads them."""
+
+    values: Tensor
+    """int32 [n or more, out]."""
+    rows: Tensor
+    """float32 [n, 1]."""
+    columns: Tensor
+    """float32 [out]."""
+
+    def floats(self) -> Tensor:
+        """float32 [n, out]."""
+        return self.values[: len(self.rows)] * self.rows * self.columns
+
+
+def scaled_rows(x: Tensor, form: RowFormat = FP8) -> ScaledRows:
     """Rows [n, in] in eight bits, the largest number of each as large as can be."""
-    scales = x.abs().amax(dim=-1, keepdim=True).float().clamp(min=LEAST_SCALE) / FP8_TOP
-    values = (x.float() / scales).clamp(-FP8_TOP, FP8_TOP).to(torch.float8_e4m3fn)
-    return ScaledRows(values, scales)
+    x = x.float() if form.shrink is None else x.float() * form.shrink.float()
+    scales = x.abs().amax(dim=-1, keepdim=True).clamp(min=LEAST_SCALE) / form.top
+    found = (x / scales).clamp(-form.top, form.top)
+    found = found.round() if form.dtype is torch.int8 else found
+    values = found.to(form.dtype)
+    missing = form.least_rows - len(x)
+    return ScaledRows(pad(values, (0, 0, 0, missing)) if missing > 0 else values, scales)
 
 
 class Int8Linear(nn.Module):
@@ -63,6 +97,16 @@ class Int8Linear(nn.Module):
         self.scale: Tensor
         self.shrink: Tensor | None
         self._least_rows = _CUDA_ROWS if weight.is_cuda else 1
+
+    @property
+    def form(self) -> RowFormat:
+        """What :meth:`products` takes."""
+        return RowFormat(torch.int8, _INT8_MAX, _CUDA_ROWS, self.shrink)
+
+    def products(self, rows: ScaledRows) -> IntProducts:
+        """The same of rows that are scaled, on a GPU: one kernel."""
+        found = torch.ops.aten._int_mm(rows.values, self.values.T)
+        return IntProducts(found, rows.scales, self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, in] -> [n, out], in the dtype of ``x``."""
@@ -106,6 +150,8 @@ class PackedInt8WeightLinear(Int8WeightLinear):
 
 class Fp8Linear(nn.Module):
     """Weights and activations in e4m3, scaled by row; needs a GPU of compute capability 8.9 or more."""
+
+    form = FP8
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -167,6 +213,8 @@ def quantiser(
     weights = PackedInt8WeightLinear if is_packed else Int8WeightLinear
     if method == "int8":
         known = peaks or {}
+        if device.startswith("cuda"):
+            return lambda name, part: int8_layer(name, part, known.get(name))
         return lambda name, part: Int8Linear(part.weight.detach(), known.get(name))
     if method == "fp8":
         return fp8_layer
@@ -178,8 +226,16 @@ def fp8_layer(name: str, part: nn.Linear) -> nn.Module:
 
     Only layers behind a norm or a gate, whose kernels scale rows in passing: others would lose more than they win.
     """
-    is_scaled = name.rpartition(".")[2] in ("qkv", "gate_up", "down")
-    return Fp8Linear(part.weight.detach()) if is_scaled else part
+    return Fp8Linear(part.weight.detach()) if _is_behind_kernel(name) else part
+
+
+def int8_layer(name: str, part: nn.Linear, peaks: Tensor | None = None) -> nn.Module:
+    """The same under "int8" on a GPU. What reads the products has kernels too, which scale them."""
+    return Int8Linear(part.weight.detach(), peaks) if _is_behind_kernel(name) else part
+
+
+def _is_behind_kernel(name: str) -> bool:
+    return name.rpartition(".")[2] in ("qkv", "gate_up", "down")
 
 
 def _check_fp8(device: str) -> None:

@@ -13,7 +13,7 @@ from speech_service.config.tree import ConfigError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
 from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice, OpenCodec
-from speech_service.engines.qwen3.codec.streams import CodecStreams
+from speech_service.engines.qwen3.codec.streams import CodecCapture, CodecStreams
 from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, FRAME_RATE_HZ
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
 from speech_service.engines.qwen3.tts.generator import FrameGenerator
@@ -64,9 +64,11 @@ def compose(
         loaded = _shared(options, shared)
         device.synchronize()
         # What the lane reads and writes is made on its stream: nothing else orders one stream behind another.
+        codec_device = device.beside()
         with device.stream(), torch.inference_mode():
-            parts = _parts(options, loaded, device)
-        device.synchronize()
+            parts = _parts(options, loaded, device, codec_device)
+        for each in (device, codec_device):
+            each.synchronize()
     engine = TtsEngine(capabilities, parts)
     return engine if device is HOST else PlacedEngine(engine, device, frozenset())
 
@@ -95,13 +97,16 @@ def _frames(options: Qwen3TtsOptions) -> int:
     return int(options.max_seconds * FRAME_RATE_HZ)
 
 
-def _parts(options: Qwen3TtsOptions, loaded: _LoadedTts, device: Device) -> TtsParts:
+def _parts(
+    options: Qwen3TtsOptions, loaded: _LoadedTts, device: Device, codec_device: Device
+) -> TtsParts:
     """Caches, tables and passes of one lane, warmed up."""
     model, length = loaded.model, _length(options)
     streams = _streams(options, model, length)
     generator = FrameGenerator(model, streams, length, _capture(options, device), device)
     # One stream more: a cloned voice's recording is decoded while all others speak.
-    codec = CodecStreams(loaded.codec(), streams + 1, device)
+    captured = _codec_capture(options, model, codec_device)
+    codec = CodecStreams(loaded.codec(), streams + 1, codec_device, captured)
     folder = Path(options.voices_folder).expanduser() if options.voices_folder else None
     voices = VoiceStore(model, codec, loaded.fingerprint, folder, options.max_voices)
     is_whole = model.config.kind is not TtsKind.BASE
@@ -128,7 +133,7 @@ def _streams(options: Qwen3TtsOptions, model: TtsModel, length: int) -> int:
     state = model.codec.state_size
     state *= model.codec.dtype.itemsize
     size = model.config.talker.kv_floats_per_token * length * model.dtype.itemsize + state
-    found = (options.kv_mib * _MIB - state) // size
+    found = (options.kv_mib * _MIB - 2 * state) // size
     if found < 1:
         raise ConfigError(
             f"kv_mib: {options.kv_mib} MiB hold no stream; one takes {-(-size // _MIB)} MiB. "
@@ -144,10 +149,22 @@ def _capture(options: Qwen3TtsOptions, device: Device) -> Capture | None:
     return as_it_is if options.graphs is False else device.graphs()
 
 
+def _codec_capture(
+    options: Qwen3TtsOptions, model: TtsModel, device: Device
+) -> CodecCapture | None:
+    """The same for the codec; other runtimes than torch cannot be captured, and want no fixed shapes."""
+    capture = _capture(options, device)
+    if capture is None or options.codec != "torch":
+        return None
+    return CodecCapture(capture, model.config.codebooks, max(options.ramp))
+
+
 def _load(options: Qwen3TtsOptions, choice: CodecChoice, positions: int) -> _LoadedTts:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     dtype = DTYPES[options.dtype]
-    codec_dtype = dtype if choice.runtime == "torch" else torch.float32
+    # In 16 bits the codec's noise is nine times that of products in TF32, which are as fast.
+    is_wide = choice.runtime != "torch" or options.device.startswith("cuda")
+    codec_dtype = torch.float32 if is_wide else dtype
     numbers = TtsNumerics(dtype, options.device, options.quantize, codec_dtype)
     model = load_tts(checkpoint, positions=positions, numbers=numbers)
     codec = SOURCES[choice.runtime](model.codec, choice, model.device)

@@ -1,7 +1,8 @@
 """The synthesis engine: continuous batching at one frame.
 
 A step is three verbs: begin what waits -> speak one frame of every stream -> sound what is due. Streams join and
-leave between any two frames, and their audio leaves while they speak.
+leave between any two frames, and their audio leaves while they speak. On a GPU the codec has a stream of its own:
+only first chunks are waited for in the step that begins them, others sound while the next frame is spoken.
 """
 
 # torch declares its types in part only.
@@ -9,7 +10,8 @@ leave between any two frames, and their audio leaves while they speak.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +32,7 @@ from speech_service.domain.work import (
     WorkFailed,
     WorkTiming,
 )
-from speech_service.engines.qwen3.codec.streams import CodecStreams
+from speech_service.engines.qwen3.codec.streams import CodecStreams, DecodedPass
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator
 from speech_service.engines.qwen3.tts.ramp import ChunkRamp
 from speech_service.engines.qwen3.tts.reading import ScriptReader
@@ -68,9 +70,20 @@ class _Speaking:
     codec_s: float = 0.0
     frames: int = 0
     silent: list[Tensor] = field(default_factory=list[Tensor])
-    """Frames that have no sound yet."""
+    """Frames that the codec was not given yet."""
+    sounding: int = 0
+    """Frames that the codec has begun."""
+    has_sounded: bool = False
     ended: bool = False
     finish: SpeechFinish = SpeechFinish.COMPLETE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sounding:
+    """A pass of the codec, and who it is for, by row."""
+
+    decoded: DecodedPass
+    speaking: Sequence[_Speaking]
 
 
 class TtsEngine:
@@ -81,6 +94,7 @@ class TtsEngine:
         self._parts = parts
         self._waiting: list[SynthesizeWork] = []
         self._speaking: dict[str, _Speaking] = {}
+        self._sounding: deque[_Sounding] = deque()
         self._events: list[WorkEvent] = []
 
     @property
@@ -102,7 +116,8 @@ class TtsEngine:
     def step(self) -> Sequence[WorkEvent]:
         """Begin, speak, sound."""
         self._events = []
-        while self._waiting and self._parts.generator.room:
+        # One of the codec's slots is for the recording of a cloned voice.
+        while self._waiting and self._parts.generator.room and self._parts.codec.free_slots > 1:
             self._begin(self._waiting.pop(0))
         self._speak()
         self._sound()
@@ -132,67 +147,93 @@ class TtsEngine:
     def _speak(self) -> None:
         outcomes = self._parts.generator.step()
         for speaking in list(self._speaking.values()):
+            if speaking.ended:
+                continue
             outcome = outcomes[speaking.slot]
             if outcome is Ended.NOT_FINITE:
                 self._events.append(_failed(speaking.work.work_id))
                 self._leave(speaking.work.work_id)
             elif outcome is Ended.EOS:
-                speaking.ended = True
+                self._end(speaking, SpeechFinish.COMPLETE)
             else:
                 if not speaking.frames:
                     speaking.first_frame_s = time.perf_counter() - speaking.begin_s
                 speaking.silent.append(outcome)
                 speaking.frames += 1
                 if speaking.frames >= speaking.max_frames:
-                    speaking.ended, speaking.finish = True, SpeechFinish.LENGTH_LIMIT
+                    self._end(speaking, SpeechFinish.LENGTH_LIMIT)
+
+    def _end(self, speaking: _Speaking, finish: SpeechFinish) -> None:
+        """It has no more frames to speak; those that it has may have to sound yet."""
+        speaking.ended, speaking.finish = True, finish
+        self._parts.generator.close(speaking.slot)
 
     def _sound(self) -> None:
-        """Decode the chunks that are due, all in one go, and tell of those who have ended."""
+        """Have the chunks that are due decoded, and tell of those that are and of who has ended."""
+        self._hear(lambda decoded: True)
+        self._decode()
+        self._hear(lambda decoded: decoded.is_first or decoded.samples.is_here)
+        for speaking in list(self._speaking.values()):
+            if speaking.ended and not speaking.silent and not speaking.sounding:
+                made = SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish)
+                self._events.append(WorkDone(speaking.work.work_id, made, _timing(speaking)))
+                self._leave(speaking.work.work_id)
+
+    def _decode(self) -> None:
+        """Begin the chunks that are due, all in one go."""
         due = {
-            each.codec_slot: torch.stack(each.silent)
+            each.codec_slot: each
             for each in self._speaking.values()
             if each.silent and (each.ended or each.ramp.due(len(each.silent)))
         }
         begin_s = time.perf_counter()
-        sounds = _to_host(self._parts.codec.decode(due))
-        codec_s = time.perf_counter() - begin_s
-        for speaking in list(self._speaking.values()):
-            work_id = speaking.work.work_id
-            samples = sounds.get(speaking.codec_slot)
-            if samples is not None:
-                if not np.isfinite(samples).all():
-                    self._events.append(_failed(work_id))
-                    self._leave(work_id)
-                    continue
-                self._events.append(WorkAudio(work_id, samples, SAMPLE_RATE_HZ))
-                speaking.codec_s += codec_s
-                speaking.ramp.sent(len(speaking.silent))
-                speaking.silent.clear()
-            if speaking.ended:
-                self._events.append(
-                    WorkDone(
-                        work_id,
-                        SpeechMade(SAMPLE_RATE_HZ, finish=speaking.finish),
-                        _timing(speaking),
-                    )
-                )
+        chunks = {slot: each.silent for slot, each in due.items()}
+        first = {slot for slot, each in due.items() if not each.has_sounded}
+        for decoded in self._parts.codec.begin(chunks, urgent=first):
+            whose = [due[slot] for slot in decoded.slots]
+            self._sounding.append(_Sounding(decoded, whose))
+        took_s = time.perf_counter() - begin_s
+        for speaking in due.values():
+            speaking.sounding += len(speaking.silent)
+            speaking.silent = []
+            speaking.has_sounded = True
+            speaking.codec_s += took_s
+
+    def _hear(self, is_wanted: Callable[[DecodedPass], bool]) -> None:
+        """Take the passes that were begun, up to the first one that is not wanted, and tell what they gave."""
+        begin_s = time.perf_counter()
+        heard: dict[str, list[Tensor]] = defaultdict(list)
+        frames = Counter[str]()
+        while self._sounding and is_wanted(self._sounding[0].decoded):
+            sounding = self._sounding.popleft()
+            rows = sounding.decoded.samples.here()
+            for speaking, samples in zip(sounding.speaking, rows, strict=False):
+                if self._speaking.get(speaking.work.work_id) is speaking:
+                    heard[speaking.work.work_id].append(samples)
+                    frames[speaking.work.work_id] += sounding.decoded.frames
+        took_s = time.perf_counter() - begin_s
+        for work_id, parts in heard.items():
+            speaking, samples = self._speaking[work_id], _own(parts)
+            if not np.isfinite(samples).all():
+                self._events.append(_failed(work_id))
                 self._leave(work_id)
+                continue
+            self._events.append(WorkAudio(work_id, samples, SAMPLE_RATE_HZ))
+            speaking.codec_s += took_s
+            speaking.sounding -= frames[work_id]
+            speaking.ramp.sent(frames[work_id])
 
     def _leave(self, work_id: str) -> None:
         speaking = self._speaking.pop(work_id, None)
         if speaking is not None:
-            self._parts.generator.close(speaking.slot)
+            if not speaking.ended:
+                self._parts.generator.close(speaking.slot)
             self._parts.codec.close(speaking.codec_slot)
 
 
-def _to_host(decoded: Mapping[int, Tensor]) -> dict[int, Samples]:
-    """float32 [n] of each slot, the receiver's own; one copy from the device for all."""
-    if not decoded:
-        return {}
-    flat = torch.cat(list(decoded.values())).float().cpu().numpy()
-    ends = np.cumsum([len(samples) for samples in decoded.values()])
-    parts = np.split(flat, ends[:-1])
-    return {slot: part.copy() for slot, part in zip(decoded, parts, strict=True)}
+def _own(parts: Sequence[Tensor]) -> Samples:
+    """float32 [n], the receiver's own."""
+    return np.concatenate([part.float().numpy() for part in parts])
 
 
 def _timing(speaking: _Speaking) -> WorkTiming:

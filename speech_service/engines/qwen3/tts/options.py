@@ -22,13 +22,13 @@ class Qwen3TtsOptions(Settings, frozen=True):
     revision: str = ""
     """Branch, tag or commit of a hub id; empty means the main branch. Not used with a folder."""
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
-    """Number format of weights and computation."""
+    """Number format of weights and computation; on a GPU the codec's is float32, with convolutions in TF32."""
     device: str = "cpu"
     """Device that computes, as torch names it: `cpu`, `cuda` or `cuda:0`."""
     quantize: Literal["none", "int8", "int8-weights", "fp8"] = "none"
     """Linear layers of the talker and its predictor in eight bits: weights and activations, or weights only."""
     graphs: bool | None = None
-    """Capture each frame as one CUDA graph per number of streams. Left out: where there is a GPU."""
+    """Capture frames, prompts and passes of the codec as CUDA graphs. Left out: where there is a GPU."""
     kv_mib: Count = 0
     """Memory of one lane's KV cache and codec states, which bounds its streams; 0: what ``max_batch`` takes."""
     warm_up_tokens: tuple[Count, ...] = (32, 128)

@@ -98,7 +98,7 @@ class VoiceStore:
             return None
         slot = self._codec.open()
         try:
-            self._codec.decode({slot: reference.codes})
+            self._codec.begin({slot: reference.codes})
             return self._codec.snapshot(slot)
         finally:
             self._codec.close(slot)

@@ -124,6 +124,25 @@ def test_a_captured_encoder_runs_nothing_but_what_was_captured(module: AudioEnco
     assert shapes == [(4, SHAPE.mel_bins, 400)]
 
 
+def test_no_more_passes_are_captured_than_are_of_use(module: AudioEncoder) -> None:
+    sizes: list[int] = []
+
+    def capture(body: Body, examples: Sequence[Tensor]) -> Body:
+        sizes.append(len(examples[0]))
+        return body
+
+    encoder = CapturedEncoder(module, HOST, capture, windows=3)
+    assert set(sizes) == {1, 2, 3}
+    batch = windows(300, 120, 110, 90)
+    for state, reference in zip(
+        encoder.encode(batch), TorchEncoder(module).encode(batch), strict=True
+    ):
+        assert float((state - reference).abs().max()) <= TOLERANCE
+    sizes.clear()
+    CapturedEncoder(module, HOST, capture, windows=500)
+    assert max(sizes) == 16
+
+
 def test_the_encoder_computes_in_its_own_type(exported: Path) -> None:
     low = make_module().bfloat16()
     batch = windows(120)

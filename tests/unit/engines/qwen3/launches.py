@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from speech_service.engines.qwen3.codec.kernels import PLAIN as CODEC_PLAIN
+from speech_service.engines.qwen3.codec.kernels import CodecKernels
 from speech_service.engines.qwen3.nn.kernels import PLAIN, Kernels
 
 META = torch.device("meta")
@@ -96,9 +98,9 @@ class Launches(TorchDispatchMode):
 
     def _count(self, func: Any, given: list[Tensor], made: list[Tensor]) -> None:
         name = str(func)
-        if name in _NOTHING or _is_view(func) or not any(x.is_meta for x in given + made):
+        if name in _NOTHING or not any(x.is_meta for x in given + made):
             return
-        if name in _MAYBE_COPIES and _same_memory(given, made):
+        if _same_memory(given, made) if name in _MAYBE_COPIES else _is_view(func):
             return
         self.by_name[name] += _SEVERAL.get(name, 1)
         if name == _ATTENTION and len(given) > 3:
@@ -139,7 +141,8 @@ def _kept(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args)
         with seen.one(name):
             found = function(*args)
-        seen.touch([args[0], args[0], found])
+        new = args[0] if isinstance(args[0], Tensor) else args[0].values
+        seen.touch([new, new, found])
         return found
 
     return counted
@@ -154,6 +157,14 @@ COUNTED = Kernels(
     }
 )
 """A GPU's kernels, each of which launches once; ``test_triton_kernels.py`` holds them to it."""
+
+CODEC_COUNTED = CodecKernels(
+    **{
+        each.name: as_one(each.name, getattr(CODEC_PLAIN, each.name))
+        for each in fields(CodecKernels)
+    }
+)
+"""The same of the codec's."""
 
 
 def _is_view(func: Any) -> bool:

@@ -10,17 +10,20 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from benchmarks import random_tts
 from speech_service.engines.qwen3.asr.model import AsrModel
 from speech_service.engines.qwen3.checkpoint.reading import open_checkpoint
+from speech_service.engines.qwen3.codec.decoder import CodecDecoder
+from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.nn.block import DecoderStack
-from speech_service.engines.qwen3.nn.quantize import fp8_layer, replace_linears
+from speech_service.engines.qwen3.nn.quantize import fp8_layer, int8_layer, replace_linears
 from speech_service.engines.qwen3.nn.shapes import DecoderShape
 from speech_service.engines.qwen3.tts.config import read_tts_config
 from speech_service.engines.qwen3.tts.model import TtsModel
 from speech_service.engines.qwen3.tts.predictor import CodePredictor
 from speech_service.engines.qwen3.tts.talker import Talker
-from speech_service.engines.runtimes.torch import Body, Capture, as_it_is
-from tests.unit.engines.qwen3.launches import COUNTED, META
+from speech_service.engines.runtimes.torch import Arrived, Body, Capture, Coming, as_it_is
+from tests.unit.engines.qwen3.launches import CODEC_COUNTED, COUNTED, META
 
 DECODER = DecoderShape(
     vocab_size=151_936,
@@ -47,6 +50,18 @@ class Shapes:
     def stage(self, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Its shape."""
         return tensor.to(META, dtype)
+
+    def fetch(self, tensor: Tensor) -> Coming:
+        """Nothing comes: there are no numbers."""
+        return Arrived(tensor)
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """The tensor itself."""
+        return tensor
+
+    def beside(self) -> "Shapes":
+        """Itself."""
+        return self
 
     def stream(self) -> AbstractContextManager[object]:
         """There is none."""
@@ -122,12 +137,25 @@ def synthesizer(tiny: Path, quantize: str = "none") -> TtsModel:
     return TtsModel(config, talker, predictor, nothing, nothing, cast(Any, prompter))
 
 
+@cache
+def codec(*, is_frozen: bool = True) -> CodecDecoder:
+    """Give the decoder of the released codec, as a GPU computes it or as a CPU does."""
+    _, (files, shapes) = random_tts.released("1.7b")
+    shape = CodecDecoderShape.from_config(files["config.json"]["decoder_config"])
+    decoder = CodecDecoder(lambda name: torch.empty(shapes[name], device=META), shape)
+    decoder.requires_grad_(requires_grad=False)
+    if is_frozen:
+        decoder.freeze(CODEC_COUNTED)
+    return decoder
+
+
 def _stack(shape: DecoderShape, positions: int, quantize: str) -> DecoderStack:
     with META:
         stack = DecoderStack(shape, positions).to(_DTYPE).requires_grad_(requires_grad=False)
-    if quantize == "fp8":
+    quantise = {"fp8": fp8_layer, "int8": int8_layer}.get(quantize)
+    if quantise is not None:
         for layer in stack.layers:
-            replace_linears(layer, fp8_layer)
+            replace_linears(layer, quantise)
     return stack
 
 

@@ -15,11 +15,12 @@ from torch import Tensor
 
 from speech_service.domain.errors import DeviceLostError
 from speech_service.domain.synthesis import VoicePrompt
-from speech_service.domain.work import WorkDone
+from speech_service.domain.work import WorkAudio, WorkDone
 from speech_service.engines.qwen3.asr import compose as recognizer
 from speech_service.engines.qwen3.asr import slots
 from speech_service.engines.qwen3.asr.engine import AsrEngine
 from speech_service.engines.qwen3.asr.options import Qwen3AsrOptions, describe
+from speech_service.engines.qwen3.codec import streams
 from speech_service.engines.qwen3.encoder import torch as encoder
 from speech_service.engines.qwen3.nn.captured import PassSize
 from speech_service.engines.qwen3.tts import compose as synthesizer
@@ -34,6 +35,7 @@ from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.runtimes.torch import Body, Cuda, Graphs
 from speech_service.engines.shared import SharedModels
 from tests.fake_cuda import FakeCuda, FakeGraph
+from tests.fake_streams import StreamOrder
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.asr.engines import clips, greedy, limit, make_work, run, tokens_of
 from tests.unit.engines.qwen3.tts.speaking import Loaded, Rig, cloned, sound
@@ -49,7 +51,9 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuda]:
     """Give an acted device."""
     torch.set_num_threads(1)
     monkeypatch.setattr(devices, "_STREAMS", devices._Streams())
-    monkeypatch.setattr(encoder, "MOST_WINDOWS", 2)  # fewer graphs to capture
+    # Fewer graphs to capture.
+    monkeypatch.setattr(encoder, "MOST_WINDOWS", 2)
+    monkeypatch.setattr(streams, "RECORDING_FRAMES", (8,))
     yield FakeCuda().install(monkeypatch)
     gc.collect()
 
@@ -195,6 +199,43 @@ def test_a_synthesizer_is_built_and_speaks_on_its_own_stream(
     events = speak(engine, text_work())["w"]
     assert isinstance(events[-1], WorkDone)
     assert abs(sound(events) - sound(plain)).max() < 1e-4
+    assert not cuda.streams("wait for device")
+
+
+def test_speech_of_two_streams_of_the_device_is_that_of_packed_passes(
+    cuda: FakeCuda, tiny_models: TinyModels
+) -> None:
+    """Streams join and leave, one is aborted while the codec has frames of it, and no two streams race."""
+    options = tts_options.Qwen3TtsOptions(
+        model=str(tiny_models.tts("base")),
+        dtype="float32",
+        max_batch=2,
+        max_seconds=0.8,
+        max_prompt_tokens=64,
+        warm_up_tokens=(16,),
+        ramp=(1, 1, 3),
+    )
+    capabilities = tts_options.describe(options)
+    works = [cloned(f"w{n}", text="a b c d"[: 2 * n + 1], seed=n) for n in range(4)]
+    plain = synthesizer.compose(options, capabilities, SharedModels())
+    expected = {work.work_id: sound(speak(plain, work)[work.work_id]) for work in works}
+    with StreamOrder(cuda) as order:
+        with on_cuda():
+            engine = synthesizer.compose(options, capabilities, SharedModels())
+        captures = [what for what, _, _ in cuda.journal].count("capture")
+        engine.admit(cloned("gone", seed=9))
+        assert [type(event) for event in engine.step()] == [WorkAudio]
+        assert engine.step() == [], "its second chunk is with the codec"
+        engine.abort("gone")
+        events = speak(engine, *works)
+        order.look_for_lost()
+    for work_id, samples in expected.items():
+        heard = sound(events[work_id])
+        assert heard.shape == samples.shape
+        assert abs(heard - samples).max() < 1e-4
+    assert [what for what, _, _ in cuda.journal].count("capture") == captures
+    assert len(cuda.streams("replay")) == 2, "the talker's and the codec's"
+    assert order.crossings
     assert not cuda.streams("wait for device")
 
 

@@ -237,9 +237,10 @@ export declare type SynthesisConfig = Message<"speech.v1.SynthesisConfig"> & {
   /**
    * How long no text may come before a sentence that is finished is spoken, though only the next word would prove it:
    * 0.05 to 10 s, or 0 to wait for that word; absent means 0.2 s. Finished are a mark such as "." with white space behind
-   * it, a word with "?" or "!", a line, and marks of scripts without spaces; with CLAUSE, likewise a clause. What may go
-   * on ("Dr. ", "3.", "U.S. ") waits for more text or for a flush. It has no effect
-   * with IMMEDIATE and MANUAL, nor where the text comes whole.
+   * it, a word with "?" or "!", a line, and marks of scripts without spaces; with CLAUSE, likewise a clause. What might go
+   * on is spoken after five times as long: a full stop with nothing behind it ("for you.", "3."), short forms that may end
+   * a sentence ("no. ", "U.S. "). What surely goes on ("Dr. ", half an address) waits for more text or for a flush. It has
+   * no effect with IMMEDIATE and MANUAL, nor where the text comes whole.
    *
    * @generated from field: google.protobuf.Duration sentence_pause = 16;
    */

@@ -145,8 +145,11 @@ export declare type TranslationConfig = Message<"speech.v1.TranslationConfig"> &
   sentencePause?: Duration | undefined;
 
   /**
-   * Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. What is spoken begins
-   * anew: sequence and start_ms of TranslationAudio count from 0.
+   * Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. A stream of text has
+   * nothing to resume, its resume_token is empty, and this field is INVALID_ARGUMENT, reason INVALID_FIELD: open a new
+   * stream with the text behind Translation.char_end. What is spoken begins anew: sequence and start_ms of
+   * TranslationAudio count from 0, and a segment in resume.untranslated is spoken from its first word. No server can
+   * go on inside a segment that was spoken in part.
    *
    * @generated from field: speech.v1.Resume resume = 12;
    */
@@ -199,6 +202,14 @@ export declare type Translation = Message<"speech.v1.Translation"> & {
    * @generated from field: string source_language = 5;
    */
   sourceLanguage: string;
+
+  /**
+   * With the FINALs of a stream of text: where the segment ends in all text of the stream, text that was reset included,
+   * in Unicode code points. Absent elsewhere.
+   *
+   * @generated from field: optional uint32 char_end = 6;
+   */
+  charEnd?: number | undefined;
 };
 
 /**

@@ -116,8 +116,11 @@ class TranslationConfig(_message.Message):
 
     @_builtins.property
     def resume(self) -> _common_pb2.Resume:
-        """Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. What is spoken begins
-        anew: sequence and start_ms of TranslationAudio count from 0.
+        """Goes on with a dropped session instead of starting one; StreamingTranslate with audio only. A stream of text has
+        nothing to resume, its resume_token is empty, and this field is INVALID_ARGUMENT, reason INVALID_FIELD: open a new
+        stream with the text behind Translation.char_end. What is spoken begins anew: sequence and start_ms of
+        TranslationAudio count from 0, and a segment in resume.untranslated is spoken from its first word. No server can
+        go on inside a segment that was spoken in part.
         """
 
     def __init__(
@@ -157,6 +160,7 @@ class Translation(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     SOURCE_LANGUAGE_FIELD_NUMBER: _builtins.int
+    CHAR_END_FIELD_NUMBER: _builtins.int
     segment_id: _builtins.int
     """Segment of the source, as in its RecognitionResult; for TranslateText the text's index from 0."""
     language: _builtins.str
@@ -167,6 +171,10 @@ class Translation(_message.Message):
     """The segment's whole translation as now known."""
     source_language: _builtins.str
     """BCP-47 code of the source, as given or found."""
+    char_end: _builtins.int
+    """With the FINALs of a stream of text: where the segment ends in all text of the stream, text that was reset included,
+    in Unicode code points. Absent elsewhere.
+    """
     def __init__(
         self,
         *,
@@ -175,12 +183,15 @@ class Translation(_message.Message):
         kind: _common_pb2.ResultKind.ValueType = ...,
         text: _builtins.str = ...,
         source_language: _builtins.str = ...,
+        char_end: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "char_end", b"char_end"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "language", b"language", "segment_id", b"segment_id", "source_language", b"source_language", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_char_end", b"_char_end", "char_end", b"char_end", "kind", b"kind", "language", b"language", "segment_id", b"segment_id", "source_language", b"source_language", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__char_end: _TypeAlias = _typing.Literal["char_end"]  # noqa: Y015
+    _WhichOneofArgType__char_end: _TypeAlias = _typing.Literal["_char_end", b"_char_end"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__char_end) -> _WhichOneofReturnType__char_end | None: ...
 
 Global___Translation: _TypeAlias = Translation  # noqa: Y015
 

@@ -42,14 +42,14 @@ def check_codec(codec: CodecStep, module: CodecDecoder, tolerance: float = TOLER
     for frames in _CHUNKS:
         codes = torch.randint(shape.codebook_size, (frames, shape.codebooks), generator=random)
         try:
-            samples = found.decode({slots[0]: codes.to(codec.device)})[slots[0]]
+            samples = found.decode({slots[0]: codes.to(codec.device)})[slots[0]].cpu()
         except RuntimeError as error:
             raise_if_lost(error)
             raise ConfigError(
                 "codec_file: it cannot be run with this checkpoint's sizes; export it from this checkpoint"
             ) from error
         reference = wanted.decode({slots[1]: codes.to(module.device)})[slots[1]].cpu()
-        gap += float((samples.cpu() - reference).square().sum())
+        gap += float((samples - reference).square().sum())
         size += float(reference.square().sum())
     worst = (gap / size) ** 0.5 if size else float("nan")
     if not worst <= tolerance:

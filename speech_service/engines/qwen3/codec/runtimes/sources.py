@@ -37,7 +37,9 @@ MakeSource = Callable[[CodecDecoder, CodecChoice, torch.device], OpenCodec]
 
 
 def _torch(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
-    del choice, where
+    del choice
+    if where.type == "cuda":
+        module.freeze()
     return lambda: module
 
 

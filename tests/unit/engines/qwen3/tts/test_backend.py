@@ -147,18 +147,18 @@ def test_a_warm_up_runs_prompts_and_chunks_of_each_length_and_changes_nothing(
 ) -> None:
     fed: list[int] = []
     decoded: list[int] = []
-    run_packed, decode = PackedFrames.run, CodecStreams.decode
+    run_packed, begin = PackedFrames.run, CodecStreams.begin
 
     def counting_run(self: PackedFrames, streams: Any, drawing: Any) -> Any:
         fed.append(len(streams[0].pending))
         return run_packed(self, streams, drawing)
 
-    def counting_decode(self: CodecStreams, chunks: Any) -> Any:
+    def counting_begin(self: CodecStreams, chunks: Any, urgent: Any = ()) -> Any:
         decoded.extend(map(len, chunks.values()))
-        return decode(self, chunks)
+        return begin(self, chunks, urgent)
 
     monkeypatch.setattr(PackedFrames, "run", counting_run)
-    monkeypatch.setattr(CodecStreams, "decode", counting_decode)
+    monkeypatch.setattr(CodecStreams, "begin", counting_begin)
     fixed: dict[str, Any] = {"ramp": [1, 3, 3]}
     folder = tiny_tts.tts("custom_voice")
     cold = registry.build_engine(config(folder, **fixed, warm_up_tokens=[]))

@@ -1,0 +1,46 @@
+"""Models on one GPU under load: the service's scheduler, router and sessions on a virtual clock, steps as long as the
+cost model of an H200 says (``benchmarks/simulate``).
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.simulate.loads import Came, Load, simulate
+from benchmarks.stats import percentile
+
+pytestmark = pytest.mark.unit
+
+LIVE, LISTENERS = 200, 40
+ALONE = Load(LIVE, seconds=2.5, chunk_ms=192, speech_s=(1.5, 4.0), with_word_times=True)
+BOTH = replace(ALONE, listeners=LISTENERS)
+
+
+def p99_final_ms(came: Came) -> float:
+    return percentile(came.heard.final_lags, 99) * 1000
+
+
+def test_listeners_hear_without_a_gap_and_finals_are_as_soon_as_alone_where_both_share_a_gpu() -> (
+    None
+):
+    alone, both = simulate(ALONE), simulate(BOTH)
+    assert both.played.texts >= LISTENERS
+    assert both.played.underruns == 0
+    assert len(both.heard.final_lags) == len(alone.heard.final_lags) > LIVE
+    assert p99_final_ms(both) <= 1.5 * p99_final_ms(alone)
+    assert both.dropped_share <= 0.02, "partials come as they are due"
+    assert both.heard.refined == len(both.heard.final_lags), "background work moves"
+
+
+def test_the_same_load_comes_out_the_same() -> None:
+    load = Load(10, 5, seconds=2.0)
+    assert simulate(load) == simulate(load)
+
+
+def test_listeners_are_silent_at_times_where_nobody_knows_what_they_have_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So the test above can fail."""
+    monkeypatch.setattr("speech_service.dispatch.policy.DRY_AUDIO_SHARE", 0.0)
+    monkeypatch.setattr("speech_service.dispatch.audio_pace.AudioPace.next_audio_s", lambda *_: 0.0)
+    assert simulate(replace(BOTH, live=150)).played.underruns > 0
