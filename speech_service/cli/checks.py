@@ -6,19 +6,23 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import speech_service
 from speech_client import HealthStatus, SpeechApiError, SpeechClient
 from speech_client.health import SERVICES
 from speech_service.cli import ports
-from speech_service.cli.failure import explain
+from speech_service.cli.failure import CommandError, explain
 from speech_service.cli.finding import Check, Verdict
+from speech_service.cli.inputs import sound_devices
 from speech_service.cli.server_address import Access
 from speech_service.config.tree import Config, ConfigError
 from speech_service.domain.installing import install_extra
 
 _DISTRIBUTION = "speech-service"
 _USER_EXTRAS = ("server", "mic", "plot")
+_SOUND = "extra mic"
+_SOUND_DEVICES = {"input": "microphone", "output": "loudspeaker"}
 _KINDS = ("recognizer", "synthesizer", "aligner", "translator")
 _OLDEST, _NEWEST = (3, 11), (3, 13)
 _HEALTH_TIMEOUT_S = 3.0
@@ -52,11 +56,33 @@ def check_packages(verbose: bool = False) -> list[Check]:
         fix = install_extra("server")
         return [Check("packages", Verdict.WARN, "speech-service runs uninstalled", fix)]
     checks = [check_group("base", distributions(required, ""), Verdict.FAIL, verbose)]
-    return checks + [
+    checks += [
         check_group(extra, names, Verdict.WARN, verbose)
         for extra in _USER_EXTRAS
         if (names := distributions(required, extra))  # None: installed before the extra was added.
     ]
+    return [check_sound(each) if each.name == _SOUND else each for each in checks]
+
+
+def check_sound(packages: Check) -> Check:
+    """Check that the extra ``mic`` works: beside its packages it needs a library of the system, and devices."""
+    if packages.verdict is not Verdict.OK:
+        return packages
+    try:
+        devices = sound_devices()
+    except CommandError as error:
+        problem, _, fix = str(error).partition(". ")
+        return Check(_SOUND, Verdict.WARN, f"{packages.found}, but {problem}", fix)
+    lacking = [what for kind, what in _SOUND_DEVICES.items() if not _has_device(devices, kind)]
+    here = f", but no {' and no '.join(lacking)} here" if lacking else ""
+    return Check(_SOUND, Verdict.OK, f"{packages.found}{here}")
+
+
+def _has_device(devices: Any, kind: str) -> bool:
+    try:
+        return bool(devices.query_devices(kind=kind))
+    except (ValueError, devices.PortAudioError):  # What it raises where there is none.
+        return False
 
 
 def distributions(required: list[str], extra: str) -> list[str]:

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from speech_client import SpeechApiError
 
-_FLAGS: tuple[tuple[str, str, str], ...] = (
+_FLAGS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     # The field, as a pattern; the argument's name in the namespace; how it is written, "" for what has no flag.
-    (r"config\.language(\.codes(\[\d+\])?)?", "language", "--language"),
-    (r"config\.recognition\.language(\.codes(\[\d+\])?)?", "source", "--from"),
-    (r"config\.source_language", "source", "--from"),
-    (r"config\.target_languages(\[\d+\])?", "to", "--to"),
-    (r"(config\.|config\.recognition\.)?(model|name)", "model", "--model"),
-    (r"config\.audio(\.raw(\.\w+)?)?", "raw", "--raw"),
-    (r"config\.endpointing\.end_silence", "end_silence_ms", "--end-silence-ms"),
-    (r"config\.voice_id", "voice", "--voice"),
-    (r"config\.speaking_rate", "rate", "--rate"),
-    (r"config\.(output\.)?gain_db|config\.volume_gain_db", "gain", "--gain"),
-    (r"config\.output\.sample_rate_hz", "sample_rate", "--sample-rate"),
-    (r"config\.output\.encoding", "format", "--format"),
-    (r"config\.granularity", "granularity", "--granularity"),
-    (r"config\.glossary(\[\d+\].*)?", "term", "--term"),
-    (r"config\.context(\.\w+(\[\d+\])?)?", "context", "--context"),
-    (r"language", "language", "--language"),
-    (r"(subtitles\.|text\.)?text", "file", ""),
-    (r"(subtitles\.|text\.)?text", "text", ""),
-    (r"audio(\.data)?", "audio", ""),
-    (r"audio(\.data)?", "file", ""),
+    (re.compile(r"config\.language(\.codes(\[\d+\])?)?"), "language", "--language"),
+    (re.compile(r"config\.recognition\.language(\.codes(\[\d+\])?)?"), "source", "--from"),
+    (re.compile(r"config\.source_language"), "source", "--from"),
+    (re.compile(r"config\.target_languages(\[\d+\])?"), "to", "--to"),
+    (re.compile(r"(config\.|config\.recognition\.)?(model|name)"), "model", "--model"),
+    (re.compile(r"config\.audio(\.raw(\.\w+)?)?"), "raw", "--raw"),
+    (re.compile(r"config\.endpointing\.end_silence"), "end_silence_ms", "--end-silence-ms"),
+    (re.compile(r"config\.voice_id"), "voice", "--voice"),
+    (re.compile(r"config\.speaking_rate"), "rate", "--rate"),
+    (re.compile(r"config\.(output\.)?gain_db|config\.volume_gain_db"), "gain", "--gain"),
+    (re.compile(r"config\.output\.sample_rate_hz"), "sample_rate", "--sample-rate"),
+    (re.compile(r"config\.output\.encoding"), "format", "--format"),
+    (re.compile(r"config\.granularity"), "granularity", "--granularity"),
+    (re.compile(r"config\.glossary(\[\d+\].*)?"), "term", "--term"),
+    (re.compile(r"config\.context(\.\w+(\[\d+\])?)?"), "context", "--context"),
+    (re.compile(r"language"), "language", "--language"),
+    (re.compile(r"(subtitles\.|text\.)?text"), "file", ""),
+    (re.compile(r"(subtitles\.|text\.)?text"), "text", ""),
+    (re.compile(r"audio(\.data)?"), "audio", ""),
+    (re.compile(r"audio(\.data)?"), "file", ""),
 )
 _LONGEST_VALUE = 40
 """Characters of a value that are shown: a language, a number, a name; never a text."""
@@ -51,7 +51,7 @@ def told_in_flags(error: "SpeechApiError", given: argparse.Namespace) -> str:
 def _word(field: str, arguments: dict[str, Any]) -> str:
     for pattern, name, flag in _FLAGS:
         value = arguments.get(name)
-        if value in (None, "", []) or not re.fullmatch(pattern, field):
+        if value in (None, "", []) or not pattern.fullmatch(field):
             continue
         if flag:
             shown = value if isinstance(value, str | int | float) else ""

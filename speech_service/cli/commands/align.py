@@ -87,6 +87,9 @@ class AlignmentSummaryJson(JsonLine, tag_field="type", tag="summary"):
     """How many spans were not."""
 
 
+_SHOWN_CHARACTERS = 60
+"""Of each end of a text that was not placed."""
+
 JSON_LINES = (UnitJson, UnalignedJson, AlignmentSummaryJson)
 
 
@@ -127,6 +130,7 @@ def run(given: argparse.Namespace) -> int:
     """
     text = _text(given)
     if given.plot is not None:
+        _check_plot(given.plot)
         word_plot.check(given.file)  # Before the server is asked for anything.
     reply = asyncio.run(_align(given, text))
     for warning in reply.warnings:
@@ -157,11 +161,26 @@ def _text(given: argparse.Namespace) -> str:
 
 def describe(span: UnalignedSpan, text: str) -> str:
     """Say what was not aligned, where it would lie, and why."""
-    what = (
-        repr(text[span.char_start : span.char_end]) if span.char_end > span.char_start else "audio"
-    )
+    what = "audio"
+    if span.char_end > span.char_start:
+        what = _shortened(text[span.char_start : span.char_end])
     reason = span.reason.value.replace("_", " ")
     return f"{what} ({reason}), {span.start_ms / 1000:.2f} to {span.end_ms / 1000:.2f} s"
+
+
+def _check_plot(path: Path) -> None:
+    if path.suffix.lower() not in ("", ".png"):
+        raise CommandError(
+            f"{path}: a plot is a PNG; name it {path.with_suffix('.png')}", ExitCode.USAGE
+        )
+
+
+def _shortened(text: str) -> str:
+    """Quote a text: a long one by its ends, and how much of it there is."""
+    if len(text) <= 2 * _SHOWN_CHARACTERS:
+        return repr(text)
+    begin, end = text[:_SHOWN_CHARACTERS], text[-_SHOWN_CHARACTERS:]
+    return f"{begin!r} ... {end!r}, {len(text)} characters"
 
 
 def to_json(reply: Alignment, text: str, file: str) -> Iterator[JsonLine]:

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "standard error, and is kept nowhere. hash-key reads a key from --key-file, else from standard input, and "
         "prints its SHA-256. docs/auth.md"
     )
-    parser.add_argument("action", choices=("new-key", "hash-key"), help="what to do")
+    parser.add_argument(
+        "action", choices=("new-key", "hash-key"), metavar="new-key|hash-key", help="what to do"
+    )
     parser.add_argument("--tenant", default="", metavar="NAME", help="whose the new key is")
     parser.add_argument(
         "--name",

@@ -7,6 +7,7 @@ try next, and stops the server.
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
@@ -27,8 +28,9 @@ from speech_client import (
     SpeechClient,
 )
 from speech_client.sources import REALTIME_CHUNK_S, Source, open_source, parse_wav
+from speech_service.cli.demo_next import how_started, next_commands
 from speech_service.cli.demo_server import DemoServer
-from speech_service.cli.demo_speech import Row, Tour
+from speech_service.cli.demo_speech import SPOKEN, Row, Tour
 from speech_service.cli.failure import ExitCode, missing_extra
 from speech_service.cli.output_file import cannot_write
 from speech_service.cli.ui.live_view import LiveView, clock
@@ -42,26 +44,6 @@ _LIVE_PAUSE_MS = 1500
 _FIRST_SENTENCE_S = 1.5
 """The client says ``finalize`` there; the rest is then one segment, read with full stops."""
 _WAV_HEADER_BYTES = 64 * 1024
-
-_NEXT = """\
-Start the service                speech-service serve
-Recognize your files             speech-service recognize *.wav
-Dictate                          speech-service listen mic
-Speak                            speech-service synthesize "Hello there." -o hello.wav
-When is each word spoken         speech-service align hello.wav --text "Hello there." --plot hello.png
-Translate                        speech-service translate "Good morning." --to pt
-Subtitles                        speech-service recognize talk.wav --srt > talk.srt
-What it can do                   speech-service models
-Is all well?                     speech-service doctor
-List services, with grpcurl      grpcurl -plaintext localhost:50051 list
-  or with buf                    buf curl --protocol grpc --http2-prior-knowledge \
-http://localhost:50051 --list-services
-Recognize, with grpcurl          printf '{"config":{"audio":{"auto_detect":{}}},"audio":"%s"}' \
-"$(base64 -w0 FILE)" | grpcurl -plaintext -d @ localhost:50051 speech.v1.RecognitionService/Recognize
-  or with buf                    printf '{"config":{"audio":{"auto_detect":{}}},"audio":"%s"}' \
-"$(base64 -w0 FILE)" | buf curl --protocol grpc --http2-prior-knowledge -d @- \
-http://localhost:50051/speech.v1.RecognitionService/Recognize
-Load with k6, after make setup   .venv/bin/python -m benchmarks k6_load"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +107,8 @@ async def _run(given: argparse.Namespace) -> int:
     show([Column("What"), Column("Value", right=True)], rows)
     console.print(Text(f"Files are in {folder}\n"), soft_wrap=True)
     console.rule("Next", align="left")
-    console.print(_NEXT, soft_wrap=True, markup=False)
+    program = how_started(sys.argv[0], Path.cwd())
+    console.print(next_commands(folder / SPOKEN, program), soft_wrap=True, markup=False)
     return ExitCode.OK
 
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from speech_client import AlignedUnit, Model, UnitKind
-from speech_service.cli import inputs
+from speech_client import AlignedUnit, Model, UnalignedReason, UnalignedSpan, UnitKind
+from speech_service.cli import inputs, run
+from speech_service.cli.commands import align
 from speech_service.cli.commands.languages import by_language
 from speech_service.cli.failure import CommandError, ExitCode
 from speech_service.cli.texts import read_argument, read_file, write_file
@@ -151,3 +153,20 @@ async def test_no_sound_device(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match="no loudspeaker can be opened"):
         async with playback.open_player() as player:
             await player.feed(wav(bytes(4)))
+
+
+def test_a_long_text_that_was_not_placed_is_shown_by_its_ends() -> None:
+    text = "It begins. " + "word " * 40_000 + "It ends."
+    span = UnalignedSpan(0, len(text), 0, 1000, UnalignedReason.TEXT_NOT_SPOKEN)
+    shown = align.describe(span, text)
+    assert len(shown) < 250
+    assert "It begins." in shown
+    assert "It ends." in shown
+    assert f"{len(text)} characters" in shown
+    assert align.describe(replace(span, char_end=9), text).startswith("'It begins' (")
+
+
+def test_a_plot_is_called_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["align", "a.wav", "--text", "Hi", "--plot", "hi.xyz", "--server", "127.0.0.1:1"]
+    assert run(words) == ExitCode.USAGE
+    assert "hi.xyz: a plot is a PNG; name it hi.png" in capsys.readouterr().err
