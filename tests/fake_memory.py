@@ -9,7 +9,7 @@ both kinds in one operation, copies and waits while a graph is captured are erro
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -27,15 +27,15 @@ _FROM_DATA = {"tensor", "as_tensor", "asarray", "new_tensor"}
 _COPIES = {"copy_", "to", "cpu", "cuda"}
 _GETTERS: dict[Any, Any] = {
     Tensor.device.__get__: WHERE,
-    Tensor.is_cuda.__get__: True,
-    Tensor.is_cpu.__get__: False,
+    cast(Any, Tensor.is_cuda).__get__: True,
+    cast(Any, Tensor.is_cpu).__get__: False,
 }
 
 
 class OnDevice(Tensor):
     """A tensor of the acted device."""
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # pyright: ignore[reportAssignmentType]
 
 
 class MemoryEvent:
