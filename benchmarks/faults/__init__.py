@@ -15,7 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from benchmarks.corpus import DataMissingError
 from benchmarks.faults.options import Options, Result, Row
+from benchmarks.harness import ServerError
 from benchmarks.plotting import pyplot
 from benchmarks.results import Run, console
 from benchmarks.stats import Figure
@@ -41,17 +43,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure row by row, write ``faults.json``, draw ``faults.png``. Rows that are not run stay as they are there."""
+    """Measure row by row; write ``faults.json`` and draw ``faults.png`` after each. Rows that are not run stay in them.
+
+    Raises:
+        RuntimeError: a row failed; the others were measured.
+    """
     record = Run("faults", args)
     options = Options(repeats=1 if args.quick else args.repeats, quick=bool(args.quick))
-    measured: dict[str, Any] = {}
+    known: dict[str, Any] = json.loads(record.path.read_text()) if record.path.exists() else {}
+    results: dict[str, Any] = known["detail"]["rows"] if known else {}
+    failed: list[str] = []
     for name, row in rows(args.row or ROWS).items():
         console.rule(row.NAME)
         part = Run("faults", args)
-        measured[name] = {**asyncio.run(row.run(options)), "recorded": part.recorded()}
-    known: dict[str, Any] = json.loads(record.path.read_text()) if record.path.exists() else {}
-    kept: dict[str, Any] = known["detail"]["rows"] if args.row and known else {}
-    results = {name: (kept | measured)[name] for name in ROWS if name in kept | measured}
+        try:
+            measured = asyncio.run(row.run(options))
+        except DataMissingError as error:
+            console.print(f"[yellow]{name} skipped:[/] {error}")
+            continue
+        except (ServerError, RuntimeError, OSError) as error:
+            console.print(f"[bold red]{name} failed:[/] {error}")
+            failed.append(name)
+            continue
+        results = {**results, name: {**measured, "recorded": part.recorded()}}
+        _write(record, {name: results[name] for name in ROWS if name in results})
+    if failed:
+        raise RuntimeError(f"rows that failed: {', '.join(failed)}")
+
+
+def _write(record: Run, results: Mapping[str, Any]) -> None:
     path = record.write(
         [_figure(row) for result in results.values() for row in result["figures"]],
         {name: result["settings"] for name, result in results.items()},
