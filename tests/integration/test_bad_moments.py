@@ -1,15 +1,28 @@
-"""A deadline in mid-stream, bursts of control messages, a worker that stands still: each costs only what it must."""
+"""Deadlines in mid-stream, bursts of control messages, a worker that stands still, small limits of the system."""
 
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc import aio
 
-from tests.integration.harness import Server, Talk, fake_model, running, until
+from tests.integration.harness import (
+    Server,
+    Talk,
+    auto_config,
+    fake_model,
+    pb,
+    raw_config,
+    recognition_stub,
+    running,
+    until,
+)
+from tests.integration.processes import FAKE_TOML, serving
 from tests.integration.sound import speech
+from tests.unit.media.encode import encoded
 
 BURSTS, IN_A_BURST = 18, 7
 
@@ -101,3 +114,22 @@ async def test_a_worker_that_stands_still_under_a_stream_loses_nothing_of_it() -
             await talk.end()
         assert [final.text for final in talk.finals] == undisturbed
         assert await server.worker_pid() == pid
+
+
+@pytest.mark.parametrize("limit", ["-n 64", "-v 1048576"], ids=["64 files", "1 GiB of addresses"])
+async def test_it_serves_under_small_limits(limit: str, tmp_path: Path) -> None:
+    """Front end, worker, codecs: all of them have the limit, and a call of each kind is answered."""
+    toml = tmp_path / "service.toml"
+    toml.write_text(FAKE_TOML.format(step_ms=0))
+    launcher = ("sh", "-c", f'ulimit {limit} && exec "$@"', "sh")
+    async with serving(f"--config={toml}", launcher=launcher) as server:
+        async with aio.insecure_channel(server.target) as channel:
+            stub = recognition_stub(channel)
+            for config, audio in (
+                (raw_config(), speech(1000)),
+                (auto_config(), encoded("mp3", 2.0)),
+            ):
+                request = pb.RecognizeRequest(config=config, audio=audio)
+                assert (await stub.Recognize(request, timeout=100)).results
+        server.signal()
+        assert await server.exit_code(100) == 0
