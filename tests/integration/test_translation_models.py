@@ -49,7 +49,7 @@ async def test_english_and_portuguese(channel: aio.Channel) -> None:
 async def test_a_pair_that_is_not_there(channel: aio.Channel) -> None:
     failure = await fails(translate(channel, "Das ist ein schöner Tag.", config("en")))
     assert failure.reason == "NO_TRANSLATOR_FOR_PAIR"
-    assert "from de to en" in failure.message
+    assert "from German (de) to English (en)" in failure.message
 
 
 @pytest.mark.parametrize("text", ["123", "12 345", "50 % + 3", "£7", "???", "\U0001f600"])
