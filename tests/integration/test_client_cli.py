@@ -141,7 +141,7 @@ async def test_errors_are_one_line_with_more_on_request(tmp_path: Path) -> None:
     assert brief == Done(1, "", line)
     assert full.err.startswith(line)
     assert "request id: req-from-server" in full.err
-    assert "field config.model: no" in full.err
+    assert "\n  field config.model\n" in full.err
 
 
 async def test_nobody_answers(tmp_path: Path) -> None:

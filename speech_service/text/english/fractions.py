@@ -115,9 +115,7 @@ MARKS: tuple[Rule, ...] = (
 """Rules for marks, which come before dates are read."""
 
 FRACTIONS: tuple[Rule, ...] = (
-    rule(
-        r"(?<![\w./])(?<!\d,)(\d{1,3})/([a-z])(?![\w'’/])", lambda m: f"{number(m[1])} over {m[2]}"
-    ),
+    rule(r"(?<![\w./,])(\d{1,3})/([a-z])(?![\w'’/])", lambda m: f"{number(m[1])} over {m[2]}"),
     rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
     rule(rf"(?:(?<![\w.])(?<!\d,)(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
     rule(

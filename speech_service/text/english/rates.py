@@ -10,7 +10,9 @@ from speech_service.text.english.units import UNITS, one_of, unit_words
 _UNIT = rf"(?:{any_of(UNITS)})"
 _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _SCALES = {"k": "thousand", "K": "thousand", "M": "million"}
-_CLEAR_UNITS = r"lbs?|kg|km|cm|mm|oz|hr|yr|wk|qt|gal|yd|ft|tsp|tbsp|ml|mL|mg|mcg|kWh|GB|MB|TB|sq ?ft|sq ?m|mo|doz"
+_CLEAR_UNITS = (
+    r"lbs?|kg|km|cm|mm|oz|hr|yr|wk|qt|yd|ft|tsp|tbsp|ml|mL|mg|mcg|kWh|GB|MB|TB|sq ?ft|sq ?m|mo|doz"
+)
 """Units that are no word and no name besides."""
 _ONES = (
     r"side|person|head|night|serving|portion|user|page|game|room|box|piece|pupil|unit|case|group|customer|team|table|"

@@ -88,7 +88,9 @@ def test_streams_that_join_and_end_sound_as_they_do_at_once(
             assert done.timing.decode_steps == (7 if end == "by itself" else 9)
         assert rig.is_idle
     for at_once, behind in zip(sounds[False], sounds[True], strict=True):
-        assert np.array_equal(at_once, behind)
+        assert at_once.shape == behind.shape
+        # Frames meet in other passes of the codec, whose sums depend on what is decoded together.
+        assert np.allclose(at_once, behind, rtol=0, atol=1e-5)
 
 
 def test_first_audio_is_not_a_frame_late(loaded: Loaded) -> None:
