@@ -18,6 +18,8 @@ from speech_service.edge.v1.field_bounds import OWN
 
 REST_BYTES = 2 * 1024 * 1024
 """Of a message, beside its audio and its text: all configuration that the bounds of its fields allow, or nearly."""
+FOREIGN_BYTES = 4 * 1024
+"""Of a message of another package (health, reflection, channelz): a name, or a number, and much more than any has."""
 MAX_FIELDS = 10_000
 """That are looked at in a large message: several times what the bounds of its fields allow."""
 _UTF8_BYTES = 4
@@ -60,6 +62,8 @@ class MessageSizes:
         """What such a request may take; None: nobody knows what it is."""
         if request is None:
             return MessageSize(REST_BYTES, REST_BYTES, {})
+        if not request.full_name.startswith("speech."):
+            return MessageSize(FOREIGN_BYTES, FOREIGN_BYTES, {})
         known = self._sizes.get(request.full_name)
         if known is None:
             content = self._content(request)

@@ -5,6 +5,7 @@ import random
 
 import pytest
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
 
 from benchmarks.faults.messages import empty_strings, field, number
 from speech.v1 import recognition_service_pb2, synthesis_service_pb2, translation_service_pb2
@@ -16,6 +17,7 @@ SIZES = MessageSizes(Config())
 RECOGNIZE = recognition_service_pb2.RecognizeRequest
 STREAM = recognition_service_pb2.StreamingRecognizeRequest
 TRANSLATE = translation_service_pb2.TranslateTextRequest
+HEALTH = health_pb2.HealthCheckRequest
 SPEAK = synthesis_service_pb2.StreamingSynthesizeRequest
 MIB = 1024 * 1024
 
@@ -64,6 +66,13 @@ def test_messages_that_nobody_knows_are_small() -> None:
     SIZES.of(None).check(b"a" * REST_BYTES)
     with pytest.raises(InvalidFieldError):
         SIZES.of(None).check(b"a" * (REST_BYTES + 1))
+
+
+def test_probes_send_names_and_no_more() -> None:
+    """A name that is not known was kept for as long as somebody watched it, and up to two megabytes of it."""
+    check(HEALTH, field(1, "a" * 4_000))
+    with pytest.raises(InvalidFieldError):
+        check(HEALTH, field(1, "a" * 5_000))
 
 
 def test_the_configuration_has_the_last_word() -> None:

@@ -8,7 +8,7 @@ not make a number fall apart ("1,284p" as "one,two eighty-four p").
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speech_service.text.english.normalize import normalize
@@ -82,6 +82,7 @@ def test_it_is_whole_before_anything(text: str, beside: str) -> None:
 
 
 @given(PARTED, BETWEEN, PARTED, st.one_of(st.just(""), BESIDE))
+@example("1,000", "-", "1,000", "/a")
 def test_two_of_them_are_whole(first: str, between: str, second: str, beside: str) -> None:
     said = normalize(f"It was {first}{between}{second}{beside} then")
     assert is_whole(said), said
