@@ -2,7 +2,7 @@
 
 ``EncoderPool.open`` gives an ``OutputEncoder``: ``push`` samples, ``finish``, ``close``. Joined in order, what comes
 out is one file. PCM, G.711 and WAV are made here; FLAC, MP3 and Ogg Opus by a child of the codec process
-(``encode_child.py``), one for each encoder, in lock-step: memory is bounded by the piece that is pushed.
+(``child.py``), one for each encoder, in lock-step: memory is bounded by the piece that is pushed.
 
 What a sound goes through: pace, silence off both ends, gain, resampling, encoding.
 

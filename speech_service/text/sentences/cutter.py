@@ -2,7 +2,7 @@
 
 A cut is made as soon as it is certain, and never before: whether "Dr." ends a sentence shows in the next word. So the
 same text gives the same pieces however it arrives. No piece is longer than a bound; text without a place to cut is
-cut at the best one. The rules: ``sentence_rules.py``.
+cut at the best one. The rules: ``rules.py``.
 
 Own code. pySBD 0.3.4 and syntok 1.4.4 (both MIT) split a text that is here as a whole: run again on a growing text
 they change their mind about pieces already spoken. Neither bounds a piece, and syntok knows three languages.
