@@ -24,6 +24,7 @@ from speech_service.engines.runtimes.torch import Body, Cuda, Graphs
 from tests.fake_cuda import FakeCuda
 from tests.fake_streams import StreamOrder
 from tests.unit.engines.qwen3.codec.decoding import Decoders, whole
+from tests.unit.engines.qwen3.codec.visits import Visits
 
 HERE = torch.device("cpu")
 CODES, CODEBOOKS, FRAME = 2048, 16, 1920
@@ -64,34 +65,20 @@ def test_replayed_streams_that_come_and_go_sound_like_one_eager_decode(
     with StreamOrder(cuda) as order, talker.stream():
         streams = captured(decoder, 3, talker)
         before = [what for what, _, _ in cuda.journal].count("capture")
-        running: dict[int, tuple[int, Tensor]] = {}
-        heard: dict[int, list[Tensor]] = {}
-        begun = 0
-        while begun < len(waiting) or running:
-            while begun < len(waiting) and streams.free_slots and chance.random() < 0.7:
-                running[streams.open()] = (begun, waiting[begun])
-                heard[begun] = []
-                begun += 1
-            due = {
-                slot: [frame + 0 for frame in rest[: chance.randint(1, 7)]]
-                for slot, (_, rest) in running.items()
-                if chance.random() < 0.8
-            }
+        visits = Visits(streams, waiting, 7, chance)
+        while not visits.are_over:
+            due = {slot: [frame + 0 for frame in rest] for slot, rest in visits.due().items()}
             passes = streams.begin(due)
             lengths = {slot: len(frames) for slot, frames in due.items()}
             del due
             for each in passes:
                 for slot, row in zip(each.slots, each.samples.here(), strict=False):
-                    heard[running[slot][0]].append(row.clone())
+                    visits.hear(slot, row.clone())
             for slot, length in lengths.items():
-                number, rest = running.pop(slot)
-                if length < len(rest):
-                    running[slot] = (number, rest[length:])
-                else:
-                    streams.close(slot)
+                visits.go_on(slot, length)
         order.look_for_lost()
     assert streams.free_slots == 3
-    for number, samples in heard.items():
+    for number, samples in visits.heard.items():
         assert float((torch.cat(samples) - expected[number]).abs().max()) <= within
     done = Counter(what for what, _, _ in cuda.journal)
     assert done["capture"] == before == len(sizes_of(3)), "nothing is captured while it serves"

@@ -11,6 +11,7 @@ from torch import Tensor
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape, CodecEncoderShape
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from tests.unit.engines.qwen3.codec.decoding import Decoders, whole
+from tests.unit.engines.qwen3.codec.visits import Visits
 
 CODES = 2048
 FRAME = 1920
@@ -52,28 +53,14 @@ def test_streams_that_come_and_go_do_not_hear_each_other(decoders: Decoders) -> 
     streams = CodecStreams(decoder, 4)
     waiting = [codes(chance.randint(3, 16), seed) for seed in range(9)]
     expected = [whole(decoder, frames) for frames in waiting]
-    running: dict[int, tuple[int, Tensor]] = {}
-    heard: dict[int, list[Tensor]] = {}
-    begun = 0
-    while begun < len(waiting) or running:
-        while begun < len(waiting) and streams.free_slots and chance.random() < 0.7:
-            running[streams.open()] = (begun, waiting[begun])
-            heard[begun] = []
-            begun += 1
-        due = {
-            s: rest[: chance.randint(1, 5)]
-            for s, (_, rest) in running.items()
-            if chance.random() < 0.8
-        }
+    visits = Visits(streams, waiting, 5, chance)
+    while not visits.are_over:
+        due = visits.due()
         for slot, samples in streams.decode(due).items():
-            number, rest = running[slot]
-            heard[number].append(samples)
-            running[slot] = (number, rest[len(due[slot]) :])
-            if not len(running[slot][1]):
-                streams.close(slot)
-                del running[slot]
+            visits.hear(slot, samples)
+            visits.go_on(slot, len(due[slot]))
     assert streams.free_slots == 4
-    for number, samples in heard.items():
+    for number, samples in visits.heard.items():
         assert float((torch.cat(samples) - expected[number]).abs().max()) <= 1e-12
 
 

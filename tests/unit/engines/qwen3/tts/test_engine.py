@@ -140,9 +140,12 @@ def test_a_stream_sounds_as_it_does_alone(loaded: Loaded, sampling: Sampling) ->
         assert np.abs(one - other).max() <= TOLERANCE
 
 
-def test_a_poisoned_item_fails_alone(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_behind", [False, True])
+def test_a_poisoned_item_fails_alone(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, is_behind: bool
+) -> None:
     model = loaded("base")
-    rig = Rig(model, slots=3, max_frames=6)
+    rig = Rig(model, slots=3, max_frames=6, is_behind=is_behind)
     poisoned = VoicePrompt(RECORDING, "poison")
     with torch.inference_mode():
         rig.voices.voice(poisoned).reference.embedding.fill_(torch.nan)
