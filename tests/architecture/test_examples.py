@@ -26,11 +26,18 @@ def documents() -> list[str]:
     return [name for name in listed if "decisions/" not in name and name != "CHANGELOG.md"]
 
 
-def examples() -> Iterator[object]:
-    """Every block of TOML."""
-    for name in documents():
-        for at, found in enumerate(_FENCE.finditer((ROOT / name).read_text("utf-8"))):
-            yield pytest.param(found[2], id=f"{name}:{at}")
+def examples() -> dict[str, str]:
+    """Every block of TOML, by its document and number."""
+    return {
+        f"{name}:{at}": found[2]
+        for name in documents()
+        for at, found in enumerate(_FENCE.finditer((ROOT / name).read_text("utf-8")))
+    }
+
+
+def is_tenants_file(text: str) -> bool:
+    """An example of a tenants file, not of a configuration."""
+    return tomllib.loads(text).keys() <= {*TenantsFile.__struct_fields__}
 
 
 def settings() -> Iterator[object]:
@@ -43,9 +50,9 @@ def settings() -> Iterator[object]:
                 yield pytest.param(given.rstrip("."), id=f"{name}:{given}")
 
 
-@pytest.mark.parametrize("text", list(examples()))
+@pytest.mark.parametrize("text", examples().values(), ids=examples().keys())
 def test_a_configuration_is_taken(text: str, tmp_path: Path) -> None:
-    if tomllib.loads(text).keys() <= {*TenantsFile.__struct_fields__}:
+    if is_tenants_file(text):
         parse_tenants(text.encode())
         return
     path = tmp_path / "service.toml"
