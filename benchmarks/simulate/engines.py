@@ -32,7 +32,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.decoding import Verify, accepted_count
-from speech_service.engines.qwen3.tts.ramp import ChunkRamp
+from speech_service.engines.qwen3.tts.ramp import ChunkRamp, ChunkWay
 
 TOKENS_PER_S = 3.5
 """Of an answer, for each second of audio."""
@@ -248,7 +248,15 @@ class _Speaking:
     ramp: ChunkRamp
     silent: int = 0
     """Frames that have no sound yet."""
+    sounding: int = 0
+    """Frames that the codec has begun."""
     has_sounded: bool = False
+    """Whether the codec has begun its first chunk."""
+
+    @property
+    def is_due(self) -> bool:
+        is_whole = not self.frames or self.ramp.due(self.silent)
+        return bool(self.silent) and not self.sounding and is_whole
 
 
 class SimulatedSynthesizer:
@@ -269,7 +277,7 @@ class SimulatedSynthesizer:
         self._prompt_tokens = prompt_tokens
         self._waiting: list[SynthesizeWork] = []
         self._speaking: dict[str, _Speaking] = {}
-        self._sounding: list[WorkEvent] = []
+        self._way = ChunkWay()
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -292,40 +300,54 @@ class SimulatedSynthesizer:
         """Forget it."""
         self._waiting = [work for work in self._waiting if work.work_id != work_id]
         self._speaking.pop(work_id, None)
-        self._sounding = [event for event in self._sounding if event.work_id != work_id]
 
     def step(self) -> Sequence[WorkEvent]:
         """Begin, speak, sound."""
         for work in self._waiting:
             frames = max(1, round(work.cost_ms / 1000 / FRAME_S))
-            self._speaking[work.work_id] = _Speaking(work, frames, ChunkRamp(RAMP, self._clock))
+            ramp = ChunkRamp(RAMP, self._way, self._clock)
+            self._speaking[work.work_id] = _Speaking(work, frames, ramp)
         self._device.compute(self._cost.prompts_s(self._prompt_tokens * len(self._waiting)))
         self._waiting.clear()
-        streams = len(self._speaking)
+        streams = sum(1 for each in self._speaking.values() if each.frames)
         if streams:
             self._device.compute(self._cost.frame_s(streams))
         self._device.wait(self._cost.step_host_s(streams))
+        for each in self._speaking.values():
+            each.silent += each.frames > 0
+            each.frames -= each.frames > 0
         return self._sound()
 
     def _sound(self) -> list[WorkEvent]:
-        """The codec works beside the frames: all but first chunks are told of one step later, with what ends there."""
-        events, self._sounding = self._sounding, []
-        waited, beside = Counter[int](), Counter[int]()
-        for work_id, each in list(self._speaking.items()):
-            each.frames -= 1
-            each.silent += 1
-            if each.frames and not each.ramp.due(each.silent):
-                continue
-            (beside if each.has_sounded else waited)[each.silent] += 1
-            told = self._sounding if each.has_sounded else events
-            samples = _SILENCE[: round(each.silent * FRAME_S * SPEECH_RATE_HZ)]
-            told.append(WorkAudio(work_id, samples, SPEECH_RATE_HZ))
-            each.ramp.sent(each.silent)
-            each.silent, each.has_sounded = 0, True
-            if not each.frames:
+        """First chunks are waited for, behind what was begun before; others are told of with the next step."""
+        begun = [each for each in self._speaking.values() if each.sounding]
+        is_awaited = any(not each.has_sounded and each.is_due for each in self._speaking.values())
+        events = [] if is_awaited else self._hear(begun)
+        due = [each for each in self._speaking.values() if each.is_due]
+        first = [each for each in due if not each.has_sounded]
+        waited = Counter(each.silent for each in first)
+        self._device.compute(
+            self._cost.codec_s(waited, Counter(each.silent for each in due) - waited)
+        )
+        for each in due:
+            each.ramp.begun(each.silent)
+            each.sounding, each.silent, each.has_sounded = each.silent, 0, True
+        if is_awaited:
+            events += self._hear([*begun, *first])
+        return events
+
+    def _hear(self, begun: Sequence[_Speaking]) -> list[WorkEvent]:
+        """Tell of chunks, and of who has ended with them."""
+        events: list[WorkEvent] = []
+        for each in begun:
+            work_id = each.work.work_id
+            samples = _SILENCE[: round(each.sounding * FRAME_S * SPEECH_RATE_HZ)]
+            events.append(WorkAudio(work_id, samples, SPEECH_RATE_HZ))
+            each.ramp.sent()
+            each.sounding = 0
+            if not each.frames and not each.silent:
                 del self._speaking[work_id]
-                told.append(WorkDone(work_id, SpeechMade(SPEECH_RATE_HZ), WorkTiming()))
-        self._device.compute(self._cost.codec_s(waited, beside))
+                events.append(WorkDone(work_id, SpeechMade(SPEECH_RATE_HZ), WorkTiming()))
         return events
 
 

@@ -1,14 +1,18 @@
 """Clients that do not read, vanish, lie in their metadata or cancel: none costs the others anything."""
 
 import asyncio
+import contextlib
 import gc
+import itertools
 import random
+import struct
 
 import grpc
 import psutil
 import pytest
 from grpc import aio
 
+from benchmarks.faults.floods import frames_of, preface
 from speech.v1 import common_pb2 as common
 from tests.integration.failures import failure_of
 from tests.integration.harness import (
@@ -235,6 +239,41 @@ async def test_a_refused_call_keeps_nothing_of_its_message(server: Server, probl
         await until(nothing_held)  # a decoder ends after its call
     finally:
         gc.enable()
+
+
+async def _frame(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+    """Kind, flags and payload of an HTTP/2 frame."""
+    head = await reader.readexactly(9)
+    return head[3], head[4], await reader.readexactly(int.from_bytes(head[:3], "big"))
+
+
+async def test_pings_are_answered_however_many_come() -> None:
+    """To close the connection instead costs gRPC a kilobyte for each that has arrived."""
+    ping, goaway, ack = 6, 7, 1
+    async with running() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.app.ports.public)
+        with contextlib.closing(writer):
+            writer.write(preface())
+            pings = frames_of("ping", "")
+            for _ in range(3):
+                writer.write(b"".join(itertools.islice(pings, 2_000)))
+                answered = 0
+                while answered < 2_000:
+                    kind, flags, _ = await _frame(reader)
+                    assert kind != goaway, "the connection is closed"
+                    answered += kind == ping and flags == ack
+        await server.works()
+
+
+async def test_a_connection_may_open_twice_what_is_admitted() -> None:
+    """Each may take 16 kB of the transport before it is looked at; one above is refused without a reason."""
+    async with running("server.max_streams=600", "server.max_unary=100") as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.app.ports.public)
+        with contextlib.closing(writer):
+            writer.write(preface())
+            _, _, payload = await _frame(reader)
+        settings = dict(struct.iter_unpack("!HI", payload))
+        assert settings[3] == 1_400, "SETTINGS_MAX_CONCURRENT_STREAMS"
 
 
 async def _cancelled_somewhere(server: Server, channel: aio.Channel, chance: random.Random) -> None:

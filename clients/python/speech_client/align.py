@@ -32,6 +32,7 @@ from speech_client.events import (
     usage_from_proto,
     warnings_from_proto,
 )
+from speech_client.option_names import check_options
 from speech_client.options import (
     AudioFormat,
     AutoDetect,
@@ -238,7 +239,8 @@ class AlignmentMethods(Connection):
 def build_alignment_config(
     options: AlignOptions, pacing: Pacing | None = None
 ) -> pb.AlignmentConfig:
-    """The message that stands for the options; ``pacing`` None on a unary call."""
+    """The message that stands for the options; ``pacing`` None on a unary call. Raises: see ``check_options``."""
+    check_options(options, AlignOptions)
     config = pb.AlignmentConfig()
     if "raw_config" in options:
         config.CopyFrom(options["raw_config"])

@@ -12,6 +12,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from speech.v1 import audio_pb2, common_pb2
 from speech.v1.recognition_service_pb2 import RecognitionConfig
+from speech_client.option_names import check_options
 
 Encoding = Literal["pcm_s16le", "pcm_f32le", "mulaw", "alaw"]
 ContainerName = Literal[
@@ -58,6 +59,8 @@ class RawAudio:
     channel_count: int = 1
 
     def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"encoding: {self.encoding!r} is none of {', '.join(ENCODINGS)}")
         for name in ("sample_rate_hz", "channel_count"):
             value: int = getattr(self, name)
             if not 1 <= value <= _MOST_UINT32:
@@ -79,6 +82,10 @@ class Container:
     """A container that the caller names; bytes of another container are refused."""
 
     name: ContainerName
+
+    def __post_init__(self) -> None:
+        if self.name not in _CONTAINERS:
+            raise ValueError(f"name: {self.name!r} is none of {', '.join(_CONTAINERS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,8 @@ _SCALARS = (
 
 
 def build_config(options: RecognizeOptions, pacing: Pacing | None = None) -> RecognitionConfig:
-    """The message that stands for the options; ``pacing`` None on a unary call."""
+    """The message that stands for the options; ``pacing`` None on a unary call. Raises: see ``check_options``."""
+    check_options(options, RecognizeOptions)
     config = RecognitionConfig()
     if "raw_config" in options:
         config.CopyFrom(options["raw_config"])

@@ -15,6 +15,7 @@ from speech.v1.synthesis_service_pb2 import (
     Timing,
     VoicePrompt,
 )
+from speech_client.option_names import check_options
 from speech_client.options import AudioFormat, AutoDetect, audio_format, duration
 
 OutputEncoding = Literal[
@@ -111,7 +112,8 @@ _OUTPUT_SCALARS = ("sample_rate_hz", "trim_silence", "bit_rate_bps")
 
 
 def build_synthesis_config(options: SynthesizeOptions) -> SynthesisConfig:
-    """The message that stands for the options."""
+    """The message that stands for the options. Raises: see ``check_options``."""
+    check_options(options, SynthesizeOptions)
     config = SynthesisConfig()
     if "raw_config" in options:
         config.CopyFrom(options["raw_config"])

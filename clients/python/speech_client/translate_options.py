@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from speech.v1 import common_pb2
 from speech.v1.translation_service_pb2 import TranslationConfig
+from speech_client.option_names import check_options
 from speech_client.options import (
     Pacing,
     RecognizeOptions,
@@ -73,9 +74,18 @@ class StreamTranslateOptions(TranslateOptions, total=False):
 
 
 def build_translation_config(
-    to: str | Sequence[str], options: TranslateOptions
+    to: str | Sequence[str], options: TranslateOptions, kind: type = TranslateOptions
 ) -> TranslationConfig:
-    """The message that stands for the target languages and the options of every translation."""
+    """The message that stands for the target languages and the options of every translation.
+
+    Args:
+        to: BCP-47 code or codes of the targets.
+        options: those of this kind; what is not of every translation is left to the caller.
+        kind: the typed dictionary that says what options there may be.
+
+    Raises: see ``check_options``.
+    """
+    check_options(options, kind)
     config = TranslationConfig()
     if "raw_config" in options:
         config.CopyFrom(options["raw_config"])
@@ -99,7 +109,7 @@ def build_speech_translation_config(
     to: str | Sequence[str], options: TranslateSpeechOptions
 ) -> TranslationConfig:
     """The message of a unary call with audio."""
-    config = build_translation_config(to, options)
+    config = build_translation_config(to, options, TranslateSpeechOptions)
     config.recognition.CopyFrom(build_config(options.get("recognition", {})))
     if "synthesis" in options:
         config.synthesis.CopyFrom(build_synthesis_config(options["synthesis"]))
@@ -112,7 +122,7 @@ def build_stream_translation_config(
     to: str | Sequence[str], options: StreamTranslateOptions, pacing: Pacing
 ) -> TranslationConfig:
     """The message of a stream; ``pacing`` is how its audio comes."""
-    config = build_translation_config(to, options)
+    config = build_translation_config(to, options, StreamTranslateOptions)
     if "recognition" in options:
         config.recognition.CopyFrom(build_config(options["recognition"], pacing))
     if "synthesis" in options:
