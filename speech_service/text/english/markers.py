@@ -2,7 +2,9 @@
 
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
-from speech_service.text.english.number_words import cardinal, number, ordinal, spelled
+import unicodedata
+
+from speech_service.text.english.number_words import cardinal, digits, number, ordinal, spelled
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _SMALL_ROMAN = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii")
@@ -38,6 +40,17 @@ MARKERS: tuple[Rule, ...] = (
         r"(?<![\w.,$£€])(1(?:0{1,6}|,000|0,000|00,000|,000,000))['’]?s(?= of\b)",
         lambda m: _ROUND[int(m[1].replace(",", ""))],
     ),
+    # Feet and inches, joined by a hyphen or with a fraction of one sign.
+    rule(r"(?<![\w.,])(\d{1,3}['′’])-(?=\d{1,2}(?:[ -]?[½¼¾⅛⅜⅝⅞]| \d/\d{1,2})?[\"″”])", r"\1"),
+    rule(
+        r"(?<![\w.,])(\d{1,3}['′’] ?\d{1,2}) ?([½¼¾⅛⅜⅝⅞])(?=[\"″”])",
+        lambda m: f"{m[1]} {unicodedata.normalize('NFKC', m[2]).replace('⁄', '/')}",
+    ),
+    rule(
+        r"(?<![\w.,/$£€-])(?<!\d )(\d{3}) (0\d{3})(?![\w/-]|[ .,]\d)",
+        lambda m: f"{digits(m[1])}, {digits(m[2])}",
+    ),
+    rule(r"(?<=[a-z,] )No (?=\d)", "number "),
     rule(r"(?<![\w.])([fgh])\(([a-z]|\d{1,3})\)", r"\1 of \2"),
     rule(r"(?<=\b[Tt]he )['’]?00s(?!\w)", "two thousands"),
     rule(

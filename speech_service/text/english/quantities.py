@@ -140,7 +140,7 @@ def _say_only_feet(match: re.Match[str]) -> str:
 def _say_inches(match: re.Match[str]) -> str | None:
     """Say inches, but not where the mark closes what another one opened."""
     before = match.string[max(0, match.start() - _QUOTED) : match.start()]
-    if len(re.findall(r'(?<!\d)"', before)) % 2 and match.group().endswith('"'):
+    if len(re.findall(r'(?<![\d½¼¾⅛⅜⅝⅞])"', before)) % 2 and match.group().endswith('"'):
         return None
     return f"{number(match[1])} {'inch' if match[1] == '1' or _is_adjective(match) else 'inches'}"
 

@@ -486,7 +486,11 @@ SHORTHAND: tuple[Rule, ...] = (
         r"(?<![\w.,+])(\d{1,3})()['′’](?= (?:penalty|header|goal|equali[sz]er|winner)\b)",
         _say_minute_of_a_match,
     ),
-    rule(r"(?<=\bthe )(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)", _say_minute_of_a_match),
+    rule(
+        r"(?:(?<=\b[io]n the )|(?<=\b[ba][yt] the )|(?<=\buntil the )|(?<=\bfrom the ))"
+        r"(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)",
+        _say_minute_of_a_match,
+    ),
     rule(r"(?<![\w.,+])(45|90|105|120)\+(\d{1,2})['′’]?(?=[ ,.;)]|$)", _say_stoppage),
     rule(r"(?<=[(])(\d{1,2})['′’](?=[,;)])", lambda match: f"{number(match[1])} minutes"),
     rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),
