@@ -32,7 +32,7 @@ from speech_service.domain.work import (
     WorkTiming,
 )
 from speech_service.engines.decoding import Verify, accepted_count
-from speech_service.engines.qwen3.tts.ramp import ChunkRamp
+from speech_service.engines.qwen3.tts.ramp import ChunkRamp, ChunkWay
 
 TOKENS_PER_S = 3.5
 """Of an answer, for each second of audio."""
@@ -139,8 +139,9 @@ class SimulatedRecognizer:
         """Begin, feed, settle."""
         self._preempt()
         self._begin()
-        events = self._feed()
-        self._device.wait(self._cost.step_host_s(len(self._running) + len(events)))
+        events, is_read_late = self._feed()
+        host_s = self._cost.step_host_s(len(self._running) + len(events))
+        self._device.host(host_s, is_beside=is_read_late)
         return events
 
     def _preempt(self) -> None:
@@ -176,8 +177,11 @@ class SimulatedRecognizer:
             )
         self._device.compute(self._cost.encode_s(encoded, longest_s))
 
-    def _feed(self) -> list[WorkEvent]:
-        """One pass. Its budget goes to the most urgent first; without room a sequence is fed its one token."""
+    def _feed(self) -> tuple[Sequence[WorkEvent], bool]:
+        """One pass, and whether the host reads it while the next one runs: if nothing is or may be proposed.
+
+        Its budget goes to the most urgent first; without room a sequence is fed its one token.
+        """
         budget, fed, asked, held = PREFILL_TOKENS, 0, 0, 0
         asking: list[tuple[_Decoding, Sequence[int]]] = []
         drafts = self._draft()
@@ -198,15 +202,20 @@ class SimulatedRecognizer:
             asked += len(proposed) + 1
             asking.append((each, proposed))
         if not fed:
-            return []
+            return [], True
         self.passes += 1
         self._device.compute(self._cost.pass_s(fed, asked, held))
-        return [event for each, proposed in asking if (event := self._settle(each, proposed))]
+        may_propose = self._may_draft(len(asking))
+        is_read_late = not may_propose and all(
+            each.verify.is_over and not some for each, some in asking
+        )
+        events = [event for each, some in asking if (event := self._settle(each, some))]
+        return events, is_read_late
 
     def _draft(self) -> dict[str, Sequence[int]]:
         drafting = self._drafting
         rows = [each for each in self._running.values() if not each.pending]
-        if drafting is None or not rows or len(rows) > drafting.most_rows:
+        if drafting is None or not rows or not self._may_draft(len(rows)):
             return {}
         held = sum(each.held for each in rows)
         for _ in range(drafting.ahead):
@@ -218,6 +227,9 @@ class SimulatedRecognizer:
                 token if self._draws.random() < drafting.holds else -1 for token in ahead
             ]
         return proposed
+
+    def _may_draft(self, rows: int) -> bool:
+        return self._drafting is not None and rows <= self._drafting.most_rows
 
     def _settle(self, each: _Decoding, proposed: Sequence[int]) -> WorkDone | None:
         at, first = len(each.tokens), not each.tokens
@@ -248,7 +260,15 @@ class _Speaking:
     ramp: ChunkRamp
     silent: int = 0
     """Frames that have no sound yet."""
+    sounding: int = 0
+    """Frames that the codec has begun."""
     has_sounded: bool = False
+    """Whether the codec has begun its first chunk."""
+
+    @property
+    def is_due(self) -> bool:
+        is_whole = not self.frames or self.ramp.due(self.silent)
+        return bool(self.silent) and not self.sounding and is_whole
 
 
 class SimulatedSynthesizer:
@@ -269,7 +289,7 @@ class SimulatedSynthesizer:
         self._prompt_tokens = prompt_tokens
         self._waiting: list[SynthesizeWork] = []
         self._speaking: dict[str, _Speaking] = {}
-        self._sounding: list[WorkEvent] = []
+        self._way = ChunkWay()
 
     @property
     def capabilities(self) -> ModelCapabilities:
@@ -292,40 +312,56 @@ class SimulatedSynthesizer:
         """Forget it."""
         self._waiting = [work for work in self._waiting if work.work_id != work_id]
         self._speaking.pop(work_id, None)
-        self._sounding = [event for event in self._sounding if event.work_id != work_id]
 
     def step(self) -> Sequence[WorkEvent]:
         """Begin, speak, sound."""
         for work in self._waiting:
             frames = max(1, round(work.cost_ms / 1000 / FRAME_S))
-            self._speaking[work.work_id] = _Speaking(work, frames, ChunkRamp(RAMP, self._clock))
+            ramp = ChunkRamp(RAMP, self._way, self._clock)
+            self._speaking[work.work_id] = _Speaking(work, frames, ramp)
         self._device.compute(self._cost.prompts_s(self._prompt_tokens * len(self._waiting)))
         self._waiting.clear()
-        streams = len(self._speaking)
+        streams = sum(1 for each in self._speaking.values() if each.frames)
         if streams:
             self._device.compute(self._cost.frame_s(streams))
-        self._device.wait(self._cost.step_host_s(streams))
-        return self._sound()
+        is_read_late = all(each.ramp.has_begun for each in self._speaking.values())
+        for each in self._speaking.values():
+            each.silent += each.frames > 0
+            each.frames -= each.frames > 0
+        events = self._sound()
+        self._device.host(self._cost.step_host_s(streams), is_beside=is_read_late)
+        return events
 
     def _sound(self) -> list[WorkEvent]:
-        """The codec works beside the frames: all but first chunks are told of one step later, with what ends there."""
-        events, self._sounding = self._sounding, []
-        waited, beside = Counter[int](), Counter[int]()
-        for work_id, each in list(self._speaking.items()):
-            each.frames -= 1
-            each.silent += 1
-            if each.frames and not each.ramp.due(each.silent):
-                continue
-            (beside if each.has_sounded else waited)[each.silent] += 1
-            told = self._sounding if each.has_sounded else events
-            samples = _SILENCE[: round(each.silent * FRAME_S * SPEECH_RATE_HZ)]
-            told.append(WorkAudio(work_id, samples, SPEECH_RATE_HZ))
-            each.ramp.sent(each.silent)
-            each.silent, each.has_sounded = 0, True
-            if not each.frames:
+        """First chunks are waited for, behind what was begun before; others are told of with the next step."""
+        begun = [each for each in self._speaking.values() if each.sounding]
+        is_awaited = any(not each.has_sounded and each.is_due for each in self._speaking.values())
+        events = [] if is_awaited else self._hear(begun)
+        due = [each for each in self._speaking.values() if each.is_due]
+        first = [each for each in due if not each.has_sounded]
+        waited = Counter(each.silent for each in first)
+        self._device.compute(
+            self._cost.codec_s(waited, Counter(each.silent for each in due) - waited)
+        )
+        for each in due:
+            each.ramp.begun(each.silent)
+            each.sounding, each.silent, each.has_sounded = each.silent, 0, True
+        if is_awaited:
+            events += self._hear([*begun, *first])
+        return events
+
+    def _hear(self, begun: Sequence[_Speaking]) -> list[WorkEvent]:
+        """Tell of chunks, and of who has ended with them."""
+        events: list[WorkEvent] = []
+        for each in begun:
+            work_id = each.work.work_id
+            samples = _SILENCE[: round(each.sounding * FRAME_S * SPEECH_RATE_HZ)]
+            events.append(WorkAudio(work_id, samples, SPEECH_RATE_HZ))
+            each.ramp.sent()
+            each.sounding = 0
+            if not each.frames and not each.silent:
                 del self._speaking[work_id]
-                told.append(WorkDone(work_id, SpeechMade(SPEECH_RATE_HZ), WorkTiming()))
-        self._device.compute(self._cost.codec_s(waited, beside))
+                events.append(WorkDone(work_id, SpeechMade(SPEECH_RATE_HZ), WorkTiming()))
         return events
 
 
@@ -368,7 +404,7 @@ class SimulatedAligner:
         longest_s = min(WINDOW_S, max(seconds, default=0.0))
         self._device.compute(self._cost.encode_s(windows, longest_s))
         self._device.compute(self._cost.pass_s(tokens, tokens, 0))
-        self._device.wait(self._cost.step_host_s(len(self._waiting)))
+        self._device.host(self._cost.step_host_s(len(self._waiting)), is_beside=False)
         done = [WorkDone(work.work_id, _placed(work), WorkTiming()) for work in self._waiting]
         self._waiting.clear()
         return done

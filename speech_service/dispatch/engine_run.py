@@ -209,8 +209,8 @@ class EngineRun:
         for item in items:
             work_id = item.work.work_id
             self._admitted[work_id] = (item, self._clock())
-            if isinstance(item.work, SynthesizeWork) and item.work.ahead_ms:
-                self._heard_until_s[work_id] = item.enqueued_s + item.work.ahead_ms / 1000
+            if item.ahead_ms:
+                self._heard_until_s[work_id] = item.needed_s
             try:
                 engine.admit(item.work)
             except DeviceLostError:

@@ -31,11 +31,18 @@ LONG_CALL_MS = 60_000
 class Waiting:
     """One waiting work item, as the policy sees it. ``age_ms`` counts from when its place in line
     was taken; for BACKGROUND from when any of that class was last begun, if that is later.
+    ``ahead_ms``: speech that came before it to its listener, when its place was taken.
     """
 
     work_id: str
     work_class: WorkClass
     age_ms: float
+    ahead_ms: float = 0.0
+
+    @property
+    def left_ms(self) -> float:
+        """How long nobody is without what it gives; negative: somebody has been for so long."""
+        return self.ahead_ms - self.age_ms
 
 
 class Urgency(IntEnum):
@@ -157,7 +164,10 @@ def choose(
 ) -> Plan:
     """Decide what to admit into ``free_slots`` places.
 
-    Streaming finals go first, always. After them classes go in order, oldest first inside a class,
+    Streaming finals go first, always, in the order in which somebody is without them: speech when its
+    listener has heard what they had, all else from when it was asked for. So who has had nothing yet goes
+    before who has something left to hear, and nothing starves: what comes later is needed later.
+    After them classes go in order, oldest first inside a class,
     except that every second place goes to the oldest item that has waited ``starvation_ms``, if
     there is one. So no class starves while finals leave room, and a backlog of old work cannot take
     more than half of the device from fresh partials. BACKGROUND takes one such place, then is young
@@ -170,6 +180,7 @@ def choose(
         aged_turn: ``Plan.aged_turn`` of the call before.
     """
     finals = [item for item in waiting if item.work_class is WorkClass.STREAM_FINAL]
+    finals.sort(key=lambda item: item.left_ms)
     chosen = [item.work_id for item in finals[:free_slots]]
     rest = [item for item in waiting if item.work_class is not WorkClass.STREAM_FINAL]
     by_class = sorted(rest, key=lambda item: item.work_class)

@@ -6,7 +6,7 @@ Not thread-safe and without a clock of its own: the caller holds the lock and sa
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ from speech_service.domain.errors import DeadlineError, OverloadedError
 from speech_service.domain.work import (
     DropReason,
     SegmentKey,
+    SynthesizeWork,
     Work,
     WorkClass,
     WorkDropped,
@@ -40,6 +41,16 @@ class Queued:
     waiting_since_s: float
     place: int
 
+    @property
+    def ahead_ms(self) -> int:
+        """Speech that came before it to its listener, when it was asked for."""
+        return self.work.ahead_ms if isinstance(self.work, SynthesizeWork) else 0
+
+    @property
+    def needed_s(self) -> float:
+        """When somebody is without it."""
+        return self.waiting_since_s + self.ahead_ms / 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ClassStats:
@@ -50,7 +61,7 @@ class ClassStats:
 
 
 class WorkQueue:
-    """First in, first out inside each class of each model.
+    """First in, first out inside each class of each model; in STREAM_FINAL what is needed first.
 
     A newer partial of a segment takes the place of the one that waits, so a busy stream neither
     piles up work nor is sent to the back of the line with every update. A final removes the waiting
@@ -147,17 +158,17 @@ class WorkQueue:
         return any(self._lines.get((model, work_class)) for work_class in classes)
 
     def heads(self, model: str, limit: int, now_s: float) -> list[Waiting]:
-        """The first ``limit`` items of each class: all that a decision about ``limit`` places can
-        depend on.
+        """The first ``limit`` items of each class, of STREAM_FINAL those that are needed first: all that a decision
+        about ``limit`` places can depend on.
         """
         heads: list[Waiting] = []
         for work_class in WorkClass:
             line = self._lines.get((model, work_class))
             moved_s = self._moved_s.get(model) if work_class is WorkClass.BACKGROUND else None
-            for item in islice(line.values(), limit) if line else ():
+            for item in _first(line, work_class, limit) if line else ():
                 since_s = max(item.waiting_since_s, moved_s or item.waiting_since_s)
                 age_ms = (now_s - since_s) * 1000
-                heads.append(Waiting(item.work.work_id, work_class, age_ms))
+                heads.append(Waiting(item.work.work_id, work_class, age_ms, item.ahead_ms))
         return heads
 
     def models(self) -> set[str]:
@@ -248,6 +259,12 @@ class WorkQueue:
         if len(self._deadlines) > 2 * len(self._by_id) + 64:
             self._deadlines = [entry for entry in self._deadlines if entry[1] in self._by_id]
             heapq.heapify(self._deadlines)
+
+
+def _first(line: Mapping[int, Queued], work_class: WorkClass, limit: int) -> Iterable[Queued]:
+    if work_class is WorkClass.STREAM_FINAL:
+        return heapq.nsmallest(limit, line.values(), key=lambda item: item.needed_s)
+    return islice(line.values(), limit)
 
 
 def _counts(item: Queued) -> bool:

@@ -145,7 +145,8 @@ class SynthesizeWork(_OneOff):
 
     ``speaking_rate`` 1.0 is the voice's own pace. The same ``seed`` gives the same samples. ``instruct`` says in words
     how to speak or, to a model that designs voices, what the voice is like. ``voice`` is empty where a description or
-    a ``voice_prompt`` takes its place. ``ahead_ms``: speech that its listener had left when the work was asked for.
+    a ``voice_prompt`` takes its place. ``ahead_ms``: speech that its listener had yet to hear before it when the work
+    was asked for: what was made, and what the pieces before it still come to, at the least.
     """
 
     text: str = field(repr=False)

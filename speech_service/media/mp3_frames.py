@@ -37,3 +37,30 @@ def mp3_frame_bytes(packet: bytes) -> int:
         return 0
     slots = 144_000 if version == 3 else 72_000
     return slots * kbps // _MP3_RATES_HZ[version][rate_index] + (packet[2] >> 1 & 1)
+
+
+_SAMPLES = {3: 1152, 2: 576, 0: 576}
+_SIDE_BYTES = {3: (32, 17), 2: (17, 9), 0: (17, 9)}
+"""Bytes between the header of a first frame and its Xing tag, of stereo and of mono."""
+
+
+def mp3_length_s(frame: bytes) -> float:
+    """Seconds that the Xing or Info tag of a first frame claims, without what LAME says was put around the audio.
+
+    0.0: there is no such tag, or it does not tell. ``frame``: from its header on, whole or cut.
+    """
+    if not mp3_frame_bytes(frame[:4]):
+        return 0.0
+    version, is_mono = frame[1] >> 3 & 3, frame[3] >> 6 == 3
+    at = 4 + _SIDE_BYTES[version][is_mono]
+    if (
+        frame[at : at + 4] not in (b"Xing", b"Info")
+        or not frame[at + 7 : at + 8]
+        or not frame[at + 7] & 1
+    ):
+        return 0.0
+    samples = int.from_bytes(frame[at + 8 : at + 12], "big") * _SAMPLES[version]
+    has_lame = frame[at + 7] & 15 == 15 and frame[at + 120 : at + 123].isalnum()
+    padded = int.from_bytes(frame[at + 141 : at + 144], "big") if has_lame else 0
+    samples -= (padded >> 12) + (padded & 0xFFF)
+    return max(0, samples) / _MP3_RATES_HZ[version][frame[2] >> 2 & 3]

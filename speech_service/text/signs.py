@@ -21,6 +21,8 @@ Span = tuple[int, int]
 """Code points ``[begin, end)`` of a text."""
 
 _EMOJI = "\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff\u266a-\u266f\u231a\u231b\u23e9-\u23fa"
+_TAGS = "\U000e0020-\U000e007f"
+"""Letters of the flags of parts of countries, which nobody sees."""
 _CONVERSION = (
     r"(?:\(\w{1,60}\)|\d{1,2}\$)?[-+#0]{0,4}(?:\d{1,4}|\*)?(?:\.\d{1,3})?"
     r"(?:hh|h|ll|l|[qjztL])?[diouxXeEfFgGaAcspn@]"
@@ -35,14 +37,23 @@ _VERBATIM = re.compile(
     "|".join(
         (
             r"(?<!`)(?:```(?:[^`]|`(?!``))*+```)++|`[^`\n]++`",
-            r"</?[A-Za-z][^<>]*+>|<\d[\d:.]*+>|<[!?%][^<>]{1,400}>|\{\\[^{}]*+\}",
+            r"</?[A-Za-z][^<>]*+>|</?\d[\d:.]*+/?>|<[!?%][^<>]{1,400}>|\{\\[^{}]*+\}",
             r"[$#%]?(?<!\{)\{++(?:[^{}]|\{(?:[^{}]|\{[^{}]*+\})*+\})*+\}++|\[\[[^\[\]\n]{1,200}\]\]",
             r"[A-Za-z][A-Za-z+.-]{1,12}://[^\s<>\"]++|\bwww\.[^\s<>\"]++",
             r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++",
             r"&(?:#\d{1,7}|#[xX][\da-fA-F]{1,6}|[A-Za-z]{2,31}\d?);",
             r"%[A-Z][A-Z_]{1,40}%(?:[\\/][\w.-]++)*+",
             rf"(?<![\d%])%{_CONVERSION}|%{_CONVERSION}(?![A-Za-z])|%%",
-            r"\$[A-Za-z_]\w*+(?:[\\/][\w.-]++)*+",
+            r"\$env:\w++|\$[A-Za-z_]\w*+(?:[\\/][\w.-]++)*+|[$\\]\([^()\n]{1,200}\)",
+            r"<<[A-Za-z_]\w{0,60}>>|\\[A-Za-z]{2,30}\*?(?=\{)|(?<!\S)\.\. [\w-]{1,40}::|\|[A-Za-z]\|",
+            r"(?<!\S)(?=[\d/, -]{0,40}\*)(?:[\d*/,-]{1,20} ){4}[\d*/,-]{1,20}(?!\S)",
+            # Names of parameters, emoji and faces, which begin with a colon.
+            r"(?<![\w:.)\]}/]):[\w+-]{1,40}:(?!\w)|(?<![\w:.)\]}/]):[A-Za-z_]\w*+",
+            r"(?<![\w:;=])[:;=]['\u2019]?-?[()DPpOo|/\\*3\[\]](?![\w/])|(?<!\S)</?3(?!\w)",
+            r"(?<=\])\([^()\s]{1,400}\)",
+            r"(?<!\w)[A-Za-z]\[\w{1,20}\]|(?<!\w)[A-Za-z_]\w{0,40}\[(?:'[^'\n\]]{1,40}'|\"[^\"\n\]]{1,40}\")\]",
+            r"(?<!\w)\w{1,30}!\$?[A-Z]{1,3}\$?\d{1,7}(?!\w)",
+            r"(?<![\d:])\d{1,2}:\d\d:\d\d(?:[.,]\d{1,3})?(?![\d:])",
             r"(?<![\w@#/])[@#]\w++(?:[-/.]\w++)*+",
             r"(?<!\w)[A-Za-z]{1,12}(?:#|\+\+)(?!\w)|(?<![\w.])\.[A-Z][A-Z]\w*+",
             r"\b[A-Za-z]:\\[^\s<>\"|?*]++|\\\\[^\s<>\"|?*]++",
@@ -57,16 +68,20 @@ _VERBATIM = re.compile(
             r"[-=<>!:+*/&|]=|={2,3}|[-=]>|<-|&&|\|\||<<|>>|\b0x[\da-fA-F]++\b",
             r"(?<![\w.,])\+?\(?\d{2,6}\)?(?:[ \u00a0-]\(?\d{2,6}\)?){2,12}(?![\w,])",
             r"\d[\d.,]{0,40}+[\u2012-\u2015\u2212]\d[\d.,]*+",
-            rf"[{_EMOJI}\u20e3][{_EMOJI}\u200d\ufe0f\u20e3]*+|[0-9#*]\ufe0f?\u20e3",
+            rf"[{_EMOJI}\u20e3][{_EMOJI}\u200d\ufe0f\u20e3{_TAGS}]*+|[0-9#*]\ufe0f?\u20e3",
             r"[!-\u024f]{80,}+",  # no word is that long
         )
     )
 )
 _FILLED = re.compile(
-    r"<[A-Za-z][^<>/]*+(?:/[^<>/]++)*+>[^<>\w]*+\w[^<>]*+</|\{\{#[^{}]*+\}\}[^{}\w]*+\w[^{}]*+\{\{/|"
+    r"<[A-Za-z\d][^<>/]*+(?:/[^<>/]++)*+>[^<>\w]*+\w[^<>]*+</|\{\{#[^{}]*+\}\}[^{}\w]*+\w[^{}]*+\{\{/|"
     r"\[[A-Za-z][^\[\]]*+\][^\[\]\w]*+\w[^\[\]]*+\[/"
 )
 """A mark that opens, words, and a mark that closes."""
+_SMALL = ("<super>", "<sub>")
+_ORDINALS = "\u00aa\u00ba"
+_LETTERLIKE = ("\u2100", "\u214f")
+"""Signs made of letters, such as the set of the real numbers; a model is given plain letters for them."""
 _URL_END = ".,;:!?)]'\""
 _SENTENCE_END = ".,:"
 _CONTRACTION = re.compile(r"(?<=[^\W\d_])&(?:#39|#x27|apos|rsquo);(?=[^\W\d_])", re.IGNORECASE)
@@ -126,6 +141,8 @@ def kept(source: str, translation: str) -> bool:
     there = Counter(filter(_is_sign, normal_form("NFC", translation)))
     if any(there[sign] < count for sign, count in signs.items()):
         return False
+    if translation.count("\t") < source.count("\t"):
+        return False
     wanted, written = numbers(source), numbers(translation)
     there = Counter(written)
     return "".join(wanted) == "".join(written) or all(
@@ -183,7 +200,11 @@ def _verbatim(text: str) -> Iterator[Span]:
         found = match.group()
         if "://" in found or found.startswith("www."):
             end -= len(found) - len(found.rstrip(_URL_END))
-        elif found[0] in "./~@#" or found[-1] in ".:,":
+        elif (
+            found[0] != ":"
+            and not found.endswith("::")
+            and (found[0] in "./~@#" or found[-1] in ".:,")
+        ):
             end -= len(found) - len(found.rstrip(_SENTENCE_END))
         if found[0] == "&" and _CONTRACTION.match(text, begin):
             continue
@@ -224,6 +245,10 @@ def _is_unknown(char: str, alphabet: Set[str]) -> bool:
     kind = unicodedata.category(char)
     if kind in ("Cf", "Cc"):
         return False
+    if char not in _ORDINALS and unicodedata.decomposition(char).startswith(_SMALL):
+        return True
+    if _LETTERLIKE[0] <= char <= _LETTERLIKE[1]:
+        return True
     plain = unicodedata.normalize("NFKC", char)
     return kind[0] != "L" or any(part not in alphabet for part in plain)
 

@@ -53,6 +53,12 @@ def test_no_text_loses_a_sign(engine: marian.MarianTranslator, kind: str) -> Non
         ("Você tem <b>5</b> <a href='/m'>mensagens</a>.", "pt", "en", ">Messaging</a>"),
         ("A temperatura é −4 °C.", "pt", "en", "is −4 °C"),  # noqa: RUF001
         ("O valor é ≈ 3,14.", "pt", "en", "is ≈ 3"),
+        ("Read our <0>terms</0> and <1/> policy.", "en", "pt", "termos</0>"),
+        ("Name\tPrice\nBread\t$4", "en", "pt", "Nome\tPreço\nPão\t$4"),
+        ("Great job :smile: and :+1: to all!", "en", "pt", ":smile: e :+1:"),
+        ("Dear :name, your order :order_id has shipped.", "en", "pt", "Caro :name"),
+        ("They are fun ;) and I <3 it.", "en", "pt", " ;) e"),
+        ("Vᵢ and xₙ and 10ᵗʰ are small.", "en", "pt", "Vᵢ e xₙ e 10ᵗʰ"),
         ("Use %APPDATA%\\tool or $HOME/documents.", "en", "pt", "%APPDATA%\\tool"),
     ],
 )

@@ -17,6 +17,7 @@ NAMES = (
     "tenth",
     "eleventh",
     "twelfth",
+    "thirteenth",
     "held_out",
 )
 

@@ -29,7 +29,14 @@ from speech_service.media.decode.packets import (
     StampedGaps,
 )
 from speech_service.media.decode.sink import PcmSink
-from speech_service.media.decode.sniff import KIND_OF, is_adts_sync, is_layer_3_sync, sniff
+from speech_service.media.decode.sniff import (
+    KIND_OF,
+    SEARCH_BYTES,
+    first_audio,
+    is_adts_sync,
+    is_layer_3_sync,
+    sniff,
+)
 from speech_service.media.decode.sources import (
     READ_BYTES,
     ContainerParts,
@@ -57,6 +64,7 @@ from speech_service.media.decode.wire import (
     Message,
     Reason,
 )
+from speech_service.media.mp3_frames import mp3_length_s
 
 _DEMUXERS = {
     Kind.WAV: ("wav", "wav"),
@@ -94,6 +102,8 @@ _PARTS: dict[Kind, Callable[[], ContainerParts]] = {
     Kind.CAF: caf_chunks,
     Kind.W64: w64_chunks,
 }
+_XING_BYTES = 192
+"""Bytes of a first MP3 frame in which a tag tells the length."""
 _MAX_BAD_OPUS_PACKETS = 50
 """Bad packets in a row at the start that show that the audio is no Opus."""
 
@@ -198,6 +208,8 @@ def _decode_samples(
                 sink.take(frame)
             held = held[whole:]
     if left:
+        if not sink.frames:
+            raise GiveUpError(Reason.TRUNCATED)
         missing = -(-(left + len(held)) // header.frame_bytes)
         sink.lost(Lost.TRUNCATED, sink.frames, sink.frames + missing)
 
@@ -239,6 +251,7 @@ def _decode_opus_packets(reader: PipeReader, sink: PcmSink, channel_count: int) 
 def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Order) -> None:
     if kind in _PARTS:
         reader.parts = _PARTS[kind]()
+    claimed_s = _claimed_s(reader) if kind is Kind.MP3 else 0.0
     file = _readable(kind, reader, order)
     try:
         container = _open(kind, file)
@@ -255,11 +268,12 @@ def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Orde
     codec.thread_count = 1
     # Of a file in fragments it is the length of those that were read.
     in_fragments = isinstance(file, Mp4Boxes) and file.has_fragments
-    expected_s = 0.0 if in_fragments else _expected_s(container)
+    expected_s = 0.0 if in_fragments else _expected_s(container) or claimed_s
     decoding = PacketDecoding(codec, sink, _gaps(kind, reader, stream))
     decoding.consume(lambda: container.demux(stream))
     parts = file if isinstance(file, Mp4Boxes) else reader.parts
-    decoding.finish(expected_s, cut=parts is not None and parts.inside)
+    end = reader.parts.end_granule if isinstance(reader.parts, OggPages) else 0
+    decoding.finish(expected_s, cut=parts is not None and parts.inside, end=end)
 
 
 def _readable(kind: Kind, reader: PipeReader, order: Order) -> Readable:
@@ -285,7 +299,22 @@ def _gaps(kind: Kind, reader: PipeReader, stream: AudioStream) -> Gaps:
 def _behind_tags(reader: PipeReader) -> Kind:
     """Give what is behind ID3 tags: mostly MP3, but programs put them before anything."""
     found = sniff(skip_id3(reader))
-    return Kind.MP3 if found is None else KIND_OF[found]
+    if found is not None:
+        return KIND_OF[found]
+    head = b""
+    beginning = None
+    while beginning is None and len(head) < SEARCH_BYTES and (more := reader.read(SEARCH_BYTES)):
+        head += more
+        beginning = first_audio(head[:SEARCH_BYTES])
+    reader.unread(head[beginning.at :] if beginning else head)
+    return KIND_OF[beginning.container] if beginning else Kind.MP3
+
+
+def _claimed_s(reader: PipeReader) -> float:
+    """Length that the first frame of an MP3 claims; 0: none."""
+    head = reader.read_up_to(_XING_BYTES)
+    reader.unread(head)
+    return mp3_length_s(head)
 
 
 def _open(kind: Kind, file: Readable) -> InputContainer:

@@ -242,15 +242,15 @@ class ContainerDecoder:
         return self._format.container if isinstance(self._format, ContainerFormat) else None
 
     def _identify(self) -> bytes:
-        """Give the bytes for the child; what is no audio ahead of bare frames is left out."""
-        frame = sniff.first_frame(self._head)
+        """Give the bytes for the child; what is no audio ahead of it is left out."""
+        beginning = sniff.first_audio(self._head)
         try:
             found = sniff.identify(self._head, self._declared(), self._option)
         except InvalidAudioError as error:
             raise self._fail(error) from None
         self._kind = sniff.KIND_OF[found]
         head, self._head = self._head, b""
-        return bytes([self._kind]) + (head[frame.at :] if frame else head)
+        return bytes([self._kind]) + (head[beginning.at :] if beginning else head)
 
     def _frame_packet(self, packet: bytes) -> bytes:
         if not 0 < len(packet) <= MAX_OPUS_PACKET_BYTES:

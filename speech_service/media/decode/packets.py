@@ -119,6 +119,10 @@ class StampedGaps:
             self._next_s += length_s
         return min(gap_s, _MAX_GAP_S)
 
+    def until(self, units: int) -> float:
+        """Seconds between the end of the last frame and a time in units of the stamps; 0 where they are none."""
+        return 0.0 if self._next_s is None else max(0.0, units * self._unit_s - self._next_s)
+
     def distrust(self, frame: AudioFrame) -> None:
         """Place ``frame`` right behind the last one: its stamp is wrong."""
         if self._next_s is not None:
@@ -268,12 +272,13 @@ class PacketDecoding:
             self._sink.silence(missing_s)
         self._sink.take(frame)
 
-    def finish(self, expected_s: float, *, cut: bool) -> None:
+    def finish(self, expected_s: float, *, cut: bool, end: int = 0) -> None:
         """Say what the end of the input tells.
 
         Args:
             expected_s: length that the header claims; 0: none.
             cut: the container ends in the middle of a part.
+            end: time stamp of the end of the audio that the container tells; 0: none.
 
         Raises:
             GiveUpError: nothing could be decoded.
@@ -288,10 +293,15 @@ class PacketDecoding:
         claimed = expected_s > 0 and length_s <= expected_s + _VOID_CLAIM_S
         ends_badly = cut or self._short_tail or bool(self._bad_tail)
         tolerance_s = _SAMPLE_S if ends_badly else max(_TAIL_TOLERANCE_S, self._longest_s)
-        missing = claimed and length_s < expected_s - tolerance_s
-        if missing or (ends_badly and not claimed):
-            end = round(expected_s * self._sink.sample_rate_hz) if missing else OPEN_END
-            self._sink.lost(Lost.TRUNCATED, self._sink.frames, end)
+        missing_s = expected_s - length_s if claimed else self._until(end)
+        if missing_s > tolerance_s or (ends_badly and not claimed):
+            is_told = claimed or (not ends_badly and missing_s <= _MAX_GAP_S)
+            missing = round(max(0.0, missing_s) * self._sink.sample_rate_hz)
+            last = self._sink.frames + missing if is_told and missing_s > tolerance_s else OPEN_END
+            self._sink.lost(Lost.TRUNCATED, self._sink.frames, last)
+
+    def _until(self, end: int) -> float:
+        return self._gaps.until(end) if end and isinstance(self._gaps, StampedGaps) else 0.0
 
 
 def _is_cut_frame(data: bytes) -> bool:

@@ -1,6 +1,6 @@
-"""Which container a file is, by its first bytes; where bare frames begin behind bytes that are none."""
+"""Which container a file is, by its first bytes; where one begins behind bytes that are none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from speech_service.domain.audio import Container
@@ -24,7 +24,8 @@ KIND_OF = {
 SNIFF_BYTES = 12
 """Bytes that ``sniff`` needs to tell every container."""
 SEARCH_BYTES = 8192
-"""Bytes in which bare frames of MP3 or AAC are looked for: a recording of a station begins inside a frame."""
+"""Bytes in which the beginning of audio is looked for: a recording of a station begins inside a frame, an upload with
+the head of its form."""
 
 ACCEPTED = (
     "WAV (also ADPCM), FLAC, Ogg (Opus, Vorbis), MP3, WebM (Opus, Vorbis), M4A (AAC, ALAC), AIFF, AAC (ADTS), AMR, "
@@ -49,6 +50,22 @@ _BIT_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _LOW_BIT_RATES = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 """First boxes of MPEG-4 files; QuickTime of old begins without ``ftyp``."""
+_BEGINNINGS = (
+    (b"fLaC\0\0\0\x22", 0, Container.FLAC),
+    (b"OggS\0\x02", 0, Container.OGG_OPUS),
+    (b"\x1a\x45\xdf\xa3", 0, Container.WEBM_OPUS),
+    (b"#!AMR", 0, Container.AMR),
+    (b"caff\0\1", 0, Container.CAF),
+    (b"riff\x2e\x91\xcf\x11", 0, Container.W64),
+    (b"WAVE", 8, Container.WAV),
+    (b"AIFF", 8, Container.AIFF),
+    (b"AIFC", 8, Container.AIFF),
+    (b"ftyp", 4, Container.M4A),
+)
+"""What stands in the first bytes of a file, and how far into it: long enough to be no chance."""
+_MOST_FIRST_BOX_BYTES = 1024
+_MOST_MARKS = 16
+"""Places of one mark that are looked at: a head may be full of them."""
 _REFUSED_PREFIXES = (
     (b"#!AMR", "an AMR file of several channels"),
     (b"\x30\x26\xb2\x75", "a WMA (ASF) file"),
@@ -59,8 +76,8 @@ _REFUSED_PREFIXES = (
 )
 
 
-class Frame(NamedTuple):
-    """Where the first bare frame begins, and of what kind it is."""
+class Beginning(NamedTuple):
+    """Where audio begins, and what it is."""
 
     at: int
     container: Container
@@ -98,8 +115,8 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
         InvalidAudioError: the bytes are no accepted container, or not the declared one.
     """
     found = sniff(head)
-    if found is None and (frame := first_frame(head)):
-        found = frame.container
+    if found is None and (beginning := first_audio(head)):
+        found = beginning.container
     if found is None and declared in _BARE and not describe_refused(head):
         return declared  # An MP3 file may begin in the middle of a frame.
     if found is None:
@@ -112,27 +129,57 @@ def identify(head: bytes, declared: Container | None, option: str) -> Container:
 
 
 def is_enough(head: bytes, declared: Container | None) -> bool:
-    """Whether ``head`` is all that :func:`identify` needs; bare frames may begin behind other bytes."""
+    """Whether ``head`` is all that :func:`identify` needs; audio may begin behind other bytes."""
     if len(head) < SNIFF_BYTES:
         return False
-    is_told = sniff(head) or declared or describe_refused(head)
-    return bool(is_told) or len(head) >= SEARCH_BYTES or first_frame(head) is not None
+    is_told = sniff(head) or declared in _BARE or describe_refused(head)
+    return bool(is_told) or len(head) >= SEARCH_BYTES or first_audio(head) is not None
 
 
-def first_frame(head: bytes) -> Frame | None:
-    """Find where bare frames of MP3 or AAC begin, three of one kind in a row; None: nowhere, or a container is told.
+def first_audio(head: bytes) -> Beginning | None:
+    """Find where a container begins, or bare frames of MP3 or AAC, three of one kind in a row.
 
-    A head that is a container's, or refused by its name, holds no bare frames.
+    None: nowhere, or ``head`` begins with a container or is refused by its name, and is not searched.
     """
     if sniff(head) or describe_refused(head):
         return None
+    if _is_box(head):
+        return Beginning(0, Container.M4A)
+    found = [*_containers(head), *_frames(head)]
+    return min(found, default=None)
+
+
+def _is_box(head: bytes) -> bool:
+    """Whether an MPEG-4 file begins whose first box has lost its name: the next one stands where that ends."""
+    size = int.from_bytes(head[:4], "big")
+    return 8 <= size <= _MOST_FIRST_BOX_BYTES and head[size + 4 : size + 8] in _FIRST_BOXES
+
+
+def _containers(head: bytes) -> Iterator[Beginning]:
+    for mark, offset, container in _BEGINNINGS:
+        at = offset - 1
+        for _ in range(_MOST_MARKS):
+            at = head.find(mark, at + 1)
+            if at < 0:
+                break
+            if _is_beginning(head[at - offset :][:SNIFF_BYTES], container):
+                yield Beginning(at - offset, container)
+                break
+
+
+def _is_beginning(head: bytes, container: Container) -> bool:
+    is_long = container is Container.M4A and head[:2] != bytes(2)  # its first box is a short one
+    return not is_long and sniff(head) is container
+
+
+def _frames(head: bytes) -> Iterator[Beginning]:
     at = head.find(b"\xff")
     while at >= 0:
         for container, size_of in ((Container.MP3, _layer_3_bytes), (Container.AAC, _adts_bytes)):
             if _follow_each_other(head, at, size_of):
-                return Frame(at, container)
+                yield Beginning(at, container)
+                return
         at = head.find(b"\xff", at + 1)
-    return None
 
 
 def _follow_each_other(head: bytes, at: int, size_of: Callable[[bytes], int]) -> bool:

@@ -114,6 +114,10 @@ class OggPages:
         self._pages_lack = False
         self._first_granule = 0
         """End of the first page of audio, in samples."""
+        self._last_granule = 0
+        self._had_end = self._had_start = self._is_mixed = self._in_junk = False
+        """Whether the last page ends a stream, begins one; whether several run side by side; whether bytes that are
+        no page follow."""
 
     def starts_late(self, at_s: float, sample_rate_hz: int) -> bool:
         """Whether pages are missing before the first audio that can be decoded; ``at_s``: by its time stamp."""
@@ -122,7 +126,12 @@ class OggPages:
     @property
     def inside(self) -> bool:
         begun = self._head and self._MARK.startswith(self._head[:4])
-        return bool(begun or self._body_left)
+        return bool(begun or self._body_left or (self._in_junk and not self._had_end))
+
+    @property
+    def end_granule(self) -> int:
+        """End of the last page of the stream, in samples; 0: it is not known."""
+        return 0 if self._is_mixed else self._last_granule
 
     def take(self, data: bytes) -> None:
         at = 0
@@ -142,16 +151,26 @@ class OggPages:
     def _finish_header(self) -> None:
         have = len(self._head)
         if have >= 4 and not self._head.startswith(self._MARK):
+            self._in_junk = True
             mark = self._head.find(self._MARK)
             del self._head[: mark if mark >= 0 else have - 3]
         elif have >= self._FIXED and have == self._FIXED + self._head[26]:
             self._body_left = sum(self._head[self._FIXED :])
             granule, _, sequence = struct.unpack_from("<qII", self._head, 6)
+            self._in_junk = False
+            self._follow(self._head[5], granule)
             if granule > 0 and not self._first_granule:
                 self._first_granule = granule
                 self._pages_lack = sequence > self._pages
             self._pages += 1
             self._head.clear()
+
+    def _follow(self, flags: int, granule: int) -> None:
+        starts = bool(flags & 2)
+        self._is_mixed |= starts and self._had_start
+        if starts or granule > 0:
+            self._last_granule = max(0, granule)
+        self._had_start, self._had_end = starts, bool(flags & 4)
 
 
 class Chunks:

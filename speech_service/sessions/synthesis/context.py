@@ -37,6 +37,8 @@ TEXT_SETTING = "synthesis.max_text_characters"
 NOTHING_TO_SPEAK = "NOTHING_TO_SPEAK"
 _SEED_STEP = 0x9E3779B97F4A7C15
 _MAX_SEED = 2**63 - 1
+_CERTAIN = 0.5
+"""Of the speech that a text is taken to be: some voices speak twice as fast, none much faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +187,22 @@ class SpokenPiece:
     """Where its audio begins in the context's."""
     recording: Recording | None = None
     """Its audio for an aligner, where one is to find its words."""
+    made_ms: float = 0.0
+    """Of its speech."""
     tried: int = 1
+
+    @property
+    def coming_ms(self) -> float:
+        """Speech that is certainly still to come of it."""
+        if self.end is not None:
+            return 0.0
+        least_ms = _CERTAIN * self.work.cost_ms / self.work.speaking_rate
+        return max(0.0, least_ms - self.made_ms)
 
     def take(self, event: WorkAudio) -> None:
         """More of its audio came."""
         self.audio.append(event)
+        self.made_ms += len(event.samples) * 1000 / event.sample_rate_hz
         self.began = True
         if self.context.options.aligner:
             self.recording = self.recording or Recording(event.sample_rate_hz)
@@ -198,7 +211,7 @@ class SpokenPiece:
     def again(self, work_id: str) -> SynthesizeWork:
         """Forget what came, and speak it once more from another seed, which follows from the first."""
         self.audio.clear()
-        self.recording = self.end = None
+        self.recording, self.end, self.made_ms = None, None, 0.0
         seed = (self.context.options.seed + self.tried * _SEED_STEP) & _MAX_SEED
         self.tried += 1
         self.work = replace(self.work, work_id=work_id, seed=seed)
@@ -248,7 +261,7 @@ def speech_work(
     piece: SentencePiece,
     ahead_ms: float,
 ) -> SynthesizeWork:
-    """The work of speaking a piece. ``ahead_ms``: speech that the listener has left to hear."""
+    """The work of speaking a piece. ``ahead_ms``: speech that the listener hears before it."""
     return SynthesizeWork(
         work_id=work_id,
         stream_id=identity.session_id,

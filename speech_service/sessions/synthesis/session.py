@@ -464,8 +464,9 @@ class SynthesisSession:
 
     @property
     def _ahead_ms(self) -> float:
-        """Speech that the listener has left, or has not even taken."""
-        return max(self.unsent_ms, (self._heard_until_s - self._clock()) * 1000, 0.0)
+        """Speech that the listener hears before the next piece: what is left, or not even taken, and what is coming."""
+        left_ms = max(self.unsent_ms, (self._heard_until_s - self._clock()) * 1000, 0.0)
+        return left_ms + sum(spoken.coming_ms for spoken in self._line)
 
     def _new_work_id(self) -> str:
         return f"{self._identity.session_id}:{next(self._work_ids)}"

@@ -6,7 +6,7 @@ import re
 
 from speech_service.text.english.dates import MONTHS
 from speech_service.text.english.number_words import number, spelled
-from speech_service.text.english.rules import Rule, any_of, rule
+from speech_service.text.english.rules import Rule, any_of, full_stop, rule
 
 _TITLES = {
     **{
@@ -77,6 +77,9 @@ _ALWAYS = {
         "Bros": "Brothers",
         "Dept": "Department",
     },
+    **{"hwy": "highway", "blvd": "boulevard", "pkwy": "parkway", "bldg": "building"},
+    **{"mgr": "manager", "asst": "assistant", "acct": "account", "intl": "international"},
+    **{"ltd": "limited", "univ": "university", "Esq": "Esquire"},
     **{"Rte": "Route", "Fwy": "Freeway", "Expy": "Expressway", "Tpke": "Turnpike", "doz": "dozen"},
     **{"dept": "department", "Univ": "University", "Assn": "Association", "Govt": "Government"},
     **{
@@ -261,6 +264,16 @@ _MID = {
     **{"max": "maximum", "min": "minimum"},
 }
 """Names and words too: only where the dot cannot end a sentence, or after a word that calls for a day."""
+_OPENERS = (
+    r"It|He|She|They|We|I|You|The|A|An|This|That|There|Then|But|And|Or|In|On|At|If|When|What|Who|Where|My|Our|His|Her|"
+    r"Its|Their|No|Yes|So|As|After|Before|Is|Are|Was|Were|Do|Does|Did|Can|Please|Turn|Take|Go"
+)
+"""Words that begin a sentence, and no name."""
+_BEFORE_SMALL = {
+    **{"gal": "gallon", "qt": "quart", "pt": "pint", "sec": "second", "apt": "apartment"},
+    **{"co": "company", "est": "estimated", "gen": "general", "def": "definitely"},
+}
+"""Words too, as some of ``_MID``; a dot before a small letter ends no sentence."""
 _OPENS_ON = r"closed|Closed|open|Open|except|Except|not|daily|and|or|to|thru|through|between|plus"
 """Words before a day of the week, which may end its sentence: "closed Sun."; a month may be a name there."""
 _DAYS_AFTER = (
@@ -403,10 +416,17 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         lambda m: f"{m[1]} {_CORNERS[m[2]]}",
     ),
     rule(
-        r"\b((?:I|US|SR|Rte|Route|Hwy|Highway|Interstate)[ -]?\d{1,4}) ([NSEW])(?![\w'’.-])",
+        r"\b((?:I|US|SR|Rte|Route|Hwy|Highway|Interstate)[ -]?\d{1,4}) ?([NSEW])(?![\w'’.-])",
         lambda m: f"{m[1]} {_SIDES[m[2]].lower()}",
     ),
     rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
+    # A capital inside a sentence is a name, and a doctor's name comes behind.
+    rule(r"(?<=[a-z,] )([A-Z][a-z]{2,20} )(Dr|Ct|Pl)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
+    rule(
+        rf"(?:(?<=[a-z,\d] )|(?![A-Z][a-z]{{2,20}} Dr))([A-Z][a-z]{{2,20}} )({any_of(_WAYS)})\.(?= (?:{_OPENERS})\b)",
+        lambda m: f"{m[1]}{_WAYS[m[2]]}.",
+    ),
+    rule(r"(?<=\d(?:st|nd|rd|th) )[Ff]l\.", lambda m: "floor" + full_stop(m)),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(
@@ -414,8 +434,11 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=#?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
-        r"(?<![\w.])(figs?|Figs?|Apt|Rm|Appx?|appx|Blk|vol|Vol|ch|Ch|sec|Sec|pt|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)",
-        lambda m: f"{_WITH_NUMBER[m[1]]} ",
+        r"(?<![\w.])(?:(Figs?|Apt|Rm|Appx?|Blk|Vol|Ch|Sec|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)|"
+        # Behind a word such as "a sec." a sentence may begin with A or I.
+        r"(figs?|appx|vol|ch|sec|pt)\. "
+        r"(?=[B-HJ-Z](?![\w'’])|[AI](?=$|[.,;:)]| (?:of|and|to|in|is)\b)|[IVX]{2,5}\b))",
+        lambda m: f"{_WITH_NUMBER[m[1] or m[2]]} ",
     ),
     rule(r"\b([Rr]ef)\. (?=[A-Z]{1,5}[-/ ]?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
@@ -428,5 +451,11 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     ),
     rule(rf"(?<![\w.])({any_of(_ALWAYS)})\.", _say_always),
     rule(r"(?<![\w.])vs(?![\w.])", "versus"),
+    rule(r"\b((?:a|per|every|each|another|one|of|in|few|couple) )min\.(?= [a-z])", r"\1minute"),
     rule(rf"(?<![\w.])({any_of(_MID)})\.", _say_mid),
+    rule(rf"(?<![\w.])({any_of(_BEFORE_SMALL)})\.(?= [a-z])", lambda m: _BEFORE_SMALL[m[1]]),
+    rule(
+        r"(?<![\w.])([bd])\. (?=(?:1\d|20)\d\d(?!\d))",
+        lambda m: "born " if m[1] == "b" else "died ",
+    ),
 )

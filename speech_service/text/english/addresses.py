@@ -323,7 +323,10 @@ ADDRESSES: tuple[Rule, ...] = (
         rf"(?<![\w.@/-])[A-Za-z0-9_][\w-]{{0,63}}(?:\.[\w-]{{1,32}}){{0,3}}\.(?:{any_of(_FILE_ENDS)})(?![\w@(]|\.\w)",
         _say_address,
     ),
-    rule(rf"(?<![\w.])\.({any_of(_FILE_ENDS)})(?!\w)", lambda m: f"dot {_characters(m[1])}"),
+    rule(
+        rf"(?<![\w.])(\*?)\.({any_of(_FILE_ENDS)})(?!\w)",
+        lambda m: f"{'star ' if m[1] else ''}dot {_characters(m[2])}",
+    ),
     rule(r"(?<![\w.])Node\.js\b", "Node dot J.S"),
     rule(
         r"(?<![\w&#/])#(?=[0-9A-Fa-f]{0,5}\d)([0-9A-Fa-f]{6})(?!\w)",
@@ -331,6 +334,7 @@ ADDRESSES: tuple[Rule, ...] = (
     ),
     # Names in networks; switches and names in code.
     rule(r"(?<![\w&#/])#(?![A-Z]{1,4}-?\d)([A-Za-z_]\w{0,99})", _say_hashtag),
+    rule(r"(?<![\w&#/])#(?!\d{1,4}(?:st|nd|rd|th)\b)(\d{1,4}[A-Z]?[a-z]{2}\w{0,99})", _say_hashtag),
     rule(r"(?<![\w@./])@([A-Za-z_]\w{0,63})", _say_handle),
     rule(r"(?<!\S)(--?)([a-z][a-z-]{0,40}|[A-Z])(?![\w.])", lambda m: _say_switch(m)),
     rule(r"(?<![\w-])(?:[A-Za-z]\w{0,60}_[A-Za-z0-9]\w{0,60})(?!\w)", _say_identifier),

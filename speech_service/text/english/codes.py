@@ -241,7 +241,9 @@ def _digits_beside_letters(run: str) -> str:
 def _say_hyphened(match: re.Match[str]) -> str:
     """Say capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
     letters, run = match.groups()
-    said = number(run) if len(run) <= _SAID_AS_NUMBER else " ".join(DIGITS[int(d)] for d in run)
+    is_round = len(run) == _EMERGENCY and run[0] != "0" and run.endswith("00")
+    is_number = len(run) <= _SAID_AS_NUMBER or is_round
+    said = number(run) if is_number else " ".join(DIGITS[int(d)] for d in run)
     return f"{_letters(letters, many=False)} {said}"
 
 
@@ -336,7 +338,7 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(
-        r"(?<![\w.,:/$£€¥'’-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}"
+        r"(?<![\w.,:/$£€¥'’′″°-])(?<!\d[ \u00a0\u2009\u202f])\d{2,30}"
         r"(?![\w/:]|[.,]\d|%| ?°|-\d{1,2}-\d{2}(?!\d))",
         _say_run,
     ),

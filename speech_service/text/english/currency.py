@@ -110,6 +110,7 @@ _SCALES = {
     "k": "thousand",
     "m": "million",
     "mn": "million",
+    "mil": "million",
     "mio": "million",
     "mln": "million",
     "mrd": "billion",
@@ -121,7 +122,9 @@ _SCALE = (
     r"(?:[\s-]?((?:hundred )?thousand|hundred|million|billion|trillion|lakh|crore)s?(?!\w)"
     rf"|({_SHORT_SCALE})(?!\w))"
 )
-_SPACED_SCALE = rf"(?:{_SCALE[3:-1]}|\s([Mm]n|[Bb]n|[Tt]n|[Mm]io|[Mm]rd|[Mm]ln|[mMB])\b\.?(?!\w))"
+_SPACED_SCALE = (
+    rf"(?:{_SCALE[3:-1]}|\s([Mm]n|[Mm]il|[Bb]n|[Tt]n|[Mm]io|[Mm]rd|[Mm]ln|[mMB])\b\.?(?!\w))"
+)
 _PER = {
     **{
         "h": "hour",
@@ -355,6 +358,17 @@ CURRENCY: tuple[Rule, ...] = (
         lambda match: f"{_PAIRED[match[1]]} {_PAIRED[match[2]]}",
     ),
     rule(r"([$£€¥₹])([-−])(?=\d)", r"\2\1"),
+    # What stands behind an amount and is not said; one scale for both ends of a range.
+    rule(r"(?<=\d)/[-=–](?![\w])", ""),
+    rule(r"(£\d{1,9}(?:,\d{3}){0,3}\.\d\d)p(?!\w)", r"\1"),
+    rule(
+        rf"([$£€¥₹])({NUMBER})(k|K|m|M|bn)\s?[-–]\s?(?:\1)?({NUMBER})\3(?!\w)",
+        r"\1\2-\4\3",
+    ),
+    rule(
+        rf"((?:₹|\bRs\.?|\bINR) ?{NUMBER} ?)([Cc]r|[Ll]acs?|[Ll])(?![\w'’])\.?(?!\w)",
+        lambda m: f"{m[1]}{'crore' if m[2][:1] in 'cC' else 'lakh'}",
+    ),
     rule(r"(?:(?<=\d[kKmMbB])|(?<=\dbn)|(?<=illion))\s?[–-]\s?(?=[$£€¥₹]\d)", " to "),
     rule(r"([$£€¥₹])\((\d{1,9}(?:\.\d{1,4})?)\)", r"-\1\2"),
     rule(r"(?<!\w)R(?=\d{1,3}(?:,\d{3}){1,6}(?!\d)|\d{1,6}\.\d\d(?!\d))", "ZAR "),

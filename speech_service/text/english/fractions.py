@@ -117,6 +117,10 @@ MARKS: tuple[Rule, ...] = (
 FRACTIONS: tuple[Rule, ...] = (
     rule(r"(?<![\w./,])(\d{1,3})/([a-z])(?![\w'’/])", lambda m: f"{number(m[1])} over {m[2]}"),
     rule(r"(?<![\w./,])(\d{1,4})(?: |-| and )(\d{1,2})[/⁄](\d{1,3})(?![\w/]|[.,]\d)", _say_mixed),
+    rule(
+        r"(?<!\d)(?<!\d )½[ -](?=(?:price|term|time|day|way|board|dozen|hour|mile|yearly)\b)",
+        "half ",
+    ),
     rule(rf"(?:(?<![\w.])(?<!\d,)(\d{{1,6}}) ?)?([{''.join(_VULGAR)}])", _say_vulgar),
     rule(
         r"(?<![\w./,])(\d{1,2})/(\d{1,3})(?:st|nd|rd|th)s?(?!\w)",

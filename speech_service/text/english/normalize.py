@@ -25,6 +25,7 @@ from speech_service.text.english.codes import CODES, MIXED
 from speech_service.text.english.currency import CURRENCY
 from speech_service.text.english.dates import DATES, FOUR_DIGITS
 from speech_service.text.english.fractions import FILES, MARKS
+from speech_service.text.english.markers import MARKERS, OPERATORS
 from speech_service.text.english.notation import MUSIC, NOTATION, SECTIONS
 from speech_service.text.english.number_words import number, spelled
 from speech_service.text.english.numerals import NUMERALS
@@ -209,6 +210,11 @@ _MARKUP: tuple[Rule, ...] = (
 )
 
 _PLAIN: tuple[Rule, ...] = (
+    # A fraction of small figures, before each of them is taken for a power.
+    rule(
+        r"(\d?)([⁰¹²³⁴⁵⁶⁷⁸⁹]{1,2})[⁄/]([₀-₉]{1,2}|\d{1,2})(?!\w)",
+        lambda m: f"{m[1]} {unicodedata.normalize('NFKC', f'{m[2]}/{m[3]}')}",
+    ),
     rule(r"[^\x00-\x7f]", _plain),
     rule(r"’(?=\w)", "'"),
     # A mark that goes with what follows it, in other spellings.
@@ -271,12 +277,14 @@ _RULES: tuple[Rule, ...] = (
     *MUSIC,
     *PICTURES,
     *_CLEAN,
+    *OPERATORS,
     *_MARKUP,
     *_SPACES,
     *_PLAIN,
     *ADDRESSES,
     *NOTATION,
     *CASUAL,
+    *MARKERS,
     *SHORTHAND,
     *FILES,
     *MARKS,

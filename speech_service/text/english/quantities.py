@@ -35,7 +35,11 @@ _UNIT = rf"(?:{any_of(UNITS)})"
 _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
 _INCH_MARK = r"(?:[\"″”]|''|’’|′′)"
-_COUNTED = r"(?:[€$£¥%]|(?:km|kg|people|euros?|dollars?|pounds?)\b)"
+_COUNTED = (
+    r"(?:[€$£¥%₽₹₩]|(?:km|kg|people|euros?|dollars?|pounds?|rubles?|francs?|kroner|kronor|kr|zł|Kč|Ft|lei|EUR|USD|GBP|CHF|"
+    r"SEK|NOK|DKK|PLN|CZK|HUF|RUB|kWh|kW|MW|m²|m³|met(?:er|re)s|kilomet(?:er|re)s|miles|feet|votes|seats|jobs|years)"
+    r"(?!\w))"
+)
 _PART = r"(?:half|thirds?|quarters?|fifths?|sixths?|eighths?|tenths?|sixteenths?)"
 _COMPOUND = (
     r"(?:[A-Za-zµμΩ°]{1,7}[²³]?[·⋅/]){1,2}(?:[A-Za-zµμΩ°]{1,7}[²³]?|\([A-Za-zµμΩ°²³·⋅]{1,12}\))"
@@ -50,6 +54,11 @@ _NOUN = re.compile(
     r"with|without|into|off|up|down|over|under|so|but|because|than|then|past|through|since|plus|each|every|later|ago|"
     r"early|late|apart|ahead|behind|away|here|there|now|only|just|too|not|near|north|south|east|west|downstream|upstream)\b)[A-Za-z]"
 )
+_HEADS = re.compile(
+    r" (?:bags?|bottles?|cans|tins?|jars?|packs?|boxes|sacks?|rolls?|races?|hurdles|relay|sprint|dash|freestyle|pipes?|"
+    r"pizzas?|screens?|monitors?|drives?|lenses|lens|hoses?|ladders?|planks?|tiles?)\b"
+)
+"""What is known by its measure, which is said in the singular before it: "5 lb bag"."""
 _LONGEST_NUMBER_WORD = 12
 _NUMBER_WORD = re.compile(
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|teen|ty|hundred|thousand|million|zero) \Z"
@@ -131,7 +140,7 @@ def _say_only_feet(match: re.Match[str]) -> str:
 def _say_inches(match: re.Match[str]) -> str | None:
     """Say inches, but not where the mark closes what another one opened."""
     before = match.string[max(0, match.start() - _QUOTED) : match.start()]
-    if len(re.findall(r'(?<!\d)"', before)) % 2 and match.group().endswith('"'):
+    if len(re.findall(r'(?<![\d½¼¾⅛⅜⅝⅞])"', before)) % 2 and match.group().endswith('"'):
         return None
     return f"{number(match[1])} {'inch' if match[1] == '1' or _is_adjective(match) else 'inches'}"
 
@@ -155,7 +164,8 @@ def _say_degrees(match: re.Match[str]) -> str:
 def _is_adjective(match: re.Match[str]) -> bool:
     """Whether it is said in the singular: "a 16 GB stick", but not "a 16 GB or so"."""
     before = match.string[max(0, match.start() - 8) : match.start()]
-    return bool(_ARTICLE.search(before) and _NOUN.match(match.string, match.end()))
+    is_sold_so = _HEADS.match(match.string, match.end())
+    return bool(is_sold_so or (_ARTICLE.search(before) and _NOUN.match(match.string, match.end())))
 
 
 def _say_unit(match: re.Match[str]) -> str:
@@ -257,7 +267,7 @@ def _say_number(match: re.Match[str]) -> str:
 
 def _say_lines(match: re.Match[str]) -> str:
     """ "1080p60": lines, and pictures in a second."""
-    return f"{year(int(match[1]))} p" + (f" {number(match[2])}" if match[2] else "")
+    return f"{year(int(match[1]))} {match[2]}" + (f" {number(match[3])}" if match[3] else "")
 
 
 def _say_magnitude(match: re.Match[str]) -> str:
@@ -276,8 +286,9 @@ GROUPED: tuple[Rule, ...] = (
     ),
     rule(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))", ","),
     rule(
-        rf"(?<![\d.,-])[1-9]\d{{0,2}}(?:(?: \d{{3}}){{2,6}}| 000| \d{{3}}(?= ?{_COUNTED}|[.,]\d{{2}}(?!\d)))(?!\d)",
-        lambda m: m[0].replace(" ", ","),
+        rf"(?<![\d.,-])[1-9]\d{{0,2}}(?:(?: \d{{3}}){{2,6}}| 000| \d{{3}}(?= ?{_COUNTED}|[.,]\d{{2}}(?!\d)))"
+        r"(?!\d)(,\d{1,2}(?!\d))?",
+        lambda m: m[0].replace(",", ".").replace(" ", ","),
     ),
     rule(
         r"(?<![\d.,])\d{1,3}(?:\.\d{3}){1,6},\d{1,2}(?!\d)",
@@ -317,7 +328,8 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?[x×] ?(?=\d)", r"\1 by "),
     # Feet and inches, places on the globe, degrees.
     rule(
-        r"(?<![\w.])(?<!\d,)(\d{1,3})° ?(\d{1,2})['′’](?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
+        r"(?<![\w.])(?<!\d,)(\d{1,3})° ?(\d{1,2}(?:\.\d{1,4})?)['′’]"
+        r"(?: ?(\d{1,2}(?:\.\d{1,4})?)(?:[\"″”]|''))?(?: ?([NSEW])\b)?",
         _say_place,
     ),
     rule(
@@ -342,6 +354,10 @@ QUANTITIES: tuple[Rule, ...] = (
         _say_fraction_unit,
     ),
     rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
+    rule(
+        rf"(?<! and a )({_PART}) in\.?(?= (?:thick|wide|deep|long|tall|high|diameter|pipe|drill|bolt|nut)\b)",
+        r"\1 inch",
+    ),
     rule(rf"( and (?:a|[a-z]{{3,9}}) {_PART}) in(?=$|[,;)]|\.(?:\s|$))", r"\1 inches"),
     rule(
         rf"(to the power of (?:minus )?[a-z-]{{3,20}}) ({_COMPOUND})(?![\w/²³'’-])",
@@ -391,7 +407,7 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?:(?<=[a-z]s)|(?<=\d req)|(?<=\d msg)|(?<=\d\d[kK])|(?<=\dM))/({any_of(_SPANS)})(?![\w/²³])",
         lambda m: f" per {one_of(m[1])}",
     ),
-    rule(rf"(?<=[a-z\d²³] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
+    rule(rf"(?<=[a-z\d²³,] )({_RATES})(?![\w/²³])", lambda m: unit_words(m[1], one=False)),
     rule(r"(?<![\w.])(km|cm|mm|m|ft)([²³])", _say_bare_area),
     rule(
         r"(?<![\w.])(?<!\d,)(\d{1,4})([a-z])([²³⁴ⁿ])",
@@ -445,7 +461,7 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"(?<![\w.,)\]-])({NUMBER})[-–]({NUMBER})(?=-(?:day|week|month|year|hour|minute|mile|page|foot|inch)\b)",
         _say_range,
     ),
-    rule(rf"(?<![\w.,])({_LINES})p(\d{{2,3}})?(?!\w)", _say_lines),
+    rule(rf"(?<![\w.,])({_LINES})([pi])(\d{{2,3}})?(?!\w)", _say_lines),
     rule(
         rf"(?<![\w.,])({NUMBER})p(?!\w)",
         lambda m: f"{number(m[1])} {'penny' if m[1] == '1' else 'pence'}",
@@ -464,7 +480,7 @@ QUANTITIES: tuple[Rule, ...] = (
         lambda m: f"{number(m[1])} to {number(m[2])} times",
     ),
     rule(rf"(?<![\w.,)\]-])({NUMBER}){_TO}({NUMBER})(?=[A-Za-z])", lambda m: f"{_say_range(m)} "),
-    rule(rf"(?<![\w.])({NUMBER})[xX×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
+    rule(rf"(?<![=+*/^<>−-] )(?<![\w.])({NUMBER})[xX×](?![\w×]| ?[-−–+=*/^<>·÷])", _say_times),
     rule(
         rf"(?<![\w./])({NUMBER})/({_UNIT}|{any_of(_SPANS)})(?![\w/²³'’-])",
         lambda m: f"{number(m[1])} per {one_of(m[2])}",

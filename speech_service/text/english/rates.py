@@ -58,7 +58,11 @@ def _say_for_each(match: re.Match[str]) -> str | None:
     return f"{said}{f' {_SCALES[scale]}' if scale else ''} {noun} per {each}"
 
 
+_ALONE = r"kWh|MWh|GWh|kHz|MHz|GHz|THz|kPa|hPa|MPa|mAh|kW|kJ|kB|KiB|MiB|GiB|kbps|Mbps|Gbps|mmHg|mmol|kcal"
+"""Units that are seen by their spelling, and that the voice would make a word of."""
+
 RATES: tuple[Rule, ...] = (
+    rule(rf"(?<=[a-z,] )({_ALONE})(?![\w/²³'’-])", lambda m: unit_words(m[1], one=False)),
     rule(
         rf"(?<![\w.])({NUMBER}(?:{_TO}{NUMBER})?) ?({_UNIT}|[kKM] [a-z]{{3,12}}|[a-z]{{3,12}}) ?/ ?({_ONES})"
         r"(?![\w/²³'’-])",

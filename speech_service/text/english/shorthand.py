@@ -374,6 +374,13 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<![\w*#])([*#])(\d{2,6})(#)(?!\w)", _say_service),
     rule(r"(?<![\w*])(\*)(\d{2,6})()(?![\w*])", _say_service),
     rule(r"(?<![\w.*])([1-7])\*(?= [a-z]{3})", r"\1 star"),
+    rule(
+        r"\b(UTC|GMT) ?([-−–+])0?(\d{1,2})(?::?(?:00|(30|45)))?(?![\w:])",
+        lambda match: (
+            f"{match[1]} {'plus' if match[2] == '+' else 'minus'} "
+            + " ".join(number(part) for part in match.groups()[2:] if part)
+        ),
+    ),
     rule(r"\b(UTC|GMT) ?[-−–](?=\d)", r"\1 minus "),
     rule(
         r"(?<![\w.:])(\d{1,4}):(\d{1,4})( ?(?:=|::|∷) ?| equals | is equal to | simplifies to | is the same as )"
@@ -466,9 +473,10 @@ SHORTHAND: tuple[Rule, ...] = (
         lambda match: f"{match[1]} {plural(number(match[3]))}",
     ),
     rule(
-        r"(?<![\w.])(?<!\d,)(\d{1,2})['′’] ?(1[2-9]|[2-5]\d)[\"″”](?!\w)",
+        r"(?<![\w.])(?<!\d,)(\d{1,2})['′’] ?(0[1-9]|1[2-9]|[2-5]\d)[\"″”](?!\w)",
         lambda match: (
-            f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} {number(match[2])} seconds"
+            f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} "
+            f"{number(str(int(match[2])))} seconds"
         ),
     ),
     rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?! ?\d)(?=[ ,.;)]|$)", r"\1 minutes"),
@@ -478,7 +486,11 @@ SHORTHAND: tuple[Rule, ...] = (
         r"(?<![\w.,+])(\d{1,3})()['′’](?= (?:penalty|header|goal|equali[sz]er|winner)\b)",
         _say_minute_of_a_match,
     ),
-    rule(r"(?<=\bthe )(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)", _say_minute_of_a_match),
+    rule(
+        r"(?:(?<=\b[io]n the )|(?<=\b[ba][yt] the )|(?<=\buntil the )|(?<=\bfrom the ))"
+        r"(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)",
+        _say_minute_of_a_match,
+    ),
     rule(r"(?<![\w.,+])(45|90|105|120)\+(\d{1,2})['′’]?(?=[ ,.;)]|$)", _say_stoppage),
     rule(r"(?<=[(])(\d{1,2})['′’](?=[,;)])", lambda match: f"{number(match[1])} minutes"),
     rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),

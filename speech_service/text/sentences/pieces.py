@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_LINE = re.compile(r"[^\r\n]+|[\r\n]+")
+_LINE = re.compile(r"[^\r\n\t]+|[\r\n\t]+")
+"""Lines, and the cells of a table that tabs make."""
 _END = re.compile(  # the second part is that of Chinese and Japanese, which put no space
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019\u00bb)\]]*+"
     r"(?=\s++[\"'\u201c\u2018\u00ab(\[\u00bf\u00a1*\u2013\u2014-]*+\s?[^\W\d_a-z\u00e0-\u00ff])"
@@ -36,8 +37,8 @@ class TextPiece:
 
 
 def cut(text: str, max_chars: int) -> list[TextPiece]:
-    """Give the text in pieces: at line ends, at sentence ends, and where a sentence is longer than ``max_chars``, at a
-    clause, a space, or anywhere.
+    """Give the text in pieces: at line ends and tabs, at sentence ends, and where a sentence is longer than
+    ``max_chars``, at a clause, a space, or anywhere.
 
     Args:
         text: anything.

@@ -14,6 +14,7 @@ from speech_service.domain.work import (
     RecognizeKind,
     RecognizeWork,
     SegmentKey,
+    SynthesizeWork,
     Work,
     WorkClass,
     WorkDone,
@@ -47,6 +48,21 @@ def make_work(
         model=model,
         deadline_s=deadline_s,
         context=context,
+    )
+
+
+def make_speech(
+    work_id: str, ahead_ms: int = 0, work_class: WorkClass = WorkClass.STREAM_FINAL
+) -> SynthesizeWork:
+    """A piece of a stream of its own; its listener has so much to hear before it."""
+    return SynthesizeWork(
+        work_id=work_id,
+        stream_id=work_id,
+        work_class=work_class,
+        model=MODEL,
+        text="Good morning.",
+        voice="v",
+        ahead_ms=ahead_ms,
     )
 
 

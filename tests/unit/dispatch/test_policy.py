@@ -29,13 +29,22 @@ CLASSES = st.sampled_from(WorkClass)
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> list[Waiting]:
-    """Candidates with the ages of each class falling along its line, as in a queue."""
+    """Candidates with the ages of each class falling along its line, as in a queue; finals may be speech."""
     waiting: list[Waiting] = []
     for work_class in WorkClass:
         ages = draw(st.lists(st.floats(0, 5000), max_size=6))
         for number, age_ms in enumerate(sorted(ages, reverse=True)):
-            waiting.append(Waiting(f"{work_class.name}{number}", work_class, age_ms))
+            ahead_ms = 0 if work_class else draw(st.just(0) | st.integers(0, 8000))
+            waiting.append(Waiting(f"{work_class.name}{number}", work_class, age_ms, ahead_ms))
     return waiting
+
+
+def line_of(waiting: list[Waiting], work_class: WorkClass) -> list[str]:
+    """Ids of a class in the order in which they are to go."""
+    items = [item for item in waiting if item.work_class is work_class]
+    if work_class is WorkClass.STREAM_FINAL:
+        items.sort(key=lambda item: item.ahead_ms - item.age_ms)
+    return [item.work_id for item in items]
 
 
 @given(snapshots(), st.integers(0, 20), st.booleans())
@@ -45,7 +54,7 @@ def test_plan_is_full_distinct_and_keeps_each_line_in_order(
     plan = choose(waiting, free, STARVATION_MS, aged_turn)
     assert len(plan.work_ids) == len(set(plan.work_ids)) == min(free, len(waiting))
     for work_class in WorkClass:
-        line = [item.work_id for item in waiting if item.work_class is work_class]
+        line = line_of(waiting, work_class)
         chosen = [work_id for work_id in plan.work_ids if work_id in line]
         assert chosen == line[: len(chosen)]
 
@@ -53,8 +62,47 @@ def test_plan_is_full_distinct_and_keeps_each_line_in_order(
 @given(snapshots(), st.integers(0, 20), st.booleans())
 def test_finals_go_first(waiting: list[Waiting], free: int, aged_turn: bool) -> None:
     plan = choose(waiting, free, STARVATION_MS, aged_turn)
-    finals = [i.work_id for i in waiting if i.work_class is WorkClass.STREAM_FINAL]
+    finals = line_of(waiting, WorkClass.STREAM_FINAL)
     assert list(plan.work_ids[: len(finals)]) == finals[:free]
+
+
+def test_of_speech_goes_first_what_somebody_is_without_and_has_been_for_longest() -> None:
+    final = WorkClass.STREAM_FINAL
+    waiting = [
+        Waiting("has 4 s left", final, age_ms=1000, ahead_ms=5000),
+        Waiting("ran out 500 ms ago", final, age_ms=900, ahead_ms=400),
+        Waiting("asked 600 ms ago", final, age_ms=600),
+        Waiting("has a little left", final, age_ms=100, ahead_ms=150),
+        Waiting("asked now", final, age_ms=0),
+        Waiting("as new, and behind it in line", final, age_ms=0),
+    ]
+    assert choose(waiting, 6, STARVATION_MS).work_ids == (
+        "asked 600 ms ago",
+        "ran out 500 ms ago",
+        "asked now",
+        "as new, and behind it in line",
+        "has a little left",
+        "has 4 s left",
+    )
+
+
+@given(st.integers(1, 4), st.lists(st.integers(0, 8000), min_size=1, max_size=12))
+def test_speech_with_much_left_does_not_starve(slots: int, ahead: list[int]) -> None:
+    """Streams begin in every round, for ever, as many as there is room for."""
+    step_ms = 500.0
+    waiting = [
+        Waiting(f"old{number}", WorkClass.STREAM_FINAL, 0.0, ahead_ms)
+        for number, ahead_ms in enumerate(ahead)
+    ]
+    for number in range(round(max(ahead) / step_ms) + len(ahead) + 2):
+        new = [Waiting(f"{number}-{i}", WorkClass.STREAM_FINAL, 0.0) for i in range(slots)]
+        chosen = choose([*waiting, *new], slots, STARVATION_MS).work_ids
+        waiting = [
+            replace(item, age_ms=item.age_ms + step_ms)
+            for item in [*waiting, *new]
+            if item.work_id not in chosen
+        ]
+    assert not any(item.work_id.startswith("old") for item in waiting)
 
 
 @given(snapshots(), st.integers(1, 20))

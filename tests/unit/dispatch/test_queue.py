@@ -9,7 +9,7 @@ from speech_service.config.tree import SchedulerConfig
 from speech_service.dispatch.queue import WorkQueue
 from speech_service.domain.errors import DeadlineError, OverloadedError
 from speech_service.domain.work import DropReason, WorkClass, WorkDropped
-from tests.unit.dispatch.builders import MODEL, make_work
+from tests.unit.dispatch.builders import MODEL, make_speech, make_work
 
 FINAL, PARTIAL, UNARY, BACKGROUND = WorkClass
 ROOMY = SchedulerConfig()
@@ -64,6 +64,25 @@ def test_limits_refuse_with_the_time_to_come_back_but_never_a_streaming_final() 
         queue.put(make_work("p3", PARTIAL, stream="a", ms=950), 0.0)
     assert caught.value.metadata == {"max_queued_ms": "1000"}
     assert "p2" in queue, "a refused partial does not take the old one with it"
+
+
+def test_of_speech_the_heads_are_what_is_needed_first_wherever_it_is_in_line() -> None:
+    queue = WorkQueue(ROOMY)
+    queue.put(make_speech("much left", 5000), 0.0)
+    queue.put(make_speech("little left", 1000), 0.0)
+    queue.put(make_speech("nothing yet"), 2.0)
+    queue.put(make_speech("nothing yet either"), 2.0)
+    heads = queue.heads(MODEL, 3, 3.0)
+    assert [(item.work_id, item.age_ms, item.left_ms) for item in heads] == [
+        ("little left", 3000, -2000),
+        ("nothing yet", 1000, -1000),
+        ("nothing yet either", 1000, -1000),
+    ]
+    for number, work_class in enumerate((UNARY, BACKGROUND)):
+        queue.put(make_speech(f"{number}: much left", 5000, work_class), 0.0)
+        queue.put(make_speech(f"{number}: none", 0, work_class), 1.0)
+    first = [item.work_id for item in queue.heads(MODEL, 1, 3.0)]
+    assert first == ["little left", "0: much left", "1: much left"], "there the oldest goes first"
 
 
 def test_background_work_is_as_old_as_its_last_turn() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.simulate.loads import Came, Load, simulate
 from benchmarks.stats import percentile
+from speech_service.dispatch.queue import Queued
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +36,20 @@ def test_listeners_hear_without_a_gap_and_finals_are_as_soon_as_alone_where_both
 def test_the_same_load_comes_out_the_same() -> None:
     load = Load(10, 5, seconds=2.0)
     assert simulate(load) == simulate(load)
+
+
+def test_who_has_heard_nothing_yet_is_admitted_before_what_others_hear_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A session has two pieces on the device, so half of the slots are too few: some pieces wait."""
+    load = Load(0, 128, seconds=1.0, spread_s=1.0)
+    needed = simulate(load).played
+    monkeypatch.setattr(Queued, "ahead_ms", 0)
+    as_they_came = simulate(load).played
+    assert needed.texts == as_they_came.texts >= 128
+    assert needed.underruns == 0
+    late_s = [percentile(played.first_audio, 95) for played in (needed, as_they_came)]
+    assert late_s[0] <= 0.5 * late_s[1]
 
 
 def test_listeners_are_silent_at_times_where_nobody_knows_what_they_have_left(

@@ -242,3 +242,87 @@ def test_damage_is_the_same_each_time() -> None:
     for way in WAYS:
         assert damaged(data, way, 3) == damaged(data, way, 3) != data
     assert io.BytesIO(damaged(data, "cut", 3)).read() == data[: len(damaged(data, "cut", 3))]
+
+
+def with_broken_pages(ogg: bytes, first: int) -> bytes:
+    """``ogg`` with one bit wrong in the body of each page from ``first`` on."""
+    data = bytearray(ogg)
+    for at, size in pages(ogg)[first:]:
+        data[at + size - 1] ^= 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize("first", [-1, -2, -3, 3])
+async def test_the_last_pages_of_ogg_are_missed(pool: DecoderPool, first: int) -> None:
+    """FFmpeg drops a page whose sum is wrong, and says nothing."""
+    blocks, losses, error = await decoded(pool, with_broken_pages(encoded("ogg", LENGTH_S), first))
+    assert error is None
+    (loss,) = losses or [None]
+    heard_s = seconds(blocks)
+    if heard_s > LENGTH_S - 0.1:  # the very last page may be a few milliseconds
+        assert loss is None
+        return
+    assert loss is not None
+    assert loss.kind is LossKind.TRUNCATED
+    assert loss.start_ms == pytest.approx(heard_s * 1000, abs=2)
+    assert loss.end_ms == pytest.approx(LENGTH_S * 1000, abs=20)
+
+
+@pytest.mark.parametrize("behind", [bytes(4000), b"<html>504</html>" * 50, b"\xff" * 64])
+async def test_ogg_that_goes_on_with_something_else(pool: DecoderPool, behind: bytes) -> None:
+    data = encoded("ogg", LENGTH_S)
+    at = pages(data)[4][0]
+    blocks, losses, error = await decoded(pool, data[:at] + behind)
+    assert (error, [loss.kind for loss in losses]) == (None, [LossKind.TRUNCATED])
+    assert 1.5 < seconds(blocks) < 2.5
+    # A stream that was stopped between two pages, as live ones are, lacks nothing that is known.
+    _, losses, error = await decoded(pool, data[:at])
+    assert (error, losses) == (None, [])
+
+
+@pytest.mark.parametrize("lost", [0.1, 0.33, 0.5])
+async def test_an_mp3_that_tells_its_length_misses_what_was_cut_out(
+    pool: DecoderPool, lost: float
+) -> None:
+    data = encoded("mp3", LENGTH_S)
+    begin, end = int(len(data) * 0.4), int(len(data) * (0.4 + lost))
+    blocks, losses, error = await decoded(pool, data[:begin] + data[end:])
+    assert error is None
+    assert losses[-1].kind is LossKind.TRUNCATED
+    assert losses[-1].start_ms == pytest.approx(seconds(blocks) * 1000, abs=2)
+    assert losses[-1].end_ms == pytest.approx(LENGTH_S * 1000, abs=20)
+
+
+AHEAD = {
+    "form": b'------Form\r\nContent-Disposition: form-data; name="file"\r\n\r\n',
+    "HTTP": b"HTTP/1.1 200 OK\r\nContent-Type: audio/x\r\n\r\n",
+    "newline": b"\n",
+    "zeros": bytes(512),
+}
+
+
+@pytest.mark.parametrize("ahead", AHEAD)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_stands_before_a_file_is_no_matter(
+    pool: DecoderPool, kind: str, ahead: str
+) -> None:
+    _, whole = await decode_file(pool, encoded(kind, LENGTH_S))
+    blocks, losses, error = await decoded(pool, AHEAD[ahead] + encoded(kind, LENGTH_S))
+    assert (error, losses) == (None, [])
+    assert sum(len(block.samples) for block in blocks) == len(whole)
+
+
+@pytest.mark.parametrize("claimed", [0, 100, 300, 600])
+async def test_an_id3_tag_with_a_wrong_length_before_adts(pool: DecoderPool, claimed: int) -> None:
+    adts = encode(speechlike(16_000, LENGTH_S), 16_000, "adts", "aac", {})
+    tag = b"ID3\x03\0\0" + bytes([0, 0, claimed >> 7, claimed & 127]) + b"TIT2" + b"a" * 296
+    blocks, _, error = await decoded(pool, tag + adts)
+    assert error is None
+    assert seconds(blocks) > LENGTH_S - 0.5
+
+
+async def test_a_wav_of_its_header_alone_is_truncated(pool: DecoderPool) -> None:
+    blocks, losses, error = await decoded(pool, encoded("wav")[:45])
+    assert (blocks, losses) == ([], [])
+    assert isinstance(error, InvalidAudioError)
+    assert "truncated" in error.problem

@@ -8,7 +8,7 @@ from speech_service.domain.errors import InvalidAudioError
 from speech_service.media.decode.sniff import (
     SEARCH_BYTES,
     SNIFF_BYTES,
-    first_frame,
+    first_audio,
     identify,
     is_enough,
     sniff,
@@ -107,7 +107,7 @@ def bare(kind: str) -> bytes:
 )
 def test_frames_behind_what_is_no_audio(kind: str, ahead: bytes) -> None:
     head = (ahead + bare(kind))[:SEARCH_BYTES]
-    frame = first_frame(head)
+    frame = first_audio(head)
     assert frame is not None
     assert (frame.container, head[frame.at :][:2]) == (BARE[kind], bare(kind)[:2])
     assert identify(head, None, "audio") is BARE[kind]
@@ -123,9 +123,36 @@ def test_a_recording_that_begins_inside_a_frame(kind: str) -> None:
 
 def test_what_is_told_is_not_searched_and_noise_is_waited_for() -> None:
     noise = np.random.default_rng(3).bytes(SEARCH_BYTES)
-    assert first_frame(noise) is None
+    assert first_audio(noise) is None
     assert not is_enough(noise[:-1], None)
     assert is_enough(noise, None)
-    assert is_enough(noise[:SNIFF_BYTES], Container.WAV)
+    assert is_enough(noise[:SNIFF_BYTES], Container.MP3)
+    assert not is_enough(noise[:SNIFF_BYTES], Container.WAV)
     assert is_enough(encoded("wav")[:SNIFF_BYTES], None)
     assert is_enough(b"#EXTM3U\n#EXT", None)
+
+
+AHEAD = [
+    b"\n",
+    b"\xef\xbb\xbf",
+    bytes(512),
+    b"HTTP/1.1 200 OK\r\nContent-Type: audio/x\r\n\r\n",
+    b'------Form\r\nContent-Disposition: form-data; name="file"\r\n\r\n',
+    b"text of OggS, fLaC, WAVE, ftyp and RIFF",
+]
+
+
+@pytest.mark.parametrize("kind", ["wav", "flac", "ogg", "webm", "m4a"])
+@pytest.mark.parametrize("ahead", AHEAD)
+def test_containers_behind_what_is_no_audio(kind: str, ahead: bytes) -> None:
+    data = encoded(kind)
+    found = first_audio((ahead + data)[:SEARCH_BYTES])
+    assert found == (len(ahead), sniff(data))
+    assert is_enough((ahead + data)[: len(ahead) + 100], None)
+
+
+@pytest.mark.parametrize("name", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"fuyp"])
+@pytest.mark.parametrize("kind", ["m4a", "m4a-faststart", "m4a-fragmented"])
+def test_a_first_box_without_its_name(kind: str, name: bytes) -> None:
+    data = encoded(kind)
+    assert first_audio(data[:4] + name + data[8:SEARCH_BYTES]) == (0, Container.M4A)

@@ -287,6 +287,29 @@ def test_work_says_how_far_ahead_of_its_listener_it_is() -> None:
     assert drive.waiting[-1].ahead_ms == 5000, "it has not taken the third one"
 
 
+def test_work_says_that_the_piece_before_it_is_still_being_spoken() -> None:
+    """Half of what its text is taken to come to, which is 60 ms a character: its voice may be a fast one."""
+    text = "A first sentence of forty characters. "
+    drive = SpeechDrive().text(text + "And a second one. ").flush()
+    (first,) = drive.waiting
+    drive.audio(first, 80)
+    _, second = drive.waiting
+    assert second.ahead_ms == first.cost_ms / 2 > 1000, "80 ms are made, so 80 ms less are coming"
+    drive = SpeechDrive().text(text + "And")
+    drive.audio(drive.waiting[0], 3000).read().text(" a second one. ").flush()
+    assert drive.waiting[-1].ahead_ms == 3000, "it may be over"
+
+
+def test_a_slow_voice_has_more_to_come() -> None:
+    ahead: list[int] = []
+    for rate in (1.0, 0.5):
+        options = replace(OPTIONS, speaking_rate=rate)
+        drive = SpeechDrive(options).text("A sentence of words. And a second one. ").flush()
+        drive.audio(drive.waiting[0], 80)
+        ahead.append(drive.waiting[-1].ahead_ms)
+    assert ahead[1] == 2 * ahead[0] > 0
+
+
 def test_who_cancels_hears_what_comes_next_at_once() -> None:
     drive = SpeechDrive().text("First one here. ").flush()
     drive.audio(drive.waiting[0], 4000).cancel("a")

@@ -20,6 +20,13 @@ VERBATIM = {
     "paths": "%APPDATA%\\tool $HOME/documents $HOME/.config %TEMP%\\a.b\\c",
     "code": "`x` C# C++ F# .NET /usr/bin ~/a.txt ./run C:\\Temp\\a \\\\host\\a src/main.py v1.2.3 2.0.1 my_var get() --all -v Node.js a_b() 0x1F != >= -> :=",
     "handles": "#1 #tag @user @ana_lima bob@x.org https://x.org/a?b=1 www.x.com ftp://x.org #2026 @a/b mailto://x",
+    "names behind colons": ":name :order_id :id :smile: :+1: :flag-br: :100:",
+    "faces": ":) ;-) :D :-( :/ =) :P <3 </3",
+    "tags of numbers": "<0> </0> <1/> </12>",
+    "code of shells and sheets": "$(date) $env:PATH \\(name) <<name>> \\cite{a} |x| a[i] x[0] row['id'] data[\"k\"] Sheet1!C3 A!$B$2",
+    "times": "00:01:04,500 1:02:03 10:20:30.125",
+    "small letters": "mᵗʰ xₙ Vᵢ ℝ ℵ ℏ",
+    "flags of parts of countries": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
     "numbers": "1914–1918 5–10 10.0.0.255 192.168.0.1 2024-03-04",
     "emoji": "😀 👍🏽 ❤️ 👩‍💻 🇵🇹 ☀️ ✅ ⚠️ 🚀 3️⃣",
     "unknown signs": "£7 ¥500 €1.199,00 10⁶ x² ½ 2½ ± ≤ ≠ √2 → ⌘ © ™ § 5Ω ~ ^ \\ < @ { `",
@@ -39,6 +46,7 @@ def test_what_is_no_language_is_found_whole(kind: str) -> None:
     "piece",
     [
         "4111 1111 1111 1111", "+44 20 7946 0958", "(212) 555-0187", "x < 5", "a ≤ b", "3 × 4 = 12", "x² + y²", "A → B",
+        "*/5 * * * *", "0 9 * * 1-5", ".. note::", "\\(x + y\\)", "$(date +%F)",
         "{n, plural, one {# item} other {# items}}", "{g, select, a {x {y}} other {z}}", "`a b c`", "{a} {b}", "日本語 テスト",
         "<a href='x y'>", "```\ncode here\n```",
     ],
@@ -53,7 +61,8 @@ def test_pieces_with_spaces_are_one(piece: str) -> None:
     [
         "He said: it's fine, isn't it? (Yes!)", "50% of the dogs and/or cats", "I met Dr. Smith at 10 a.m.", "It ended.Then it began.",
         "the U.S. and e.g. this", "Tom & Jerry", "She said “hello” — quietly…", "the dogs’ bowls", "A well-known, two-part plan",
-        "10,000 people in 2024", "It costs $5.", "It&#39;s fine",
+        "10,000 people in 2024", "Note: it is here (see 8)", "Text[1] and text[12].", "at 10:30 he left: why?", "[a link](of words here)",
+        "Name: Ann; age: 5", "He said:no", "1ª vez, 2º lugar", "It costs $5.", "It&#39;s fine",
     ],
 )  # fmt: skip
 def test_ordinary_text_is_left_to_the_model(text: str) -> None:

@@ -3,6 +3,10 @@
 INT8 follows LLM.int8() and SmoothQuant (Dettmers et al. 2022, Xiao et al. 2023): a scale for each output channel of the
 weight, and one for each token of the activation, found as it comes. The product is exact integer arithmetic, so a
 token's result does not depend on the batch that it is in. FP8 is the same with e4m3 numbers on GPUs that multiply them.
+
+On x86 CPUs without AVX-512 VNNI torch multiplies such matrices by plain loops, several times slower than float32
+(github.com/pytorch/pytorch/pull/136942). FBGEMM (Khudia et al. 2021), which torch contains, is fast there, but adds two
+products in sixteen bits, where they must have room: weights have seven bits there.
 """
 
 # torch declares its types in part only.
@@ -11,6 +15,7 @@ token's result does not depend on the batch that it is in. FP8 is the same with 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +24,10 @@ from torch.nn.functional import linear, pad
 from speech_service.config.tree import ConfigError
 
 _INT8_MAX = 127.0
+_INT7_MAX = 63.0
+"""255 * 63 + 255 * 63 is the largest sum of two products that sixteen bits hold."""
+_MIDDLE = 128
+"""What stands for zero in FBGEMM's activations, which have no sign."""
 LEAST_SCALE = 1e-12
 FP8_TOP = torch.finfo(torch.float8_e4m3fn).max
 METHODS = ("none", "int8", "int8-weights", "fp8")
@@ -80,6 +89,9 @@ def scaled_rows(x: Tensor, form: RowFormat = FP8) -> ScaledRows:
 class Int8Linear(nn.Module):
     """Weights and activations in eight bits (W8A8)."""
 
+    weight_top = _INT8_MAX
+    """The largest weight of a row becomes this one."""
+
     def __init__(self, weight: Tensor, peaks: Tensor | None = None) -> None:
         """Quantise a weight.
 
@@ -89,14 +101,13 @@ class Int8Linear(nn.Module):
         """
         super().__init__()
         smooth = None if peaks is None else _smoothing(weight, peaks)
-        values, scale = _channels(weight if smooth is None else weight * smooth)
-        self.register_buffer("values", values)
+        values, scale = _channels(weight if smooth is None else weight * smooth, self.weight_top)
         self.register_buffer("scale", scale)
         self.register_buffer("shrink", None if smooth is None else smooth.reciprocal())
-        self.values: Tensor
         self.scale: Tensor
         self.shrink: Tensor | None
         self._least_rows = _CUDA_ROWS if weight.is_cuda else 1
+        self._keep(values)
 
     @property
     def form(self) -> RowFormat:
@@ -113,12 +124,39 @@ class Int8Linear(nn.Module):
         smooth = x if self.shrink is None else x * self.shrink
         peak = smooth.abs().amax(dim=-1, keepdim=True).float()
         scale = peak.clamp_(min=LEAST_SCALE).div_(_INT8_MAX)
-        tokens = (smooth / scale).round_().to(torch.int8)
+        products = self._multiply((smooth / scale).round_())
+        return (products * scale).mul_(self.scale).to(x.dtype)
+
+    def _keep(self, values: Tensor) -> None:
+        """Keep the weight, int8 [out, in]."""
+        self.register_buffer("values", values)
+        self.values: Tensor
+
+    def _multiply(self, tokens: Tensor) -> Tensor:
+        """Exact products of whole numbers, float [n, in] -> [n, out]."""
         missing = self._least_rows - tokens.shape[0]
-        if missing > 0:
-            tokens = pad(tokens, (0, 0, 0, missing))
-        products = torch.ops.aten._int_mm(tokens, self.values.T)
-        return (products[: x.shape[0]] * scale).mul_(self.scale).to(x.dtype)
+        whole = tokens.to(torch.int8)
+        padded = pad(whole, (0, 0, 0, missing)) if missing > 0 else whole
+        return torch.ops.aten._int_mm(padded, self.values.T)[: tokens.shape[0]]
+
+
+class FbgemmInt8Linear(Int8Linear):
+    """The same with FBGEMM, and weights in seven bits."""
+
+    weight_top = _INT7_MAX
+
+    def _keep(self, values: Tensor) -> None:
+        ones = torch.ones(len(values), dtype=torch.double)
+        zeros = torch.zeros(len(values), dtype=torch.long)
+        with catch_warnings():
+            # torch 2.13 says that such tensors will go. oneDNN's product, which stays, takes two to five times as long.
+            simplefilter("ignore", UserWarning)
+            known = torch.quantize_per_channel(values.float(), ones, zeros, 0, torch.qint8)
+        self._packed = torch.ops.quantized.linear_prepack(known, None)
+
+    def _multiply(self, tokens: Tensor) -> Tensor:
+        multiply = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+        return multiply(tokens.float(), 1.0, _MIDDLE, self._packed)
 
 
 class Int8WeightLinear(nn.Module):
@@ -129,7 +167,7 @@ class Int8WeightLinear(nn.Module):
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
-        values, scale = _channels(weight)
+        values, scale = _channels(weight, _INT8_MAX)
         self.register_buffer("values", values)
         self.register_buffer("scale", scale.to(weight.dtype))
         self.values: Tensor
@@ -215,7 +253,8 @@ def quantiser(
         known = peaks or {}
         if device.startswith("cuda"):
             return lambda name, part: int8_layer(name, part, known.get(name))
-        return lambda name, part: Int8Linear(part.weight.detach(), known.get(name))
+        layer = Int8Linear if _multiplies_int8() else FbgemmInt8Linear
+        return lambda name, part: layer(part.weight.detach(), known.get(name))
     if method == "fp8":
         return fp8_layer
     return lambda name, part: weights(part.weight.detach())
@@ -236,6 +275,12 @@ def int8_layer(name: str, part: nn.Linear, peaks: Tensor | None = None) -> nn.Mo
 
 def _is_behind_kernel(name: str) -> bool:
     return name.rpartition(".")[2] in ("qkv", "gate_up", "down")
+
+
+def _multiplies_int8() -> bool:
+    """Whether torch's own product of eight-bit matrices is fast on this CPU, or there is no other."""
+    has_fbgemm = "fbgemm" in torch.backends.quantized.supported_engines
+    return not has_fbgemm or bool(torch.cpu.get_capabilities()["avx512_vnni"])
 
 
 def _check_fp8(device: str) -> None:
@@ -319,9 +364,9 @@ class InputRecorder:
         return record
 
 
-def _channels(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """int8 [out, in] and float32 scales [out]."""
-    scale = weight.abs().amax(dim=1).float().clamp(min=LEAST_SCALE) / _INT8_MAX
+def _channels(weight: Tensor, top: float) -> tuple[Tensor, Tensor]:
+    """int8 [out, in], at most ``top``, and float32 scales [out]."""
+    scale = weight.abs().amax(dim=1).float().clamp(min=LEAST_SCALE) / top
     return (weight.float() / scale[:, None]).round().to(torch.int8), scale
 
 

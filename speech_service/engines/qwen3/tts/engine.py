@@ -36,7 +36,7 @@ from speech_service.domain.work import (
 )
 from speech_service.engines.qwen3.codec.streams import CodecStreams, DecodedPass
 from speech_service.engines.qwen3.tts.generator import Ended, FrameGenerator, SpokenFrame
-from speech_service.engines.qwen3.tts.ramp import ChunkRamp
+from speech_service.engines.qwen3.tts.ramp import ChunkRamp, ChunkWay
 from speech_service.engines.qwen3.tts.reading import ScriptReader
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ
@@ -114,6 +114,7 @@ class TtsEngine:
         self._waiting: list[SynthesizeWork] = []
         self._speaking: dict[str, _Speaking] = {}
         self._sounding: deque[_Sounding] = deque()
+        self._way = ChunkWay()
         self._events: list[WorkEvent] = []
 
     @property
@@ -159,8 +160,9 @@ class TtsEngine:
         slot = parts.generator.open(script.prompt, parts.sampling, work.seed)
         codec_slot = parts.codec.open(script.codec_start)
         read_s = time.perf_counter() - begin_s
+        ramp = ChunkRamp(parts.ramp, self._way)
         self._speaking[work.work_id] = _Speaking(
-            work, slot, codec_slot, script.max_frames, ChunkRamp(parts.ramp), read_s
+            work, slot, codec_slot, script.max_frames, ramp, read_s
         )
 
     def _speak(self) -> None:
@@ -221,7 +223,8 @@ class TtsEngine:
             self._sounding.append(_Sounding(decoded, whose))
         took_s = time.perf_counter() - begin_s
         for speaking in due.values():
-            speaking.sounding += len(speaking.silent)
+            speaking.ramp.begun(len(speaking.silent))
+            speaking.sounding = len(speaking.silent)
             speaking.silent = []
             speaking.has_sounded = True
             speaking.codec_s += took_s
@@ -257,7 +260,8 @@ class TtsEngine:
             self._events.append(WorkAudio(work_id, samples, SAMPLE_RATE_HZ))
             speaking.codec_s += took_s
             speaking.sounding -= frames[work_id]
-            speaking.ramp.sent(frames[work_id])
+            if not speaking.sounding:
+                speaking.ramp.sent()
 
     def _leave(self, work_id: str) -> None:
         speaking = self._speaking.pop(work_id, None)

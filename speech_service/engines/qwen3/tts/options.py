@@ -42,7 +42,9 @@ class Qwen3TtsOptions(Settings, frozen=True):
     max_batch: Count = 8
     """Streams that speak together."""
     ramp: tuple[Count, ...] = (1, 2, 4, 8)
-    """Most frames (80 ms) of a stream's first, second, ... chunk of audio; the last is that of all further ones."""
+    """Most frames (80 ms) of a stream's first, second, ... chunk of audio; the last is that of all further ones. On a
+    busy GPU a first chunk may be as long as the longest.
+    """
     max_seconds: Amount = 60.0
     """Speech of one piece of text, at most."""
     max_prompt_tokens: Count = 1024

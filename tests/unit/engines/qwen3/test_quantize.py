@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from speech_service.config.tree import ConfigError
 from speech_service.engines.qwen3.nn.quantize import (
+    FbgemmInt8Linear,
     InputRecorder,
     Int8Linear,
     Int8WeightLinear,
@@ -15,6 +16,11 @@ from speech_service.engines.qwen3.nn.quantize import (
     quantiser,
     replace_linears,
 )
+
+has_fbgemm = pytest.mark.skipif(
+    "fbgemm" not in torch.backends.quantized.supported_engines, reason="no x86 CPU"
+)
+W8A8 = [Int8Linear, pytest.param(FbgemmInt8Linear, marks=has_fbgemm)]
 
 
 def weight_and_inputs(outlier: float = 1.0) -> tuple[Tensor, Tensor]:
@@ -32,7 +38,7 @@ def error(layer: nn.Module, weight: Tensor, tokens: Tensor) -> float:
     return float((layer(tokens).float() - exact).norm() / exact.norm())
 
 
-@pytest.mark.parametrize("layer", [Int8Linear, Int8WeightLinear])
+@pytest.mark.parametrize("layer", [*W8A8, Int8WeightLinear])
 def test_eight_bits_are_within_a_few_per_cent(layer: type[nn.Module]) -> None:
     weight, tokens = weight_and_inputs()
     assert error(layer(weight), weight, tokens) < 0.02
@@ -44,24 +50,54 @@ def test_the_packed_kernel_equals_its_definition() -> None:
     assert torch.allclose(packed(tokens).float(), plain(tokens).float(), rtol=0.02, atol=0.05)
 
 
-def test_a_token_of_w8a8_does_not_depend_on_its_batch() -> None:
+@pytest.mark.parametrize("made", W8A8)
+def test_a_token_of_w8a8_does_not_depend_on_its_batch(made: type[Int8Linear]) -> None:
     weight, tokens = weight_and_inputs()
-    layer = Int8Linear(weight)
+    layer = made(weight)
     together = layer(tokens)
     for row in range(len(tokens)):
         assert torch.equal(layer(tokens[row : row + 1])[0], together[row])
 
 
-def test_smoothing_helps_where_a_channel_is_larger_than_the_others() -> None:
+@pytest.mark.parametrize("made", W8A8)
+@pytest.mark.parametrize("rows", [1, 2, 5, 40])
+def test_products_are_exact_at_the_ends_of_the_range(made: type[Int8Linear], rows: int) -> None:
+    """Whole numbers are their own eight bits, so that what saturates on the way would be seen."""
+    top = made.weight_top
+    signs = torch.where(torch.arange(33 * 256).reshape(33, 256) % 3 == 0, -1.0, 1.0)
+    weight = top * signs
+    tokens = 127.0 * torch.where(torch.arange(rows * 256).reshape(rows, 256) % 5 == 0, -1.0, 1.0)
+    tokens[0] = 127.0
+    assert torch.equal(made(weight)(tokens), tokens @ weight.T)
+    assert torch.equal(
+        made(top * torch.ones(33, 256))(tokens), tokens.sum(1, True) * top * torch.ones(33)
+    )
+
+
+@pytest.mark.parametrize("made", W8A8)
+def test_smoothing_helps_where_a_channel_is_larger_than_the_others(made: type[Int8Linear]) -> None:
     weight, tokens = weight_and_inputs(outlier=50.0)
     peaks = tokens.abs().amax(dim=0)
-    rough = error(Int8Linear(weight), weight, tokens)
-    assert error(Int8Linear(weight, peaks), weight, tokens) < rough / 2
+    rough = error(made(weight), weight, tokens)
+    assert error(made(weight, peaks), weight, tokens) < rough / 2
 
 
-def test_tokens_of_zeros_stay_zeros() -> None:
+@pytest.mark.parametrize("made", W8A8)
+def test_tokens_of_zeros_stay_zeros(made: type[Int8Linear]) -> None:
     weight, _ = weight_and_inputs()
-    assert torch.equal(Int8Linear(weight)(torch.zeros(2, 128)), torch.zeros(2, 96))
+    assert torch.equal(made(weight)(torch.zeros(2, 128)), torch.zeros(2, 96))
+
+
+@has_fbgemm
+@pytest.mark.parametrize("has_vnni", [True, False])
+def test_a_cpu_gets_the_product_that_is_fast_on_it(
+    has_vnni: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_vnni": has_vnni})
+    quantise = quantiser("int8", torch.float32, "cpu")
+    assert quantise is not None
+    layer = quantise("layer", nn.Linear(8, 4, bias=False))
+    assert type(layer) is (Int8Linear if has_vnni else FbgemmInt8Linear)
 
 
 def test_all_layers_are_replaced_and_the_report_names_each() -> None:

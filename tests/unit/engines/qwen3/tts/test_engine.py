@@ -2,19 +2,25 @@
 
 import gc
 import random
+import time
 from collections import Counter
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.synthesis import LexiconEntry, SpeechFinish, VoicePrompt
 from speech_service.domain.work import SpeechMade, SynthesizeWork, WorkAudio, WorkDone
+from speech_service.engines.qwen3.codec.streams import Chunk, DecodedPass
 from speech_service.engines.qwen3.tts.generator import Ended, SpokenFrame
 from speech_service.engines.qwen3.tts.prompt import Utterance
 from speech_service.engines.qwen3.tts.sampling_rules import Sampling
+from speech_service.engines.runtimes.torch import Coming
 from tests.unit.engines.qwen3.tts.speaking import (
     FRAME,
     RECORDING,
@@ -48,6 +54,49 @@ def test_the_first_audio_leaves_after_the_first_frame(loaded: Loaded) -> None:
     assert [type(event) for event in events] == [WorkAudio]
     assert isinstance(events[0], WorkAudio)
     assert len(events[0].samples) == FRAME
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Samples that are there only where somebody waits."""
+
+    samples: Coming
+    is_here = False
+
+    def here(self) -> Tensor:
+        """Wait for them."""
+        return self.samples.here()
+
+
+def slow_with_the_codec_beside(rig: Rig, step_s: float) -> None:
+    """Have steps take so long at least, and chunks told of with the next step, but for first ones."""
+    speak, decode = rig.generator.begin, rig.codec.begin
+
+    def slowly() -> SpokenFrame:
+        time.sleep(step_s)
+        return speak()
+
+    def beside(chunks: Mapping[int, Chunk], urgent: Container[int] = ()) -> list[DecodedPass]:
+        return [replace(each, samples=Late(each.samples)) for each in decode(chunks, urgent)]
+
+    rig.generator.begin = slowly
+    rig.codec.begin = beside
+
+
+def chunks_of(events: list[Any]) -> list[int]:
+    return [len(event.samples) // FRAME for event in events if isinstance(event, WorkAudio)]
+
+
+def test_a_first_chunk_lasts_until_the_next_is_there_where_the_codec_works_beside_slow_frames(
+    loaded: Loaded,
+) -> None:
+    rig = Rig(loaded(), ramp=(1, 2), max_frames=30)
+    slow_with_the_codec_beside(rig, 0.03)
+    assert chunks_of(run(rig.engine, work("first"))["first"])[0] == 1, "nothing was seen yet"
+    events = run(rig.engine, work("second", seed=1))["second"]
+    assert chunks_of(events)[0] == 2
+    assert sum(chunks_of(events)) == 30
+    assert rig.is_idle
 
 
 def test_the_end_says_where_the_time_went(loaded: Loaded) -> None:
