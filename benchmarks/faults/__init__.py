@@ -3,8 +3,8 @@
 Rows: the stall of health checks under the worst messages; workers killed although they work, on a starved machine;
 recovery after file descriptors ran out; a worker killed under live streams, with voices and under many of
 ``speech_client``; front ends killed, and restarted behind Envoy, under those; many streams cancelled at once; floods of
-HTTP/2 frames; forged containers; secrets in what the service leaves behind. ``--row`` runs some of them. Writes
-``faults.json``, in which each row says when and beside what it was measured, and ``faults.png``.
+HTTP/2 frames; streams that say nothing; forged containers; secrets in what the service leaves behind. ``--row`` runs
+some of them. Writes ``faults.json``, in which each row says when and beside what it was measured, and ``faults.png``.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from benchmarks.stats import Figure
 
 ROWS = (
     *("stall", "starvation", "descriptors", "kills", "worker_kills", "front_ends", "restarts"),
-    *("cancels", "floods", "containers", "secrets"),
+    *("cancels", "floods", "idle_streams", "containers", "secrets"),
 )
 """Modules of this package, in the order in which they run."""
 

@@ -139,8 +139,9 @@ class SimulatedRecognizer:
         """Begin, feed, settle."""
         self._preempt()
         self._begin()
-        events = self._feed()
-        self._device.wait(self._cost.step_host_s(len(self._running) + len(events)))
+        events, is_read_late = self._feed()
+        host_s = self._cost.step_host_s(len(self._running) + len(events))
+        self._device.host(host_s, is_beside=is_read_late)
         return events
 
     def _preempt(self) -> None:
@@ -176,8 +177,11 @@ class SimulatedRecognizer:
             )
         self._device.compute(self._cost.encode_s(encoded, longest_s))
 
-    def _feed(self) -> list[WorkEvent]:
-        """One pass. Its budget goes to the most urgent first; without room a sequence is fed its one token."""
+    def _feed(self) -> tuple[Sequence[WorkEvent], bool]:
+        """One pass, and whether the host reads it while the next one runs: if nothing is or may be proposed.
+
+        Its budget goes to the most urgent first; without room a sequence is fed its one token.
+        """
         budget, fed, asked, held = PREFILL_TOKENS, 0, 0, 0
         asking: list[tuple[_Decoding, Sequence[int]]] = []
         drafts = self._draft()
@@ -198,15 +202,20 @@ class SimulatedRecognizer:
             asked += len(proposed) + 1
             asking.append((each, proposed))
         if not fed:
-            return []
+            return [], True
         self.passes += 1
         self._device.compute(self._cost.pass_s(fed, asked, held))
-        return [event for each, proposed in asking if (event := self._settle(each, proposed))]
+        may_propose = self._may_draft(len(asking))
+        is_read_late = not may_propose and all(
+            each.verify.is_over and not some for each, some in asking
+        )
+        events = [event for each, some in asking if (event := self._settle(each, some))]
+        return events, is_read_late
 
     def _draft(self) -> dict[str, Sequence[int]]:
         drafting = self._drafting
         rows = [each for each in self._running.values() if not each.pending]
-        if drafting is None or not rows or len(rows) > drafting.most_rows:
+        if drafting is None or not rows or not self._may_draft(len(rows)):
             return {}
         held = sum(each.held for each in rows)
         for _ in range(drafting.ahead):
@@ -218,6 +227,9 @@ class SimulatedRecognizer:
                 token if self._draws.random() < drafting.holds else -1 for token in ahead
             ]
         return proposed
+
+    def _may_draft(self, rows: int) -> bool:
+        return self._drafting is not None and rows <= self._drafting.most_rows
 
     def _settle(self, each: _Decoding, proposed: Sequence[int]) -> WorkDone | None:
         at, first = len(each.tokens), not each.tokens
@@ -312,11 +324,13 @@ class SimulatedSynthesizer:
         streams = sum(1 for each in self._speaking.values() if each.frames)
         if streams:
             self._device.compute(self._cost.frame_s(streams))
-        self._device.wait(self._cost.step_host_s(streams))
+        is_read_late = all(each.ramp.has_begun for each in self._speaking.values())
         for each in self._speaking.values():
             each.silent += each.frames > 0
             each.frames -= each.frames > 0
-        return self._sound()
+        events = self._sound()
+        self._device.host(self._cost.step_host_s(streams), is_beside=is_read_late)
+        return events
 
     def _sound(self) -> list[WorkEvent]:
         """First chunks are waited for, behind what was begun before; others are told of with the next step."""
@@ -390,7 +404,7 @@ class SimulatedAligner:
         longest_s = min(WINDOW_S, max(seconds, default=0.0))
         self._device.compute(self._cost.encode_s(windows, longest_s))
         self._device.compute(self._cost.pass_s(tokens, tokens, 0))
-        self._device.wait(self._cost.step_host_s(len(self._waiting)))
+        self._device.host(self._cost.step_host_s(len(self._waiting)), is_beside=False)
         done = [WorkDone(work.work_id, _placed(work), WorkTiming()) for work in self._waiting]
         self._waiting.clear()
         return done

@@ -72,10 +72,16 @@ class SimulatedDevice:
         self.busy_s += seconds
         self.step_s += seconds
 
-    def wait(self, seconds: float) -> None:
-        """In the present step it waits so long for the host."""
-        self.host_s += seconds
-        self.step_s += seconds
+    def host(self, seconds: float, *, is_beside: bool) -> None:
+        """The host's part of the present step, once all of the step is computed.
+
+        Args:
+            seconds: what it takes.
+            is_beside: it runs while the device computes, which waits for what is longer; else the device waits for all.
+        """
+        waits_s = max(0.0, seconds - self.step_s) if is_beside else seconds
+        self.host_s += waits_s
+        self.step_s += waits_s
 
     def end_step(self) -> float:
         """What the step took."""

@@ -213,6 +213,9 @@ class CallInterceptor(aio.ServerInterceptor):
         metadata = [("x-request-id", call.request_id), ("x-speech-version", __version__)]
         if call.session_id:
             metadata.append(("x-speech-session-id", call.session_id))
+        # A call that was cancelled before it was looked at hears of it here: what it sent would stay in memory
+        # (grpc/grpc#43360), and keep the pages around it.
+        await asyncio.sleep(0)
         await context.send_initial_metadata(tuple(metadata))
 
     async def _failed(self, call: Call, error: BaseException, context: Context) -> None:
