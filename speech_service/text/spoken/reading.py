@@ -222,8 +222,8 @@ def _readings(word: str, around: Around, voiced: Iterator[int]) -> tuple[Reading
     readings = [*forms, *_together(pieces)]
     if word[:1].isdigit() or word[:1] in CURRENCIES:
         readings = with_signs(word, readings, around)
-    is_sign = len(word) == 1 and not word.isascii()
-    is_form = (_may_differ(word) and not word.isdigit()) or is_sign
+    is_sign = len(word) == 1 and word.isalpha() and not word.isascii()
+    is_form = is_sign or (_may_differ(word) and not word.isdigit() and any(map(str.isalnum, word)))
     if is_form and len(word) <= MAX_FORM_CHARS and next(voiced, None) is not None:
         lead = around.before[-1:] if around.before[-1:] in _LEADING else ""
         readings[1:1] = as_the_voice_reads(lead + word)
