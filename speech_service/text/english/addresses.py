@@ -342,7 +342,7 @@ ADDRESSES: tuple[Rule, ...] = (
 
 VERSIONS: tuple[Rule, ...] = (
     rule(
-        r"(?<=\d)-(alpha|beta|rc|dev|pre|post|snapshot)(?:\.?(\d{1,3}))?(?!\w)",
+        r"(?<=\d)(?:-|(?<=\d\.\d)|(?<=\.\d\d))(alpha|beta|rc|dev|pre|post|snapshot)(?:\.?(\d{1,3}))?(?!\w)",
         lambda m: f" {m[1]} {m[2] or ''}",
     ),
     rule(r"\bV(4|6|8|1[026])(?![\w.]{0,60}\d)(?!\w)", r"V \1"),

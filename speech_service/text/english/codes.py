@@ -38,7 +38,7 @@ _CARDS = r"(?:card|account|number|phone|line|device|code|Visa|Mastercard|Amex|on
 _MASK = r"[*•·xX#]"
 _SPACES = (
     r"Suite|Apartment|Room|Unit|Gate|Seat|Flat|Floor|Platform|Row|Section|Block|Building|Exhibit|"
-    r"Locker|Desk|Terminal|Bay|Lot"
+    r"Locker|Desk|Terminal|Bay|Lot|Exit|exit"
 )
 _MAKERS = r"Boeing|Porsche|Peugeot|Ferrari|Cessna|Learjet|McLaren|Route|Highway|Interstate"
 _STATES = {
@@ -166,6 +166,12 @@ def _say_serial(match: re.Match[str]) -> str | None:
     )
 
 
+def _say_place(match: re.Match[str]) -> str:
+    """ "Room 4B": a number and a letter; behind an exit, which has no other name, the letter is no unit."""
+    name, run, letter = match.groups()
+    return f"{name}{number(run) if name in ('Exit ', 'exit ') else run} {letter}"
+
+
 def _run(run: str) -> str:
     return _digits_beside_letters(run) if run.isdecimal() else run
 
@@ -241,7 +247,7 @@ def _digits_beside_letters(run: str) -> str:
 def _say_hyphened(match: re.Match[str]) -> str:
     """Say capitals, a hyphen and digits: "GPT-4", "AB-1234"."""
     letters, run = match.groups()
-    is_round = len(run) == _EMERGENCY and run[0] != "0" and run.endswith("00")
+    is_round = run[0] != "0" and run.endswith("00" if len(run) == _EMERGENCY else "000")
     is_number = len(run) <= _SAID_AS_NUMBER or is_round
     said = number(run) if is_number else " ".join(DIGITS[int(d)] for d in run)
     return f"{_letters(letters, many=False)} {said}"
@@ -269,7 +275,7 @@ CODES: tuple[Rule, ...] = (
         r"(\d{5}(?:-\d{4})?)(?![\w-]|[.,]\d)",
         _say_zip,
     ),
-    rule(rf"\b((?:{_SPACES}|Apt\.?|Ste\.?|Rm\.?) )(\d{{1,4}})([A-Z])(?!\w)", r"\1\2 \3"),
+    rule(rf"\b((?:{_SPACES}|Apt\.?|Ste\.?|Rm\.?) )(\d{{1,4}})([A-Z])(?!\w)", _say_place),
     rule(rf"\b((?:{_MAKERS}) )([1-9]\d{{2}}(?:-[1-9]\d{{1,3}})?)(?!\w|[.,-]\d)", _say_model),
     rule(r"(?<!\w)(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?!\w)", _say_hex),
     rule(r"(?<![\w.,])0x[0-9A-Fa-f]{1,16}(?!\w|[.,]\d)", _say_hex),

@@ -51,7 +51,12 @@ MARKERS: tuple[Rule, ...] = (
         lambda m: f"{digits(m[1])}, {digits(m[2])}",
     ),
     rule(r"(?<=[a-z,] )No (?=\d)", "number "),
-    rule(r"(?<![\w.])([fgh])\(([a-z]|\d{1,3})\)", r"\1 of \2"),
+    rule(r"(?<=\d-)(yd|ft|in|mi|lb|oz|gal|hr|min|sec|yr)\. (?=[a-z])", r"\1 "),
+    rule(
+        r"(?<![\w.,/])(\d)/10 (?=(?!(?:cups|inches|miles|hours|seconds|points|degrees|met(?:er|re)s)\b)[a-z]{3,20}s\b)",
+        lambda m: f"{number(m[1])} out of ten ",
+    ),
+    rule(r"(?<![\w.])([fghFGPE])\(([A-Za-z]|\d{1,3})\)", r"\1 of \2"),
     rule(r"(?<=\b[Tt]he )['’]?00s(?!\w)", "two thousands"),
     rule(
         r"(?:(?<=[A-Za-z])|(?<=[A-Za-z]\d))\^(\d?)([-+−])(?!\w)",

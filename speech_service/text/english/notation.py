@@ -178,6 +178,7 @@ NOTATION: tuple[Rule, ...] = (
     rule(r"\b([Ww]inds?) (\d{3})/(\d{1,2})(?:G(\d{2}))?(?=\b)(?![/.]\d)", _wind),
     # Medicine.
     rule(r"(?<!\w)q\.?(\d{1,2}) ?(?:h|hrs?)(?!\w)", r"every \1 hours"),
+    rule(r"(?<![\w.])(\d{1,3})[-–](?=\d{1,3}[- ]?y/?o(?!\w))", r"\1 to "),  # noqa: RUF001
     rule(r"(?<![\w.])(?<!\d,)(\d{1,3})[- ]?y/?o(?!\w)", lambda m: f"{number(m[1])} year old"),
     rule(r"(?<=/min)/1\.73 ?m(?=[²2])", " per 1.73 m"),
     rule(

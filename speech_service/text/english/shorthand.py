@@ -330,7 +330,7 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<=\d) ?h(?:rs?)?\.? 0(?=\d ?min)", " h "),
     rule(r"(?<![\d.,/])1 c\.(?= (?:of )?[a-z])", "1 cup"),
     rule(r"(?<=\d)/ ?(?:ea\b\.?|each\b)", " each"),
-    rule(r"(?<=\bfor )(\d{1,3}) d(?!\w)", r"\1 days"),
+    rule(r"(?<=\bfor )(\d{1,3}) ?d(?!\w)", r"\1 days"),
     rule(
         rf"(?<![\w.:])(\d{{1,4}}):(\d{{1,4}})(?= (?:{_SHARES})\b)",
         r"\1 to \2",
@@ -493,5 +493,5 @@ SHORTHAND: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,+])(45|90|105|120)\+(\d{1,2})['′’]?(?=[ ,.;)]|$)", _say_stoppage),
     rule(r"(?<=[(])(\d{1,2})['′’](?=[,;)])", lambda match: f"{number(match[1])} minutes"),
-    rule(r"(?<![\w.,])(\d{1,3}|[a-z])!(?= ?[=+*/×÷)]| is\b| equals\b)", _say_factorial),
+    rule(r"(?<![\w.,$£€¥])(\d{1,3}|[a-z])!(?= ?[=+*/×÷]| is\b| equals\b)", _say_factorial),
 )

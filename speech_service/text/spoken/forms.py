@@ -17,10 +17,12 @@ from speech_service.text.spoken.numbers import (
     years,
 )
 from speech_service.text.spoken.words import (
+    ABBREVIATIONS,
     CURRENCIES,
     FRACTIONS,
     MONTH_NAMES,
     MONTHS,
+    OFTEN_BARE,
     SCALES,
     UNITS,
     VULGAR,
@@ -79,7 +81,7 @@ def with_signs(word: str, readings: Sequence[Reading], around: Around) -> list[R
         ] + found
     if around.before[-1:] == ".":
         found = [("point", *reading) for reading in (*readings[-2:], *readings[:2])] + found
-    if word.isdigit() and around.after[:1] in ('"', "\u201d", "\u2033"):
+    if word[-1:].isdigit() and around.after[:1] in ('"', "\u201d", "\u2033"):
         found += [(*reading, said) for said in ("inches", "inch") for reading in readings[:3]]
     if around.is_range:
         found = [("to", *reading) for reading in readings[:6]] + found
@@ -204,7 +206,12 @@ def _clock(word: str, around: Around) -> Iterable[Reading]:
     match = _CLOCK.fullmatch(word)
     is_hour = match is None
     match = match or _HOUR.fullmatch(word)
-    if match is None or int(match["hour"]) > 24 or ("." in word and not match["half"]):
+    if match is None or int(match["hour"]) > 24 or (word.count(".") > 1 and not match["half"]):
+        return
+    if "." in word and not match["half"]:  # a price, a time, or a number with a point
+        parts = cardinal(int(match["hour"])), match["minute"]
+        yield _pointed(*parts)
+        yield (*parts[0], *_minute(int(parts[1])))
         return
     hour, minute = int(match["hour"]), 0 if is_hour else int(match["minute"])
     half: Reading = (match["half"][0].lower(), "m") if match["half"] else ()
@@ -305,7 +312,12 @@ def _fraction(word: str, around: Around) -> Iterable[Reading]:
     yield from parts
     if match.re is _FRACTION:
         one, two = cardinal(over), cardinal(under)
-        yield from ((*one, "slash", *two), (*one, *two), (*one, "out", "of", *two))
+        yield from (
+            (*one, "slash", *two),
+            (*one, *two),
+            (*one, "out", "of", *two),
+            (*one, "to", *two),
+        )
 
 
 def _parts_of(over: int, under: int) -> Iterable[Reading]:
@@ -360,9 +372,9 @@ def _measure(word: str, around: Around) -> Iterable[Reading]:
 
 def _unit(word: str, around: Around) -> Iterable[Reading]:
     """Give a unit behind a number of its own."""
-    if not _PLAIN_NUMBER.fullmatch(around.previous) and around.previous[-1:] not in (
-        *VULGAR,
-        *"0123456789",
+    if (
+        not _PLAIN_NUMBER.fullmatch(around.previous)
+        and around.previous[-1:] not in _ENDS_OF_NUMBERS
     ):
         return
     is_one = around.previous == "1"
@@ -370,12 +382,24 @@ def _unit(word: str, around: Around) -> Iterable[Reading]:
         yield from (one, many) if is_one else (many, one)
 
 
+_ENDS_OF_NUMBERS = frozenset((*VULGAR, *"0123456789", *"⁰¹²³⁴⁵⁶⁷⁸⁹"))
+_SIDES = {"n": "north", "s": "south", "e": "east", "w": "west"}
+
+
 def _unit_names(unit: str) -> list[tuple[Reading, Reading]]:
     """Give the names of a unit for one and for many; of "km/h" too."""
-    unit = unit.strip(" \u00a0\u202f")
+    unit = unit.strip(" \u00a0\u202f").replace("^2", "\u00b2").replace("^3", "\u00b3")
     if unit in UNITS:
         return list(UNITS[unit])
     above, slash, below = unit.partition("/")
+    if above in UNITS and below[:-1] in UNITS and below[-1] == "\u00b2":
+        (one, many), under = UNITS[above][0], UNITS[below[:-1]][0][0]
+        per = (
+            ("per", *under, "squared"),
+            ("per", *under, "per", *under),
+            ("per", "square", *under),
+        )
+        return [((*one, *said), (*many, *said)) for said in per]
     if slash and above in UNITS and below in UNITS:
         pairs = product(UNITS[above][:2], UNITS[below][:1], ("per", "a", "an"))
         return [((*a[0], per, *b[0]), (*a[1], per, *b[0])) for a, b, per in pairs]
@@ -397,9 +421,10 @@ def is_roman(word: str) -> bool:
 
 def _roman(word: str, around: Around) -> Iterable[Reading]:
     del around
-    if not is_roman(word) and word not in ("V", "X"):
+    is_small = len(word) > 1 and not word.strip("ivx") and is_roman(word.upper())
+    if not is_small and not is_roman(word) and word not in ("V", "X"):
         return
-    values = [_ROMAN_VALUES[letter] for letter in word]
+    values = [_ROMAN_VALUES[letter] for letter in word.upper()]
     total = sum(
         -value if value < max(values[at:], default=0) else value for at, value in enumerate(values)
     )
@@ -416,6 +441,23 @@ def _half_day(word: str, around: Around) -> Iterable[Reading]:
         yield (plain[0], "m")
 
 
+def _short(word: str, around: Around) -> Iterable[Reading]:
+    """Abbreviations without their full stop, a quarter of the sky behind degrees, "w/", a grade with its minus."""
+    lower = word.lower()
+    beside_number = around.following[:1].isdigit() or around.previous[-1:].isdigit()
+    if lower in OFTEN_BARE and (word[:1].isupper() or beside_number):
+        whole = [tuple(said.split()) for said in ABBREVIATIONS[lower]]
+        yield from whole
+        if around.is_range:
+            yield from (("to", *said) for said in whole)
+    if lower in _SIDES and around.previous[-1:] in ("\u00b0", "'", "\u2032", '"', "\u2033"):
+        yield (_SIDES[lower],)
+    if lower == "w" and around.after[:1] == "/":
+        yield ("with",)
+    if len(word) == 1 and "A" <= word <= "F" and around.after[:1] in ("-", "\u2212"):
+        yield (lower, "minus")
+
+
 _FORMS: Sequence[Callable[[str, Around], Iterable[Reading]]] = (
-    _money, _scale, _date, _groups, _clock, _fraction, _feet, _day, _half_day, _measure, _unit, _roman,
+    _money, _scale, _date, _groups, _clock, _fraction, _feet, _day, _half_day, _measure, _unit, _roman, _short,
 )  # fmt: skip

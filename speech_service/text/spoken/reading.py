@@ -11,7 +11,9 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from speech_service.text.english.normalize import normalize
 from speech_service.text.normal_form import normal_form
 from speech_service.text.spoken.forms import (
     MAX_FORM_CHARS,
@@ -25,7 +27,7 @@ from speech_service.text.spoken.numbers import (
     number_readings,
     ordinal,
 )
-from speech_service.text.spoken.words import ABBREVIATIONS, Reading
+from speech_service.text.spoken.words import ABBREVIATIONS, CURRENCIES, Reading
 
 MAX_READINGS = 24
 """Readings that one unit may have; more would slow the search and help nobody."""
@@ -33,11 +35,18 @@ MAX_WORDS_PER_UNIT = 40
 """Longer readings (a pasted key, a base64 blob) are not spoken."""
 MAX_WORDS_OF_READINGS = 160
 """Of all readings of a unit but the first: a long unit has few, or searches for it would take seconds."""
+MAX_VOICED = 500
+"""Words of a text that are also read as the embedded voice would, which takes 2 ms each."""
 MAX_UNIT_CHARACTERS = 400
 """A longer unit is not spoken."""
 
 _CHUNK = re.compile(r"\S+")
 _BREAK = re.compile(r"[—\u2013―…‥]+|\.{2,}|-{2,}|(?<=[^\W\d_]),(?=[^\W\d_])")
+_INITIALS = re.compile(r"\b(?:[A-Za-z]\.){1,16}(?:[A-Za-z]\b)?")
+_SAID = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_LEADING = frozenset("-\u2212#@*/.")
+"""What is said before a word that it touches."""
+_REMEMBERED = 4096
 _LETTER = r"[^\W\d_\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u209f\u2150-\u215f]"
 """Letters; raised and lowered digits and fractions count as letters for ``re``."""
 _PIECE = re.compile(
@@ -125,9 +134,10 @@ def spoken_units(text: str) -> list[ReadableUnit]:
             begin = gap.end()
         spans.append((begin, chunk.end()))
     units: list[ReadableUnit] = []
+    voiced = iter(range(MAX_VOICED))
     for at, (begin, end) in enumerate(spans):
         following = _neighbour(text, *spans[at + 1]) if at + 1 < len(spans) else ""
-        _add_unit(text, begin, end, following, units)
+        _add_unit(text, begin, end, following, units, voiced)
     return units
 
 
@@ -136,7 +146,14 @@ def _neighbour(text: str, begin: int, end: int) -> str:
     return text[begin:end].rstrip(".,;:!?)\"'").lower() if end - begin <= MAX_FORM_CHARS else ""
 
 
-def _add_unit(text: str, begin: int, end: int, following: str, units: list[ReadableUnit]) -> None:
+def _add_unit(
+    text: str,
+    begin: int,
+    end: int,
+    following: str,
+    units: list[ReadableUnit],
+    voiced: Iterator[int],
+) -> None:
     full_stop, first = end, begin
     if end - begin == 1 and text[begin] in _COMPARISONS:
         readings = tuple(tuple(said.split()) for said in _SYMBOLS[text[begin]])
@@ -159,7 +176,8 @@ def _add_unit(text: str, begin: int, end: int, following: str, units: list[Reada
         is_range=last is not None and bool(_RANGE.fullmatch(text, last.char_end - 1, begin + 1)),
     )
     word = text[begin:end]
-    units.append(ReadableUnit(begin, end, _readings(word, around), _may_differ(word)))
+    readings = _readings(word, around, voiced)
+    units.append(ReadableUnit(begin, end, readings, _may_differ(word)))
 
 
 def _may_differ(word: str) -> bool:
@@ -167,7 +185,7 @@ def _may_differ(word: str) -> bool:
 
 
 _OF_WORDS = frozenset("'\u2019-.\u2010\u2011")
-_RANGE = re.compile(r"\d[\u2012-\u2014]\d")
+_RANGE = re.compile(rf"\d[\u2012-\u2014][\d{''.join(CURRENCIES)}]|\w ?[\u2012\u2013] ?\w")
 
 
 def _ends_with_initials(text: str, begin: int, end: int) -> bool:
@@ -190,7 +208,7 @@ def _is_edge(char: str) -> bool:
     return kind[0] in "PZC" or kind in ("Mn", "Sk") or char in "_|~<>"
 
 
-def _readings(word: str, around: Around) -> tuple[Reading, ...]:
+def _readings(word: str, around: Around, voiced: Iterator[int]) -> tuple[Reading, ...]:
     if around.after[:1] == "." or word.endswith("."):
         known = ABBREVIATIONS.get(word.rstrip(".").lower())
         if known:
@@ -202,10 +220,23 @@ def _readings(word: str, around: Around) -> tuple[Reading, ...]:
     pieces = [_piece_readings(match, word) for match in _PIECE.finditer(word)]
     pieces = [piece for piece in pieces if piece]
     readings = [*forms, *_together(pieces)]
-    if word[:1].isdigit():
+    if word[:1].isdigit() or word[:1] in CURRENCIES:
         readings = with_signs(word, readings, around)
+    is_sign = len(word) == 1 and word.isalpha() and not word.isascii()
+    is_form = is_sign or (_may_differ(word) and not word.isdigit() and any(map(str.isalnum, word)))
+    if is_form and len(word) <= MAX_FORM_CHARS and next(voiced, None) is not None:
+        lead = around.before[-1:] if around.before[-1:] in _LEADING else ""
+        readings[1:1] = as_the_voice_reads(lead + word)
     unique = dict.fromkeys(r for r in readings if 0 < len(r) <= MAX_WORDS_PER_UNIT)
     return tuple(_few(tuple(unique)[:MAX_READINGS]))
+
+
+@lru_cache(_REMEMBERED)
+def as_the_voice_reads(word: str) -> tuple[Reading, ...]:
+    """How the embedded voice says a form, for those that no rule here knows; empty where it says it as it stands."""
+    said = _INITIALS.sub(lambda match: match.group().replace(".", " "), normalize(word))
+    words = tuple(_SAID.findall(said.replace("-", " ").lower()))
+    return (words,) if words and said != word and not any(map(str.isdigit, said)) else ()
 
 
 def _together(pieces: Sequence[list[Reading]]) -> Iterator[Reading]:

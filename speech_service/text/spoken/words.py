@@ -18,7 +18,7 @@ CURRENCIES: Mapping[str, tuple[str, str, str, str]] = {
     "₿": ("bitcoin", "bitcoins", "cent", "cents"),
     "¢": ("cent", "cents", "cent", "cents"),
 }
-SCALES = frozenset(("hundred", "thousand", "million", "billion", "trillion"))
+SCALES = frozenset(("hundred", "thousand", "million", "billion", "trillion", "lakh", "crore"))
 MONTH_NAMES = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
@@ -127,11 +127,11 @@ UNITS: Mapping[str, Sequence[tuple[Reading, Reading]]] = _units(
     "bpm: b p m, beat per minute|beats per minute",
     "% ％: percent",
     "‰: per mille, per mil",
-    "x ×: x, times",
+    "x ×: x, times, by",
     "sq: square",
 )  # fmt: skip
 ABBREVIATIONS: Mapping[str, Sequence[str]] = {
-    "mr": ("mister",), "mrs": ("misses",), "ms": ("miz", "miss"), "dr": ("doctor", "drive"), "st": ("saint", "street"),
+    "mr": ("mister",), "mrs": ("misses", "missus"), "ms": ("miz", "miss"), "dr": ("doctor", "drive"), "st": ("saint", "street"),
     "prof": ("professor", "prof"), "vs": ("versus", "v s"), "v": ("versus", "v"), "etc": ("et cetera",), "jr": ("junior",),
     "sr": ("senior",), "no": ("no", "number"), "nos": ("numbers",), "ave": ("avenue", "ave"), "blvd": ("boulevard",),
     "rd": ("road",), "ln": ("lane",), "hwy": ("highway",), "apt": ("apartment", "apt"), "dept": ("department",),
@@ -151,6 +151,14 @@ ABBREVIATIONS: Mapping[str, Sequence[str]] = {
     "hrs": ("hours",), "tel": ("telephone", "tel"), "ext": ("extension",), "e.g": ("for example", "e g"),
     "i.e": ("that is", "i e"), "ed": ("edition", "ed", "editor"), "govt": ("government",), "misc": ("miscellaneous",),
     "temp": ("temperature", "temp"), "tbsp": ("tablespoons", "tablespoon"), "tsp": ("teaspoons", "teaspoon"),
+    "fl": ("floor",), "pt": ("part", "pint", "point"), "rte": ("route",), "rs": ("rupees",), "esq": ("esquire",),
     "a.k.a": ("a k a", "also known as"), "ph.d": ("p h d",), "b.c": ("b c",), "a.d": ("a d",), "u.s": ("u s",),
 }  # fmt: skip
 """What may be said for an abbreviation before a full stop."""
+OFTEN_BARE = frozenset((
+    *("jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec", "mon", "tue", "tues", "wed"),
+    *("thu", "thur", "thurs", "fri", "sat", "sun", "mr", "mrs", "ms", "dr", "prof", "st", "mt", "hwy", "rte", "apt"),
+    *("ave", "blvd", "rd", "dept", "govt", "fig", "vol", "ch", "pp", "pt", "ext", "tel", "fl", "no", "nos", "rs"),
+    *("jr", "sr"),
+))  # fmt: skip
+"""Those that are written without it: with a capital, or beside a number."""
