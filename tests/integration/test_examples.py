@@ -8,7 +8,7 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.architecture.test_examples import examples, is_tenants_file
+from tests.architecture.examples import examples, is_tenants_file
 from tests.integration.processes import serving
 from tests.integration.tenants import Authority
 from tests.qwen_tiny.folder import TinyModels
