@@ -36,7 +36,7 @@ MAX_WORDS_PER_UNIT = 40
 MAX_WORDS_OF_READINGS = 160
 """Of all readings of a unit but the first: a long unit has few, or searches for it would take seconds."""
 MAX_VOICED = 500
-"""Words of a text that are also read as the embedded voice would, which takes 2 ms each."""
+"""Words of a text that are also read as the embedded voice would, which takes far longer than the rules here."""
 MAX_UNIT_CHARACTERS = 400
 """A longer unit is not spoken."""
 

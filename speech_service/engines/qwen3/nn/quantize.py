@@ -149,7 +149,7 @@ class FbgemmInt8Linear(Int8Linear):
         ones = torch.ones(len(values), dtype=torch.double)
         zeros = torch.zeros(len(values), dtype=torch.long)
         with catch_warnings():
-            # torch 2.13 says that such tensors will go. oneDNN's product, which stays, takes two to five times as long.
+            # torch 2.13 says that such tensors will go. oneDNN's product, which stays, is slower for few rows.
             simplefilter("ignore", UserWarning)
             known = torch.quantize_per_channel(values.float(), ones, zeros, 0, torch.qint8)
         self._packed = torch.ops.quantized.linear_prepack(known, None)
