@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from speech.v1 import audio_pb2, common_pb2
@@ -73,6 +74,23 @@ UINT32_MAX = 2**32 - 1
 def names(values: Sequence[str], prefix: str) -> str:
     """Enum values for an error message, without their prefix and the zero value."""
     return ", ".join(v.removeprefix(prefix) for v in values if not v.endswith("_UNSPECIFIED"))
+
+
+def take_masked(mask: FieldMask, given: Message, config: Message) -> None:
+    """Put the fields of ``mask`` from ``given`` in ``config``; one that is not set there is cleared here.
+
+    Protobuf's own merge leaves a field as it is whose parent is not set. The paths must be those of the messages.
+    """
+    for path in mask.paths:
+        *parents, leaf = path.split(".")
+        owner = config
+        for name in parents:
+            owner = getattr(owner, name) if owner.HasField(name) else None
+            if owner is None:
+                break
+        if owner is not None:
+            owner.ClearField(leaf)
+    mask.MergeMessage(given, config, True, True)
 
 
 class EnumNames(Protocol):

@@ -29,7 +29,7 @@ _MODES = {
     common_pb2.ENDPOINTING_MODE_EXTERNAL: EndpointingMode.EXTERNAL,
 }
 _LANGUAGE_MODES = {
-    common_pb2.LANGUAGE_MODE_UNSPECIFIED: LanguageMode.ALLOW,
+    common_pb2.LANGUAGE_MODE_UNSPECIFIED: LanguageMode.HINT,
     common_pb2.LANGUAGE_MODE_HINT: LanguageMode.HINT,
     common_pb2.LANGUAGE_MODE_ALLOW: LanguageMode.ALLOW,
     common_pb2.LANGUAGE_MODE_DENY: LanguageMode.DENY,
@@ -42,7 +42,9 @@ PACINGS = {
 }
 # What update_config may not change: audio or text would be lost.
 _IMMUTABLE = frozenset(("audio", "model", "pacing", "separate_channels", "resume"))
+_UNARY_ONLY = "subtitles"
 _MUTABLE = tuple(field.name for field in _CONFIG.fields if field.name not in _IMMUTABLE)
+_SHOWN = ", ".join(name for name in _MUTABLE if name != _UNARY_ONLY)
 
 
 def wanted(
@@ -107,7 +109,7 @@ def updated(
     _check_mask(message.update_mask)
     result = recognition_service_pb2.RecognitionConfig()
     result.CopyFrom(config)
-    message.update_mask.MergeMessage(message.config, result, True, True)
+    convert.take_masked(message.update_mask, message.config, result)
     return result
 
 
@@ -125,7 +127,7 @@ def _endpointing(message: common_pb2.EndpointingConfig, path: str) -> WantedEndp
 
 
 def _check_mask(mask: FieldMask) -> None:
-    field, allowed = "update_config.update_mask", ", ".join(_MUTABLE)
+    field, allowed = "update_config.update_mask", _SHOWN
     if not mask.paths:
         raise InvalidFieldError(field, "is empty", allowed)
     for path in mask.paths:

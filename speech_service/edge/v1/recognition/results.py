@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from speech.v1 import common_pb2, recognition_service_pb2
-from speech_service.domain.recognition import EndpointingMode, Pacing, RecognitionOptions
+from speech_service.calls.requests.recognition import RecognitionRequest
+from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
 from speech_service.edge.v1 import common as convert
 
@@ -29,12 +30,16 @@ _CAUSES = {
 }
 
 
-def effective_config(options: RecognitionOptions) -> recognition_service_pb2.RecognitionConfig:
+def effective_config(request: RecognitionRequest) -> recognition_service_pb2.RecognitionConfig:
     """The options in force, as a client would write them; without the audio format, which it knows."""
-    endpointing = options.endpointing
+    options, endpointing = request.options, request.options.endpointing
+    context = None
+    if request.context or request.terms:
+        context = common_pb2.ContextConfig(text=request.context, terms=request.terms)
     return recognition_service_pb2.RecognitionConfig(
         model=options.model,
         language=common_pb2.LanguageConfig(codes=[options.language] if options.language else []),
+        context=context,
         endpointing=common_pb2.EndpointingConfig(
             mode=_WIRE_MODES[endpointing.mode],
             threshold=endpointing.threshold,
@@ -49,6 +54,11 @@ def effective_config(options: RecognitionOptions) -> recognition_service_pb2.Rec
         pacing=_WIRE_PACINGS[options.pacing],
         separate_channels=options.separate_channels,
         word_times=bool(options.aligner),
+        option_handling=(
+            common_pb2.OPTION_HANDLING_LENIENT
+            if request.wanted.lenient
+            else common_pb2.OPTION_HANDLING_STRICT
+        ),
     )
 
 

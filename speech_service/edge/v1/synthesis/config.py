@@ -117,7 +117,7 @@ def updated(current: pb.SynthesisConfig, message: pb.UpdateSynthesisConfig) -> p
             )
     config = pb.SynthesisConfig()
     config.CopyFrom(current)
-    message.update_mask.MergeMessage(message.config, config, True, True)
+    convert.take_masked(message.update_mask, message.config, config)
     return config
 
 
