@@ -135,7 +135,7 @@ class SynthesisRequests:
             voices.maker(Capability.VOICE_CLONING, wanted.model, "inline_prompt")
             return replace(request, options=replace(request.options, voice_prompt=prompt))
         if wanted.design is not None:
-            checked_description(wanted.design, "design")
+            checked_description(wanted.design)
             voices.maker(Capability.VOICE_DESIGN, wanted.model, "design")
         return request
 

@@ -34,20 +34,20 @@ class SubtitleWish:
     rules: SubtitleRules
 
 
-def wish(message: common_pb2.SubtitleConfig, path: str = "config.subtitles") -> SubtitleWish:
-    """Check and convert.
+def wish(message: common_pb2.SubtitleConfig) -> SubtitleWish:
+    """Check and convert ``config.subtitles``.
 
     Raises:
         InvalidFieldError: the format is missing, or a rule is out of range.
     """
     if message.format not in _WRITERS:
         allowed = convert.names(common_pb2.SubtitleFormat.keys(), "SUBTITLE_FORMAT_")
-        raise InvalidFieldError(f"{path}.format", "is not set or unknown", allowed)
+        raise InvalidFieldError("config.subtitles.format", "is not set or unknown", allowed)
     if message.mode not in common_pb2.SubtitleMode.values():
         allowed = convert.names(common_pb2.SubtitleMode.keys(), "SUBTITLE_MODE_")
-        raise InvalidFieldError(f"{path}.mode", "is unknown", allowed)
+        raise InvalidFieldError("config.subtitles.mode", "is unknown", allowed)
     accurate = message.mode == common_pb2.SUBTITLE_MODE_ACCURATE
-    return SubtitleWish(message.format, accurate, _rules(message.rules, f"{path}.rules"))
+    return SubtitleWish(message.format, accurate, _rules(message.rules, "config.subtitles.rules"))
 
 
 def _rules(message: common_pb2.SubtitleRules, path: str) -> SubtitleRules:
