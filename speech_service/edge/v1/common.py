@@ -104,6 +104,11 @@ def is_lenient(value: int, field: str) -> bool:
     return enum_value(_LENIENT, value, common_pb2.OptionHandling, field)
 
 
+def option_handling(*, lenient: bool) -> common_pb2.OptionHandling.ValueType:
+    """Domain to wire."""
+    return common_pb2.OPTION_HANDLING_LENIENT if lenient else common_pb2.OPTION_HANDLING_STRICT
+
+
 def audio_format(message: audio_pb2.AudioFormat, field: str, *, packets: bool) -> AudioFormat:
     """Check and convert the audio format.
 
@@ -195,8 +200,7 @@ def given_ms(message: Any, name: str) -> float | None:
     """A duration of a message in milliseconds; None: it is not set."""
     if not message.HasField(name):
         return None
-    value: Duration = getattr(message, name)
-    return value.seconds * 1000 + value.nanos / 1e6
+    return to_ms(getattr(message, name))
 
 
 def to_duration(value_ms: float) -> Duration:

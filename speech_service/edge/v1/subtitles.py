@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf.duration_pb2 import Duration
-
 from speech.v1 import common_pb2
 from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
 from speech_service.domain.errors import InvalidFieldError, InvalidOptionError
@@ -54,9 +52,8 @@ def _rules(message: common_pb2.SubtitleRules, path: str) -> SubtitleRules:
     base = SubtitleRules()
 
     def ms(name: str, default: int) -> int:
-        value: Duration = getattr(message, name)
-        given = message.HasField(name)  # pyright: ignore[reportArgumentType] - literals only
-        return round(value.seconds * 1000 + value.nanos / 1e6) if given else default
+        given_ms = convert.given_ms(message, name)
+        return default if given_ms is None else round(given_ms)
 
     try:
         return SubtitleRules(
