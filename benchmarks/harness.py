@@ -54,6 +54,8 @@ class Setup:
     """So many, which all serve ``models``; 0: as the service decides."""
     command: Sequence[str] = ()
     """Another program that prints the same ready line; empty: the service."""
+    base: Path | None = None
+    """Another checkout, whose service is started from its own ``.venv``; None: this one."""
 
     def describe(self) -> dict[str, object]:
         """For the results file."""
@@ -79,7 +81,11 @@ class Server:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._log_path.open("w")
         self._process = subprocess.Popen(
-            self._command(), stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=ROOT
+            self._command(),
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=self._setup.base or ROOT,
         )
         try:
             self.ready_line = self._await_ready()
@@ -151,7 +157,10 @@ class Server:
 
     def _command(self) -> list[str]:
         variables = [f"{name}={value}" for name, value in self._setup.environment.items()]
-        python = ["env", PYTHONPATH, *variables, sys.executable]
+        base = self._setup.base
+        interpreter = base / ".venv" / "bin" / "python" if base else Path(sys.executable)
+        python_path = f"PYTHONPATH={base}" if base else PYTHONPATH
+        python = ["env", python_path, *variables, str(interpreter)]
         if self._setup.command:
             return [*python, *self._setup.command]
         command = [*python, "-m", "speech_service", "serve"]

@@ -32,6 +32,11 @@ _UNARY_TRIES = 3
 _TEXT_STEP = 4096
 
 
+def tries_of(natural_class: WorkClass) -> int:
+    """How often a piece is spoken whose speech is cut, in a call whose work is of that class."""
+    return _UNARY_TRIES if natural_class is WorkClass.UNARY else 1
+
+
 @dataclass(frozen=True, slots=True)
 class SpeechTools:
     """What speech of every call is made with. ``identifier``: the model that tells the language of text."""
@@ -66,7 +71,7 @@ class OpenedSynthesis:
             effective_class(call.priority, natural_class),
             call.deadline_s,
             single,
-            tries=_UNARY_TRIES if natural_class is WorkClass.UNARY else 1,
+            tries=tries_of(natural_class),
         )
         limits = self._limits = SynthesisLimits(
             config.max_text_characters, config.max_contexts, config.ahead_ms

@@ -13,6 +13,7 @@ from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.requests.translation import TranslationRequest
 from speech_service.calls.session_tools import SessionTools
 from speech_service.calls.speech.output import SpeechOutput, Track
+from speech_service.calls.synthesis import tries_of
 from speech_service.domain.call import Call
 from speech_service.domain.errors import SpeechError
 from speech_service.domain.events import (
@@ -23,6 +24,7 @@ from speech_service.domain.events import (
     StreamWarning,
 )
 from speech_service.domain.resume import BEGINNING, ResumePoint
+from speech_service.domain.synthesis import SPEECH_CUT
 from speech_service.domain.work import WorkClass
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.encode.encoder import EncoderPool
@@ -64,6 +66,7 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
             partials=request.wanted.partials,
             sentence_pause_ms=request.sentence_pause_ms,
             voices={target: spoken.options for target, spoken in request.spoken.items()},
+            speech_tries=tries_of(natural_classes[0]),
         )
         heard = None if recognition is None else recognition.options
         listening = None
@@ -73,6 +76,7 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
             identity, options, request.route, time.monotonic, listening, resume
         )
         self._on_event = on_event
+        self._observer = tools.observer
         self._output: SpeechOutput[SegmentInLanguage] | None = None
         if request.spoken:
             self._output = SpeechOutput(encoders, self)
@@ -125,6 +129,8 @@ class FedTranslation(FedSession[TranslationSession, TranslationEvent]):
             self._output.then(partial(self._pass_on, event))
 
     async def _pass_on(self, event: EncodedTranslationEvent) -> None:
+        if isinstance(event, StreamWarning) and event.reason == SPEECH_CUT:
+            self._observer.count("speech_synthesis_cut_total")
         self._on_event(event)
 
     async def _end(self, output: SpeechOutput[SegmentInLanguage], event: SessionEnded) -> None:

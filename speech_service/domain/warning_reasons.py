@@ -24,6 +24,7 @@ _ALIGN = "Align, StreamingAlign"
 _RECOGNIZE = "Recognize, StreamingRecognize"
 _SYNTHESIZE = "Synthesize, SynthesizeChunked, StreamingSynthesize"
 _TRANSLATE = "TranslateText, StreamingTranslate"
+_INTERPRET = "TranslateSpeech, StreamingTranslate with speech"
 _AUDIO_IN = "every RPC that takes audio"
 
 WARNINGS = (
@@ -107,7 +108,7 @@ WARNINGS = (
     ),
     WarningReason(
         "UNSPOKEN_TEXT",
-        _SYNTHESIZE,
+        f"{_SYNTHESIZE}, {_INTERPRET}",
         "Some of the text is nothing that the voice can say, and was left out.",
         "Write it in words of the voice's language.",
     ),
@@ -119,13 +120,13 @@ WARNINGS = (
     ),
     WarningReason(
         "SPEECH_CUT",
-        _SYNTHESIZE,
+        f"{_SYNTHESIZE}, {_INTERPRET}",
         "The model was stopped at its limit; the speech is not all of the text.",
         "Try another seed, or shorter sentences.",
     ),
     WarningReason(
         "SPEECH_FAILED",
-        "StreamingTranslate with speech",
+        _INTERPRET,
         "A translation could not be spoken; its text was sent.",
         "Speak it with Synthesize.",
     ),

@@ -266,7 +266,8 @@ METRICS: tuple[Metric, ...] = (
         "Times that such a client would have fallen silent inside a context.",
     ),
     _counter(
-        "speech_synthesis_cut_total", "Contexts whose speech was stopped at the model's limit."
+        "speech_synthesis_cut_total",
+        "Contexts, and spoken translations of a segment, whose speech was stopped at the model's limit.",
     ),
     _counter(
         "speech_audio_cache_total",

@@ -82,6 +82,33 @@ async def test_a_synthesizer_that_fails_costs_speech_only() -> None:
         assert {w.reason for w in reply.warnings} == {"SPEECH_FAILED"}
 
 
+async def test_speech_that_was_cut_is_told_in_both_calls() -> None:
+    hum = structs.replace(HUM, options={**HUM.options, "cut_ms": 300})
+    async with translating(synthesizer=hum) as server:
+        reply = await say(server, config("pt", "de", recognition=raw_config(), synthesis=PCM))
+        assert [w.reason for w in reply.warnings] == ["SPEECH_CUT"] * 4
+        async with Interpreting(server.channel, config("pt", synthesis=PCM)) as talk:
+            await talk.text("Good morning to you. How are you today? ")
+            await talk.end()
+            assert [w.reason for w in talk.messages("warning")] == ["SPEECH_CUT"] * 2
+            assert talk.kinds().index("audio") < talk.kinds().index("warning")
+        assert (await server.metrics())["speech_synthesis_cut_total"] == 6
+
+
+async def test_a_unary_call_tries_other_seeds_before_it_gives_cut_speech() -> None:
+    """The model runs away with seed 7 alone."""
+    hum = structs.replace(HUM, options={**HUM.options, "cut_ms": 300, "cut_seeds": [7]})
+    seeded = synthesis_service_pb2.SynthesisConfig(seed=7)
+    async with translating(synthesizer=hum) as server:
+        reply = await say(server, config("pt", recognition=raw_config(), synthesis=seeded))
+        assert not reply.warnings
+        assert reply.audio[0].duration_ms > 600
+        async with Interpreting(server.channel, config("pt", synthesis=seeded)) as talk:
+            await talk.text("Good morning to you. ")
+            await talk.end()
+            assert [w.reason for w in talk.messages("warning")] == ["SPEECH_CUT"]
+
+
 REFUSED: list[tuple[tuple[str, ...], dict[str, Any], str]] = [
     (("pt", "fr"), {}, "config.target_languages[1]"),
     (("pt",), {"language": "de"}, "config.synthesis.language"),

@@ -18,6 +18,7 @@ NAMES = (
     "eleventh",
     "twelfth",
     "thirteenth",
+    "fourteenth",
     "held_out",
 )
 

@@ -54,17 +54,18 @@ async def fitting(submitter: Submitter, request: RecognitionRequest) -> Recognit
     if not wanted.lenient:
         raise LimitExceededError(option, "max_context_tokens", limit, "has too many tokens")
     text = request.context
-    terms = await check.most(
+    count = await check.most(
         [joined_context(text, request.terms[:n]) for n in _upto(request.terms)]
     )
-    kept = joined_context(text, request.terms[: terms or 0])
-    if terms is None:
+    terms = request.terms[: count or 0]
+    if count is None:
         ends = [text[len(text) - n :] for n in _upto(text)]
-        kept = ends[await check.most(ends) or 0]
+        text = ends[await check.most(ends) or 0]
     problem = f"has too many tokens for model {request.model.name!r}, at most {limit}; the rest was left out"
     warning = StreamWarning("CONTEXT_CUT", option, problem)
-    options = replace(request.options, context=kept)
-    return replace(request, options=options, warnings=(*request.warnings, warning))
+    options = replace(request.options, context=joined_context(text, terms))
+    warnings = (*request.warnings, warning)
+    return replace(request, options=options, context=text, terms=terms, warnings=warnings)
 
 
 def _upto(items: Sequence[str]) -> range:

@@ -212,9 +212,8 @@ class SpokenPiece:
         """Forget what came, and speak it once more from another seed, which follows from the first."""
         self.audio.clear()
         self.recording, self.end, self.made_ms = None, None, 0.0
-        seed = (self.context.options.seed + self.tried * _SEED_STEP) & _MAX_SEED
+        self.work = other_try(self.work, work_id, self.context.options, self.tried)
         self.tried += 1
-        self.work = replace(self.work, work_id=work_id, seed=seed)
         return self.work
 
     def take_audio(self) -> list[SpeechSamples[ContextTurn]]:
@@ -258,17 +257,17 @@ def speech_work(
     identity: SynthesisIdentity,
     work_id: str,
     options: SynthesisOptions,
-    piece: SentencePiece,
-    ahead_ms: float,
+    text: str,
+    ahead_ms: float = 0.0,
 ) -> SynthesizeWork:
-    """The work of speaking a piece. ``ahead_ms``: speech that the listener hears before it."""
+    """The work of speaking a text at once. ``ahead_ms``: speech that the listener hears before it."""
     return SynthesizeWork(
         work_id=work_id,
         stream_id=identity.session_id,
         work_class=identity.work_class,
         model=options.model,
         deadline_s=identity.deadline_s,
-        text=piece.text,
+        text=text,
         voice=options.voice,
         language=options.language,
         speaking_rate=options.speaking_rate,
@@ -278,6 +277,13 @@ def speech_work(
         voice_prompt=options.voice_prompt,
         ahead_ms=round(ahead_ms),
     )
+
+
+def other_try(
+    work: SynthesizeWork, work_id: str, options: SynthesisOptions, tried: int
+) -> SynthesizeWork:
+    """The work once more, from a seed that follows from that of ``options``. ``tried``: how often it was done."""
+    return replace(work, work_id=work_id, seed=(options.seed + tried * _SEED_STEP) & _MAX_SEED)
 
 
 def says_nothing(error: SpeechError) -> bool:

@@ -450,7 +450,7 @@ class SynthesisSession:
                 break
             piece = context.pieces.popleft()
             work_id, ahead_ms = self._new_work_id(), self._ahead_ms
-            work = speech_work(self._identity, work_id, context.options, piece, ahead_ms)
+            work = speech_work(self._identity, work_id, context.options, piece.text, ahead_ms)
             context.in_line += 1
             self._line.append(SpokenPiece(context, piece, work, self._clock()))
             actions.append(Submit(work))

@@ -108,7 +108,7 @@ class TranslationSession:
         """Where the text that the splitter has begins in all text that came."""
         self._characters_in = sum(len(held.text) for held in resume.untranslated)
         self._order = TranslationOrder(options.targets, clock, self._latency)
-        self._speech = SpokenTranslations(identity, options.voices)
+        self._speech = SpokenTranslations(identity, options.voices, options.speech_tries)
         self._growing = GrowingTranslations(options.targets, self._work, route)
         self._lost = LostAudio(resume.from_ms)
 

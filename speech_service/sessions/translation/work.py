@@ -41,6 +41,8 @@ class TranslationOptions:
     """How long no text may come before a sentence that is finished is translated; 0: it waits for the next word."""
     voices: Mapping[str, SynthesisOptions] = field(default_factory=dict[str, SynthesisOptions])
     """How each target is spoken; empty: not at all."""
+    speech_tries: int = 1
+    """As ``SynthesisIdentity.tries``."""
 
 
 class WorkMaker:

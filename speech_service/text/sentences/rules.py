@@ -27,6 +27,8 @@ _SHOUTED = re.compile(
 
 _MARKS = frozenset(".!?…‽؟۔।॥։።។၊။")
 _UNSPACED_MARKS = frozenset("。！？｡．﹗﹖")
+_ONLY_ENDS = frozenset("۔।॥։።။")
+"""Marks that end nothing but sentences, as a full stop, an ellipsis and "!" do not."""
 _CLAUSE_MARKS = frozenset(",;:،؛")
 _UNSPACED_CLAUSE_MARKS = frozenset("，、；：､")
 _DASHES = frozenset("—–")
@@ -42,7 +44,7 @@ _TITLES = _words(
     "mlle hr fra sra srta dra frau herr st ste"
 )
 _MID = _words(
-    "eg ie vs cf viz approx esp incl resp al z.b d.h u.a bzw ca ggf vgl p.ex par.ex e.g i.e a.k.a d.c"
+    "eg ie vs cf viz approx esp incl resp z.b d.h u.a bzw ca ggf vgl p.ex par.ex e.g i.e a.k.a"
 )
 # After these a number follows, or the sentence ends.
 _NUMBERED = _words(
@@ -51,7 +53,7 @@ _NUMBERED = _words(
 # After these a sentence may end; only a word that starts sentences tells.
 _AMBIGUOUS = _words(
     "inc ltd co corp llc plc bros jr sr esq ave blvd rd ln hwy dept univ assn est govt jan feb mar apr jun jul aug sep "
-    "sept oct nov dec mon tue tues wed thu thur thurs fri sat sun phd md ba ma bsc msc"
+    "sept oct nov dec mon tue tues wed thu thur thurs fri sat sun phd md ba ma bsc msc al"
 )
 _STARTERS = _words(
     "a about according after all although an and another are as at because before but by can did do does during each "
@@ -65,10 +67,8 @@ _STARTERS = _words(
 _DOTTED = re.compile(r"[^\W\d_]{1,3}(?:\.[^\W\d_]{1,3})+\Z")
 _CLOCK = frozenset(("a.m", "p.m"))
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
-_SAID_WHOLE = re.compile(
-    r"[^\W\d_]{2,64}+(?:['’-][^\W\d_]{1,64}+){0,4}|\d{1,64}(?:[.,]\d{1,64}){0,4}"
-)
-"""A word or a number, and no part of an address."""
+_HALF_SAID = re.compile(r"\w@\w|://|[^\W\d_]\.\w|\w\.[^\W\d_]|\A[vV]\d")
+"""Part of an address, of the name of a file or of a version: what follows its full stop may belong to it."""
 _BEFORE_TOKEN = frozenset("\"'“‘„([{«‹—–*_")
 _LIST_NUMBER = re.compile(r"\s*+(?:\d{1,3}|[A-Za-z])\Z")
 _PART_OF_CHARACTER = frozenset(("Mn", "Me", "Mc", "Cf", "Sk", "Cs"))
@@ -132,12 +132,7 @@ def sentence_rest(text: str, at: int, *, language: str) -> int:
         return GO_ON if _goes_on(text[:at]) else len(text)
     behind = _skip(text, at, _is_tail)
     if behind == len(text):
-        said = text.rstrip(_ALL_CLOSERS)
-        if language == "fr" or said.endswith(
-            "?"
-        ):  # French puts a space before them; "!" alone may begin "!="
-            said = said.replace(" ?", "?").replace(" !", "!")
-        return behind if _SHOUTED.search(said[-_LONGEST_SHOUT:]) else WAIT
+        return behind if char in _ONLY_ENDS or _is_shouted(text, language) else WAIT
     follows = _skip(text, behind, str.isspace)
     is_dot = char == "." and text[at + 1 : at + 2] not in _MARKS
     if is_dot and _after_dot(text, at, follows, ready=False, language=language) is not None:
@@ -148,17 +143,19 @@ def sentence_rest(text: str, at: int, *, language: str) -> int:
 def late_rest(text: str, at: int, *, language: str) -> int:
     """Verdict on the end of a sentence at ``text[at]`` after which no more text comes for long.
 
-    What ``sentence_rest`` lets wait ends here if it is a full stop behind a whole word or number with nothing behind
-    it ("for you."), or behind a short form that may end a sentence ("no. ", "at 5 p.m. "). ``WAIT``: what cannot end
-    one, such as "Dr. ", "e.g. ", "J. ", "1. ", half an address.
+    What ``sentence_rest`` lets wait ends here if it is a full stop or an ellipsis with nothing behind it ("for you.",
+    "$3.50.", "(Done)."), or a short form or a letter that may end a sentence ("no. ", "at 5 p.m. ", "plan B. ").
+    ``WAIT``: what cannot end one, such as "Dr. ", "e.g. ", "J. R. ", "1. ", half an address.
     """
     word = _token_before(text, at)
     lower = word.lower()
-    if text[at] != "." or lower in _TITLES or lower in _MID or _LIST_NUMBER.match(text[:at]):
+    if text[at] not in ".…" or lower in _TITLES or lower in _MID or _LIST_NUMBER.match(text[:at]):
         return WAIT
     if word[-1:].isdigit() and language == "de":
         return WAIT
-    if not (_SAID_WHOLE.fullmatch(word) or _DOTTED.match(word)):
+    if _is_initial(word) and text[max(0, at - LOOK_AHEAD) : at - 1].rstrip().endswith("."):
+        return WAIT
+    if _HALF_SAID.search(word) and not _DOTTED.match(word):
         return WAIT
     return _skip(text, _skip(text, at, _is_tail), str.isspace)
 
@@ -203,6 +200,20 @@ def _after_line(text: str, at: int, *, ready: bool) -> int:
     if follows == len(text):
         return follows if ready else WAIT
     return GO_ON if text[follows].islower() or _goes_on(text[:at]) else follows
+
+
+def _is_shouted(text: str, language: str) -> bool:
+    """Whether a plain word stands at the end, with a mark that ends nothing but sentences."""
+    said = text.rstrip(_ALL_CLOSERS)[-_LONGEST_SHOUT:]
+    if language == "fr" or said.endswith("?"):
+        # French puts a space before them; "!" alone may begin "!="
+        said = said.replace(" ?", "?").replace(" !", "!")
+    letters = (c for c in said if not unicodedata.category(c).startswith("M"))
+    return _SHOUTED.search("".join(letters)) is not None
+
+
+def _is_initial(word: str) -> bool:
+    return len(word) == 1 and word.isupper() and word != "I"
 
 
 def _goes_on(line: str) -> bool:
@@ -250,8 +261,8 @@ def _after_dot(text: str, at: int, follows: int, *, ready: bool, language: str) 
         return GO_ON
     if word.isdigit():
         return GO_ON if language == "de" else None
-    if len(word) == 1 and word.isupper() and word != "I":
-        return GO_ON
+    if _is_initial(word):
+        return WAIT if follows == len(text) and not ready else GO_ON
     dotted = _DOTTED.match(word) is not None
     if not dotted and lower not in _NUMBERED and lower not in _AMBIGUOUS:
         return None

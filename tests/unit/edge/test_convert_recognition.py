@@ -125,6 +125,8 @@ def test_unary_is_a_file_without_partials() -> None:
 @pytest.mark.parametrize(
     ("mode", "codes", "language"),
     [
+        (common.LANGUAGE_MODE_UNSPECIFIED, [], ""),
+        (common.LANGUAGE_MODE_UNSPECIFIED, ["ja"], "ja"),
         (common.LANGUAGE_MODE_HINT, [], ""),
         (common.LANGUAGE_MODE_HINT, ["ja"], "ja"),
         (common.LANGUAGE_MODE_HINT, ["ja", "en"], ""),
@@ -197,6 +199,46 @@ def test_update_takes_what_the_mask_names() -> None:
     assert found.context == "a\nT"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("endpointing", "endpointing.mode", "endpointing.threshold", "endpointing.end_silence"),
+        *("context", "context.text", "context.terms", "language", "language.codes"),
+        *("partial_results", "partial_interval", "word_times", "option_handling"),
+    ],
+)
+def test_what_the_mask_names_and_the_message_lacks_is_as_if_it_was_never_given(path: str) -> None:
+    """Also where the message lacks all that it stands in."""
+    given = raw_config(
+        model="rich",
+        endpointing={"mode": 3, "threshold": 0.25, "end_silence": ms(900)},
+        context={"text": "a", "terms": ["T"]},
+        language={"codes": ["ja"]},
+        partial_results=False,
+        partial_interval=ms(250),
+        word_times=True,
+        option_handling=common.OPTION_HANDLING_LENIENT,
+    )
+    never = pb.RecognitionConfig()
+    never.CopyFrom(given)
+    *parents, leaf = path.split(".")
+    owner = getattr(never, parents[0]) if parents else never
+    owner.ClearField(leaf)
+    assert update(given, [path])[0] == never
+
+
+def test_a_mask_may_name_what_was_never_given() -> None:
+    config = raw_config()
+    assert update(config, ["context.terms", "endpointing.threshold"])[0] == config
+
+
+def test_several_languages_without_a_mode_are_hints() -> None:
+    many = replace(POOR, name="many", languages=("en", "de"), capabilities=frozenset[Capability]())
+    requests = RecognitionRequests(ModelCatalog([many]), RecognitionConfig())
+    asked = wanted(raw_config(language={"codes": ["en", "de"]}), streaming=False)
+    assert requests.check(asked, streaming=False).options.language == ""
+
+
 def test_a_request_forgets_its_context() -> None:
     request = convert(model="rich", context={"text": "a", "terms": ["T"]}).without_context()
     assert (request.options.context, request.wanted.context, request.wanted.terms) == ("", "", ())
@@ -217,11 +259,24 @@ def test_a_failed_update_changes_nothing() -> None:
 
 
 def test_the_effective_config_gives_the_same_options_again() -> None:
-    found = options(endpointing={"threshold": 0.25}, partial_interval=ms(700))
+    found = convert(
+        model="rich",
+        endpointing={"threshold": 0.25},
+        partial_interval=ms(700),
+        context={"text": "before", "terms": ["Ada", "Bob"]},
+        option_handling=common.OPTION_HANDLING_LENIENT,
+    )
     shown = convert_result.effective_config(found)
     shown.audio.CopyFrom(raw_config().audio)
-    asked = wanted(shown, streaming=True)
-    assert REQUESTS.check(asked, streaming=True).options == found
+    again = REQUESTS.check(wanted(shown, streaming=True), streaming=True)
+    assert (again.options, again.wanted.lenient) == (found.options, True)
+
+
+def test_the_effective_config_lacks_what_was_left_out() -> None:
+    lenient = common.OPTION_HANDLING_LENIENT
+    found = convert(option_handling=lenient, context={"text": "before", "terms": ["Ada"]})
+    assert found.warnings
+    assert not convert_result.effective_config(found).HasField("context")
 
 
 @pytest.mark.parametrize("cause", list(EndCause))

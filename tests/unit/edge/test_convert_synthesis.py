@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from speech.v1 import audio_pb2
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.audio.source import AudioInput
 from speech_service.calls.model_catalog import ModelCatalog
@@ -242,6 +243,16 @@ def update(current: pb.SynthesisConfig, *paths: str, **fields: Any) -> pb.Synthe
         config=pb.SynthesisConfig(**fields), update_mask=FieldMask(paths=paths)
     )
     return updated(current, message)
+
+
+def test_an_update_clears_what_its_message_lacks() -> None:
+    def given(**output: int) -> pb.SynthesisConfig:
+        return pb.SynthesisConfig(voice_id="one", output=audio_pb2.SynthesisOutput(**output))
+
+    current = given(sample_rate_hz=8_000, bit_rate_bps=64_000)
+    assert update(current, "output.sample_rate_hz") == given(bit_rate_bps=64_000)
+    assert update(current, "voice_id", "output") == pb.SynthesisConfig()
+    assert update(current, "design.description") == current
 
 
 def test_update() -> None:

@@ -25,7 +25,7 @@ MODES = {
     common_pb2.ENDPOINTING_MODE_EXTERNAL: EndpointingMode.EXTERNAL,
 }
 _LANGUAGE_MODES = {
-    common_pb2.LANGUAGE_MODE_UNSPECIFIED: LanguageMode.ALLOW,
+    common_pb2.LANGUAGE_MODE_UNSPECIFIED: LanguageMode.HINT,
     common_pb2.LANGUAGE_MODE_HINT: LanguageMode.HINT,
     common_pb2.LANGUAGE_MODE_ALLOW: LanguageMode.ALLOW,
     common_pb2.LANGUAGE_MODE_DENY: LanguageMode.DENY,
@@ -39,6 +39,7 @@ PACINGS = {
 WIRE_PACINGS = {value: wire for wire, value in PACINGS.items() if wire}
 # What update_config may not change: audio or text would be lost.
 _IMMUTABLE = frozenset(("audio", "model", "pacing", "separate_channels", "resume"))
+_UNARY_ONLY = ("subtitles",)
 
 
 def wanted(
@@ -95,7 +96,7 @@ def updated(
     message: recognition_service_pb2.UpdateRecognitionConfig,
 ) -> recognition_service_pb2.RecognitionConfig:
     """The configuration after an update; raises as :func:`merged` does."""
-    return merged(config, message.config, message.update_mask, _IMMUTABLE)
+    return merged(config, message.config, message.update_mask, _IMMUTABLE, unlisted=_UNARY_ONLY)
 
 
 def _endpointing(message: common_pb2.EndpointingConfig, path: str) -> WantedEndpointing:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from speech.v1 import common_pb2, recognition_service_pb2
-from speech_service.domain.recognition import RecognitionOptions
+from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.recognition.config import MODES, WIRE_PACINGS
@@ -22,12 +22,16 @@ _CAUSES = {
 }
 
 
-def effective_config(options: RecognitionOptions) -> recognition_service_pb2.RecognitionConfig:
+def effective_config(request: RecognitionRequest) -> recognition_service_pb2.RecognitionConfig:
     """The options in force, as a client would write them; without the audio format, which it knows."""
-    endpointing = options.endpointing
+    options, endpointing = request.options, request.options.endpointing
+    context = None
+    if request.context or request.terms:
+        context = common_pb2.ContextConfig(text=request.context, terms=request.terms)
     return recognition_service_pb2.RecognitionConfig(
         model=options.model,
         language=common_pb2.LanguageConfig(codes=[options.language] if options.language else []),
+        context=context,
         endpointing=common_pb2.EndpointingConfig(
             mode=_WIRE_MODES[endpointing.mode],
             threshold=endpointing.threshold,
@@ -42,6 +46,7 @@ def effective_config(options: RecognitionOptions) -> recognition_service_pb2.Rec
         pacing=WIRE_PACINGS[options.pacing],
         separate_channels=options.separate_channels,
         word_times=bool(options.aligner),
+        option_handling=convert.option_handling(lenient=request.wanted.lenient),
     )
 
 

@@ -137,7 +137,7 @@ class RecognitionWire:
         await runner.perform(actions)
 
     def _effective(self) -> recognition_service_pb2.RecognitionConfig:
-        return convert_result.effective_config(self._request.options)
+        return convert_result.effective_config(self._request)
 
     def _started(self) -> common_pb2.SessionStarted:
         limits = common_pb2.Limits(

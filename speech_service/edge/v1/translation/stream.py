@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import assert_never
 
-from speech.v1 import common_pb2, recognition_service_pb2, translation_service_pb2
+from speech.v1 import common_pb2, translation_service_pb2
 from speech_service.calls.requests.recognition import RecognitionRequest
 from speech_service.calls.requests.translation import MAX_CONTEXT_CHARACTERS, TranslationRequest
 from speech_service.calls.translation import FedTranslation
@@ -128,10 +128,7 @@ class TranslationWire:
     def _effective(self) -> translation_service_pb2.TranslationConfig:
         message = convert_translation.effective_config(self._config, self._request)
         if self._recognition is not None:
-            options = self._recognition.options
-            effective: recognition_service_pb2.RecognitionConfig
-            effective = convert_result.effective_config(options)
-            message.recognition.CopyFrom(effective)
+            message.recognition.CopyFrom(convert_result.effective_config(self._recognition))
         return message
 
     def _started(self) -> common_pb2.SessionStarted:

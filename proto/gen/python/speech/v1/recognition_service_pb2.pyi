@@ -389,7 +389,9 @@ class UpdateRecognitionConfig(_message.Message):
     """Chosen by the client, at most 64 characters; repeated in the ControlAck."""
     @_builtins.property
     def config(self) -> Global___RecognitionConfig:
-        """Carries the new values of the fields in update_mask; others are ignored."""
+        """Carries the new values of the fields in update_mask; others are ignored. What the mask names and this lacks is from
+        now on as if it had never been given.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:

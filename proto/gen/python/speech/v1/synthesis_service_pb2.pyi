@@ -147,7 +147,8 @@ class _SynthesisFinishEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Synth
     """The model said all of the text, as far as it can tell."""
     SYNTHESIS_FINISH_LENGTH_LIMIT: _SynthesisFinish.ValueType  # 2
     """The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
-    text. A Warning SPEECH_CUT comes with it. Unary calls were tried again with other seeds before, twice at most.
+    text. A Warning SPEECH_CUT comes with it, as with
+    spoken translations. Unary calls were tried again with other seeds before, twice at most.
     """
 
 class SynthesisFinish(_SynthesisFinish, metaclass=_SynthesisFinishEnumTypeWrapper):
@@ -159,7 +160,8 @@ SYNTHESIS_FINISH_COMPLETE: SynthesisFinish.ValueType  # 1
 """The model said all of the text, as far as it can tell."""
 SYNTHESIS_FINISH_LENGTH_LIMIT: SynthesisFinish.ValueType  # 2
 """The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
-text. A Warning SPEECH_CUT comes with it. Unary calls were tried again with other seeds before, twice at most.
+text. A Warning SPEECH_CUT comes with it, as with
+spoken translations. Unary calls were tried again with other seeds before, twice at most.
 """
 Global___SynthesisFinish: _TypeAlias = SynthesisFinish  # noqa: Y015
 
@@ -868,7 +870,9 @@ class UpdateSynthesisConfig(_message.Message):
     """Chosen by the client, at most 64 characters; repeated in the ControlAck."""
     @_builtins.property
     def config(self) -> Global___SynthesisConfig:
-        """Carries the new values of the fields in update_mask; others are ignored."""
+        """Carries the new values of the fields in update_mask; others are ignored. What the mask names and this lacks is from
+        now on as if it had never been given.
+        """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
