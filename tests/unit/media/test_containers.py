@@ -199,8 +199,10 @@ async def test_opus_packets_with_three_channels(pool: DecoderPool) -> None:
 
 
 async def test_declared_container_must_match(pool: DecoderPool) -> None:
+    decoder = await pool.open(ContainerFormat(Container.MP3))
     with pytest.raises(InvalidAudioError, match="declared as mp3, but the bytes are flac"):
-        await decode_file(pool, encoded("flac"), audio_format=ContainerFormat(Container.MP3))
+        await decoder.feed(encoded("flac"))
+    await decoder.close()
 
 
 async def test_a_reader_that_stops_stops_the_feeder(pool: DecoderPool) -> None:
