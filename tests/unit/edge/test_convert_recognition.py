@@ -222,7 +222,7 @@ def test_what_the_mask_names_and_the_message_lacks_is_as_if_it_was_never_given(p
     never = pb.RecognitionConfig()
     never.CopyFrom(given)
     *parents, leaf = path.split(".")
-    owner = getattr(never, parents[0]) if parents else never
+    owner: Any = getattr(never, parents[0]) if parents else never
     owner.ClearField(leaf)
     assert update(given, [path])[0] == never
 
