@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from benchmarks.digits import DIGITS
 from benchmarks.digits.tokens import AUDIO_END, AUDIO_START, Prompter
 from speech_service.engines.qwen3.encoder.network import AudioEncoder
-from speech_service.engines.qwen3.nn.attention import PaddedPlan
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.shapes import AudioShape, DecoderShape
 
@@ -22,6 +21,23 @@ MAX_POSITIONS = 2048
 _HEAD_DIM = 32
 _MROPE_SECTION = (6, 5, 5)
 """Parts of the head's rotary halves that follow time, height and width; all the same for speech."""
+
+
+class PaddedPlan:
+    """Implements ``AttentionPlan`` for training: rows of equal length without a cache; token t attends to its row up
+    to t, so padding behind a row's end is never looked back at.
+    """
+
+    def __init__(self, rows: int, tokens: int) -> None:
+        self._shape = (rows, tokens)
+        self.positions = torch.arange(tokens).repeat(rows)
+
+    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Causal attention inside each row."""
+        del layer
+        q, k, v = (side.unflatten(0, self._shape).transpose(1, 2) for side in (query, key, value))
+        answer = scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return answer.transpose(1, 2).flatten(0, 1)
 
 
 @dataclass(frozen=True, slots=True)

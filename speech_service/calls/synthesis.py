@@ -182,4 +182,4 @@ def check_text(text: str, limit: int) -> None:
     if len(text) > limit:
         problem = too_many_characters(len(text), TEXT_SETTING)
         raise LimitExceededError("text", "max_text_characters", limit, problem)
-    check_speakable(text, "text")
+    check_speakable(text)

@@ -44,10 +44,10 @@ def rows(section: type[Settings], path: str = "") -> Iterator[SettingRow]:
             yield SettingRow(key, described(kind), _default(field), meaning)
 
 
-def markdown(section: type[Settings], path: str = "") -> str:
+def markdown(section: type[Settings]) -> str:
     """Write the rows as a table in Markdown."""
     lines = ["| key | allowed | default | meaning |", "| --- | --- | --- | --- |"]
-    for row in rows(section, path):
+    for row in rows(section):
         cells = (f"`{row.key}`", row.kind, f"`{row.default}`" if row.default else "", row.meaning)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"

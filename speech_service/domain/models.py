@@ -70,9 +70,11 @@ class ModelCapabilities:
 
     name: str
     kind: ModelKind
-    languages: tuple[str, ...]
-    sample_rate_hz: int
-    max_segment_ms: int
+    languages: tuple[str, ...] = ()
+    """Empty: it names none, or pairs of them."""
+    sample_rate_hz: int = 0
+    """Of the audio that it takes or makes; 0: none. ``max_segment_ms`` likewise."""
+    max_segment_ms: int = 0
     capabilities: frozenset[Capability] = frozenset()
     licence: str = ""
     description: str = ""

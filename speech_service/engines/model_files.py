@@ -4,8 +4,6 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-_CHUNK_BYTES = 1 << 20
-
 
 class ModelFileError(Exception):
     """A model file is missing or is not the expected one. The message names no path."""
@@ -22,22 +20,31 @@ def package_folder(package: str) -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
+def needed_folder(package: str, distribution: str) -> Path:
+    """As ``package_folder``, of a package that ``distribution``, with its version, brings.
+
+    Raises:
+        ModelFileError: it is not installed.
+    """
+    folder = package_folder(package)
+    if folder is None:
+        raise ModelFileError(f"package {distribution} is not installed.")
+    return folder
+
+
 def verified(file: Path, sha256: str) -> Path:
     """``file``, after its content was compared with the pinned digest.
 
     Raises:
         ModelFileError: the file is missing or differs.
     """
-    digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                digest.update(chunk)
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise ModelFileError(f"model file {file.name} cannot be read: {error.strerror}.") from error
-    if digest.hexdigest() != sha256:
+    if found != sha256:
         raise ModelFileError(
-            f"model file {file.name} is not the expected one: sha256 {digest.hexdigest()}, "
-            f"expected {sha256}."
+            f"model file {file.name} is not the expected one: sha256 {found}, expected {sha256}."
         )
     return file

@@ -120,13 +120,13 @@ def describe(config: ModelConfig, path: str = "models") -> ModelCapabilities:
     return replace(capabilities, name=name, voices=voices)
 
 
-def device_of(config: ModelConfig, path: str = "models") -> str:
+def device_of(config: ModelConfig) -> str:
     """Where the configured model runs: its option ``device``; "cpu" for backends that know no other.
 
     Raises:
         ConfigError: as :func:`describe`.
     """
-    return str(getattr(_opened(MODELS, config, path)[2], "device", "cpu"))
+    return str(getattr(_opened(MODELS, config, "models")[2], "device", "cpu"))
 
 
 def build_engine(
@@ -149,15 +149,15 @@ def build_engine(
     return UnloopingEngine(engine) if is_recognizer else engine
 
 
-def build_vad(config: VadConfig, path: str = "vad") -> Vad:
+def build_vad(config: VadConfig) -> Vad:
     """Make the configured voice activity detector; its model loads with the first stream.
 
     Raises:
         ConfigError: as :func:`build_engine`.
     """
-    backend, module, options = _opened(VADS, config, path)
+    backend, module, options = _opened(VADS, config, "vad")
     detector = cast(_VadModule, module)
-    return _guarded(lambda: detector.build(options), backend, f"{path}.options")
+    return _guarded(lambda: detector.build(options), backend, "vad.options")
 
 
 def options_of_kinds() -> dict[str, type[Settings]]:

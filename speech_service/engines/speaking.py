@@ -69,15 +69,15 @@ class Speaker(Protocol):
         ...
 
 
-def check_rate(speaking_rate: float, option: str = "speaking_rate") -> None:
+def check_rate(speaking_rate: float) -> None:
     """Refuse a rate out of range.
 
     Raises:
         InvalidOptionError: it is not within [0.5, 2].
     """
     if not MIN_RATE <= speaking_rate <= MAX_RATE:  # NaN is in no range.
-        problem = f"{speaking_rate:g} is out of range"
-        raise InvalidOptionError(option, problem, f"{MIN_RATE:g} to {MAX_RATE:g}")
+        problem, allowed = f"{speaking_rate:g} is out of range", f"{MIN_RATE:g} to {MAX_RATE:g}"
+        raise InvalidOptionError("speaking_rate", problem, allowed)
 
 
 def nothing_spoken(voice: str) -> InvalidOptionError:

@@ -43,8 +43,8 @@ def has_words(text: str) -> bool:
     return any(char.isalpha() for char in text)
 
 
-def check_speakable(text: str, option: str = "text") -> None:
-    """Refuse text that holds nothing to say.
+def check_speakable(text: str) -> None:
+    """Refuse a ``text`` that holds nothing to say.
 
     Raises:
         InvalidOptionError: it is empty, blank, or only punctuation and pictographs; reason ``NOTHING_TO_SPEAK``.
@@ -58,7 +58,7 @@ def check_speakable(text: str, option: str = "text") -> None:
     else:
         problem = "holds only punctuation and symbols"
     raise InvalidOptionError(
-        option, problem, "text with a letter or digit", reason="NOTHING_TO_SPEAK"
+        "text", problem, "text with a letter or digit", reason="NOTHING_TO_SPEAK"
     )
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from speech_service.dispatch.effort import Effort
 from speech_service.dispatch.engine_run import LanePulse
 from speech_service.dispatch.models import ModelHost
 from speech_service.dispatch.scheduler import Scheduler
@@ -36,6 +35,7 @@ from speech_service.domain.work import (
     WorkEvent,
     WorkFailed,
 )
+from speech_service.effort import Effort
 from speech_service.protocols import OnWorkEvent
 
 CLIP_MS = 100

@@ -1,14 +1,14 @@
 """More live streams than the devices can keep up with: who is refused, how, how soon, and who is not.
 
 None of it depends on how fast this machine is: what a model can do is either what is assumed before it has done
-anything, or bounded by how long the fake one sleeps.
+anything, or bounded by how long the fake one sleeps; and streams in which nobody speaks are found out slowly.
 """
 
 import asyncio
 import contextlib
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from speech.v1 import common_pb2
 from speech.v1 import synthesis_service_pb2 as synthesis
+from speech_service.app import compose
+from speech_service.calls.live_load import LiveLoad
 from speech_service.config.tree import ConfigError
+from speech_service.protocols import LiveCapacity, Observer
 from tests.integration.failures import WAIT_S, Failure, rpc_error
 from tests.integration.harness import Server, Talk, fake_model, raw_config, running, until
 from tests.integration.sound import speech
@@ -32,6 +35,18 @@ HEADROOM = "server.live_headroom=0.8"
 REALTIME, FILE = common_pb2.PACING_REALTIME, common_pb2.PACING_FILE
 AT_ONCE = 6
 """Eight streams a lane are assumed, and four fifths of it are given (``HEADROOM``)."""
+
+
+@pytest.fixture(autouse=True)
+def silence_is_found_out_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is silent takes less room after a while: not before a busy machine is through with the test."""
+
+    def slow(
+        capacity: LiveCapacity, headroom: float, clock: Callable[[], float], observer: Observer
+    ) -> LiveLoad:
+        return LiveLoad(capacity, headroom, lambda: clock() / 100, observer)
+
+    monkeypatch.setattr(compose, "LiveLoad", slow)
 
 
 def refused(failure: Failure, reason: str = "OVER_CAPACITY") -> Failure:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.calls.requests.options import given_format
+from speech_service.calls.requests.options import given_format, unsupported
 from speech_service.domain.alignment import AlignmentOptions, Granularity
 from speech_service.domain.audio import AudioFormat
 from speech_service.domain.errors import (
@@ -108,13 +108,11 @@ class AlignmentRequests:
 
     def _lacks(self, model: ModelCapabilities, wanted: WantedAlignment) -> StreamWarning:
         """What a lenient client is told, which can live with words."""
-        capability = _NEEDED[wanted.granularity]
-        problem = f"model {model.name!r} has no {capability.value.lower()}"
+        needed = _NEEDED[wanted.granularity]
+        error = unsupported("granularity", model, needed, self._catalog.models)
         if not wanted.lenient:
-            having = [m.name for m in self._catalog.models if capability in m.capabilities]
-            supported = having or ["no loaded model has it"]
-            raise UnsupportedOptionError("granularity", problem, supported)
-        return StreamWarning("OPTION_IGNORED", "granularity", problem)
+            raise error
+        return StreamWarning("OPTION_IGNORED", "granularity", error.problem)
 
 
 def checked_text(text: str) -> str:

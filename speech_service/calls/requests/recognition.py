@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.calls.requests.options import given_format
+from speech_service.calls.requests.options import checked_ms, given_format, unsupported
 from speech_service.config.tree import RecognitionConfig
 from speech_service.domain.audio import AudioFormat
 from speech_service.domain.errors import InvalidOptionError, UnsupportedOptionError
@@ -191,11 +191,10 @@ class _RecognitionCheck:
         """True where the model has it; else an error, or in lenient mode a warning."""
         if capability in self._model.capabilities:
             return True
-        problem = f"model {self._model.name!r} has no {capability.value.lower()}"
+        error = unsupported(option, self._model, capability, self._catalog.models)
         if not self._wanted.lenient:
-            having = [m.name for m in self._catalog.models if capability in m.capabilities]
-            raise UnsupportedOptionError(option, problem, having or ["no loaded model has it"])
-        self.warnings.append(StreamWarning("OPTION_IGNORED", option, problem))
+            raise error
+        self.warnings.append(StreamWarning("OPTION_IGNORED", option, error.problem))
         return False
 
     def abilities(self) -> None:
@@ -273,18 +272,6 @@ class _RecognitionCheck:
 def joined_context(text: str, terms: Sequence[str]) -> str:
     """A context as models read it."""
     return "\n".join(filter(None, (text, ", ".join(terms))))
-
-
-def checked_ms(option: str, value_ms: float, minimum_ms: float, maximum_ms: float) -> float:
-    """A length of time.
-
-    Raises:
-        InvalidOptionError: it is outside the range.
-    """
-    if not minimum_ms <= value_ms <= maximum_ms:
-        allowed = f"{minimum_ms / 1000:g} to {maximum_ms / 1000:g} s"
-        raise InvalidOptionError(option, f"is {value_ms / 1000:g} s", allowed)
-    return value_ms
 
 
 def match_language(code: str, languages: Sequence[str]) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from speech_service.calls.model_catalog import ModelCatalog
+from speech_service.calls.requests.options import checked_ms
 from speech_service.calls.requests.voice_prompt import (
     RecordedVoice,
     VoiceRecordings,
@@ -135,7 +136,7 @@ class SynthesisRequests:
             voices.maker(Capability.VOICE_CLONING, wanted.model, "inline_prompt")
             return replace(request, options=replace(request.options, voice_prompt=prompt))
         if wanted.design is not None:
-            checked_description(wanted.design, "design")
+            checked_description(wanted.design)
             voices.maker(Capability.VOICE_DESIGN, wanted.model, "design")
         return request
 
@@ -340,8 +341,6 @@ def sentence_pause_ms(value_ms: float | None) -> int:
     """
     if value_ms is None:
         return DEFAULT_SENTENCE_PAUSE_MS
-    low_ms, high_ms = _SENTENCE_PAUSES_MS
-    if value_ms and not low_ms <= value_ms <= high_ms:
-        problem, allowed = f"is {value_ms / 1000:g} s", f"{low_ms / 1000:g} to {high_ms / 1000:g} s"
-        raise InvalidOptionError("sentence_pause", problem, allowed)
+    if value_ms:
+        checked_ms("sentence_pause", value_ms, *_SENTENCE_PAUSES_MS)
     return round(value_ms)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from speech_service.calls.model_catalog import ModelCatalog
-from speech_service.calls.requests.options import inside
+from speech_service.calls.requests.options import inside, unsupported
 from speech_service.calls.requests.synthesis import (
     SynthesisRequest,
     SynthesisRequests,
@@ -17,7 +17,6 @@ from speech_service.domain.errors import (
     InvalidOptionError,
     LimitExceededError,
     SpeechError,
-    UnsupportedOptionError,
 )
 from speech_service.domain.events import StreamWarning
 from speech_service.domain.models import Capability, ModelCapabilities
@@ -96,11 +95,11 @@ class TranslationRequest:
         """Nothing where the model has it; else an error, or in lenient mode what is ignored."""
         if capability in model.capabilities:
             return []
-        problem = f"model {model.name!r} has no {capability.value.lower()}"
+        nobody = "no model of the pair has it"
+        error = unsupported(option, model, capability, self.routes.models, nobody)
         if not self.wanted.lenient:
-            having = [m.name for m in self.routes.models if capability in m.capabilities]
-            raise UnsupportedOptionError(option, problem, having or ["no model of the pair has it"])
-        return [IgnoredOption(option, problem)]
+            raise error
+        return [IgnoredOption(option, error.problem)]
 
 
 class TranslationRequests:

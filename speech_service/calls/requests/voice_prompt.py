@@ -63,7 +63,7 @@ class VoiceRecordings:
             raise InvalidOptionError(f"{option}.transcript", "is empty", allowed)
         content = repr(recorded.audio_format).encode() + recorded.audio
         only = recorded.timbre_only
-        key = prompt_key("", content, transcript, embedding_only=only, tenant=tenant)
+        key = prompt_key(content, transcript, embedding_only=only, tenant=tenant)
         known = self._known.get(key)
         if isinstance(known, VoicePrompt):
             return known
@@ -127,16 +127,16 @@ def _check_losses(losses: Sequence[AudioLoss], option: str) -> None:
         raise InvalidAudioError(option, "it is corrupt")
 
 
-def checked_description(design: str, option: str) -> str:
-    """The description of a voice, which is ``option`` of a request.
+def checked_description(design: str) -> str:
+    """The description of a voice, which is ``design`` of a request.
 
     Raises:
         InvalidOptionError: it says nothing, or too much.
     """
     description = design.strip()
     if not description:
-        raise InvalidOptionError(f"{option}.description", "is empty", "what the voice is like")
-    _check_length(description, f"{option}.description", MAX_DESCRIPTION_CHARACTERS)
+        raise InvalidOptionError("design.description", "is empty", "what the voice is like")
+    _check_length(description, "design.description", MAX_DESCRIPTION_CHARACTERS)
     return description
 
 

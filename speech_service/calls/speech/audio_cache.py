@@ -171,8 +171,8 @@ class AudioCache(LruCache[FinishedAudio | SpokenText]):
 class VoicePromptCache(LruCache[object]):
     """What a model made of a voice prompt (an embedding, say), by the prompt's content."""
 
-    def __init__(self, capacity_bytes: int, max_entries: int = _MAX_PROMPTS) -> None:
-        super().__init__(capacity_bytes, max_entries)
+    def __init__(self, capacity_bytes: int) -> None:
+        super().__init__(capacity_bytes, _MAX_PROMPTS)
 
 
 def audio_key(options: SynthesisOptions, text: str, tenant: str) -> bytes:
@@ -197,16 +197,13 @@ def work_key(work: SynthesizeWork, tenant: str) -> bytes:
     return _digest({"version": __version__, "tenant": tenant, "piece": values})
 
 
-def prompt_key(
-    model: str, audio: bytes, transcript: str, *, embedding_only: bool, tenant: str
-) -> bytes:
+def prompt_key(audio: bytes, transcript: str, *, embedding_only: bool, tenant: str) -> bytes:
     """SHA-256 of everything that determines what a model makes of a voice prompt."""
     content = _sha256(audio).hex()
     return _digest(
         {
             "version": __version__,
             "tenant": tenant,
-            "model": model,
             "audio": content,
             "transcript": transcript,
             "embedding_only": embedding_only,

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from speech_client import (
     AlignedUnit,
     AlignedUnits,
@@ -186,16 +188,7 @@ def _shortened(text: str) -> str:
 def to_json(reply: Alignment, text: str, file: str) -> Iterator[JsonLine]:
     """Give the lines of ``--json``."""
     for unit in reply.units:
-        yield UnitJson(
-            text=unit.text,
-            kind=unit.kind,
-            char_start=unit.char_start,
-            char_end=unit.char_end,
-            start_ms=unit.start_ms,
-            end_ms=unit.end_ms,
-            monotonic=unit.monotonic,
-            confidence=unit.confidence,
-        )
+        yield msgspec.convert(unit, UnitJson, from_attributes=True)
     for span in reply.unaligned:
         yield UnalignedJson(
             text=text[span.char_start : span.char_end],

@@ -311,28 +311,14 @@ def _speech_answer(reply: SpeechTranslation, form: SubtitleFormat | None) -> _Tr
         translated = {each.segment_id: each.text for each in reply.translations}
         text = subtitles.of_translation(reply.source, translated, form)
     lines: list[JsonLine] = [
-        SourceJson(
-            segment_id=result.segment_id,
-            text=result.text,
-            start_ms=result.start_ms,
-            end_ms=result.end_ms,
-        )
-        for result in reply.source
+        msgspec.convert(result, SourceJson, from_attributes=True) for result in reply.source
     ]
     lines += _translations(reply.translations)
     return _Translated(text, lines, reply.model, reply.warnings)
 
 
 def _translations(translations: Iterable[Translation]) -> list[JsonLine]:
-    return [
-        TranslationJson(
-            segment_id=each.segment_id,
-            source_language=each.source_language,
-            language=each.language,
-            text=each.text,
-        )
-        for each in translations
-    ]
+    return [msgspec.convert(each, TranslationJson, from_attributes=True) for each in translations]
 
 
 def _files(subtitles: dict[str, str]) -> Iterable[JsonLine]:

@@ -3,6 +3,8 @@
 import argparse
 from typing import Protocol
 
+import msgspec
+
 from speech_client import EndCause, Latency, RecognitionResult, SpeechApiError, Usage
 from speech_client.options import SubtitleFormat
 from speech_service.cli.failure import CommandError
@@ -218,15 +220,7 @@ class JsonWriter:
                 confidence=result.confidence,
                 language=result.languages[0].code if result.languages else None,
                 end_cause=result.end_cause,
-                words=[
-                    WordJson(
-                        text=word.text,
-                        start_ms=word.start_ms,
-                        end_ms=word.end_ms,
-                        confidence=word.confidence,
-                    )
-                    for word in result.words
-                ],
+                words=msgspec.convert(result.words, list[WordJson], from_attributes=True),
             )
         )
 

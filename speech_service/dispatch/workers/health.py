@@ -5,10 +5,10 @@ import logging
 from typing import Protocol
 
 from speech_service.config.tree import WorkerConfig
-from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.workers.lifecycle import Lifecycle
 from speech_service.dispatch.workers.link import WorkerLink
 from speech_service.dispatch.workers.messages import Beat, Beats, WorkerMetrics
+from speech_service.effort import Effort, wait_fairly
 from speech_service.protocols import Observer
 
 logger = logging.getLogger(__name__)

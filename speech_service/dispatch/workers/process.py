@@ -19,13 +19,13 @@ from types import MappingProxyType
 from speech_service.config.environment import child_environment
 from speech_service.config.load import to_mapping
 from speech_service.config.tree import Config
-from speech_service.dispatch.effort import Effort, wait_fairly
 from speech_service.dispatch.record import Record
 from speech_service.dispatch.workers import messages
 from speech_service.dispatch.workers.codec import BrokenFrameError
 from speech_service.dispatch.workers.frames import FrameSocket
 from speech_service.domain.errors import UnavailableError
 from speech_service.domain.models import ModelCapabilities
+from speech_service.effort import Effort, wait_fairly
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from speech.v1 import audio_pb2, common_pb2
@@ -76,23 +75,6 @@ def names(values: Sequence[str], prefix: str) -> str:
     return ", ".join(v.removeprefix(prefix) for v in values if not v.endswith("_UNSPECIFIED"))
 
 
-def take_masked(mask: FieldMask, given: Message, config: Message) -> None:
-    """Put the fields of ``mask`` from ``given`` in ``config``; one that is not set there is cleared here.
-
-    Protobuf's own merge leaves a field as it is whose parent is not set. The paths must be those of the messages.
-    """
-    for path in mask.paths:
-        *parents, leaf = path.split(".")
-        owner = config
-        for name in parents:
-            owner = getattr(owner, name) if owner.HasField(name) else None
-            if owner is None:
-                break
-        if owner is not None:
-            owner.ClearField(leaf)
-    mask.MergeMessage(given, config, True, True)
-
-
 class EnumNames(Protocol):
     """An enum of the contract."""
 
@@ -120,6 +102,11 @@ def is_lenient(value: int, field: str) -> bool:
         InvalidFieldError: it is no way to handle options.
     """
     return enum_value(_LENIENT, value, common_pb2.OptionHandling, field)
+
+
+def option_handling(*, lenient: bool) -> common_pb2.OptionHandling.ValueType:
+    """Domain to wire."""
+    return common_pb2.OPTION_HANDLING_LENIENT if lenient else common_pb2.OPTION_HANDLING_STRICT
 
 
 def audio_format(message: audio_pb2.AudioFormat, field: str, *, packets: bool) -> AudioFormat:
@@ -213,8 +200,7 @@ def given_ms(message: Any, name: str) -> float | None:
     """A duration of a message in milliseconds; None: it is not set."""
     if not message.HasField(name):
         return None
-    value: Duration = getattr(message, name)
-    return value.seconds * 1000 + value.nanos / 1e6
+    return to_ms(getattr(message, name))
 
 
 def to_duration(value_ms: float) -> Duration:

@@ -9,6 +9,7 @@ from speech_service.calls.resume_tokens import ResumeTokens
 from speech_service.domain import events
 from speech_service.domain.call import Call
 from speech_service.domain.resume import BEGINNING, ResumePoint, UntranslatedSegment
+from speech_service.edge.serving import Serving
 from speech_service.edge.v1 import common as convert
 
 StreamConfig = (
@@ -34,14 +35,21 @@ def asked_resume(
 
 
 def session_started(
-    call: Call, tokens: ResumeTokens, model: str, limits: common_pb2.Limits, resume: ResumePoint
+    call: Call, serving: Serving, model: str, own: common_pb2.Limits, resume: ResumePoint
 ) -> common_pb2.SessionStarted:
-    """The first event of a stream that can be resumed."""
+    """The first event of a stream that can be resumed. ``own``: limits beside those of every such stream."""
+    stream = serving.stream
+    limits = common_pb2.Limits(
+        max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+        idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
+        progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
+    )
+    limits.MergeFrom(own)
     return common_pb2.SessionStarted(
         session_id=call.session_id,
         model=model,
         limits=limits,
-        resume_token=_token(call, tokens),
+        resume_token=_token(call, serving.tokens),
         resend_from_ms=None if resume is BEGINNING else resume.audio_from_ms,
     )
 

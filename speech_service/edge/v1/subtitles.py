@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from google.protobuf.duration_pb2 import Duration
-
 from speech.v1 import common_pb2
 from speech_service.domain.alignment import AlignedUnit, UnalignedSpan
 from speech_service.domain.errors import InvalidFieldError, InvalidOptionError
@@ -34,29 +32,28 @@ class SubtitleWish:
     rules: SubtitleRules
 
 
-def wish(message: common_pb2.SubtitleConfig, path: str = "config.subtitles") -> SubtitleWish:
-    """Check and convert.
+def wish(message: common_pb2.SubtitleConfig) -> SubtitleWish:
+    """Check and convert ``config.subtitles``.
 
     Raises:
         InvalidFieldError: the format is missing, or a rule is out of range.
     """
     if message.format not in _WRITERS:
         allowed = convert.names(common_pb2.SubtitleFormat.keys(), "SUBTITLE_FORMAT_")
-        raise InvalidFieldError(f"{path}.format", "is not set or unknown", allowed)
+        raise InvalidFieldError("config.subtitles.format", "is not set or unknown", allowed)
     if message.mode not in common_pb2.SubtitleMode.values():
         allowed = convert.names(common_pb2.SubtitleMode.keys(), "SUBTITLE_MODE_")
-        raise InvalidFieldError(f"{path}.mode", "is unknown", allowed)
+        raise InvalidFieldError("config.subtitles.mode", "is unknown", allowed)
     accurate = message.mode == common_pb2.SUBTITLE_MODE_ACCURATE
-    return SubtitleWish(message.format, accurate, _rules(message.rules, f"{path}.rules"))
+    return SubtitleWish(message.format, accurate, _rules(message.rules, "config.subtitles.rules"))
 
 
 def _rules(message: common_pb2.SubtitleRules, path: str) -> SubtitleRules:
     base = SubtitleRules()
 
     def ms(name: str, default: int) -> int:
-        value: Duration = getattr(message, name)
-        given = message.HasField(name)  # pyright: ignore[reportArgumentType] - literals only
-        return round(value.seconds * 1000 + value.nanos / 1e6) if given else default
+        given_ms = convert.given_ms(message, name)
+        return default if given_ms is None else round(given_ms)
 
     try:
         return SubtitleRules(

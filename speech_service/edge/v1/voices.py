@@ -112,7 +112,7 @@ class VoiceServicer(voice_service_pb2_grpc.VoiceServiceServicer):
                     prompt = await self._recordings.read(recorded, "prompt", call.principal.tenant)
                     model = voices.maker(Capability.VOICE_CLONING, request.model, "prompt")
                 case "design":
-                    design = checked_description(request.design.description, "design")
+                    design = checked_description(request.design.description)
                     model = voices.maker(Capability.VOICE_DESIGN, request.model, "design")
                 case _:
                     raise InvalidFieldError("source", "is not set", "prompt, design")

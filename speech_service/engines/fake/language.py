@@ -26,9 +26,6 @@ def describe(options: FakeLanguageOptions) -> ModelCapabilities:
     return ModelCapabilities(
         name="fake-identifier",
         kind=ModelKind.LANGUAGE_IDENTIFIER,
-        languages=(),
-        sample_rate_hz=0,
-        max_segment_ms=0,
         capabilities=frozenset({Capability.LANGUAGE_IDENTIFICATION}),
         description="Reads letters only; for tests",
         max_batch=8,

@@ -58,9 +58,6 @@ def describe(options: FakeTranslatorOptions) -> ModelCapabilities:
     return ModelCapabilities(
         name="fake-translator",
         kind=ModelKind.TRANSLATOR,
-        languages=(),
-        sample_rate_hz=0,
-        max_segment_ms=0,
         capabilities=frozenset(
             {
                 Capability.ANY_LANGUAGE_PAIR,

@@ -18,7 +18,7 @@ from speech_service.config.tree import Amount, Count, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.translation import LanguageGuess
 from speech_service.engines.language_engine import identifier_engine
-from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.model_files import needed_folder, verified
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 from speech_service.text.script import guess_by_script, letter_count
@@ -66,9 +66,6 @@ def describe(options: FasttextOptions) -> ModelCapabilities:
     return ModelCapabilities(
         name="fasttext-lid",
         kind=ModelKind.LANGUAGE_IDENTIFIER,
-        languages=(),
-        sample_rate_hz=0,
-        max_segment_ms=0,
         capabilities=frozenset({Capability.LANGUAGE_IDENTIFICATION}),
         licence="CC-BY-SA-3.0",
         description="fastText lid.176, compressed, on the CPU",
@@ -139,7 +136,4 @@ class FastTextIdentifier:
 def _weights(options: FasttextOptions) -> Path:
     if options.weights_file:
         return Path(options.weights_file)
-    package = package_folder(_PACKAGE)
-    if package is None:
-        raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
-    return package / "resources" / WEIGHTS[0]
+    return needed_folder(_PACKAGE, _DISTRIBUTION) / "resources" / WEIGHTS[0]

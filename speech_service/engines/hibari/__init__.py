@@ -9,7 +9,7 @@ from speech_service.config.tree import Count, Settings
 from speech_service.domain.errors import UnsupportedOptionError
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.synthesis import Voice, VoiceGender
-from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.model_files import needed_folder, verified
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.speaking import Speaker, speaking_engine
 from speech_service.protocols import Engine
@@ -121,9 +121,7 @@ def build_speaker(options: HibariOptions, shared: SharedModels) -> Speaker:
     check_voice(options.voice, "voice")
 
     def load() -> tuple[HibariNetwork, PhonemeReader]:
-        folder = package_folder(_PACKAGE)
-        if folder is None:
-            raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
+        folder = needed_folder(_PACKAGE, _DISTRIBUTION)
         name, sha256 = _NETWORK
         network = HibariNetwork(verified(folder / "assets" / name, sha256), options.threads)
         return network, PhonemeReader(load_g2p(), network.symbols, options)

@@ -140,16 +140,14 @@ class PhonemeReader:
         self._symbols = symbols
         self._options = options
 
-    def pronunciations(
-        self, lexicon: Sequence[LexiconEntry], option: str = "lexicon"
-    ) -> Mapping[str, str]:
+    def pronunciations(self, lexicon: Sequence[LexiconEntry]) -> Mapping[str, str]:
         """Phonemes of each term, by the term in lower case.
 
         Raises:
             InvalidOptionError: a term is blank, or a pronunciation is not in its alphabet or not in the model's.
         """
         return {
-            entry.term.strip().lower(): self._pronunciation(entry, f"{option}[{index}]")
+            entry.term.strip().lower(): self._pronunciation(entry, f"lexicon[{index}]")
             for index, entry in enumerate(lexicon)
         }
 

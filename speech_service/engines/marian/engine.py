@@ -26,7 +26,7 @@ from speech_service.engines.marian.piece import (
     LoadedDirection,
     PieceTranslation,
 )
-from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.model_files import needed_folder, verified
 from speech_service.engines.runtimes.lasting_import import lasting_import
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.translation_job import (
@@ -100,8 +100,6 @@ def describe(options: MarianOptions) -> ModelCapabilities:
         name="marian-en-pt",
         kind=ModelKind.TRANSLATOR,
         languages=("en", "pt"),
-        sample_rate_hz=0,
-        max_segment_ms=0,
         capabilities=frozenset({Capability.GLOSSARY, Capability.DO_NOT_TRANSLATE}),
         licence="MPL-2.0",
         description="Firefox Translations students, English and Portuguese, 17 M each, int8, on the CPU",
@@ -284,10 +282,7 @@ class MarianTranslator:
 def _root(options: MarianOptions) -> Path:
     if options.models_dir:
         return Path(options.models_dir)
-    package = package_folder(_PACKAGE)
-    if package is None:
-        raise ModelFileError(f"package {_DISTRIBUTION} is not installed.")
-    return package / "resources" / "models"
+    return needed_folder(_PACKAGE, _DISTRIBUTION) / "resources" / "models"
 
 
 def _alphabet(folder: Path) -> frozenset[str]:

@@ -50,9 +50,6 @@ def describe(options: OpenAiOptions) -> ModelCapabilities:
     return ModelCapabilities(
         name="openai",
         kind=ModelKind.TRANSLATOR,
-        languages=(),
-        sample_rate_hz=0,
-        max_segment_ms=0,
         capabilities=frozenset(
             {
                 Capability.ANY_LANGUAGE_PAIR,

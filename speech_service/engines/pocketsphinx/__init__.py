@@ -10,7 +10,7 @@ from pathlib import Path
 from speech_service.config.tree import Amount, Count, Level, Settings
 from speech_service.domain.models import Capability, ModelCapabilities, ModelKind
 from speech_service.domain.work import AlignWork, Outcome, Work
-from speech_service.engines.model_files import ModelFileError, package_folder, verified
+from speech_service.engines.model_files import needed_folder, verified
 from speech_service.engines.shared import SharedModels
 from speech_service.engines.stepping import SteppingEngine
 from speech_service.protocols import Engine
@@ -87,8 +87,8 @@ def build(options: PocketsphinxOptions, shared: SharedModels) -> Engine:
     from speech_service.engines.pocketsphinx.letters_to_sound import LettersToSound
     from speech_service.engines.pocketsphinx.pronunciation import Pronouncer
 
-    model = _folder(_PACKAGE, _DISTRIBUTION) / "model" / "en-us"
-    g2p = _folder(_G2P_PACKAGE, _G2P_DISTRIBUTION) / "assets"
+    model = needed_folder(_PACKAGE, _DISTRIBUTION) / "model" / "en-us"
+    g2p = needed_folder(_G2P_PACKAGE, _G2P_DISTRIBUTION) / "assets"
     for folder, files in ((model, _MODEL_FILES), (g2p, _G2P_FILES)):
         for name, digest in files.items():
             verified(folder / name, digest)
@@ -108,10 +108,3 @@ def build(options: PocketsphinxOptions, shared: SharedModels) -> Engine:
         return aligner.pieces(work.samples, work.text, work.granularity)
 
     return SteppingEngine(describe(options), run)
-
-
-def _folder(package: str, distribution: str) -> Path:
-    folder = package_folder(package)
-    if folder is None:
-        raise ModelFileError(f"package {distribution} is not installed.")
-    return folder

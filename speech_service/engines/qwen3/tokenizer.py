@@ -79,15 +79,12 @@ class QwenTokenizer:
         """Ids of ``text``, which holds no control tokens whatever it says."""
         return self._text.encode(text, add_special_tokens=False).ids
 
-    def decode(self, ids: Iterable[int], *, whole: bool = True) -> str:
+    def decode(self, ids: Iterable[int]) -> str:
         """Text of ``ids`` without special tokens; tags such as ``<asr_text>`` are text.
 
-        Args:
-            ids: the tokens; an id that the vocabulary lacks has no text.
-            whole: nothing follows: a character that is cut off at the end is U+FFFD. Otherwise it is left out.
+        An id that the vocabulary lacks has no text. A character that is cut off at the end is U+FFFD.
         """
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        return decoder.decode(b"".join(map(self._bytes_of, ids)), final=whole)
+        return b"".join(map(self._bytes_of, ids)).decode("utf-8", "replace")
 
     def decoder(self) -> "StreamDecoder":
         """Decode tokens as they come."""

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 from speech_service.engines.qwen_release.hub import WEIGHTS, WEIGHTS_INDEX, CheckpointError
 
-_CHUNK_BYTES = 1 << 20
 _FOREIGN = ("pytorch_model*.bin", "*.pt", "*.pth", "*.gguf", "*.onnx")
 
 
@@ -170,9 +169,6 @@ def _digest(file: Path) -> str:
     key = (str(file), state.st_size, state.st_mtime_ns)
     with _digest_lock:
         if key not in _digests:
-            digest = hashlib.sha256()
             with file.open("rb") as stream:
-                while chunk := stream.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-            _digests[key] = digest.hexdigest()
+                _digests[key] = hashlib.file_digest(stream, "sha256").hexdigest()
         return _digests[key]

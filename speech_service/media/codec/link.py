@@ -7,8 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from speech_service.domain.errors import UnavailableError
+from speech_service.effort import Effort, wait_fairly
 from speech_service.media.codec.wire import EXITED, REQUEST, ChildExit, Op, Order
 from speech_service.tasks import log_failure
 
@@ -16,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 _STOP_S = 2.0
 _FULL_RETRY_S = 0.005
+_READY_S, _EXIT_S = 10.0, 2.0
+"""How long the process may have the chance to bring the first word of a job, and to say that one has ended."""
+_LOOK_S = 1.0
+
+T = TypeVar("T")
 
 
 class ZygoteLink:
@@ -75,6 +83,29 @@ class ZygoteLink:
             self._exits.pop(order.job_id, None)
             raise
         return exited
+
+    async def first_word(self, word: Coroutine[Any, Any, T]) -> T:
+        """What ``word`` receives of a job that was opened. A starved process is waited for, a stuck one is lost.
+
+        Raises:
+            TimeoutError: nothing came.
+            Exception: what ``word`` raises.
+        """
+        coming = asyncio.ensure_future(word)
+        try:
+            if not await wait_fairly(coming, Effort(self.pid), lambda: _READY_S, _LOOK_S):
+                self.alive = False
+                raise TimeoutError
+            return await coming
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+    async def end_of(self, exited: "asyncio.Future[ChildExit | None]") -> ChildExit | None:
+        """How a job ended that is over; None: not known, because the process is gone or does not answer."""
+        if await wait_fairly(exited, Effort(self.pid), lambda: _EXIT_S, _LOOK_S):
+            return exited.result()
+        return None
 
     async def kill(self, order: Order) -> None:
         """End a job now. A job that ended already is ignored."""

@@ -28,7 +28,7 @@ from speech_service.domain.errors import (
     SpeechError,
 )
 from speech_service.media.codec.link import ZygoteLink, job_sockets
-from speech_service.media.codec.wire import ChildExit, Order
+from speech_service.media.codec.wire import Order
 from speech_service.media.decode import sniff
 from speech_service.media.decode.limits import DecodeLimits
 from speech_service.media.decode.verdict import (
@@ -52,8 +52,6 @@ from speech_service.media.pcm import finite_and_clipped
 MAX_LOSSES = 1000
 """Told at once, by one decoder; a file of gaps alone has no more to say."""
 _RECV_BYTES = 256 * 1024
-_EXIT_WAIT_S = 2.0
-_READY_S = 10.0
 
 
 class AudioBlock(NamedTuple):
@@ -184,7 +182,7 @@ class ContainerDecoder:
                 if self._read_bytes == self._sent_bytes & MAX_VALUE:
                     self._drained.set()
                 if not data and not self._done and not self._closed and self._failure is None:
-                    exit_ = await self._exit_status()
+                    exit_ = await self._link.end_of(self._exited)
                     self._give_up(lost_child(exit_, self._option, self._limits))
         finally:
             self._drained.set()
@@ -205,7 +203,7 @@ class ContainerDecoder:
             await self._link.kill(self._order)
             # The loop must have let go of the descriptor before its number can be used again.
             await self._io_quiet.wait()
-            await self._exit_status()
+            await self._link.end_of(self._exited)
         finally:
             self._socket.close()
             self._release(self)
@@ -225,7 +223,7 @@ class ContainerDecoder:
         try:
             self._exited = await link.open(order, theirs)
             theirs.close()
-            ready = await asyncio.wait_for(self._receive_exactly(HEADER.size), _READY_S)
+            ready = await link.first_word(self._receive_exactly(HEADER.size))
             if HEADER.unpack(ready)[0] != Message.READY:
                 raise ConnectionError
             if self._kind is not None:
@@ -359,13 +357,6 @@ class ContainerDecoder:
             self._failure = error
             return []
         return [AudioBlock(self._check.sample_rate_hz, samples)]
-
-    async def _exit_status(self) -> ChildExit | None:
-        """Say how the child ended; None: not known, because the zygote is gone or does not answer."""
-        try:
-            return await asyncio.wait_for(asyncio.shield(self._exited), _EXIT_WAIT_S)
-        except TimeoutError:
-            return None
 
     @contextlib.contextmanager
     def _io(self) -> Generator[None]:

@@ -142,11 +142,7 @@ def _order(job_id: int, limits: DecodeLimits, channel_count: int) -> Order:
 
 
 async def decode_file(
-    pool: DecoderPool,
-    data: bytes,
-    limits: DecodeLimits = UNARY_LIMITS,
-    audio_format: ContainerFormat | None = None,
-    option: str = "audio",
+    pool: DecoderPool, data: bytes, limits: DecodeLimits = UNARY_LIMITS
 ) -> AudioBlock:
     """Decode a whole file: the blocks of ``ContainerDecoder`` as one. Silence stands in for what is missing inside.
 
@@ -154,7 +150,7 @@ async def decode_file(
         InvalidAudioError, AudioLimitError, UnavailableError: as ``ContainerDecoder.blocks``; no
             audio is returned.
     """
-    decoder = pool.lasting(audio_format or ContainerFormat(), limits, option)
+    decoder = pool.lasting(ContainerFormat(), limits)
     await decoder.open()
     feeding = asyncio.create_task(_feed_all(decoder, data))
     try:
@@ -167,7 +163,7 @@ async def decode_file(
             feeding.exception()  # The same failure comes out of blocks().
         await decoder.close()
     if not blocks:
-        raise InvalidAudioError(option, "there is no audio in the file")
+        raise InvalidAudioError("audio", "there is no audio in the file")
     return AudioBlock(blocks[0].sample_rate_hz, np.concatenate([block.samples for block in blocks]))
 
 

@@ -22,9 +22,6 @@ from speech_service.media.encode.wire import (
     EncoderReply,
 )
 
-_READY_S = 10.0
-_EXIT_WAIT_S = 2.0
-
 
 class FileEncoder:
     """One encode child. Made by ``EncoderPool``; close it, also after an error."""
@@ -55,7 +52,7 @@ class FileEncoder:
         finally:
             theirs.close()
         self._socket = ours
-        answer, _ = await asyncio.wait_for(self._receive(), _READY_S)
+        answer, _ = await link.first_word(self._receive())
         if answer != EncoderReply.READY:
             raise ConnectionError
 
@@ -102,8 +99,7 @@ class FileEncoder:
             # The loop must have let go of the descriptor before its number can be used again.
             async with self._busy:
                 pass
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self._exited), _EXIT_WAIT_S)
+            await self._link.end_of(self._exited)
         finally:
             self._socket.close()
             self._release(self)

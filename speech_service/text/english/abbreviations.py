@@ -4,8 +4,8 @@
 
 import re
 
-from speech_service.text.english.dates import MONTHS
-from speech_service.text.english.number_words import number, spelled
+from speech_service.text.english.calendar.names import MONTHS
+from speech_service.text.english.number_words import number, spelled, year
 from speech_service.text.english.rules import Rule, any_of, full_stop, rule
 
 _TITLES = {
@@ -109,6 +109,7 @@ _ALWAYS = {
         "tsp": "teaspoons",
         "Sept": "September",
         "Tues": "Tuesday",
+        "Weds": "Wednesday",
         "Thurs": "Thursday",
     },
     **{
@@ -231,10 +232,18 @@ _WITH_NUMBER = {
         "appx": "appendix",
         "Ser": "Series",
         "Blk": "Block",
+        "blk": "block",
+        "Bldg": "Building",
+        "bldg": "building",
+        "Exh": "Exhibit",
+        "exh": "exhibit",
     },
 }
 """Abbreviations with a dot and a number behind it."""
-_PLAIN_WITH_NUMBER = ("pp", "Nos", "Apt", "Ste", "Rm", "ext", "Ext")
+_PLAIN_WITH_NUMBER = (
+    *("pp", "pg", "Nos", "Apt", "Ste", "Rm", "ext", "Ext", "Blk", "blk", "Bldg", "bldg", "Fl"),
+    *("Fig", "fig", "Figs", "figs", "Vol", "vol", "Ch", "Sec", "Ep", "Jct", "Pt"),
+)
 """Abbreviations before a number that need no dot."""
 _MID = {
     **{
@@ -419,6 +428,12 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         r"\b((?:I|US|SR|Rte|Route|Hwy|Highway|Interstate)[ -]?\d{1,4}) ?([NSEW])(?![\w'’.-])",
         lambda m: f"{m[1]} {_SIDES[m[2]].lower()}",
     ),
+    # The number of a house: "4415 North Oak Drive".
+    rule(
+        rf"(?<![\w.,/$£€-])(\d{{4}})(?= (?:{any_of(_SIDES.values())} )?"
+        rf"(?:[A-Z][\w'’]{{1,20}} |\d{{1,3}}(?:st|nd|rd|th) ){{1,3}}(?:{_STREETS})\b)",
+        lambda m: year(int(m[1])) if m[1][0] != "0" else None,
+    ),
     rule(r"\b([A-Z][a-z]{2,20} )(St|Sq)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
     # A capital inside a sentence is a name, and a doctor's name comes behind.
     rule(r"(?<=[a-z,] )([A-Z][a-z]{2,20} )(Dr|Ct|Pl)\.(?=\s?(?:$|[,;:!?)]|[a-z]))", _say_street),
@@ -426,21 +441,27 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         rf"(?:(?<=[a-z,\d] )|(?![A-Z][a-z]{{2,20}} Dr))([A-Z][a-z]{{2,20}} )({any_of(_WAYS)})\.(?= (?:{_OPENERS})\b)",
         lambda m: f"{m[1]}{_WAYS[m[2]]}.",
     ),
-    rule(r"(?<=\d(?:st|nd|rd|th) )[Ff]l\.", lambda m: "floor" + full_stop(m)),
+    rule(
+        r"(?<=\d(?:st|nd|rd|th) )[Ff](?:l\.|lr\b\.?)",
+        lambda m: "floor" + (full_stop(m) if m[0][-1] == "." else ""),
+    ),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(
-        rf"(?<![\w.'’])({any_of(_WITH_NUMBER)})\. ?(?=[#\d]|\((?:EU|EC|EEC|UK)\))", _say_with_number
+        rf"(?<![\w.'’])(?!(?<=\d )min)({any_of(_WITH_NUMBER)})\. ?(?=[#\d]|\((?:EU|EC|EEC|UK)\))",
+        _say_with_number,
     ),
     rule(rf"(?<![\w.])({any_of(_PLAIN_WITH_NUMBER)}) (?=#?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
     rule(
-        r"(?<![\w.])(?:(Figs?|Apt|Rm|Appx?|Blk|Vol|Ch|Sec|Pt)\. (?=[A-Z](?!\w)|[IVX]{1,5}\b)|"
+        r"(?<![\w.])(?:(Figs?|Apt|Rm|Appx?|Blk|Bldg|Vol|Ch|Sec|Pt|[Ee]xh)\.? (?=[A-Z](?!\w)|[IVX]{1,5}\b)|"
         # Behind a word such as "a sec." a sentence may begin with A or I.
-        r"(figs?|appx|vol|ch|sec|pt)\. "
+        r"(figs?|appx|vol|ch|sec|pt|Ex|Sched|sched|Tab)\. "
         r"(?=[B-HJ-Z](?![\w'’])|[AI](?=$|[.,;:)]| (?:of|and|to|in|is)\b)|[IVX]{2,5}\b))",
         lambda m: f"{_WITH_NUMBER[m[1] or m[2]]} ",
     ),
-    rule(r"\b([Rr]ef)\. (?=[A-Z]{1,5}[-/ ]?\d)", lambda m: f"{_WITH_NUMBER[m[1]]} "),
+    rule(
+        r"\b([Rr]ef)\. (?=[A-Z]{1,5}[-/ ]?\d|[A-Z][. ][A-Z]\b)", lambda m: f"{_WITH_NUMBER[m[1]]} "
+    ),
     rule(
         r"(?<=\d(?:st|nd|rd|th)) (ed)\.", lambda m: " edition" + ("." if _ends_sentence(m) else "")
     ),
@@ -452,8 +473,13 @@ ABBREVIATIONS: tuple[Rule, ...] = (
     rule(rf"(?<![\w.])({any_of(_ALWAYS)})\.", _say_always),
     rule(r"(?<![\w.])vs(?![\w.])", "versus"),
     rule(r"\b((?:a|per|every|each|another|one|of|in|few|couple) )min\.(?= [a-z])", r"\1minute"),
-    rule(rf"(?<![\w.])({any_of(_MID)})\.", _say_mid),
-    rule(rf"(?<![\w.])({any_of(_BEFORE_SMALL)})\.(?= [a-z])", lambda m: _BEFORE_SMALL[m[1]]),
+    rule(r"(?<![\w.])(Min|Max)\. (?=[a-z])", lambda m: f"{_WITH_NUMBER[m[1]]} "),
+    # Behind a number "min.", "sec." and "gal." are units, which are read later.
+    rule(rf"(?<![\w.])(?!(?<=\d )min)({any_of(_MID)})\.", _say_mid),
+    rule(
+        rf"(?<![\w.])(?!(?<=\d )(?:sec|gal|qt))({any_of(_BEFORE_SMALL)})\.(?= [a-z])",
+        lambda m: _BEFORE_SMALL[m[1]],
+    ),
     rule(
         r"(?<![\w.])([bd])\. (?=(?:1\d|20)\d\d(?!\d))",
         lambda m: "born " if m[1] == "b" else "died ",

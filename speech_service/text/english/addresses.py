@@ -300,6 +300,11 @@ def _words_of(name: str) -> str:
     return " ".join("underscore" if p == "_" else number(p) if p.isdecimal() else p for p in parts)
 
 
+def _say_camel(match: re.Match[str]) -> str:
+    """ "maxRetries", "userId": the words of a name in code."""
+    return " ".join(_piece(word.lower()) for word in _CAMEL.findall(match.group()))
+
+
 def _say_identifier(match: re.Match[str]) -> str:
     return _characters(match.group())
 
@@ -337,7 +342,9 @@ ADDRESSES: tuple[Rule, ...] = (
     rule(r"(?<![\w&#/])#(?!\d{1,4}(?:st|nd|rd|th)\b)(\d{1,4}[A-Z]?[a-z]{2}\w{0,99})", _say_hashtag),
     rule(r"(?<![\w@./])@([A-Za-z_]\w{0,63})", _say_handle),
     rule(r"(?<!\S)(--?)([a-z][a-z-]{0,40}|[A-Z])(?![\w.])", lambda m: _say_switch(m)),
+    rule(r"(?<!\S)-([A-Z]{2})(?=[.,;:!?)]|$| [a-z])", lambda m: spelled(m[1])),
     rule(r"(?<![\w-])(?:[A-Za-z]\w{0,60}_[A-Za-z0-9]\w{0,60})(?!\w)", _say_identifier),
+    rule(r"(?<![\w.@/-])(?!mmHg\b)[a-z]{2,20}(?:[A-Z][a-z]{1,20}){1,5}(?![\w@])", _say_camel),
 )
 
 VERSIONS: tuple[Rule, ...] = (
@@ -345,6 +352,7 @@ VERSIONS: tuple[Rule, ...] = (
         r"(?<=\d)(?:-|(?<=\d\.\d)|(?<=\.\d\d))(alpha|beta|rc|dev|pre|post|snapshot)(?:\.?(\d{1,3}))?(?!\w)",
         lambda m: f" {m[1]} {m[2] or ''}",
     ),
+    rule(r"(?<![\w)])\^(?=\d{1,4}\.\d)", "caret "),
     rule(r"\bV(4|6|8|1[026])(?![\w.]{0,60}\d)(?!\w)", r"V \1"),
     rule(r"\b[vV](?:er)?\.? ?(\d{1,6}(?:\.\d{1,6}){1,5})(?![.]?\d)", _say_v),
     rule(r"(?<![\w.])[vV](\d{1,4})(?![\w.]{0,60}\d|,\d)", _say_v),

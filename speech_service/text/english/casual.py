@@ -11,12 +11,14 @@ _MONTHS = (
     r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
     r"nov(?:ember)?|dec(?:ember)?"
 )
+_HOUR = r"\d{1,2}(?::[0-5]\d)?"
+_STAMPED = r"JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEPT?|OCT|NOV|DEC"
 _DAYS = r"mon|tues?|wed|thu(?:rs?)?|fri|sat"
 _DAYS_AFTER = r"on|by|this|next|last|every|until|till|since|before|after|for|from|to|and|or|&"
 _TIME = r"\d{1,2}(?::\d\d| ?[ap]\.?m\b)"
 _SPELLED = (
     r"idk|idc|idek|fyi|imo|imho|afaik|afk|iirc|iykyk|icymi|omg|omw|irl|ikr|ttyl|wfh|urls?|apis?|diy|faqs?|roi|ooo|"
-    r"otw|ootd|tba|hmu|wyd|atm|html|css|sql|iban|isbn|usa"
+    r"otw|ootd|tba|hmu|wyd|atm|html|css|sql|iban|isbn|usa|lgtm|ptal|prn|npo"
 )
 """Initials that are said letter by letter, however small they are written."""
 _KEYS = {
@@ -33,8 +35,11 @@ def _capital(match: re.Match[str]) -> str:
     return match.group().capitalize()
 
 
-def _say_initials(match: re.Match[str]) -> str:
+def _say_initials(match: re.Match[str]) -> str | None:
     word = match.group()
+    if word.isupper():
+        return None
+    word = word.lower()
     return f"{spelled(word[:-1])}s" if word in ("urls", "apis", "faqs") else spelled(word)
 
 
@@ -61,7 +66,17 @@ PICTURES: tuple[Rule, ...] = (
 """Rules for pictures that are said, before those that are not are taken out."""
 
 CASUAL: tuple[Rule, ...] = (
-    rule(rf"(?<![\w.&/@#'’-])(?:{_SPELLED})(?![\w&/@-]|\.\w)", _say_initials),
+    rule(rf"(?<![\w.&/@#'’-])(?:{_SPELLED})(?![\w&/@-]|\.\w)", _say_initials, any_case=True),
+    rule(r"(?<=\d:[0-5]\d)([ap])(?!\w|\.\w)", r" \1m"),
+    rule(
+        rf"(?<![\w.:,$£€])({_HOUR}) ?([ap])\s?[-–]\s?({_HOUR}) ?([ap])(?!\w|\.\w)",
+        r"\1 \2m to \3 \4m",
+    ),
+    # Months in capitals, as stamps and software write them: "04 DEC 2026", "12/MAR/26".
+    rule(
+        rf"(?<=\d)([ /-]?)({_STAMPED})([ /-]?)(?=\d{{2,4}}(?!\d))",
+        lambda m: f"{m[1] or ' '}{m[2].capitalize()}{m[3] or ' '}",
+    ),
     rule(r"\beta(?=:? ~?\d|\?)", "E.T.A"),
     rule(rf"(?<![\w'’-])(?:{_MONTHS})(?=\.? \d{{1,2}}(?:st|nd|rd|th)?(?![\w:%]|[.,]\d))", _capital),
     rule(
@@ -69,6 +84,10 @@ CASUAL: tuple[Rule, ...] = (
         _capital,
     ),
     rule(rf"(?<![\w'’-])(?:{_DAYS}|sun)(?= (?:at )?{_TIME})", _capital),
+    rule(
+        rf"(?<![\w'’-])(?:{_DAYS})(?= (?:morning|afternoon|evening|night)s?\b(?! after\b))",
+        _capital,
+    ),
     rule(
         rf"\b((?:{_DAYS_AFTER}) )({_DAYS})(?![\w'’-])",
         lambda m: m[1] + m[2].capitalize(),

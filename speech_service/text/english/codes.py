@@ -11,13 +11,14 @@ from speech_service.text.english.number_words import (
     number,
     plural,
     spelled,
+    year,
 )
 from speech_service.text.english.rules import Rule, any_of, rule
 
 _NAMES = (
     r"PIN|ZIP(?:\+4)?(?: code)?|post ?code|postal code|OTP|pass ?code|password|passport|SSN|IBAN|ISBN|phone|telephone|"
     r"tel|cell|mobile|fax|dial|call|ring|hotline|account|acct|routing|code|extension|ext|"
-    r"SKU|UPC|EAN|VIN|IMEI|last (?:two|three|four|five|six|\d) digits"
+    r"SKU|UPC|EAN|VIN|IMEI|CVV2?|CVC2?|last (?:two|three|four|five|six|\d) digits"
 )
 """Names that stand before a code with nothing between."""
 _THINGS = (
@@ -56,14 +57,22 @@ _WORDS_TOO = ("HI", "ID", "IN", "LA", "MA", "ME", "OH", "OK", "OR", "PA", "MS", 
 """Of the states: a word or another short form too; the comma of an address must stand before."""
 _EMERGENCY = 3
 """Digits of a number that is called."""
+_SHORT_CODES = ("call", "dial", "ring", "cvv", "cvc")
+"""What stands before so few digits; before others there are more."""
 _PARTED = r"(?:\d{1,3}(?:,\d{3}){1,6}(?!\d)(?:\.\d{1,20})?|\d{1,30}\.\d{1,20}(?![\d.]))"
 """A number that holds a comma or a point."""
 _MANY_RUNS = 5
 """Runs of letters and of digits in one word, from which on nothing in it is a word."""
 _LEAST_OF_A_PHONE = 7
 """Digits behind a plus that make it a telephone number, and no gain."""
+_UNLIKE = 2
+"""Digits that one end of a range may have more than the other."""
+_MANY_DIGITS = 8
+"""Digits from which on groups of letters and digits are one code."""
 _GROUPS = r"\d{1,12}(?:[ -]\d{1,12}){0,7}"
 _GROUP_SIGN = re.compile(r"[^\d]{1,4}")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_VOWEL = re.compile("[AEIOUYaeiouy]")
 _RUN = re.compile(r"\d+|[A-Za-z]+")
 _WORDY = 4
 """Capitals from this length on are a word or an acronym that the voice knows better, unless digits stand within."""
@@ -180,7 +189,7 @@ def _say_named(match: re.Match[str]) -> str | None:
     """Say what follows "PIN" or "account number": four digits or more, or a leading zero; of what is called, three."""
     before, code = match.groups()
     count = sum(char.isdigit() for char in code)
-    least = _EMERGENCY if before.lower().startswith(("call", "dial", "ring")) else _EMERGENCY + 1
+    least = _EMERGENCY if before.lower().startswith(_SHORT_CODES) else _EMERGENCY + 1
     if count < least and not code.startswith("0"):
         return None
     parts = code.split("-")
@@ -204,6 +213,35 @@ def _say_groups(match: re.Match[str]) -> str | None:
     return _grouped(match.group()) if is_code else None
 
 
+def _say_uneven(match: re.Match[str]) -> str | None:
+    """Groups too unlike in length for a range or a date: "47-2291835", "114-7730492-5518620"; not "1-1000"."""
+    groups = match.group().split("-")
+    lengths = [len(group) for group in groups]
+    is_range = len(groups) == 2 and (lengths[0] == 1 or groups[1].endswith("00"))
+    is_code = max(lengths) - min(lengths) > _UNLIKE and not is_range
+    return _grouped(match.group()) if is_code else None
+
+
+def _say_filed(match: re.Match[str]) -> str:
+    """ "RX/4402/B", "2002/58/EC": parts of capitals and digits, with what divides them."""
+    return " slash ".join(
+        year(int(part))
+        if _YEAR.fullmatch(part)
+        else number(part)
+        if part.isdecimal() and len(part) <= _SAID_AS_NUMBER
+        else " ".join(map(_sign, part))
+        for part in match.group().split("/")
+    )
+
+
+def _say_parcel(match: re.Match[str]) -> str | None:
+    """ "1Z 999 AA1 01 2345 6784": groups of capitals and digits that hold many digits."""
+    code, groups = match.group(), match.group().split()
+    if any(group.isalpha() for group in groups) or all(group.isdecimal() for group in groups):
+        return None
+    return _signs_of(code) if sum(map(str.isdecimal, code)) >= _MANY_DIGITS else None
+
+
 def _say_run(match: re.Match[str]) -> str | None:
     run = match.group()
     if run[0] != "0" and (len(run) < 10 or run.endswith("000")):
@@ -222,7 +260,9 @@ def _say_mixed(match: re.Match[str]) -> str | None:
     many = len(runs) > 2
     if len(runs) >= _MANY_RUNS:  # of a hash, say: no part of it is a word
         return " ".join(
-            " ".join(map(_sign, run)) if len(run) > 2 or run.isalpha() else _run(run)
+            " ".join(map(_sign, run))
+            if word.islower() or len(run) > _SAID_AS_NUMBER or run.isalpha()
+            else _run(run)
             for run in runs
         )
     said = [
@@ -235,7 +275,8 @@ def _say_mixed(match: re.Match[str]) -> str | None:
 def _letters(run: str, *, many: bool) -> str:
     if run == "a":
         return "A."  # the letter, not the article
-    return spelled(run) if run.isupper() and (many or len(run) < _WORDY) else run
+    is_spelled = run.isupper() and (many or len(run) < _WORDY)
+    return spelled(run) if is_spelled or not _VOWEL.search(run) else run
 
 
 def _digits_beside_letters(run: str) -> str:
@@ -260,7 +301,7 @@ CODES: tuple[Rule, ...] = (
         lambda match: digits(match[1]),
     ),
     rule(
-        rf"\b({_CARDS} (?:[a-z]{{2,12}} ){{0,2}}{_ENDING})(\d{{2,8}})(?![\w,]|[./:-]\d|%)",
+        rf"\b({_CARDS} (?:[a-z]{{2,12}} ){{0,2}}{_ENDING})-?(\d{{2,8}})(?![\w,]|[ ./:-]\d|%)",
         lambda match: f"{match[1]}{digits(match[2])}",
         any_case=True,
     ),
@@ -321,6 +362,7 @@ CODES: tuple[Rule, ...] = (
         lambda match: match[1] + digits(match[2]),
         any_case=True,
     ),
+    rule(r"(?<![\w-])[A-Z\d]{1,8}(?: [A-Z\d]{1,8}){3,7}(?![\w-]|[.,]\d|%)", _say_parcel),
     rule(
         rf"\b((?i:number|code|ID|ref(?:erence)?|tracking|postcode|registration|reg|plate|no\.|PNR){_LINK})"
         r"(?=[A-Z \d]{0,20}\d)(?=[\d ]{0,20}[A-Z])([A-Z\d]{1,8}(?: [A-Z\d]{1,8}){1,6})(?![\w-])",
@@ -341,6 +383,12 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w.,/$£€¥-])0\d{2,5}[-/]\d{2,9}(?:-\d{2,6})?(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
+    rule(r"(?<![\w.,/$£€¥-])\d{1,9}(?:-\d{1,9}){1,2}(?![\w/-]|[.,:]\d|%)", _say_uneven),
+    rule(r"(?<=[a-z] )-(0\d{2,9})(?![\w/-]|[.,:]\d|%)", lambda match: digits(match[1])),
+    rule(
+        r"(?<![\w./-])(?=[A-Z/]{0,12}\d)(?=[\d/]{0,12}[A-Z])[A-Z\d]{1,6}(?:/[A-Z\d]{1,6}){2,4}(?![\w/-])",
+        _say_filed,
+    ),
     rule(r"(?<![\w.,/$£€¥-])(?:\d{3}-)?\d{3}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{3}-\d{2}-\d{4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(

@@ -14,6 +14,8 @@ _ROUND = {
     **{10: "tens", 100: "hundreds", 1000: "thousands", 1_000_000: "millions"},
     **{10_000: "tens of thousands", 100_000: "hundreds of thousands"},
 }
+_KEYED = r"(?:[Pp]ress|[Hh]it|[Dd]ial|[Ee]nter|[Tt]ype|[Kk]ey|or|and|then|the|by|with)"
+"""Words before a key of a telephone."""
 
 MARKERS: tuple[Rule, ...] = (
     rule(
@@ -74,8 +76,13 @@ OPERATORS: tuple[Rule, ...] = (
     rule(r"(?:(?<=&& )|(?<=\|\| )|(?<=&&)|(?<=\|\|)|(?<=\()|(?<== ))!(?=[A-Za-z_(])", "not "),
     rule(r"(?<=[\w)]) \*\* (?=[\w(])|(?<=[\w)])\*\*(?=\d)", " to the power of "),
     rule(r"(?<=\b[a-z]) % (?=\w)", " modulo "),
+    rule(r"(?<![^\s(])#(?= of [a-z])", "number"),
+    rule(
+        rf"\b({_KEYED} )([*#])(?=[\s,.;:!?)]|$)(?! \d)",
+        lambda m: m[1] + ("star" if m[2] == "*" else "pound"),
+    ),
 )
-"""Rules that come before mark-up is taken out: two stars are bold there."""
+"""Rules that come before mark-up is taken out: two stars are bold there, and one sign opens a heading."""
 
 
 def _roman(text: str) -> int:

@@ -20,16 +20,20 @@ import unicodedata
 from speech_service.text.clean import clean
 from speech_service.text.english.abbreviations import ABBREVIATIONS
 from speech_service.text.english.addresses import ADDRESSES, VERSIONS
+from speech_service.text.english.calendar.dates import DATES, YEARS
+from speech_service.text.english.calendar.minutes import MINUTES
+from speech_service.text.english.calendar.times import FOUR_DIGITS, TIMES
 from speech_service.text.english.casual import CASUAL, PICTURES
 from speech_service.text.english.codes import CODES, MIXED
 from speech_service.text.english.currency import CURRENCY
-from speech_service.text.english.dates import DATES, FOUR_DIGITS
 from speech_service.text.english.fractions import FILES, MARKS
+from speech_service.text.english.grouping import GROUPED
+from speech_service.text.english.kitchen import KITCHEN
 from speech_service.text.english.markers import MARKERS, OPERATORS
 from speech_service.text.english.notation import MUSIC, NOTATION, SECTIONS
 from speech_service.text.english.number_words import number, spelled
 from speech_service.text.english.numerals import NUMERALS
-from speech_service.text.english.quantities import GROUPED, NUMBERS, QUANTITIES
+from speech_service.text.english.quantities import NUMBERS, QUANTITIES
 from speech_service.text.english.rules import Rule, rule
 from speech_service.text.english.shorthand import SHORTHAND
 from speech_service.text.traced import Traced
@@ -285,12 +289,16 @@ _RULES: tuple[Rule, ...] = (
     *NOTATION,
     *CASUAL,
     *MARKERS,
+    *KITCHEN,
     *SHORTHAND,
+    *MINUTES,
     *FILES,
     *MARKS,
     *FOUR_DIGITS,
     *CODES,
     *DATES,
+    *TIMES,
+    *YEARS,
     *ABBREVIATIONS,
     *NUMERALS,
     *SECTIONS,

@@ -178,7 +178,13 @@ NOTATION: tuple[Rule, ...] = (
     rule(r"\b([Ww]inds?) (\d{3})/(\d{1,2})(?:G(\d{2}))?(?=\b)(?![/.]\d)", _wind),
     # Medicine.
     rule(r"(?<!\w)q\.?(\d{1,2}) ?(?:h|hrs?)(?!\w)", r"every \1 hours"),
-    rule(r"(?<![\w.])(\d{1,3})[-–](?=\d{1,3}[- ]?y/?o(?!\w))", r"\1 to "),  # noqa: RUF001
+    rule(
+        r"\b((?:PO|IV|IM|SC|SQ|SL|PR|mg|mcg|mL|ml|g|tabs?|caps?|units|puffs?|drops) )"
+        r"(BID|TID|QID|QD|QHS|HS|PRN)(?!\w)",
+        lambda m: m[1] + spelled(m[2]),
+    ),
+    rule(r"(?<=[A-Za-z] )[x×] ?(\d{1,3}) ?d(?:ays?)?(?!\w)", r"for \1 days"),  # noqa: RUF001
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,3})[-–](?=\d{1,3}[- ]?y/?o(?!\w))", r"\1 to "),  # noqa: RUF001
     rule(r"(?<![\w.])(?<!\d,)(\d{1,3})[- ]?y/?o(?!\w)", lambda m: f"{number(m[1])} year old"),
     rule(r"(?<=/min)/1\.73 ?m(?=[²2])", " per 1.73 m"),
     rule(

@@ -35,11 +35,6 @@ _UNIT = rf"(?:{any_of(UNITS)})"
 _TO = r"(?:\s?[-–—]\s?|\s?\.\.\s?)"
 _INCHES = r"(\d{1,2}(?:\.\d{1,2})?)(?: (\d)/(\d{1,2}))?"
 _INCH_MARK = r"(?:[\"″”]|''|’’|′′)"
-_COUNTED = (
-    r"(?:[€$£¥%₽₹₩]|(?:km|kg|people|euros?|dollars?|pounds?|rubles?|francs?|kroner|kronor|kr|zł|Kč|Ft|lei|EUR|USD|GBP|CHF|"
-    r"SEK|NOK|DKK|PLN|CZK|HUF|RUB|kWh|kW|MW|m²|m³|met(?:er|re)s|kilomet(?:er|re)s|miles|feet|votes|seats|jobs|years)"
-    r"(?!\w))"
-)
 _PART = r"(?:half|thirds?|quarters?|fifths?|sixths?|eighths?|tenths?|sixteenths?)"
 _COMPOUND = (
     r"(?:[A-Za-zµμΩ°]{1,7}[²³]?[·⋅/]){1,2}(?:[A-Za-zµμΩ°]{1,7}[²³]?|\([A-Za-zµμΩ°²³·⋅]{1,12}\))"
@@ -145,6 +140,12 @@ def _say_inches(match: re.Match[str]) -> str | None:
     return f"{number(match[1])} {'inch' if match[1] == '1' or _is_adjective(match) else 'inches'}"
 
 
+def _say_part_inches(match: re.Match[str]) -> str:
+    """Say "two and a half inches", "a two and a half inch pipe" and "a half inch"."""
+    is_many = " and " in match[1] and not _is_adjective(match)
+    return f"{match[1]} {'inches' if is_many else 'inch'}"
+
+
 def _say_place(match: re.Match[str]) -> str:
     degrees, minutes, seconds, side = match.groups()
     names = {"N": " north", "S": " south", "E": " east", "W": " west", None: ""}
@@ -236,6 +237,12 @@ def _say_range(match: re.Match[str]) -> str:
     return f"{_signed(match[1])} to {_signed(match[2])}"
 
 
+def _say_twice(match: re.Match[str]) -> str | None:
+    """A range rises; what falls is a difference: "10 kg - 2 kg"."""
+    first, last = (float(match[group].replace(",", "")) for group in (1, 3))
+    return f"{match[1]} to " if first < last else None
+
+
 def _say_minus(match: re.Match[str]) -> str:
     return f"{match[1]} minus "
 
@@ -279,27 +286,6 @@ def _say_long(match: re.Match[str]) -> str | None:
     return f" {digits(run)} " if len(run) > MOST_COUNTED else None
 
 
-# What is grouped in other ways, grouped by commas.
-GROUPED: tuple[Rule, ...] = (
-    rule(
-        r"(?<![\d.,'’])\d{1,3}(?:['’_]\d{3}){1,6}(?![\d'’_])", lambda m: re.sub(r"['’_]", ",", m[0])
-    ),
-    rule(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))", ","),
-    rule(
-        rf"(?<![\d.,-])[1-9]\d{{0,2}}(?:(?: \d{{3}}){{2,6}}| 000| \d{{3}}(?= ?{_COUNTED}|[.,]\d{{2}}(?!\d)))"
-        r"(?!\d)(,\d{1,2}(?!\d))?",
-        lambda m: m[0].replace(",", ".").replace(" ", ","),
-    ),
-    rule(
-        r"(?<![\d.,])\d{1,3}(?:\.\d{3}){1,6},\d{1,2}(?!\d)",
-        lambda m: m[0].replace(".", "").replace(",", "."),
-    ),
-    rule(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3}){2,6}(?![\d.])", lambda m: m[0].replace(".", "")),
-    rule(r"(?<![\d.,])\d{1,2}(?:,\d{2}){1,5},\d{3}(?![\d,])", lambda m: m[0].replace(",", "")),
-    rule(r"(?<![\d.,])(\d{1,9}),(\d{1,2}|(?<=\b0,)\d{3,9})(?!\d|[.,]\d)", r"\1.\2"),
-    rule(r"(?<=\d)_(?=\d)", " "),
-)
-
 QUANTITIES: tuple[Rule, ...] = (
     rule(r"\d{1,3}(?:,\d{3}){5,9}(?!\d)|\d{16,}", _say_long),
     rule(
@@ -326,6 +312,11 @@ QUANTITIES: tuple[Rule, ...] = (
     rule(r"(?<=\))([²³])", lambda m: " squared" if m[1] == "²" else " cubed"),
     rule(rf"(?<![\w.])({NUMBER})([⁺⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹ⁿ]{{1,4}})", _say_power),
     rule(r"(\d ?(?:['′\"″]|cm|mm|km|m|ft|in)) ?[x×] ?(?=\d)", r"\1 by "),
+    # A range whose unit is written twice: 3"-5", 5 km-10 km.
+    rule(
+        rf"(?<![\w.])({NUMBER}) ?({_UNIT}|['′\"″]|°[CF]){_TO}(?=({NUMBER}) ?\2(?![\w/'′]))",
+        _say_twice,
+    ),
     # Feet and inches, places on the globe, degrees.
     rule(
         r"(?<![\w.])(?<!\d,)(\d{1,3})° ?(\d{1,2}(?:\.\d{1,4})?)['′’]"
@@ -353,7 +344,7 @@ QUANTITIES: tuple[Rule, ...] = (
         rf"\b((?:and )?(?:[a-z]{{1,9}} )?{_PART}) {{1,2}}({_UNIT})(?![\w/²³'’-])",
         _say_fraction_unit,
     ),
-    rule(rf"({_PART}) ?[\"″](?!\w)", r"\1 inch"),
+    rule(rf"((?:[a-z-]{{3,20}} and (?:an?|[a-z]{{3,9}}) )?{_PART}) ?[\"″](?!\w)", _say_part_inches),
     rule(
         rf"(?<! and a )({_PART}) in\.?(?= (?:thick|wide|deep|long|tall|high|diameter|pipe|drill|bolt|nut)\b)",
         r"\1 inch",

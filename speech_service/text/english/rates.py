@@ -14,6 +14,8 @@ _CLEAR_UNITS = (
     r"lbs?|kg|km|cm|mm|oz|hr|yr|wk|qt|yd|ft|tsp|tbsp|ml|mL|mg|mcg|kWh|GB|MB|TB|sq ?ft|sq ?m|mo|doz"
 )
 """Units that are no word and no name besides."""
+_SEVERAL = r"yrs|hrs|wks|mins|secs|mths"
+"""Units that are seen to be several: "a few hrs"."""
 _ONES = (
     r"side|person|head|night|serving|portion|user|page|game|room|box|piece|pupil|unit|case|group|customer|team|table|"
     r"class|visit|trip|dose|tablet|capsule|pack|bag|item|s|sec|min|h|hr|hour|day|week|month|year"
@@ -54,8 +56,11 @@ def _say_for_each(match: re.Match[str]) -> str | None:
         return None
     scale, _, noun = what.rpartition(" ")
     noun = unit_words(noun, one=said == "1") if noun in UNITS else _ASKED.get(noun, noun)
-    each = "second" if each == "s" else one_of(each) if each in UNITS else each
-    return f"{said}{f' {_SCALES[scale]}' if scale else ''} {noun} per {each}"
+    return f"{said}{f' {_SCALES[scale]}' if scale else ''} {noun} per {_each(each)}"
+
+
+def _each(name: str) -> str:
+    return "second" if name == "s" else one_of(name) or name
 
 
 _ALONE = r"kWh|MWh|GWh|kHz|MHz|GHz|THz|kPa|hPa|MPa|mAh|kW|kJ|kB|KiB|MiB|GiB|kbps|Mbps|Gbps|mmHg|mmol|kcal"
@@ -69,5 +74,10 @@ RATES: tuple[Rule, ...] = (
         _say_for_each,
     ),
     rule(rf"\b([Pp]er|[Ee]very) ({_UNIT})(\.)?(?![\w/²³'’-])", _say_each),
-    rule(rf"\b(an?|each) ({_CLEAR_UNITS})(\.)?(?![\w/²³'’-])", _say_each),
+    rule(
+        rf"\b([Aa]n?|[Ee]ach|[Nn]ext|[Ll]ast|[Tt]his|[Pp]ast|[Aa]ll) ({_CLEAR_UNITS})(\.)?(?![\w/²³'’-])",
+        _say_each,
+    ),
+    rule(rf"(?<=[a-z] )({_SEVERAL})(?![\w/²³'’-])", lambda m: unit_words(m[1], one=False)),
+    rule(rf"(?<=\d) ?% ?/ ?({_ONES}|{_UNIT})(?![\w/²³'’-])", lambda m: f"% per {_each(m[1])}"),
 )

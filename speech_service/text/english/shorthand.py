@@ -1,15 +1,15 @@
-"""How the shorthand of business, chats, kitchens and sport is said: "YoY", "gr8", "3 c. of rice", "7 wkts"."""
+"""How the shorthand of business, chats and sport is said: "YoY", "gr8", "7 wkts"."""
 
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
 import re
 import unicodedata
 
-from speech_service.text.english.number_words import digits, number, ordinal, plural, spelled, year
+from speech_service.text.english.number_words import digits, number, plural, spelled, year
 from speech_service.text.english.rules import Rule, any_of, rule
 from speech_service.text.english.units import singular
 
-_WORDS = {
+_TYPED = {
     **{"YoY": "year over year", "yoy": "year over year", "QoQ": "quarter over quarter"},
     **{"MoM": "month over month", "b/c": "because", "c/o": "care of", "p.a.": "per annum"},
     **{"b.i.d.": "B.I.D", "t.i.d.": "T.I.D", "q.i.d.": "Q.I.D", "IPv4": "I.P V four"},
@@ -46,8 +46,17 @@ _WORDS = {
     **{"Mon-Fri": "Monday to Friday", "N°": "number", "Nº": "number"},
     **{"btw": "by the way", "ofc": "of course", "eod": "end of day", "tmrw": "tomorrow"},
     **{"abt": "about", "cuz": "because", "ppl": "people", "msg": "message", "msgs": "messages"},
+    **{"mtg": "meeting", "mtgs": "meetings", "wknd": "weekend", "k8s": "kubernetes"},
+    **{"EIN": "E.I.N", "FRA": "F.R.A", "IST": "I.S.T", "str8": "straight", "sk8": "skate"},
+    **{"F/U": "follow-up", "f/u": "follow-up", "h/o": "history of", "r/o": "rule out"},
+    **{"sz": "size", "h8": "hate", "w8": "wait", "l8": "late"},
 }
-"""What is said so wherever it stands."""
+_WORDS = _TYPED | {
+    name.capitalize(): said.capitalize()
+    for name, said in _TYPED.items()
+    if name.islower() and name.isalpha()
+}
+"""What is said so wherever it stands; what is written small may begin a sentence."""
 _SIZE = r"(?:[2-6]X|X{1,4})?[SML]"
 _COUNTED = {
     **{"wkts": "wickets", "wkt": "wicket", "pts": "points", "ppl": "people", "reps": "reps"},
@@ -132,19 +141,17 @@ _WHOLE_BOOKS = (
     *("Peter", "Revelation", "Hosea", "Joel", "Amos", "Jonah", "Micah", "Malachi"),
 )
 _ELEMENTS = r"(?:Na|Mg|Al|Si|Cl|Ca|Fe|Cu|Zn|Ag|Au|Pb|Br|Li|Ba|Hg|H|C|N|O|F|P|S|K|I|B)"
-_MINUTES_BEFORE = (
-    r"late|later|early|delayed|ago|left|remaining|extra|of (?:play|stoppage)|behind schedule|"
-    r"(?:before|after) (?:departure|arrival|kick-?off|closing|opening|start|take-?off|the (?:end|start|bell|break))"
-)
-_MINUTE_LONG = (
-    r"delay|walk|drive|ride|break|run|bus ride|trip|flight|wait|video|episode|nap|workout|call"
-)
-"""What stands behind minutes that are written as feet are: "12' late", "a 15' walk"."""
 _SHARES = (
     r"dilutions?|ratio|scale|mix|mixture|models?|replica|split|odds|gradient|proportions?|concentration|map|solution|"
     r"aspect|favou?rite|majority"
 )
 """What is told by a ratio: "a 1:10 dilution"."""
+_WEEK = {
+    **{"M": "Monday", "Tu": "Tuesday", "Th": "Thursday", "F": "Friday", "Sa": "Saturday"},
+    **{"Su": "Sunday"},
+}
+"""Days by a letter or two, where a time follows: "M-Th 9-5"."""
+_BODY = {"W": "Weight", "w": "weight", "H": "Height", "h": "height"}
 _LONG = {"yrs": "years", "mos": "months", "wks": "weeks", "hrs": "hours", "mins": "minutes"}
 _RENTS = {
     **{
@@ -159,19 +166,6 @@ _RENTS = {
 }
 """What a price is for, in small letters behind it: "£950pcm"."""
 _LOWER = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
-_MINUTES_AFTER = (
-    r"walk|wait|lasts|lasted|runs|bake|cook|boil|simmer|rest|drive|ride|every|for|in|within|after|about|takes|took|"
-    r"another|last"
-)
-
-
-def _say_minute_of_a_match(match: re.Match[str]) -> str:
-    """ "scored in the 78'": which minute it was."""
-    return f"{ordinal(int(match[1]))} minute"
-
-
-def _say_stoppage(match: re.Match[str]) -> str:
-    return f"{number(match[1])} plus {number(match[2])}"
 
 
 def _say_verse(match: re.Match[str]) -> str:
@@ -190,11 +184,6 @@ def _say_edition(match: re.Match[str]) -> str:
 def _say_jet(match: re.Match[str]) -> str:
     """ "747" as "seven forty-seven"."""
     return "seven oh seven" if match[1][1] == "0" else f"seven {number(match[1][1:])}"
-
-
-def _say_goals(match: re.Match[str]) -> str:
-    """ "(Palmer 23', 61'": when somebody scored."""
-    return "(" + re.sub(r"(\d{1,2})['′]", r"\1 minutes", match[1])
 
 
 def _say_factorial(match: re.Match[str]) -> str:
@@ -267,6 +256,16 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<=\b1 )pt\.(?= [a-z])", "pint"),
     rule(r"(?<=\d )pt\.(?= [a-z])", "pints"),
     rule(r"(?<=[½¼¾⅓⅔⅛])\s?[-–]\s?(?=\d)", " to "),
+    rule(r"\b([WwHh])t\b\.?(?=:? \d)", lambda match: _BODY[match[1]]),
+    rule(
+        r"(?<![\w.])(\d{1,2}) ?(?:bd|br|bed)s? ?/ ?(\d{1,2}(?:\.\d)?) ?(?:ba|bath)s?(?!\w)",
+        lambda match: f"{number(match[1])} bed, {number(match[2])} bath",
+        any_case=True,
+    ),
+    rule(
+        r"(?<![\w-])(M|Tu|Th|Sa)\s?[-–]\s?(Th|F|Sa|Su)(?=[,:]? \d)",
+        lambda match: f"{_WEEK[match[1]]} to {_WEEK[match[2]]}",
+    ),
     rule(r"(?<=\d(?:st|nd|rd|th))\s?[-–]\s?(?=\d{1,4}(?:st|nd|rd|th)\b)", " to "),
     rule(
         r"(?<=\d)( ?(?:g|kg|ml|l|L|cl|cm|mm|m|km|oz|lb)) ?/ ?"
@@ -305,7 +304,7 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<=[A-Za-z)])[₀-₉]{1,3}", lambda match: match[0].translate(_LOWER)),
     rule(r"\b(Rt|Rte)\.? (?=\d)", "Route "),
     rule(
-        r"(?<![\w./])([A-Z]{2,3})/(?=\d{2,6}(?!\w|/\d))",
+        r"(?<![\w./])([A-Z]{2,3})/(?=\d{2,6}(?!\w|/[A-Z\d]))",
         lambda match: f"{spelled(match[1])} slash ",
     ),
     rule(r"(?<=\d )pp\.(?= [a-z])", "pages"),
@@ -313,7 +312,6 @@ SHORTHAND: tuple[Rule, ...] = (
         r"(?<=\d)(\+?) ?(yrs|mos|wks|hrs|mins)(?=['’] )",
         lambda match: f"{' plus' if match[1] else ''} {_LONG[match[2]]}",
     ),
-    rule(r"\(([A-Z][a-z]{1,20} \d{1,2}['′](?:, \d{1,2}['′]){0,5})", _say_goals),
     rule(r"\bU-?(\d\d)s(?!\w)", lambda match: f"U {plural(number(match[1]))}"),
     rule(r"\bon agg\b\.?(?= ?[a-z,;)])|\bon agg\b", "on aggregate"),
     rule(r"(?<![\w.])\.NET\b", "dot net"),
@@ -328,7 +326,6 @@ SHORTHAND: tuple[Rule, ...] = (
     ),
     rule(r"(?<![\w./,])(\d{1,3})\s?[-–]\s?(?=\d{0,3} ?[½¼¾⅓⅔⅛])", r"\1 to "),
     rule(r"(?<=\d) ?h(?:rs?)?\.? 0(?=\d ?min)", " h "),
-    rule(r"(?<![\d.,/])1 c\.(?= (?:of )?[a-z])", "1 cup"),
     rule(r"(?<=\d)/ ?(?:ea\b\.?|each\b)", " each"),
     rule(r"(?<=\bfor )(\d{1,3}) ?d(?!\w)", r"\1 days"),
     rule(
@@ -404,13 +401,6 @@ SHORTHAND: tuple[Rule, ...] = (
     ),
     rule(r"\|([A-Za-z\d]{1,6}|[-−]\d{1,6})\|", r"absolute value of \1"),
     rule(r"(?<=\d) ?[x×] ?(?=[$£€¥₹]\d)", " times "),
-    rule(r"(?<=\d )(tsp|tbsp|pkg|oz|lb|qt|gal)\.(?= [a-z])", r"\1"),
-    rule(r"(?<=[½¼¾⅓⅔⅛] )(tsp|tbsp|pkg|oz|lb|qt|pt|gal)\.(?= [a-z])", r"\1"),
-    rule(
-        r"(?<=[\d½¼¾⅓⅔⅛] )([Tt])b?sps\b\.?",
-        lambda match: "tablespoons" if match[0][1] == "b" else "teaspoons",
-    ),
-    rule(r"(?<=[\d½¼¾⅓⅔⅛] )T(?=sp\b|bsp\b)", "t"),
     rule(r"(?<=\d)pt(?=[ .,;)-]|$)", " point"),
     rule(
         r"(?<![\w.])(?<!\d,)(\d{1,4}(?:\.\d{1,2})?) ?V ?[/,@] ?(\d{1,4}(?:\.\d{1,2})?) ?A(?!\w)",
@@ -426,8 +416,7 @@ SHORTHAND: tuple[Rule, ...] = (
         r"([-−]?\d{1,3})([CF])(?![\w#+-])",
         r"\1\2°\3",
     ),
-    rule(r"(?<=\d )c\.(?= (?:of )?[a-z])", "cups"),
-    rule(r"(?<=[½¼¾⅓⅔⅛] )c\.(?= (?:of )?[a-z])", "cup"),
+    rule(r"\b([Mm])ed-(?=(?:high|low|rare|well|large|small|size|sized)\b)", r"\1edium "),
     rule(r"\bN[°º] ?(?=\d)", "number "),
     rule(
         r"(?<![\w.])(?<!\d,)(\d)m(\d\d)(?!\w)",
@@ -472,26 +461,5 @@ SHORTHAND: tuple[Rule, ...] = (
         r"(?<!in )\b([Uu]nder|[Oo]ver)([ -])(\d{1,2})['’]?s(?!\w)",
         lambda match: f"{match[1]} {plural(number(match[3]))}",
     ),
-    rule(
-        r"(?<![\w.])(?<!\d,)(\d{1,2})['′’] ?(0[1-9]|1[2-9]|[2-5]\d)[\"″”](?!\w)",
-        lambda match: (
-            f"{number(match[1])} {'minute' if match[1] == '1' else 'minutes'} "
-            f"{number(str(int(match[2])))} seconds"
-        ),
-    ),
-    rule(rf"\b((?:{_MINUTES_AFTER}) \d{{1,3}})['′’](?! ?\d)(?=[ ,.;)]|$)", r"\1 minutes"),
-    rule(rf"(?<![\w.,+])(\d{{1,3}})['′’](?= (?:{_MINUTES_BEFORE})\b)", r"\1 minutes"),
-    rule(rf"(?<![\w.,+])(\d{{1,3}})['′’](?= (?:{_MINUTE_LONG})\b)", r"\1 minute"),
-    rule(
-        r"(?<![\w.,+])(\d{1,3})()['′’](?= (?:penalty|header|goal|equali[sz]er|winner)\b)",
-        _say_minute_of_a_match,
-    ),
-    rule(
-        r"(?:(?<=\b[io]n the )|(?<=\b[ba][yt] the )|(?<=\buntil the )|(?<=\bfrom the ))"
-        r"(\d{1,3})(st|nd|rd|th)?['′’](?=[ ,.;)]|$)",
-        _say_minute_of_a_match,
-    ),
-    rule(r"(?<![\w.,+])(45|90|105|120)\+(\d{1,2})['′’]?(?=[ ,.;)]|$)", _say_stoppage),
-    rule(r"(?<=[(])(\d{1,2})['′’](?=[,;)])", lambda match: f"{number(match[1])} minutes"),
     rule(r"(?<![\w.,$£€¥])(\d{1,3}|[a-z])!(?= ?[=+*/×÷]| is\b| equals\b)", _say_factorial),
 )

@@ -246,7 +246,7 @@ def update(current: pb.SynthesisConfig, *paths: str, **fields: Any) -> pb.Synthe
 
 
 def test_an_update_clears_what_its_message_lacks() -> None:
-    def given(**output: int) -> pb.SynthesisConfig:
+    def given(**output: Any) -> pb.SynthesisConfig:
         return pb.SynthesisConfig(voice_id="one", output=audio_pb2.SynthesisOutput(**output))
 
     current = given(sample_rate_hz=8_000, bit_rate_bps=64_000)

@@ -326,6 +326,15 @@ async def test_zygote_killed_unnoticed_is_replaced(pool: DecoderPool) -> None:
     await decode_file(pool, encoded("wav"))
 
 
+async def test_a_stuck_zygote_is_replaced(pool: DecoderPool) -> None:
+    await decode_file(pool, encoded("wav"))
+    stuck = pool.zygote_pid
+    assert stuck is not None
+    os.kill(stuck, signal.SIGSTOP)
+    await decode_file(pool, encoded("wav"))
+    assert pool.zygote_pid != stuck
+
+
 async def test_child_is_confined(pool: DecoderPool) -> None:
     decoder = await pool.open(ContainerFormat(), STREAM_LIMITS)
     child = psutil.Process(pool.zygote_pid).children()[0]

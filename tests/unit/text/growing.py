@@ -257,6 +257,7 @@ NOT_OF_A_TEXT = {
     "number_words.fraction": "two numbers",
     "fractions.part_of": "two numbers",
     "spoken_dates.say_year": "four digits",
+    "times.clock": "numbers of one time",
     "units.unit_words": "a unit that is in the table",
     "units.one_of": "a unit that is in the table, or none",
     "units.compound_words": "a unit of 36 characters at most",

@@ -56,6 +56,6 @@ def test_speakable(text: str) -> None:
 )
 def test_nothing_to_speak(text: str, problem: str) -> None:
     with pytest.raises(InvalidOptionError, match=problem) as refused:
-        check_speakable(text, "request.text")
-    assert refused.value.option == "request.text"
+        check_speakable(text)
+    assert refused.value.option == "text"
     assert refused.value.reason == "NOTHING_TO_SPEAK"

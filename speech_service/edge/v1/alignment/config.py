@@ -11,10 +11,9 @@ from speech_service.domain.alignment import (
     UnalignedSpan,
 )
 from speech_service.domain.errors import InvalidFieldError
-from speech_service.domain.recognition import Pacing
 from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
-from speech_service.edge.v1.recognition.config import PACINGS
+from speech_service.edge.v1.recognition.config import PACINGS, WIRE_PACINGS
 
 _CONFIG = pb.AlignmentConfig.DESCRIPTOR
 UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", audio_format="config.audio")
@@ -27,20 +26,12 @@ _GRANULARITIES = {
     pb.ALIGNMENT_GRANULARITY_PHONE: Granularity.PHONE,
     pb.ALIGNMENT_GRANULARITY_CHARACTER: Granularity.CHARACTER,
 }
-_WIRE_GRANULARITIES = {
-    Granularity.WORD: pb.ALIGNMENT_GRANULARITY_WORD,
-    Granularity.PHONE: pb.ALIGNMENT_GRANULARITY_PHONE,
-    Granularity.CHARACTER: pb.ALIGNMENT_GRANULARITY_CHARACTER,
-}
+_WIRE_GRANULARITIES = {value: wire for wire, value in _GRANULARITIES.items() if wire}
 _REASONS = {
     UnalignedReason.TEXT_NOT_SPOKEN: pb.UNALIGNED_REASON_TEXT_NOT_SPOKEN,
     UnalignedReason.AUDIO_NOT_IN_TEXT: pb.UNALIGNED_REASON_AUDIO_NOT_IN_TEXT,
     UnalignedReason.NO_PRONUNCIATION: pb.UNALIGNED_REASON_NO_PRONUNCIATION,
     UnalignedReason.NOT_SPEAKABLE: pb.UNALIGNED_REASON_NOT_SPEAKABLE,
-}
-_WIRE_PACINGS = {
-    Pacing.REALTIME: common_pb2.PACING_REALTIME,
-    Pacing.FILE: common_pb2.PACING_FILE,
 }
 
 
@@ -73,7 +64,7 @@ def effective_config(options: AlignmentOptions) -> pb.AlignmentConfig:
         model=options.model,
         language=options.language,
         granularity=_WIRE_GRANULARITIES[options.granularity],
-        pacing=_WIRE_PACINGS[options.pacing],
+        pacing=WIRE_PACINGS[options.pacing],
     )
 
 

@@ -21,7 +21,7 @@ from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.alignment.config import STREAM_FIELDS, UNARY_FIELDS, wanted
 from speech_service.edge.v1.alignment.stream import AlignmentWire
-from speech_service.edge.v1.alignment.unary import UnaryAlignment
+from speech_service.edge.v1.alignment.unary import align
 from speech_service.edge.v1.resume import asked_resume
 from speech_service.sessions.alignment.events import AlignmentEvent
 
@@ -53,9 +53,9 @@ class AlignmentServicer(alignment_service_pb2_grpc.AlignmentServiceServicer):
     ) -> alignment_service_pb2.AlignResponse:
         """Align one whole piece of audio with its text."""
         with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
-            return await UnaryAlignment(
-                self._serving, self._requests, self._tools, self._audio, call_of(context)
-            ).run(request)
+            return await align(
+                self._serving, self._requests, self._tools, self._audio, call_of(context), request
+            )
 
     async def StreamingAlign(  # noqa: N802 - the name on the wire
         self,

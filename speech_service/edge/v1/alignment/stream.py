@@ -73,15 +73,9 @@ class AlignmentWire:
                 assert_never(event)
 
     def _started(self) -> common_pb2.SessionStarted:
-        server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
-            max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
-            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            max_audio_message_bytes=convert.uint32(self._serving.server.max_audio_message_bytes),
             max_text_characters=MAX_TEXT_CHARACTERS,
             max_channels=1,
-            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
-            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
-        return session_started(
-            self._call, self._serving.tokens, self._options.model, limits, self._resume
-        )
+        return session_started(self._call, self._serving, self._options.model, limits, self._resume)

@@ -28,55 +28,43 @@ from speech_service.sessions.alignment.events import AlignmentEvent
 from speech_service.sessions.alignment.session import WHOLE
 
 
-class UnaryAlignment:
-    """One Align call."""
+async def align(
+    serving: Serving,
+    requests: AlignmentRequests,
+    tools: SessionTools,
+    audio: AudioInput,
+    call: Call,
+    message: pb.AlignRequest,
+) -> pb.AlignResponse:
+    """Align ``message.audio`` with ``message.text``."""
+    config = message.config
+    if not message.HasField("config"):
+        raise InvalidFieldError("config", "is missing", "an AlignmentConfig")
+    asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
+    request = requests.check(wanted(config, streaming=False), streaming=False, text=message.text)
+    text = checked_text(message.text)
+    convert.check_audio(message.audio)
 
-    def __init__(
-        self,
-        serving: Serving,
-        requests: AlignmentRequests,
-        tools: SessionTools,
-        audio: AudioInput,
-        call: Call,
-    ) -> None:
-        self._serving = serving
-        self._requests = requests
-        self._tools = tools
-        self._audio = audio
-        self._call = call
-
-    async def run(self, message: pb.AlignRequest) -> pb.AlignResponse:
-        """Align ``message.audio`` with ``message.text``."""
-        config = message.config
-        if not message.HasField("config"):
-            raise InvalidFieldError("config", "is missing", "an AlignmentConfig")
-        asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
-        request = self._requests.check(
-            wanted(config, streaming=False), streaming=False, text=message.text
+    def opened(on_event: OnEvent[AlignmentEvent]) -> FedAlignment:
+        fed = open_alignment(
+            tools,
+            audio,
+            call,
+            request,
+            (WorkClass.UNARY, WorkClass.UNARY),
+            unary_limits(audio.config),
+            on_event,
+            WHOLE,
         )
-        text = checked_text(message.text)
-        convert.check_audio(message.audio)
+        fed.runner.perform_now(fed.runner.session.text(text, True))
+        return fed
 
-        def opened(on_event: OnEvent[AlignmentEvent]) -> FedAlignment:
-            fed = open_alignment(
-                self._tools,
-                self._audio,
-                self._call,
-                request,
-                (WorkClass.UNARY, WorkClass.UNARY),
-                unary_limits(self._audio.config),
-                on_event,
-                WHOLE,
-            )
-            fed.runner.perform_now(fed.runner.session.text(text, True))
-            return fed
-
-        server = self._serving.server
-        piece_bytes = server.max_audio_message_bytes // 4
-        told, ended = await feed_whole(self._call, opened, message.audio, piece_bytes)
-        response = _response(request, text, told, ended, asked)
-        convert.check_reply(response, server.max_unary_reply_bytes, "StreamingAlign")
-        return response
+    server = serving.server
+    piece_bytes = server.max_audio_message_bytes // 4
+    told, ended = await feed_whole(call, opened, message.audio, piece_bytes)
+    response = _response(request, text, told, ended, asked)
+    convert.check_reply(response, server.max_unary_reply_bytes, "StreamingAlign")
+    return response
 
 
 def _response(

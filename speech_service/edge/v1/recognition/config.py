@@ -1,16 +1,12 @@
 """RecognitionConfig to what a client asks for: decoding alone, but for values that make no sense in the call."""
 
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from speech.v1 import common_pb2, recognition_service_pb2
 from speech_service.calls.requests.recognition import WantedEndpointing, WantedRecognition
-from speech_service.domain.errors import (
-    InvalidFieldError,
-    PreconditionError,
-)
+from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.recognition import EndpointingMode, LanguageMode, Pacing
 from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.update import merged
 
 _CONFIG = recognition_service_pb2.RecognitionConfig.DESCRIPTOR
 UNARY_FIELDS = Fields.of(_CONFIG, "config", audio="audio", audio_format="config.audio")
@@ -22,7 +18,7 @@ STREAM_FIELDS = Fields.of(
     silence="silence.duration",
 )
 UPDATE_FIELDS = Fields.of(_CONFIG, "update_config.config")
-_MODES = {
+MODES = {
     common_pb2.ENDPOINTING_MODE_UNSPECIFIED: EndpointingMode.VAD,
     common_pb2.ENDPOINTING_MODE_OFF: EndpointingMode.OFF,
     common_pb2.ENDPOINTING_MODE_VAD: EndpointingMode.VAD,
@@ -40,11 +36,10 @@ PACINGS = {
     common_pb2.PACING_REALTIME: Pacing.REALTIME,
     common_pb2.PACING_FILE: Pacing.FILE,
 }
+WIRE_PACINGS = {value: wire for wire, value in PACINGS.items() if wire}
 # What update_config may not change: audio or text would be lost.
 _IMMUTABLE = frozenset(("audio", "model", "pacing", "separate_channels", "resume"))
-_UNARY_ONLY = "subtitles"
-_MUTABLE = tuple(field.name for field in _CONFIG.fields if field.name not in _IMMUTABLE)
-_SHOWN = ", ".join(name for name in _MUTABLE if name != _UNARY_ONLY)
+_UNARY_ONLY = ("subtitles",)
 
 
 def wanted(
@@ -100,21 +95,12 @@ def updated(
     config: recognition_service_pb2.RecognitionConfig,
     message: recognition_service_pb2.UpdateRecognitionConfig,
 ) -> recognition_service_pb2.RecognitionConfig:
-    """The configuration after an update; ``config`` stays as it is.
-
-    Raises:
-        InvalidFieldError: the mask is empty or names no field.
-        PreconditionError: the field cannot change while a stream runs.
-    """
-    _check_mask(message.update_mask)
-    result = recognition_service_pb2.RecognitionConfig()
-    result.CopyFrom(config)
-    convert.take_masked(message.update_mask, message.config, result)
-    return result
+    """The configuration after an update; raises as :func:`merged` does."""
+    return merged(config, message.config, message.update_mask, _IMMUTABLE, unlisted=_UNARY_ONLY)
 
 
 def _endpointing(message: common_pb2.EndpointingConfig, path: str) -> WantedEndpointing:
-    mode = convert.enum_value(_MODES, message.mode, common_pb2.EndpointingMode, f"{path}.mode")
+    mode = convert.enum_value(MODES, message.mode, common_pb2.EndpointingMode, f"{path}.mode")
     return WantedEndpointing(
         mode=mode,
         threshold=message.threshold if message.HasField("threshold") else None,
@@ -124,20 +110,3 @@ def _endpointing(message: common_pb2.EndpointingConfig, path: str) -> WantedEndp
         quiet_margin_ms=convert.given_ms(message, "quiet_margin"),
         padding_ms=convert.given_ms(message, "padding"),
     )
-
-
-def _check_mask(mask: FieldMask) -> None:
-    field, allowed = "update_config.update_mask", _SHOWN
-    if not mask.paths:
-        raise InvalidFieldError(field, "is empty", allowed)
-    for path in mask.paths:
-        root = path.partition(".")[0]
-        single = FieldMask(paths=[path])
-        if not single.IsValidForDescriptor(recognition_service_pb2.RecognitionConfig.DESCRIPTOR):
-            raise InvalidFieldError(field, f"{path[:64]!r} is no field", allowed)
-        if root not in _MUTABLE:
-            raise PreconditionError(
-                f"update_config.config.{root}",
-                f"{root} cannot change while a stream runs; open a new stream",
-                reason="IMMUTABLE_FIELD",
-            )

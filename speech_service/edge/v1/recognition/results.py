@@ -4,20 +4,12 @@ from dataclasses import replace
 
 from speech.v1 import common_pb2, recognition_service_pb2
 from speech_service.calls.requests.recognition import RecognitionRequest
-from speech_service.domain.recognition import EndpointingMode, Pacing
 from speech_service.domain.transcript import EndCause, ResultKind, TranscriptResult
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.recognition.config import MODES, WIRE_PACINGS
 
-_WIRE_MODES = {
-    EndpointingMode.OFF: common_pb2.ENDPOINTING_MODE_OFF,
-    EndpointingMode.VAD: common_pb2.ENDPOINTING_MODE_VAD,
-    EndpointingMode.EXTERNAL: common_pb2.ENDPOINTING_MODE_EXTERNAL,
-}
-_WIRE_PACINGS = {
-    Pacing.REALTIME: common_pb2.PACING_REALTIME,
-    Pacing.FILE: common_pb2.PACING_FILE,
-}
-_KINDS = {
+_WIRE_MODES = {value: wire for wire, value in MODES.items() if wire}
+KINDS = {
     ResultKind.PARTIAL: common_pb2.RESULT_KIND_PARTIAL,
     ResultKind.FINAL: common_pb2.RESULT_KIND_FINAL,
     ResultKind.REFINED: common_pb2.RESULT_KIND_REFINED,
@@ -51,14 +43,10 @@ def effective_config(request: RecognitionRequest) -> recognition_service_pb2.Rec
         ),
         partial_results=options.partial_results,
         partial_interval=convert.to_duration(options.partial_interval_ms),
-        pacing=_WIRE_PACINGS[options.pacing],
+        pacing=WIRE_PACINGS[options.pacing],
         separate_channels=options.separate_channels,
         word_times=bool(options.aligner),
-        option_handling=(
-            common_pb2.OPTION_HANDLING_LENIENT
-            if request.wanted.lenient
-            else common_pb2.OPTION_HANDLING_STRICT
-        ),
+        option_handling=convert.option_handling(lenient=request.wanted.lenient),
     )
 
 
@@ -68,7 +56,7 @@ def result(value: TranscriptResult) -> recognition_service_pb2.RecognitionResult
         segment_id=value.segment_id,
         channel=value.channel,
         revision=value.revision,
-        kind=_KINDS[value.kind],
+        kind=KINDS[value.kind],
         text=value.text,
         stable_char_count=value.stable_char_count,
         start_ms=value.start_ms,

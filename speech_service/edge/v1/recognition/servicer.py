@@ -22,7 +22,7 @@ from speech_service.edge.metadata import call_of
 from speech_service.edge.serving import Serving
 from speech_service.edge.v1.recognition.config import STREAM_FIELDS, UNARY_FIELDS, wanted
 from speech_service.edge.v1.recognition.stream import RecognitionWire
-from speech_service.edge.v1.recognition.unary import UnaryRecognition
+from speech_service.edge.v1.recognition.unary import recognize
 from speech_service.edge.v1.resume import asked_resume
 from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import SessionLimits
@@ -57,9 +57,9 @@ class RecognitionServicer(recognition_service_pb2_grpc.RecognitionServiceService
     ) -> recognition_service_pb2.RecognizeResponse:
         """Recognize one whole piece of audio."""
         with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
-            return await UnaryRecognition(
-                self._serving, self._requests, self._tools, self._audio, call_of(context)
-            ).run(request)
+            return await recognize(
+                self._serving, self._requests, self._tools, self._audio, call_of(context), request
+            )
 
     async def StreamingRecognize(  # noqa: N802 - the name on the wire
         self,

@@ -140,17 +140,13 @@ class RecognitionWire:
         return convert_result.effective_config(self._request)
 
     def _started(self) -> common_pb2.SessionStarted:
-        server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
-            max_audio_message_bytes=convert.uint32(server.max_audio_message_bytes),
-            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
+            max_audio_message_bytes=convert.uint32(self._serving.server.max_audio_message_bytes),
             max_context_characters=MAX_CONTEXT_CHARACTERS,
             max_context_tokens=self._request.model.max_context_tokens or None,
             max_channels=MAX_CHANNELS,
             max_segment_ms=convert.uint32(self._request.options.endpointing.max_segment_ms),
-            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
-            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
         return session_started(
-            self._call, self._serving.tokens, self._request.model.name, limits, self._resume
+            self._call, self._serving, self._request.model.name, limits, self._resume
         )

@@ -26,50 +26,38 @@ from speech_service.sessions.recognition.events import RecognitionEvent
 from speech_service.sessions.recognition.session import SessionLimits
 
 
-class UnaryRecognition:
-    """One Recognize call."""
-
-    def __init__(
-        self,
-        serving: Serving,
-        requests: RecognitionRequests,
-        tools: SessionTools,
-        audio: AudioInput,
-        call: Call,
-    ) -> None:
-        self._serving = serving
-        self._requests = requests
-        self._tools = tools
-        self._input = audio
-        self._call = call
-
-    async def run(
-        self, message: recognition_service_pb2.RecognizeRequest
-    ) -> recognition_service_pb2.RecognizeResponse:
-        """Recognize ``message.audio``."""
-        config = message.config
-        if not message.HasField("config"):
-            raise InvalidFieldError("config", "is missing", "a RecognitionConfig")
-        asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
-        request = self._requests.check(wanted(config, streaming=False), streaming=False)
-        convert.check_audio(message.audio)
-        request = await fitting(self._tools.submitter, request)
-        server, stream = self._serving.server, self._serving.stream
-        opener = partial(
-            open_recognition,
-            self._tools,
-            self._input,
-            self._call,
-            request,
-            (WorkClass.UNARY, WorkClass.UNARY),
-            unary_limits(self._input.config),
-            SessionLimits(max_lag_s=stream.max_lag_s),
-        )
-        piece_bytes, waiting_ms = server.max_audio_message_bytes // 4, stream.max_buffered_audio_ms
-        told, ended = await feed_whole(self._call, opener, message.audio, piece_bytes, waiting_ms)
-        response = _response(request, told, ended, asked)
-        convert.check_reply(response, server.max_unary_reply_bytes, "StreamingRecognize")
-        return response
+async def recognize(
+    serving: Serving,
+    requests: RecognitionRequests,
+    tools: SessionTools,
+    audio: AudioInput,
+    call: Call,
+    message: recognition_service_pb2.RecognizeRequest,
+) -> recognition_service_pb2.RecognizeResponse:
+    """Recognize ``message.audio``."""
+    config = message.config
+    if not message.HasField("config"):
+        raise InvalidFieldError("config", "is missing", "a RecognitionConfig")
+    asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
+    request = requests.check(wanted(config, streaming=False), streaming=False)
+    convert.check_audio(message.audio)
+    request = await fitting(tools.submitter, request)
+    server, stream = serving.server, serving.stream
+    opener = partial(
+        open_recognition,
+        tools,
+        audio,
+        call,
+        request,
+        (WorkClass.UNARY, WorkClass.UNARY),
+        unary_limits(audio.config),
+        SessionLimits(max_lag_s=stream.max_lag_s),
+    )
+    piece_bytes, waiting_ms = server.max_audio_message_bytes // 4, stream.max_buffered_audio_ms
+    told, ended = await feed_whole(call, opener, message.audio, piece_bytes, waiting_ms)
+    response = _response(request, told, ended, asked)
+    convert.check_reply(response, server.max_unary_reply_bytes, "StreamingRecognize")
+    return response
 
 
 def transcript_of(told: Iterable[object]) -> list[TranscriptResult]:

@@ -1,17 +1,16 @@
 """SynthesisConfig to what a client asks for, and back: decoding alone, but for enum values that nobody knows."""
 
-from google.protobuf.field_mask_pb2 import FieldMask
-
 from speech.v1 import audio_pb2
 from speech.v1 import synthesis_service_pb2 as pb
 from speech_service.calls.requests.synthesis import WantedOutput, WantedSynthesis
 from speech_service.calls.requests.voice_prompt import RecordedVoice
 from speech_service.domain.call import Call
-from speech_service.domain.errors import InvalidFieldError, PreconditionError
+from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.models import Capability
 from speech_service.domain.synthesis import LexiconEntry, OutputEncoding, Segmentation
 from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
+from speech_service.edge.v1.update import merged
 
 _CONFIG = pb.SynthesisConfig.DESCRIPTOR
 FIELDS = Fields.of(_CONFIG, "config")
@@ -76,9 +75,7 @@ def wanted(message: pb.SynthesisConfig, call: Call, path: str = "config") -> Wan
         ),
         seed=message.seed if message.HasField("seed") else None,
         segmentation=SEGMENTATIONS.get(message.segmentation),
-        sentence_pause_ms=(
-            convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
-        ),
+        sentence_pause_ms=convert.given_ms(message, "sentence_pause"),
         timing=convert.enum_value(_TIMINGS, message.timing, pb.Timing, f"{path}.timing"),
         lenient=convert.is_lenient(message.option_handling, f"{path}.option_handling"),
     )
@@ -96,29 +93,8 @@ def recorded_voice(message: pb.VoicePrompt, path: str) -> RecordedVoice:
 
 
 def updated(current: pb.SynthesisConfig, message: pb.UpdateSynthesisConfig) -> pb.SynthesisConfig:
-    """The configuration after an update; ``current`` stays as it is.
-
-    Raises:
-        InvalidFieldError: the mask is empty or names no field.
-        PreconditionError: the model would change.
-    """
-    path_field = "update_config.update_mask"
-    allowed = ", ".join(field.name for field in _CONFIG.fields if field.name != "model")
-    if not message.update_mask.paths:
-        raise InvalidFieldError(path_field, "is empty", allowed)
-    for path in message.update_mask.paths:
-        if not FieldMask(paths=[path]).IsValidForDescriptor(_CONFIG):
-            raise InvalidFieldError(path_field, f"{path[:64]!r} is no field", allowed)
-        if path.partition(".")[0] == "model":
-            raise PreconditionError(
-                "update_config.config.model",
-                "model cannot change while a stream runs; open a new stream",
-                reason="IMMUTABLE_FIELD",
-            )
-    config = pb.SynthesisConfig()
-    config.CopyFrom(current)
-    convert.take_masked(message.update_mask, message.config, config)
-    return config
+    """The configuration after an update; raises as :func:`merged` does."""
+    return merged(current, message.config, message.update_mask, ("model",))
 
 
 def _output(message: audio_pb2.SynthesisOutput, path: str) -> WantedOutput:

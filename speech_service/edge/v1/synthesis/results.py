@@ -68,11 +68,7 @@ def effective_config(request: SynthesisRequest) -> pb.SynthesisConfig:
         segmentation=_WIRE_SEGMENTATIONS[options.segmentation],
         sentence_pause=convert.to_duration(options.sentence_pause_ms),
         timing=pb.TIMING_WORD if options.word_timings else pb.TIMING_NONE,
-        option_handling=(
-            common_pb2.OPTION_HANDLING_LENIENT
-            if request.wanted.lenient
-            else common_pb2.OPTION_HANDLING_STRICT
-        ),
+        option_handling=convert.option_handling(lenient=request.wanted.lenient),
         **_voice_and_style(request),
     )
 

@@ -15,11 +15,11 @@ from speech_service.calls.requests.translation import TranslationRequest, Wanted
 from speech_service.domain.call import Call
 from speech_service.domain.errors import InvalidFieldError
 from speech_service.domain.events import SegmentInLanguage, SpeechChunk, TranslatedSegment
-from speech_service.domain.transcript import ResultKind
 from speech_service.domain.translation import GlossaryEntry, LanguageGuess
 from speech_service.edge.fields import Fields
 from speech_service.edge.v1 import common as convert
 from speech_service.edge.v1.recognition import config as recognition_config
+from speech_service.edge.v1.recognition.results import KINDS
 from speech_service.edge.v1.synthesis import config as synthesis_config
 from speech_service.edge.v1.synthesis import results as convert_speech
 from speech_service.media.encode.encoder import EncoderPool
@@ -51,11 +51,6 @@ _ELSEWHERE = {
     ("subtitles", False): "config.subtitles",
 }
 """Fields of recognition that have no place in a translation: what has theirs, by whether it is a stream."""
-_KINDS = {
-    ResultKind.PARTIAL: common_pb2.RESULT_KIND_PARTIAL,
-    ResultKind.FINAL: common_pb2.RESULT_KIND_FINAL,
-    ResultKind.REFINED: common_pb2.RESULT_KIND_REFINED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +101,7 @@ def wanted(
         ),
         context=message.context,
         partials=message.partial_translations,
-        sentence_pause_ms=(
-            convert.to_ms(message.sentence_pause) if message.HasField("sentence_pause") else None
-        ),
+        sentence_pause_ms=convert.given_ms(message, "sentence_pause"),
         synthesis=(
             synthesis_config.wanted(message.synthesis, call, "config.synthesis")
             if message.HasField("synthesis")
@@ -156,11 +149,7 @@ def effective_config(
         message.synthesis.CopyFrom(convert_speech.effective_config(spoken))
     if len(request.spoken) > 1:
         message.synthesis.ClearField("language")
-    message.option_handling = (
-        common_pb2.OPTION_HANDLING_LENIENT
-        if request.wanted.lenient
-        else common_pb2.OPTION_HANDLING_STRICT
-    )
+    message.option_handling = convert.option_handling(lenient=request.wanted.lenient)
     return message
 
 
@@ -169,7 +158,7 @@ def translation(value: TranslatedSegment) -> translation_service_pb2.Translation
     return translation_service_pb2.Translation(
         segment_id=value.segment_id,
         language=value.language,
-        kind=_KINDS[value.kind],
+        kind=KINDS[value.kind],
         text=value.text,
         source_language=value.source_language,
         char_end=value.char_end,

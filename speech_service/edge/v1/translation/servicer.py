@@ -31,7 +31,7 @@ from speech_service.edge.v1.translation.config import (
     UNARY_FIELDS,
     SpeechTranslationTools,
 )
-from speech_service.edge.v1.translation.speech import SpeechTranslation
+from speech_service.edge.v1.translation.speech import translate_speech
 from speech_service.edge.v1.translation.stream import TranslationWire
 from speech_service.edge.v1.translation.text import TextTranslation
 from speech_service.sessions.recognition.session import SessionLimits
@@ -82,14 +82,15 @@ class TranslationServicer(translation_service_pb2_grpc.TranslationServiceService
     ) -> translation_service_pb2.TranslateSpeechResponse:
         """Recognize one whole piece of audio and translate it."""
         with UNARY_FIELDS.named(), self._serving.unary(call_of(context)):
-            return await SpeechTranslation(
+            return await translate_speech(
                 self._serving,
                 self._requests,
                 self._tools,
                 self._speech,
                 self._identifier,
                 call_of(context),
-            ).run(request)
+                request,
+            )
 
     async def StreamingTranslate(  # noqa: N802 - the name on the wire
         self,

@@ -43,67 +43,54 @@ _REFUSED = (
 )
 
 
-class SpeechTranslation:
-    """One TranslateSpeech call."""
-
-    def __init__(
-        self,
-        serving: Serving,
-        requests: TranslationRequests,
-        tools: SessionTools,
-        speech: SpeechTranslationTools,
-        identifier: str,
-        call: Call,
-    ) -> None:
-        self._serving = serving
-        self._requests = requests
-        self._tools = tools
-        self._speech = speech
-        self._identifier = identifier
-        self._call = call
-
-    async def run(
-        self, message: translation_service_pb2.TranslateSpeechRequest
-    ) -> translation_service_pb2.TranslateSpeechResponse:
-        """Recognize and translate ``message.audio``."""
-        if not message.HasField("config"):
-            raise InvalidFieldError("config", "is missing", "a TranslationConfig")
-        wanted = convert_translation.wanted(message.config, self._call, _REFUSED)
-        request = await self._requests.with_speech(self._requests.check(wanted))
-        config, limits = message.config, self._serving
-        asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
-        if not config.HasField("recognition"):
-            raise InvalidFieldError("config.recognition", "is missing", "a RecognitionConfig")
-        heard = convert_translation.wanted_recognition(config, streaming=False)
-        with RECOGNITION_FIELDS.named():
-            recognition = self._speech.listening.check(heard, streaming=False)
-        convert.check_audio(message.audio)
-        with RECOGNITION_FIELDS.named():
-            recognition = await fitting(self._tools.submitter, recognition)
-        opener = partial(
-            FedTranslation,
-            self._tools,
-            self._speech.audio,
-            self._speech.encoders,
-            self._call,
-            request,
-            recognition,
-            (WorkClass.UNARY, WorkClass.UNARY),
-            unary_limits(self._speech.audio.config),
-            SessionLimits(max_lag_s=limits.stream.max_lag_s),
-            self._identifier,
-        )
-        piece_bytes = limits.server.max_audio_message_bytes // 4
-        waiting_ms = limits.stream.max_buffered_audio_ms
-        told, ended = await feed_whole(self._call, opener, message.audio, piece_bytes, waiting_ms)
-        made = _Made(request, recognition, told)
-        response = made.response(ended)
-        if asked:
-            # A lenient client was warned.
-            accurate = asked.accurate and bool(recognition.options.aligner)
-            made.add_subtitles(response, replace(asked, accurate=accurate))
-        check_reply(response.ByteSize(), limits.server.max_unary_reply_bytes)
-        return response
+async def translate_speech(
+    serving: Serving,
+    requests: TranslationRequests,
+    tools: SessionTools,
+    speech: SpeechTranslationTools,
+    identifier: str,
+    call: Call,
+    message: translation_service_pb2.TranslateSpeechRequest,
+) -> translation_service_pb2.TranslateSpeechResponse:
+    """Recognize and translate ``message.audio``."""
+    if not message.HasField("config"):
+        raise InvalidFieldError("config", "is missing", "a TranslationConfig")
+    wanted = convert_translation.wanted(message.config, call, _REFUSED)
+    request = await requests.with_speech(requests.check(wanted))
+    config, server, stream = message.config, serving.server, serving.stream
+    asked = convert_subtitles.wish(config.subtitles) if config.HasField("subtitles") else None
+    if not config.HasField("recognition"):
+        raise InvalidFieldError("config.recognition", "is missing", "a RecognitionConfig")
+    heard = convert_translation.wanted_recognition(config, streaming=False)
+    with RECOGNITION_FIELDS.named():
+        recognition = speech.listening.check(heard, streaming=False)
+    convert.check_audio(message.audio)
+    with RECOGNITION_FIELDS.named():
+        recognition = await fitting(tools.submitter, recognition)
+    opener = partial(
+        FedTranslation,
+        tools,
+        speech.audio,
+        speech.encoders,
+        call,
+        request,
+        recognition,
+        (WorkClass.UNARY, WorkClass.UNARY),
+        unary_limits(speech.audio.config),
+        SessionLimits(max_lag_s=stream.max_lag_s),
+        identifier,
+    )
+    piece_bytes = server.max_audio_message_bytes // 4
+    waiting_ms = stream.max_buffered_audio_ms
+    told, ended = await feed_whole(call, opener, message.audio, piece_bytes, waiting_ms)
+    made = _Made(request, recognition, told)
+    response = made.response(ended)
+    if asked:
+        # A lenient client was warned.
+        accurate = asked.accurate and bool(recognition.options.aligner)
+        made.add_subtitles(response, replace(asked, accurate=accurate))
+    check_reply(response.ByteSize(), server.max_unary_reply_bytes)
+    return response
 
 
 class _Made:

@@ -132,20 +132,14 @@ class TranslationWire:
         return message
 
     def _started(self) -> common_pb2.SessionStarted:
-        server, stream = self._serving.server, self._serving.stream
         limits = common_pb2.Limits(
             max_text_characters=self._limits.max_text_characters,
             max_context_characters=MAX_CONTEXT_CHARACTERS,
-            max_buffered_audio_ms=convert.uint32(stream.max_buffered_audio_ms),
-            idle_timeout_ms=convert.uint32(stream.idle_timeout_s * 1000),
-            progress_interval_ms=convert.uint32(stream.progress_interval_s * 1000),
         )
         if self._recognition is not None:
-            limits.max_audio_message_bytes = server.max_audio_message_bytes
+            limits.max_audio_message_bytes = self._serving.server.max_audio_message_bytes
             limits.max_channels = MAX_CHANNELS
             if self._recognition.model.max_context_tokens:
                 limits.max_context_tokens = self._recognition.model.max_context_tokens
             limits.max_segment_ms = self._recognition.options.endpointing.max_segment_ms
-        return session_started(
-            self._call, self._serving.tokens, self._request.model, limits, self._resume
-        )
+        return session_started(self._call, self._serving, self._request.model, limits, self._resume)

@@ -34,8 +34,8 @@ _REASONS = {
 }
 
 
-def file_kind(value: int, field: str) -> SubtitleFormat:
-    """The format of a file.
+def file_kind(value: int) -> SubtitleFormat:
+    """The format of a file, which is ``subtitles.format``.
 
     Raises:
         InvalidFieldError: not set or unknown.
@@ -43,7 +43,7 @@ def file_kind(value: int, field: str) -> SubtitleFormat:
     kind = next((kind for wire, kind in _FORMATS.items() if wire == value), None)
     if kind is None:
         allowed = convert.names(common_pb2.SubtitleFormat.keys(), "SUBTITLE_FORMAT_")
-        raise InvalidFieldError(field, "is not set or unknown", allowed)
+        raise InvalidFieldError("subtitles.format", "is not set or unknown", allowed)
     return kind
 
 

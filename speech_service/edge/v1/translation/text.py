@@ -190,7 +190,7 @@ class TextTranslation:
         desk: WorkDesk,
         document: translation_service_pb2.SubtitleDocument,
     ) -> None:
-        kind = file_kind(document.format, "subtitles.format")
+        kind = file_kind(document.format)
         limit = self._limits.max_subtitle_characters
         if len(document.text) > limit:
             problem = too_many_characters(len(document.text), "translation.max_subtitle_characters")

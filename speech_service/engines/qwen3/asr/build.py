@@ -24,17 +24,18 @@ from speech_service.engines.qwen3.asr_config import (
 )
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
 from speech_service.engines.qwen3.encoder.network import AudioEncoder
-from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice, EncoderSource
+from speech_service.engines.qwen3.encoder.sources import SOURCES, OpenEncoder
 from speech_service.engines.qwen3.nn.block import DecoderStack
 from speech_service.engines.qwen3.nn.loading import WithoutInitialValues, linear_layer
 from speech_service.engines.qwen3.nn.packing import pack_linears
 from speech_service.engines.qwen3.nn.quantize import InputRecorder, quantiser, replace_linears
 from speech_service.engines.qwen3.tokenizer import QwenTokenizer
 from speech_service.engines.recordings import read_recordings
+from speech_service.engines.runtimes.choice import RuntimeChoice
 from speech_service.engines.runtimes.torch import HOST, Capture, Device, open_device
 
 END_TOKENS = ("<|im_end|>", "<|endoftext|>")
-TORCH_ENCODER = EncoderChoice()
+TORCH_ENCODER = RuntimeChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Loaded:
 
     config: AsrConfig
     tokenizer: QwenTokenizer
-    encoders: EncoderSource
+    open_encoder: OpenEncoder
     embedding: Tensor
     decoder: nn.ModuleDict
     """``stack`` and ``head``: all linear layers that may be quantised."""
@@ -56,8 +57,8 @@ class Loaded:
     def model(
         self, device: Device = HOST, capture: Capture | None = None, windows: int | None = None
     ) -> AsrModel:
-        """One lane's network, over the shared weights. ``windows``: as of :meth:`EncoderSource.open`."""
-        encoder = self.encoders.open(device, capture, windows)
+        """One lane's network, over the shared weights. ``windows``: as of :data:`OpenEncoder`."""
+        encoder = self.open_encoder(device, capture, windows)
         stack, head = self.decoder["stack"], self.decoder["head"]
         assert isinstance(stack, DecoderStack)
         return AsrModel(encoder, self.embedding, stack, head)
@@ -99,7 +100,7 @@ def load(
     revision: str,
     numbers: AsrNumerics,
     max_positions: int,
-    encoder: EncoderChoice = TORCH_ENCODER,
+    encoder: RuntimeChoice = TORCH_ENCODER,
 ) -> Loaded:
     """Read a recognizer's checkpoint into memory.
 
@@ -114,9 +115,10 @@ def load(
     checkpoint, config = open_recognizer(source, revision)
     tokenizer = QwenTokenizer(checkpoint.files)
     tokenizer.token("<|audio_pad|>", config.audio_token_id)
-    encoders = SOURCES[encoder.runtime](read_encoder(checkpoint, config), encoder, device, dtype)
+    source_of = SOURCES[encoder.runtime]
+    open_encoder = source_of(read_encoder(checkpoint, config), encoder, device, dtype)
     decoder, embedding = _decoder(checkpoint, config, numbers, max_positions)
-    loaded = Loaded(config, tokenizer, encoders, embedding, decoder)
+    loaded = Loaded(config, tokenizer, open_encoder, embedding, decoder)
     peaks = _peaks(loaded, device, numbers.calibration) if numbers.calibration else {}
     quantise = quantiser(numbers.quantize, dtype, numbers.device, peaks)
     if quantise is not None:

@@ -40,9 +40,9 @@ from speech_service.engines.qwen3.asr.tiers import Tiers
 from speech_service.engines.qwen3.asr_config import AsrConfig
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES
 from speech_service.engines.qwen3.encoder.mel import HOP
-from speech_service.engines.qwen3.encoder.sources import EncoderChoice
 from speech_service.engines.qwen3.nn.shapes import AudioShape
 from speech_service.engines.qwen_release.hub import CheckpointError
+from speech_service.engines.runtimes.choice import RuntimeChoice
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.runtimes.pacing import AtOnce, OneBehind
 from speech_service.engines.runtimes.placement import PlacedEngine
@@ -105,7 +105,7 @@ def _for_draft(options: Qwen3AsrOptions) -> Qwen3AsrOptions:
 def _loaded(options: Qwen3AsrOptions, shared: SharedModels) -> Loaded:
     source, revision = options.model, options.revision
     numbers = AsrNumerics(options.dtype, options.device, options.quantize, options.calibration)
-    encoder = EncoderChoice(options.encoder, options.encoder_file, options.threads)
+    encoder = RuntimeChoice(options.encoder, options.encoder_file, options.threads)
     seconds = options.max_audio_ms / 1000
     positions = options.max_context_tokens + int(
         seconds * (_STATES_PER_S + 2 * options.tokens_per_s)

@@ -10,6 +10,7 @@ from speech_service.engines.qwen3.checkpoint.layouts import release_config
 from speech_service.engines.qwen_release.files import read_files
 from speech_service.engines.qwen_release.hub import check_source
 from speech_service.engines.qwen_release.recognition import NAMES, VAD_GAIN_DB, tags_of
+from speech_service.engines.runtimes.choice import RuntimeChoice, check_runtime
 from speech_service.engines.runtimes.cores import parse_cores
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
@@ -78,25 +79,12 @@ class Qwen3AsrOptions(Settings, frozen=True):
         for name in ("max_batch", "max_audio_ms", "tokens_per_s"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: must be positive")
-        self._check_encoder()
+        check_runtime("encoder", RuntimeChoice(self.encoder, self.encoder_file), self.device)
         self._check_device()
 
-    def _check_encoder(self) -> None:
-        """An encoder on another runtime needs its file, and nothing else uses one."""
-        is_torch = self.encoder == "torch"
-        if not is_torch and not self.encoder_file:
-            raise ConfigError(
-                f'encoder_file: encoder = "{self.encoder}" needs the file that `speech-service export-encoder` writes'
-            )
-        if is_torch and self.encoder_file:
-            raise ConfigError('encoder_file: encoder = "torch" uses none')
-
     def _check_device(self) -> None:
-        is_cuda = self.device.startswith("cuda")
-        if self.graphs and not is_cuda:
+        if self.graphs and not self.device.startswith("cuda"):
             raise ConfigError('graphs: CUDA graphs need device = "cuda"')
-        if self.encoder == "tensorrt" and not is_cuda:
-            raise ConfigError('encoder: "tensorrt" needs device = "cuda"')
         if self.calibration and self.quantize != "int8":
             raise ConfigError('calibration: only quantize = "int8" uses it')
         if self.kv_mib < 0 or self.kept_segments < 0 or self.threads < 0:

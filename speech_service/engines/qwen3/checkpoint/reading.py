@@ -44,21 +44,17 @@ _DERIVED = re.compile(r".*\.(inv_freq|positional_embedding)$")
 class TensorReader:
     """Reads tensors of one checkpoint as one type to one device: call it with a release name."""
 
-    def __init__(
-        self, checkpoint: "Checkpoint", dtype: torch.dtype | None, device: str, check_finite: bool
-    ) -> None:
+    def __init__(self, checkpoint: "Checkpoint", dtype: torch.dtype | None, device: str) -> None:
         self._checkpoint = checkpoint
         self._dtype = dtype
         self._device = device
-        self._check_finite = check_finite
         self._open: dict[Path, Any] = {}
 
     def __call__(self, name: str) -> Tensor:
         """Read one tensor.
 
         Raises:
-            CheckpointError: it is missing, cannot be read, is of a type that is not supported, or (where that is
-                checked) holds a number that is not finite.
+            CheckpointError: it is missing, cannot be read, or is of a type that is not supported.
         """
         checkpoint = self._checkpoint
         stored = checkpoint.stored_name(name)
@@ -75,8 +71,6 @@ class TensorReader:
             raise checkpoint.error(f"{where.file.name} cannot be read: {error}") from error
         if where.dtype in _WHOLE:
             return tensor.to(self._device)
-        if self._check_finite and not bool(torch.isfinite(tensor).all()):
-            raise checkpoint.error(f"tensor {name} holds numbers that are not finite")
         return tensor.to(device=self._device, dtype=self._dtype)
 
 
@@ -137,21 +131,14 @@ class Checkpoint:
                 f"the weights hold {_listed(odd)}, which this architecture does not have"
             )
 
-    def reader(
-        self,
-        dtype: torch.dtype | None = None,
-        device: str = "cpu",
-        *,
-        check_finite: bool = False,
-    ) -> TensorReader:
+    def reader(self, dtype: torch.dtype | None = None, device: str = "cpu") -> TensorReader:
         """Read tensors lazily.
 
         Args:
             dtype: of floating-point tensors; None: as stored.
             device: where they go.
-            check_finite: refuse NaN and infinity; costs one look at every number.
         """
-        return TensorReader(self, dtype, device, check_finite)
+        return TensorReader(self, dtype, device)
 
     def part(self, folder: str, model_type: str) -> "Checkpoint":
         """A checkpoint inside this one's folder.

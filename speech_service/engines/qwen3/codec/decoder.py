@@ -24,19 +24,17 @@ from speech_service.engines.qwen3.nn.block import Tensors
 class CodecDecoder(nn.Module):
     """A pure function from codes and states to samples and states; batched over streams."""
 
-    def __init__(
-        self, tensors: Tensors, shape: CodecDecoderShape, prefix: str = "decoder."
-    ) -> None:
+    def __init__(self, tensors: Tensors, shape: CodecDecoderShape) -> None:
         super().__init__()
         self.shape = shape
-        self.codebooks = SummedCodebooks(tensors, f"{prefix}quantizer", shape)
-        self.first = CausalConv(tensors, f"{prefix}pre_conv.conv")
-        self.transformer = WindowedTransformer(tensors, f"{prefix}pre_transformer", shape)
+        self.codebooks = SummedCodebooks(tensors, "decoder.quantizer", shape)
+        self.first = CausalConv(tensors, "decoder.pre_conv.conv")
+        self.transformer = WindowedTransformer(tensors, "decoder.pre_transformer", shape)
         self.upsampling = nn.ModuleList(
-            LatentUpsampling(tensors, f"{prefix}upsample.{index}", rate)
+            LatentUpsampling(tensors, f"decoder.upsample.{index}", rate)
             for index, rate in enumerate(shape.latent_rates)
         )
-        self.vocoder = Vocoder(tensors, f"{prefix}decoder", shape.sample_rates)
+        self.vocoder = Vocoder(tensors, "decoder.decoder", shape.sample_rates)
         self.state_shapes = tuple(
             state
             for layer in self.modules()

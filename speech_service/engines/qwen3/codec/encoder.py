@@ -27,23 +27,20 @@ from speech_service.engines.qwen3.nn.block import Tensors
 class CodecEncoder(nn.Module):
     """24 kHz samples to 12.5 frames of codes a second."""
 
-    def __init__(
-        self, tensors: Tensors, shape: CodecEncoderShape, prefix: str = "encoder."
-    ) -> None:
+    def __init__(self, tensors: Tensors, shape: CodecEncoderShape) -> None:
         super().__init__()
-        self.convolutions = _Convolutions(tensors, f"{prefix}encoder.layers", shape)
+        self.convolutions = _Convolutions(tensors, "encoder.encoder.layers", shape)
         self.layers = nn.ModuleList(
-            _Layer(tensors, f"{prefix}encoder_transformer.layers.{index}", shape)
+            _Layer(tensors, f"encoder.encoder_transformer.layers.{index}", shape)
             for index in range(shape.layers)
         )
-        self.halving = nn.Parameter(tensors(f"{prefix}downsample.conv.weight"))
-        quantizer = f"{prefix}quantizer"
+        self.halving = nn.Parameter(tensors("encoder.downsample.conv.weight"))
         self.semantic = ResidualQuantizer(
-            tensors, f"{quantizer}.semantic_residual_vector_quantizer", SEMANTIC_CODEBOOKS
+            tensors, "encoder.quantizer.semantic_residual_vector_quantizer", SEMANTIC_CODEBOOKS
         )
         self.acoustic = ResidualQuantizer(
             tensors,
-            f"{quantizer}.acoustic_residual_vector_quantizer",
+            "encoder.quantizer.acoustic_residual_vector_quantizer",
             shape.codebooks - SEMANTIC_CODEBOOKS,
         )
         frequencies = rotary_frequencies(shape.head_dim, shape.rope_theta)

@@ -190,30 +190,6 @@ class RowsPlan:
         return self.attention(query, keys, values, self.rows)
 
 
-class PaddedPlan:
-    """Rows of equal length without a cache, for training: token t attends to its row up to t."""
-
-    def __init__(self, rows: int, tokens: int, device: torch.device | str = "cpu") -> None:
-        self._rows = rows
-        self._tokens = tokens
-        self._positions = torch.arange(tokens, device=device).repeat(rows)
-        self._causal = torch.ones(tokens, tokens, dtype=torch.bool, device=device).tril()[
-            None, None
-        ]
-
-    @property
-    def positions(self) -> Tensor:
-        """int64 [rows * tokens]."""
-        return self._positions
-
-    def attend(self, layer: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Causal attention inside each row; padding behind a row's end is never looked back at."""
-        del layer
-        shape = (self._rows, self._tokens)
-        keys, values = (side.unflatten(0, shape).transpose(1, 2) for side in (key, value))
-        return _grouped(query.unflatten(0, shape), keys, values, self._causal).flatten(0, 1)
-
-
 def _causal(span: TokenSpan, device: torch.device) -> Tensor | None:
     """bool [1, 1, count, start + count]; None where the only new token sees everything."""
     if span.count == 1:

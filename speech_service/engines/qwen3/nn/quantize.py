@@ -30,7 +30,6 @@ _MIDDLE = 128
 """What stands for zero in FBGEMM's activations, which have no sign."""
 LEAST_SCALE = 1e-12
 FP8_TOP = torch.finfo(torch.float8_e4m3fn).max
-METHODS = ("none", "int8", "int8-weights", "fp8")
 _FP8_CAPABILITY = (8, 9)
 _CUDA_ROWS = 17
 """cuBLAS multiplies eight-bit matrices of more than 16 rows only."""
@@ -232,10 +231,10 @@ def replace_linears(module: nn.Module, quantise: Quantise) -> None:
 def quantiser(
     method: str, dtype: torch.dtype, device: str, peaks: Mapping[str, Tensor] | None = None
 ) -> Quantise | None:
-    """What replaces linear layers under a method of :data:`METHODS`; None: nothing does.
+    """What replaces linear layers under a method; None: nothing does.
 
     Args:
-        method: the method.
+        method: "none", "int8", "int8-weights" or "fp8".
         dtype: of activations.
         device: where the layers are.
         peaks: of :class:`InputRecorder`, for smoothing under "int8"; None: no smoothing.

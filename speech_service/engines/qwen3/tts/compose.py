@@ -12,7 +12,7 @@ import torch
 from speech_service.config.tree import ConfigError
 from speech_service.domain.models import ModelCapabilities
 from speech_service.engines.qwen3.checkpoint.reading import DTYPES, Checkpoint, open_checkpoint
-from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice, OpenCodec
+from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, OpenCodec
 from speech_service.engines.qwen3.codec.streams import CodecCapture, CodecStreams
 from speech_service.engines.qwen3.tts.config import CODEC_FOLDER, FRAME_RATE_HZ
 from speech_service.engines.qwen3.tts.engine import TtsEngine, TtsParts
@@ -23,6 +23,7 @@ from speech_service.engines.qwen3.tts.reading import ScriptReader, TextLimits
 from speech_service.engines.qwen3.tts.voices import VoiceStore
 from speech_service.engines.qwen3.tts.warm_up import warm_up
 from speech_service.engines.qwen_release.synthesis import CODEC_MODEL_TYPE, MODEL_TYPE, TtsKind
+from speech_service.engines.runtimes.choice import RuntimeChoice
 from speech_service.engines.runtimes.pacing import AtOnce, OneBehind
 from speech_service.engines.runtimes.placement import PlacedEngine
 from speech_service.engines.runtimes.torch import (
@@ -75,7 +76,7 @@ def compose(
 
 
 def _shared(options: Qwen3TtsOptions, shared: SharedModels) -> _LoadedTts:
-    choice = CodecChoice(options.codec, options.codec_file, options.threads)
+    choice = RuntimeChoice(options.codec, options.codec_file, options.threads)
     key = (
         __name__,
         options.model,
@@ -161,7 +162,7 @@ def _codec_capture(
     return CodecCapture(capture, model.config.codebooks, max(options.ramp))
 
 
-def _load(options: Qwen3TtsOptions, choice: CodecChoice, positions: int) -> _LoadedTts:
+def _load(options: Qwen3TtsOptions, choice: RuntimeChoice, positions: int) -> _LoadedTts:
     checkpoint = open_checkpoint(options.model, MODEL_TYPE, options.revision)
     dtype = DTYPES[options.dtype]
     # In 16 bits the codec's noise is nine times that of products in TF32, which are as fast.

@@ -10,6 +10,7 @@ from speech_service.engines.qwen3.tts.sampling_rules import Sampling
 from speech_service.engines.qwen_release.files import read_files
 from speech_service.engines.qwen_release.hub import locate
 from speech_service.engines.qwen_release.voices import SAMPLE_RATE_HZ, qwen_voices
+from speech_service.engines.runtimes.choice import RuntimeChoice, check_runtime
 from speech_service.engines.shared import SharedModels
 from speech_service.protocols import Engine
 
@@ -85,7 +86,7 @@ class Qwen3TtsOptions(Settings, frozen=True):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name}: must be positive")
         self._check_device()
-        self._check_codec()
+        check_runtime("codec", RuntimeChoice(self.codec, self.codec_file), self.device)
         self.sampling(Sampling())
 
     def _check_device(self) -> None:
@@ -97,18 +98,6 @@ class Qwen3TtsOptions(Settings, frozen=True):
         wrong = [each for each in self.warm_up_tokens if not 0 < each <= self.max_prompt_tokens]
         if wrong:
             raise ConfigError(f"warm_up_tokens: {wrong[0]} is not between 1 and max_prompt_tokens")
-
-    def _check_codec(self) -> None:
-        """A codec on another runtime needs its file, and nothing else uses one."""
-        is_torch = self.codec == "torch"
-        if not is_torch and not self.codec_file:
-            raise ConfigError(
-                f'codec_file: codec = "{self.codec}" needs the file that `speech-service export-codec` writes'
-            )
-        if is_torch and self.codec_file:
-            raise ConfigError('codec_file: codec = "torch" uses none')
-        if self.codec == "tensorrt" and not self.device.startswith("cuda"):
-            raise ConfigError('codec: "tensorrt" needs device = "cuda"')
 
     def sampling(self, recommended: Sampling) -> Sampling:
         """The checkpoint's rules with what is set here in their place.

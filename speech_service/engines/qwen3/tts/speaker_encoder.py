@@ -57,20 +57,18 @@ class SpeakerShape:
 class SpeakerEncoder(nn.Module):
     """A recording to the embedding of who speaks."""
 
-    def __init__(
-        self, tensors: Tensors, shape: SpeakerShape, prefix: str = "speaker_encoder."
-    ) -> None:
+    def __init__(self, tensors: Tensors, shape: SpeakerShape) -> None:
         super().__init__()
         first, *middle, _ = shape.dilations
-        self.first = _SpeakerConv(tensors, f"{prefix}blocks.0.conv", first)
+        self.first = _SpeakerConv(tensors, "speaker_encoder.blocks.0.conv", first)
         self.blocks = nn.ModuleList(
-            _Block(tensors, f"{prefix}blocks.{index}", dilation, shape.groups)
+            _Block(tensors, f"speaker_encoder.blocks.{index}", dilation, shape.groups)
             for index, dilation in enumerate(middle, start=1)
         )
-        self.aggregate = _SpeakerConv(tensors, f"{prefix}mfa.conv", shape.dilations[-1])
-        self.attention_in = _SpeakerConv(tensors, f"{prefix}asp.tdnn.conv")
-        self.attention_out = _SpeakerConv(tensors, f"{prefix}asp.conv")
-        self.last = _SpeakerConv(tensors, f"{prefix}fc")
+        self.aggregate = _SpeakerConv(tensors, "speaker_encoder.mfa.conv", shape.dilations[-1])
+        self.attention_in = _SpeakerConv(tensors, "speaker_encoder.asp.tdnn.conv")
+        self.attention_out = _SpeakerConv(tensors, "speaker_encoder.asp.conv")
+        self.last = _SpeakerConv(tensors, "speaker_encoder.fc")
 
     def forward(self, samples: Tensor) -> Tensor:
         """Float32 [n], 24 kHz, at least 385 samples -> [width]."""

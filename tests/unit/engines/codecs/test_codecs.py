@@ -17,10 +17,11 @@ from speech_service.engines.qwen3.codec.decoder import CodecDecoder
 from speech_service.engines.qwen3.codec.runtimes.check import TF32_TOLERANCE, check_codec
 from speech_service.engines.qwen3.codec.runtimes.graph import codec_graph
 from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
-from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES, CodecChoice
+from speech_service.engines.qwen3.codec.runtimes.sources import SOURCES
 from speech_service.engines.qwen3.codec.shapes import CodecDecoderShape
 from speech_service.engines.qwen3.codec.streams import CodecStreams
 from speech_service.engines.qwen3.export import export_codec
+from speech_service.engines.runtimes.choice import RuntimeChoice
 from tests.qwen_tiny.codec import codec_config, codec_tensors
 from tests.qwen_tiny.folder import TinyModels
 from tests.unit.engines.qwen3.tts.speaking import cloned, run, sound, work
@@ -164,7 +165,7 @@ def test_what_is_no_exported_codec_is_refused(tmp_path: Path) -> None:
 
 def test_tensorrt_without_a_gpu_is_refused(module: CodecDecoder, exported: Path) -> None:
     with pytest.raises(ConfigError, match='codec: "tensorrt" needs an NVIDIA GPU'):
-        SOURCES["tensorrt"](module, CodecChoice("tensorrt", str(exported)), CPU)
+        SOURCES["tensorrt"](module, RuntimeChoice("tensorrt", str(exported)), CPU)
 
 
 def test_an_exported_codec_speaks_and_clones_as_the_checkpoint_does(

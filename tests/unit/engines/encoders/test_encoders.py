@@ -14,9 +14,10 @@ from speech_service.engines.qwen3.encoder.check import check_encoder
 from speech_service.engines.qwen3.encoder.graph import encoder_graph
 from speech_service.engines.qwen3.encoder.network import AudioEncoder, Encoder, MelWindow
 from speech_service.engines.qwen3.encoder.onnx import OnnxEncoder, open_session
-from speech_service.engines.qwen3.encoder.sources import SOURCES, EncoderChoice
+from speech_service.engines.qwen3.encoder.sources import SOURCES
 from speech_service.engines.qwen3.encoder.torch import CapturedEncoder, TorchEncoder
 from speech_service.engines.qwen3.nn.shapes import AudioShape
+from speech_service.engines.runtimes.choice import RuntimeChoice
 from speech_service.engines.runtimes.tensorrt import engine_name
 from speech_service.engines.runtimes.torch import HOST, Body, as_it_is
 
@@ -197,11 +198,11 @@ def test_the_table_loads_each_runtime_with_the_checkpoints_weights(
 ) -> None:
     batch = windows(210)
     (expected,) = TorchEncoder(module).encode(batch)
-    choice = EncoderChoice("onnx", str(exported), threads=1)
+    choice = RuntimeChoice("onnx", str(exported), threads=1)
     for runtime in ("torch", "onnx"):
-        source = SOURCES[runtime](make_module(), choice, HOST, torch.float32)
+        open_encoder = SOURCES[runtime](make_module(), choice, HOST, torch.float32)
         for capture in (None, as_it_is):
-            (state,) = source.open(HOST, capture).encode(batch)
+            (state,) = open_encoder(HOST, capture, None).encode(batch)
             assert torch.allclose(state, expected, atol=TOLERANCE)
     with pytest.raises(ConfigError, match="needs an NVIDIA GPU"):
         SOURCES["tensorrt"](make_module(), choice, HOST, torch.float32)

@@ -4,9 +4,7 @@
 # pyright: reportUnknownMemberType=false
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -17,33 +15,21 @@ from speech_service.engines.qwen3.codec.runtimes.check import (
     check_codec,
 )
 from speech_service.engines.qwen3.codec.streams import CodecStep
-
-Runtime = Literal["torch", "onnx", "tensorrt"]
-
-
-@dataclass(frozen=True, slots=True)
-class CodecChoice:
-    """What runs the codec; all but ``runtime`` is for runtimes other than torch."""
-
-    runtime: Runtime = "torch"
-    file: str = ""
-    """What ``speech-service export-codec`` wrote."""
-    threads: int = 0
-
+from speech_service.engines.runtimes.choice import Runtime, RuntimeChoice
 
 OpenCodec = Callable[[], CodecStep]
 """One lane's codec; lanes share what they can."""
-MakeSource = Callable[[CodecDecoder, CodecChoice, torch.device], OpenCodec]
+MakeSource = Callable[[CodecDecoder, RuntimeChoice, torch.device], OpenCodec]
 
 
-def _torch(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+def _torch(module: CodecDecoder, choice: RuntimeChoice, where: torch.device) -> OpenCodec:
     del choice
     if where.type == "cuda":
         module.freeze()
     return lambda: module
 
 
-def _onnx(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+def _onnx(module: CodecDecoder, choice: RuntimeChoice, where: torch.device) -> OpenCodec:
     from speech_service.engines.qwen3.codec.runtimes.onnx import OnnxCodec, open_session
 
     codec = OnnxCodec(open_session(Path(choice.file), where, choice.threads), module, where)
@@ -51,7 +37,7 @@ def _onnx(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> Ope
     return lambda: codec
 
 
-def _tensorrt(module: CodecDecoder, choice: CodecChoice, where: torch.device) -> OpenCodec:
+def _tensorrt(module: CodecDecoder, choice: RuntimeChoice, where: torch.device) -> OpenCodec:
     from speech_service.engines.qwen3.codec.runtimes.tensorrt import TensorrtCodec, open_engine
 
     engine = open_engine(Path(choice.file), module, where)

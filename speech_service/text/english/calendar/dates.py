@@ -1,9 +1,11 @@
-"""How dates, times, years and decades are said."""
+"""How dates, years and decades are said."""
 
 # ruff: noqa: RUF001 - typographic signs are the data of this module
 
 import re
 
+from speech_service.text.english.calendar.names import DAYS, MONTHS, SHORT_DAYS, SHORT_MONTHS
+from speech_service.text.english.calendar.times import clock
 from speech_service.text.english.number_words import (
     cardinal,
     number,
@@ -14,30 +16,16 @@ from speech_service.text.english.number_words import (
 )
 from speech_service.text.english.rules import Rule, any_of, rule
 
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
-)
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SHORT_MONTHS = {name[:3]: name for name in MONTHS} | {"Sept": "September"}
-_SHORT_DAYS = {name[:3]: name for name in _DAYS} | {
-    "Tues": "Tuesday",
-    "Thur": "Thursday",
-    "Thurs": "Thursday",
-}
-_SHORT_DAY = rf"(?:{any_of(_SHORT_DAYS)})"
+_SHORT_DAY = rf"(?:{any_of(SHORT_DAYS)})"
+_PARTS_OF_DAY = r"morning|afternoon|evening|night|lunch|brunch|dinner"
 _AND = r"(?:,? (?:and|or|&) | ?[&/+] ?|, )"
-_CLEAR_DAYS = ("Tue", "Tues", "Wed", "Thu", "Thur", "Thurs", "Fri")
+_CLEAR_DAYS = ("Tue", "Tues", "Wed", "Weds", "Thu", "Thur", "Thurs", "Fri")
 """Those that are no word or name besides."""
-_MONTH = rf"(?:{any_of((*MONTHS, *_SHORT_MONTHS))})"
+_MONTH = rf"(?:{any_of((*MONTHS, *SHORT_MONTHS))})"
 _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _DAYS_OF = rf"({_DAY})(?:st|nd|rd|th)?(?:\s?[-–]\s?({_DAY})(?:st|nd|rd|th)?)?"
 _NO_YEARS = r"(?:km|kg|lbs?|miles|people|percent|dollars|euros|times)"
 _YEAR = r"(?:1[0-9]|20|21)\d{2}"
-_RATIOS = (
-    r"(?:scale|ratio|odds|mix(?:ed|ture)?|dilut(?:ed|ion)|proportion)s?"
-    r"(?: (?:is|was|are|were|of|at|to|in|model))?"
-)
 _CUES = (
     r"on|by|until|till|since|before|after|from|due|dated|born|through|for|"
     r"(?:birthday|b-day|bday|anniversary|deadline|date|wedding|exam)(?: is| was|:)|Date"
@@ -45,14 +33,6 @@ _CUES = (
 _NO_DAY = ("by", "for", "from", "after", "before", "until", "till", "since", "through")
 _PARTS = (("1", "2"), ("1", "3"), ("2", "3"), ("1", "4"), ("3", "4"))
 """Fractions that are none of days behind such a word: "reduce by 1/2"."""
-_HALF_DAY = r"(?:\s?([AaPp])(?:\.\s?[Mm]\.?|[Mm]\b))"
-_AT = r"at|from|until|till|by|before|after|to|around|the"
-_STARTS = (
-    r"boards?|departs?|departing|leaves?|leaving|arrives?|arriving|opens?|closes?|starts?|starting|begins?|"
-    r"kick-?off|meets?|served|scheduled|sharp"
-)
-"""What happens at a time of day, whose minutes may stand behind a dot."""
-_OPENINGS = r"(?:[Oo]pen|[Hh]ours|[Ll]essons?|[Cc]lass(?:es)?|daily|weekdays|weekends)"
 _CENTURY = 100
 _FIRST_OF_PAST = 31
 """Years of two digits from here on belong to the last century."""
@@ -82,7 +62,7 @@ def _say_iso(match: re.Match[str]) -> str | None:
     if date is None or not match[4]:
         return date
     zone = {None: "", "Z": " U.T.C"}.get(match[7], "")
-    return f"{date}, {_clock(int(match[4]), match[5], match[6])}{zone}"
+    return f"{date}, {clock(int(match[4]), match[5], match[6])}{zone}"
 
 
 def _say_slashed(match: re.Match[str]) -> str | None:
@@ -97,9 +77,12 @@ def _say_dotted(match: re.Match[str]) -> str | None:
 
 def _say_short(match: re.Match[str]) -> str | None:
     """Say a date such as "on 12/25", after a word that dates follow."""
-    if match[1].strip().lower() in _NO_DAY and (match[2], match[3]) in _PARTS:
+    is_part = match[1].strip().lower() in _NO_DAY and (match[2], match[3]) in _PARTS
+    if is_part or (match[2], match[3]) == ("24", "7"):
         return None
-    date = _date(int(match[2]), int(match[3]), match[4] if match.re.groups > 3 else None)
+    first, second = int(match[2]), int(match[3])
+    month, day = (first, second) if first <= 12 else (second, first)
+    date = _date(month, day, match[4] if match.re.groups > 3 else None)
     return f"{match[1]}{date}" if date else None
 
 
@@ -131,104 +114,7 @@ def _say_month_year(match: re.Match[str]) -> str:
 
 
 def _month(name: str) -> str:
-    return _SHORT_MONTHS.get(name, name)
-
-
-def _say_time(match: re.Match[str]) -> str | None:
-    hour, minute, second, fraction, half = match.groups()
-    if int(hour) > 24 or int(minute) > 59 or (second and int(second) > 59):
-        return None
-    part = f".{fraction}" if fraction else ""
-    said = _clock(int(hour), minute, second and second + part, half)
-    # The last dot of "p.m." may be the full stop as well.
-    return said + _stop_of(match)
-
-
-def _stop_of(match: re.Match[str]) -> str:
-    rest = match.string[match.end() : match.end() + 3]
-    ends = not rest.strip() or rest.lstrip()[:1].isupper()
-    return "." if match.group().endswith(".") and ends else ""
-
-
-def _clock(hour: int, minute: str, second: str | None, half: str | None = None) -> str:
-    minutes = int(minute)
-    if not (hour or minutes or second or half):
-        return "midnight"
-    said = cardinal(hour)
-    if minutes:
-        said += f" oh {cardinal(minutes)}" if minutes < 10 else f" {cardinal(minutes)}"
-    elif not half and not second:
-        said += " o'clock" if hour <= 12 else " hundred"
-    if second:
-        said += (
-            f" and {number(second.removeprefix('0'))} {'second' if second == '01' else 'seconds'}"
-        )
-    return f"{said} {half.upper()}.M" if half else said
-
-
-def _say_lap(match: re.Match[str]) -> str:
-    """Say the time of a race: "4:12.3"."""
-    minutes, seconds = (
-        int(match[1]),
-        number(match[2].lstrip("0").replace(".", "0.", match[2][:3] == "00.")),
-    )
-    return f"{cardinal(minutes)} {'minute' if minutes == 1 else 'minutes'} {seconds} seconds"
-
-
-def _say_length(match: re.Match[str]) -> str:
-    """Say hours, minutes and seconds that something takes: "1:05:20"."""
-    return _named(match[1], match[2], match[3])
-
-
-def _say_four_digits(match: re.Match[str]) -> str:
-    """ "0430 hours", "at 0915": the hour with its zero, then the minutes."""
-    hour, minute, behind = match.groups()
-    said = f"oh {cardinal(int(hour[1]))}" if hour[0] == "0" else cardinal(int(hour))
-    if minute == "00":
-        said += " hundred"
-    else:
-        said += f" {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
-    behind = (behind or "").strip()
-    words = {
-        "h": " hours",
-        "hrs": " hours",
-        "hours": " hours",
-        "Z": " Zulu",
-        "Zulu": " Zulu",
-        "": "",
-    }
-    return said + words[behind]
-
-
-def _say_hour(match: re.Match[str]) -> str | None:
-    hour, half = match.groups()
-    if int(hour) > 12:
-        return None
-    return f"{cardinal(int(hour))} {half.upper()}.M{_stop_of(match)}"
-
-
-def _say_duration(match: re.Match[str]) -> str:
-    """Say a duration such as "2h30" or "1h 30m 5s"."""
-    return _named(match[1], match[2], match[3])
-
-
-def _named(*parts: str | None) -> str:
-    """Hours, minutes and seconds by their names, those alone that are not zero."""
-    named = [
-        f"{cardinal(int(text))} {name}{'' if int(text) == 1 else 's'}"
-        for name, text in zip(("hour", "minute", "second"), parts, strict=True)
-        if text and int(text)
-    ]
-    return " ".join(named) or "zero seconds"
-
-
-def _say_hours(match: re.Match[str]) -> str:
-    """Say the hours of a range that name the half of the day once, such as "9-5pm"."""
-    return f"{cardinal(int(match[1]))} to {match[2]}"
-
-
-def _say_o_clock(match: re.Match[str]) -> str:
-    return f"{cardinal(int(match[1]))} o'clock"
+    return SHORT_MONTHS.get(name, name)
 
 
 def _say_decade(match: re.Match[str]) -> str:
@@ -254,7 +140,7 @@ def _say_day_range(match: re.Match[str]) -> str:
 
 
 def _day(name: str) -> str:
-    return _SHORT_DAYS.get(name, name)
+    return SHORT_DAYS.get(name, name)
 
 
 def _say_days(match: re.Match[str]) -> str:
@@ -266,15 +152,6 @@ def _say_era(match: re.Match[str]) -> str:
     value, era = int(match[1]), match[2].replace(".", "")
     return f"{year(value) if value >= _CENTURY else cardinal(value)} {'.'.join(era)}"
 
-
-FOUR_DIGITS: tuple[Rule, ...] = (
-    rule(
-        r"(?<![\w.,:$£€-])([01]\d|2[0-4])([0-5]\d)( ?(?:h|hrs|hours)(?!\w)| (?=(?:UTC|GMT)\b)| ?(?:Z|Zulu)(?!\w))",
-        _say_four_digits,
-    ),
-    rule(r"(?<=\bat )(0\d)([0-5]\d)()(?![\w:/-]|[.,]\d)", _say_four_digits),
-)
-"""Times of four digits, which would be codes."""
 
 DATES: tuple[Rule, ...] = (
     rule(
@@ -343,7 +220,8 @@ DATES: tuple[Rule, ...] = (
         rf"\b((?:on|every|next|last|this|until|till|by|since) )({_SHORT_DAY})\b(?![.'’-])",
         lambda m: m[1] + _day(m[2]),
     ),
-    rule(r"\b(Tues?|Thu(?:rs?)?|Fri)\.(?=$)", lambda m: f"{_day(m[1])}."),
+    rule(rf"\b({_SHORT_DAY})(?= (?:{_PARTS_OF_DAY})s?\b)", lambda m: _day(m[1])),
+    rule(r"\b(Tues?|Weds|Thu(?:rs?)?|Fri)\.(?=$)", lambda m: f"{_day(m[1])}."),
     rule(rf"\b({any_of(_CLEAR_DAYS)})\b(?!['’-])(?=[,;:!?) ]|$)", lambda m: _day(m[1])),
     rule(
         rf"\b({_MONTH})\.? {_DAYS_OF}(?!\d|[.,:/]\d|%)(?:,? ({_YEAR}))?(?!\w)",
@@ -354,7 +232,7 @@ DATES: tuple[Rule, ...] = (
         _say_day_month,
     ),
     rule(
-        rf"\b({any_of(_SHORT_MONTHS)})\.?\s?[-–]\s?({any_of(_SHORT_MONTHS)})\b(?:\.(?=[ ,)]))?",
+        rf"\b({any_of(SHORT_MONTHS)})\.?\s?[-–]\s?({any_of(SHORT_MONTHS)})\b(?:\.(?=[ ,)]))?",
         lambda m: f"{_month(m[1])} to {_month(m[2])}",
     ),
     rule(rf"\b({_MONTH})\.? ({_YEAR})(?!\w)", _say_month_year),
@@ -364,11 +242,11 @@ DATES: tuple[Rule, ...] = (
     ),
     rule(rf"\b((?:{_CUES}) )(\d{{1,2}})/(\d{{1,2}})(?![\w/])", _say_short, any_case=True),
     rule(
-        rf"\b((?:{any_of(_DAYS)}),? )(\d{{1,2}})/(\d{{1,2}})(?![\w/])",
+        rf"\b((?:{any_of(DAYS)}),? )(\d{{1,2}})/(\d{{1,2}})(?![\w/])",
         _say_short,
     ),
     rule(
-        rf"\b({any_of((*_SHORT_DAYS, *_DAYS))})\.?\s?[-–]\s?({any_of((*_SHORT_DAYS, *_DAYS))})\b(?:\.(?=[ ,)]))?",
+        rf"\b({any_of((*SHORT_DAYS, *DAYS))})\.?\s?[-–]\s?({any_of((*SHORT_DAYS, *DAYS))})\b(?:\.(?=[ ,)]))?",
         _say_day_range,
     ),
     rule(
@@ -382,7 +260,7 @@ DATES: tuple[Rule, ...] = (
         lambda m: _date(int(m[1]), int(m[2]), None) if "0" in (m[1][0], m[2][0]) else None,
     ),
     rule(
-        r"(?<![\w./])([12]\d|3[01]|0[1-9])/(0[1-9])(?![\w/])",
+        r"(?<![\w./])([12]\d|3[01]|0[1-9])/(0[1-9]|(?<=1[3-9]/|2\d/|3[01]/)1[12])(?![\w/])",
         lambda m: _date(int(m[2]), int(m[1]), None),
     ),
     rule(
@@ -393,77 +271,10 @@ DATES: tuple[Rule, ...] = (
         r"(?<![\w./])(0?[1-9]|1[0-2])/((?:19|20)\d{2})(?![\w/])",
         lambda m: f"{MONTHS[int(m[1]) - 1]} {say_year(m[2])}",
     ),
-    # Times. Letters that touch one are words of their own.
-    rule(r"(?<=\d:[0-5]\d) ?(?:hrs?|h)(?!\w)", " hours"),
-    rule(r"(?<=\d:[0-5]\d)Z(?!\w)", " Zulu"),
-    rule(r"(?<=\d:[0-5]\d)(?=[A-Za-z])(?![AaPp]\.?[Mm]\b)", " "),
-    rule(
-        r"\b([Tt]he (?:[01]?\d|2[0-3]))\.([0-5]\d)(?= (?:from|to|train|bus|service|ferry|departure|arrival)\b)",
-        r"\1:\2",
-    ),
-    rule(
-        rf"\b((?:{_AT}) )(\d{{1,2}})h([0-5]\d)(?!\w)",
-        lambda m: m[1] + _clock(int(m[2]), m[3], None),
-        any_case=True,
-    ),
-    rule(r"(?<![\w.:])(1[3-9]|2[0-3])h([0-5]\d)(?!\w)", r"\1:\2"),
-    rule(r"(?<![\w.:])(\d{1,2})\.([0-5]\d)(?=\s?[AaPp](?:\.\s?[Mm]|[Mm]\b))", r"\1:\2"),
-    rule(
-        r"\b(at (?:1[0-2]|[1-9]))\.(00|15|30|45)(?=[?!]|[.,]?$|,? (?:tomorrow|today|tonight|sharp|in the)\b)",
-        r"\1:\2",
-    ),
-    rule(
-        rf"\b((?:(?:{any_of((*_DAYS, *_SHORT_DAYS))})s?\b\.?:?,?|{_OPENINGS}:?) (?:from |between )?)"
-        r"([01]?\d|2[0-3])\.([0-5]\d)(\s?[-–]\s?| to | and )([01]?\d|2[0-4])\.([0-5]\d)(?![\w%]|[.,]\d)",
-        r"\1\2:\3 to \5:\6",
-    ),
-    rule(
-        r"(?<![\w.:,$£€])([01]?\d|2[0-3])\.(00|15|30|45)\s?[-–]\s?([01]?\d|2[0-4])\.(00|15|30|45)"
-        r"(?=,? (?:daily|every|on|each|weekdays|weekends|in the (?:morning|afternoon|evening))\b)",
-        r"\1:\2 to \3:\4",
-    ),
-    rule(
-        r"(?<=\bthe )([01]?\d|2[0-3])\.([0-5]\d)"
-        r"(?= (?:to|from|train|service|departure|bus|ferry|flight|showing|performance|out of)\b|[.,;!?]?$|[,;] )",
-        r"\1:\2",
-    ),
-    rule(
-        r"(?<![\w:]):([0-5]\d)(?![\w:])",
-        lambda m: number(m[1]) if m[1][0] != "0" else f"oh {number(m[1][1])}",
-    ),
-    rule(
-        rf"\b((?:{_STARTS}) (?:at )?(?:[01]?\d|2[0-3]))\.([0-5]\d)(?![\w%]|[.,]\d)",
-        r"\1:\2",
-        any_case=True,
-    ),
-    rule(r"(?<![\w.:])(\d{1,2}):([0-5]\d\.\d{1,3})(?![\w:])", _say_lap),
-    rule(
-        r"(?<!\bat )(?<!\bby )(?<![\w.:])(\d):([0-5]\d):([0-5]\d)(?![\w:]| ?[AaPp]\.?[Mm]|\.\d)",
-        _say_length,
-    ),
-    rule(
-        r"(?<![\w.])(?<!\d,)(\d{1,3}) ?h(?:rs?)?\.? ?(\d{1,2})(?: ?m(?:ins?)?)?(?: ?(\d{1,2}) ?s(?:ecs?)?)?(?!\w)",
-        _say_duration,
-    ),
-    rule(r"(?<![\w.])()(\d{1,2}) ?m(?:ins?)? ?(\d{1,2}) ?s(?:ecs?)?(?!\w)", _say_duration),
-    rule(
-        r"(?:(?<=\d:\d{2})|(?<=[AaPp][Mm])|(?<=[AaPp]\.[Mm]\.))\s?[-–]\s?(?=\d{1,2}(?::\d{2}|\s?[AaPp]))",
-        " to ",
-    ),
-    rule(r"(?<![\w.:,])(\d{1,2})\s?[-–]\s?(\d{1,2}(?::\d{2})?\s?[AaPp]\.?[Mm]\b)", _say_hours),
-    rule(r"(?<![\w.:])(\d{1,3}):(\d{1,3}(?:,\d{3}){1,3})(?![\w:]|[.,]\d)", r"\1 to \2"),
-    rule(
-        rf"\b({_RATIOS}[: ] ?)(\d{{1,3}}):(\d{{1,3}})(?![\w:,]|\.\d)",
-        r"\1\2 to \3",
-        any_case=True,
-    ),
-    rule(
-        rf"(?<![\w.:])(\d{{1,2}}):(\d{{2}})(?::(\d{{2}})(?:\.(\d{{1,6}}))?)?{_HALF_DAY}?(?![:\d]|\w)",
-        _say_time,
-    ),
-    rule(rf"(?<![\w.:,$£€])(\d{{1,2}}){_HALF_DAY}(?!\w)", _say_hour),
-    rule(r"(?<![\w.:])(\d{1,2}) ?o['’]clock\b", _say_o_clock),
-    # Years.
+)
+"""Rules for days, which come before times."""
+
+YEARS: tuple[Rule, ...] = (
     rule(
         r"\b([FCA]Y) ?'?(\d{4}|\d{2})(?:[/–-](\d{2}))?(?!\w|[.,]\d)",
         lambda m: f"{spelled(m[1])} {say_year(m[2])}" + (f" {number(m[3])}" if m[3] else ""),

@@ -1,0 +1,1 @@
+"""How days, years, times of day and lengths of time are said."""
