@@ -64,3 +64,31 @@ def mp3_length_s(frame: bytes) -> float:
     padded = int.from_bytes(frame[at + 141 : at + 144], "big") if has_lame else 0
     samples -= (padded >> 12) + (padded & 0xFFF)
     return max(0, samples) / _MP3_RATES_HZ[version][frame[2] >> 2 & 3]
+
+
+_PRIMING_SAMPLES = 1105
+_TELLS_PRIMING = (b"LAME", b"Lavf", b"Lavc")
+
+
+def mp3_priming_samples(frame: bytes) -> int:
+    """Samples that come out before the audio does, of a file that does not tell.
+
+    All encoders and decoders make 1,057 together at the least (481 in the filters, 576 in the transform), LAME and what
+    was made of it 1,105. 0: the tag of LAME or FFmpeg tells, and the decoder heeds it; or other frames came before this
+    one, whose bytes it needs: it is from the middle of something. ``frame``: the first, from its header on.
+    """
+    if not mp3_frame_bytes(frame[:4]):
+        return 0
+    version, is_mono, has_crc = frame[1] >> 3 & 3, frame[3] >> 6 == 3, not frame[1] & 1
+    side = frame[4 + 2 * has_crc :][:2]
+    borrowed = int.from_bytes(side, "big") >> (7 if version == 3 else 8)
+    if borrowed:
+        return 0
+    at = 4 + _SIDE_BYTES[version][is_mono]
+    if frame[at : at + 4] not in (b"Xing", b"Info"):
+        return _PRIMING_SAMPLES
+    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+    encoder_at = (
+        at + 8 + sum(size for bit, size in ((1, 4), (2, 4), (4, 100), (8, 4)) if flags & bit)
+    )
+    return 0 if frame[encoder_at : encoder_at + 4] in _TELLS_PRIMING else _PRIMING_SAMPLES

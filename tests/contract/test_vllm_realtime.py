@@ -99,7 +99,7 @@ def test_realtime_that_is_aborted_closes_its_connection(realtime: "RealtimeServe
 
 
 def test_realtime_aborts_leave_nothing_behind(realtime: "RealtimeServer") -> None:
-    engine = engine_of(realtime.url, mode="realtime", max_batch=4, timeout_s=2.0, max_retries=0)
+    engine = engine_of(realtime.url, mode="realtime", max_batch=4, timeout_s=20.0, max_retries=0)
     assert abort_many_and_run_a_full_batch(engine) == {WorkDone}
 
 

@@ -217,7 +217,7 @@ def test_an_abort_closes_the_request() -> None:
 def test_aborts_leave_nothing_behind() -> None:
     chance = random.Random(6)
     with serving(lambda request: Reply(delay_s=chance.choice([0.0, 0.002, 0.01]))) as server:
-        engine = engine_of(server.url, max_batch=4, timeout_s=2.0, max_retries=0)
+        engine = engine_of(server.url, max_batch=4, timeout_s=20.0, max_retries=0)
         assert abort_many_and_run_a_full_batch(engine) == {WorkDone}
 
 

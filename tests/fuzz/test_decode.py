@@ -39,7 +39,7 @@ def test_damaged_containers(runner: asyncio.Runner, pool: DecoderPool, data: byt
     async def one() -> None:
         failure: InvalidOptionError | None = None
         try:
-            block = await asyncio.wait_for(decode_file(pool, data, LIMITS), 20)
+            block = await asyncio.wait_for(decode_file(pool, data, LIMITS), 100)
             assert len(block.samples)
         except InvalidOptionError as error:
             failure = error

@@ -58,7 +58,7 @@ async def test_the_front_end_lives_through_them(toml: Path) -> None:
                 assert await talk.call.code() is grpc.StatusCode.OK
             assert await recognizes(channel)
         server.signal()
-        assert await server.exit_code(30) == 0
+        assert await server.exit_code(100) == 0
 
 
 async def test_the_worker_and_the_codecs_live_through_them_and_through_those_that_end(
@@ -86,7 +86,7 @@ async def test_the_worker_and_the_codecs_live_through_them_and_through_those_tha
         assert kept <= {c.pid for c in psutil.Process(server.process.pid).children()}
         assert await recognizes(channel)
         server.signal()
-        assert await server.exit_code(30) == 0
+        assert await server.exit_code(100) == 0
 
 
 async def test_hangup_reads_the_log_level_again_and_keeps_it_where_the_file_is_broken(
@@ -108,7 +108,7 @@ async def test_hangup_reads_the_log_level_again_and_keeps_it_where_the_file_is_b
             assert await recognizes(channel)
             await until(lambda: " rpc " in server.errors[-1])
         server.signal()
-        assert await server.exit_code(30) == 0
+        assert await server.exit_code(100) == 0
 
 
 async def test_hangup_changes_the_level_of_the_worker_that_runs(toml: Path) -> None:
@@ -123,7 +123,7 @@ async def test_hangup_changes_the_level_of_the_worker_that_runs(toml: Path) -> N
             server.signal(signal.SIGHUP)
             await until(lambda: told_by_worker(server) == ["INFO", "DEBUG"])
         server.signal()
-        assert await server.exit_code(30) == 0
+        assert await server.exit_code(100) == 0
 
 
 def told_by_worker(server: ServerProcess) -> list[str]:

@@ -142,4 +142,4 @@ async def test_plaintext_on_all_addresses_when_somebody_says_so(fake_toml: str) 
         async with aio.insecure_channel(server.target) as channel:
             assert await recognizes(channel)
         server.signal()
-        assert await server.exit_code(10) == 0
+        assert await server.exit_code(100) == 0

@@ -309,7 +309,7 @@ async def test_a_server_without_a_synthesizer(server: Server) -> None:
 
 async def cached_call(server: Server, text: str = TEXT, **fields: Any) -> tuple[Any, str]:
     call = speech_stub(server).Synthesize(
-        pb.SynthesizeRequest(config=config(**fields), text=text), timeout=20
+        pb.SynthesizeRequest(config=config(**fields), text=text), timeout=100
     )
     reply = await call
     trailers = pairs(await call.trailing_metadata())

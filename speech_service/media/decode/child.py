@@ -64,7 +64,7 @@ from speech_service.media.decode.wire import (
     Message,
     Reason,
 )
-from speech_service.media.mp3_frames import mp3_length_s
+from speech_service.media.mp3_frames import mp3_length_s, mp3_priming_samples
 
 _DEMUXERS = {
     Kind.WAV: ("wav", "wav"),
@@ -251,7 +251,10 @@ def _decode_opus_packets(reader: PipeReader, sink: PcmSink, channel_count: int) 
 def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Order) -> None:
     if kind in _PARTS:
         reader.parts = _PARTS[kind]()
-    claimed_s = _claimed_s(reader) if kind is Kind.MP3 else 0.0
+    head = b""
+    if kind is Kind.MP3:
+        reader.unread(head := reader.read_up_to(_XING_BYTES))
+    priming = mp3_priming_samples(head)
     file = _readable(kind, reader, order)
     try:
         container = _open(kind, file)
@@ -268,8 +271,12 @@ def _decode_container(kind: Kind, reader: PipeReader, sink: PcmSink, order: Orde
     codec.thread_count = 1
     # Of a file in fragments it is the length of those that were read.
     in_fragments = isinstance(file, Mp4Boxes) and file.has_fragments
-    expected_s = 0.0 if in_fragments else _expected_s(container) or claimed_s
-    decoding = PacketDecoding(codec, sink, _gaps(kind, reader, stream))
+    expected_s = 0.0 if in_fragments else _expected_s(container) or mp3_length_s(head)
+    if expected_s and priming:
+        expected_s = max(0.0, expected_s - priming / codec.sample_rate)
+    sink.skip(priming)
+    gaps = _gaps(kind, reader, stream)
+    decoding = PacketDecoding(codec, sink, gaps, is_bare_aac=kind is Kind.AAC)
     decoding.consume(lambda: container.demux(stream))
     parts = file if isinstance(file, Mp4Boxes) else reader.parts
     end = reader.parts.end_granule if isinstance(reader.parts, OggPages) else 0
@@ -308,13 +315,6 @@ def _behind_tags(reader: PipeReader) -> Kind:
         beginning = first_audio(head[:SEARCH_BYTES])
     reader.unread(head[beginning.at :] if beginning else head)
     return KIND_OF[beginning.container] if beginning else Kind.MP3
-
-
-def _claimed_s(reader: PipeReader) -> float:
-    """Length that the first frame of an MP3 claims; 0: none."""
-    head = reader.read_up_to(_XING_BYTES)
-    reader.unread(head)
-    return mp3_length_s(head)
 
 
 def _open(kind: Kind, file: Readable) -> InputContainer:

@@ -178,7 +178,11 @@ class CountedGaps:
 class PacketDecoding:
     """Feeds packets to a codec and what comes out to a sink."""
 
-    def __init__(self, codec: AudioCodecContext, sink: PcmSink, gaps: Gaps) -> None:
+    def __init__(
+        self, codec: AudioCodecContext, sink: PcmSink, gaps: Gaps, *, is_bare_aac: bool = False
+    ) -> None:
+        """``is_bare_aac``: there is no container to say what comes before the audio."""
+        self._is_bare_aac = is_bare_aac
         self._codec = codec
         self._sink = sink
         self._gaps = gaps
@@ -267,6 +271,9 @@ class PacketDecoding:
 
     def _put(self, frame: AudioFrame, missing_s: float = 0.0) -> None:
         self._sink.begin(frame)
+        if self._is_bare_aac and not self._longest_s:
+            # Half of the first frame's transform lies before it: no encoder can put audio there.
+            self._sink.skip(frame.samples)
         self._longest_s = max(self._longest_s, frame.samples / frame.sample_rate)
         if missing_s:
             self._sink.silence(missing_s)
@@ -285,6 +292,8 @@ class PacketDecoding:
         """
         self._sink.finish()
         length_s = self._sink.length_s
+        if not length_s and self._longest_s:
+            return  # less than comes before the audio
         if not length_s:
             if self._bad > self._bad_tail:
                 raise GiveUpError(Reason.CORRUPT, self._bad)

@@ -38,6 +38,7 @@ class PcmSink:
         self._layout = ""
         self._channels = 0
         self._silent_frames = 0
+        self._skip = 0
         self.frames = 0
         """Frames so far, silence included, at ``sample_rate_hz``."""
         self.sample_rate_hz = 0
@@ -92,6 +93,10 @@ class PcmSink:
             self._append(converted)
         self._cpu.earn((self.frames - self._silent_frames) / self.sample_rate_hz)
 
+    def skip(self, frames: int) -> None:
+        """Leave so many of the frames that come next out: they are no audio."""
+        self._skip += frames
+
     def silence(self, seconds: float) -> None:
         """Queue silence where audio is missing, and say so. After ``begin``."""
         frames = round(seconds * self.sample_rate_hz)
@@ -133,10 +138,13 @@ class PcmSink:
     def _append(self, frame: AudioFrame) -> None:
         size = frame.samples * self._channels * _BYTES_PER_SAMPLE
         samples = np.frombuffer(memoryview(frame.planes[0])[:size], "<f4")
+        skipped = min(self._skip, frame.samples)
+        self._skip -= skipped
+        samples = samples[skipped * self._channels :]
         if not np.isfinite(samples).all():
             samples = self._finite(samples)
         self._pending += samples.tobytes()
-        self.frames += frame.samples
+        self.frames += frame.samples - skipped
         if len(self._pending) >= _FLUSH_BYTES:
             self.flush()
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 from speech_service.domain.audio import Container, ContainerFormat, OpusPacketsFormat
 from speech_service.domain.errors import InvalidAudioError, UnavailableError
@@ -47,6 +48,47 @@ async def test_decodes_what_was_encoded(pool: DecoderPool, kind: str, channels: 
         np.testing.assert_allclose(samples, source, atol=1 / 16384)
     else:
         assert np.abs(samples).mean() == pytest.approx(np.abs(source).mean(), rel=0.1)
+
+
+UNTOLD = {
+    "mp3": ("mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
+    "aac": ("adts", "aac", {}),
+}
+
+
+def place(samples: NDArray[np.float32], part: NDArray[np.float32]) -> int:
+    """Where ``part`` is in ``samples``, in frames."""
+    return int(np.argmax(np.correlate(samples, part)))
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
+@pytest.mark.parametrize("kind", UNTOLD)
+async def test_audio_is_where_it_was_though_no_header_tells_of_a_delay(
+    pool: DecoderPool, kind: str, rate: int
+) -> None:
+    source = np.zeros((rate, 1), np.float32)
+    at, length = rate // 2, rate // 20
+    source[at : at + length, 0] = speechlike(rate, 0.05)[:length, 0] * np.hanning(length)
+    _, samples = await decode_file(pool, encode(source, rate, *UNTOLD[kind]))
+    assert abs(place(samples[:, 0], source[at : at + length, 0]) - at) <= 2
+
+
+async def test_an_mp3_from_the_middle_of_another_loses_nothing(pool: DecoderPool) -> None:
+    """Its first frames need bytes of those before them, and are damaged as it is."""
+    options = {"write_xing": "0", "b": "64k"}
+    data = encode(speechlike(16_000, 6.0), 16_000, "mp3", "libmp3lame", options)
+    _, whole = await decode_file(pool, data)
+    _, half = await decode_file(pool, data[len(data) // 2 :])
+    assert len(half) % 576 == 0
+    assert len(half) * 2 == pytest.approx(len(whole) + 1105, abs=4 * 576)
+
+
+async def test_aac_of_one_frame_is_silence(pool: DecoderPool) -> None:
+    data = encode(speechlike(16_000, 0.01), 16_000, *UNTOLD["aac"])
+    decoder = await pool.open(ContainerFormat())
+    await decoder.feed(data[: int.from_bytes(data[3:6], "big") >> 5 & 0x1FFF])
+    await decoder.end_input()
+    assert [block async for block in decoder.blocks()] == []
 
 
 @pytest.mark.parametrize("kind", STREAMABLE)
@@ -199,8 +241,10 @@ async def test_opus_packets_with_three_channels(pool: DecoderPool) -> None:
 
 
 async def test_declared_container_must_match(pool: DecoderPool) -> None:
+    decoder = await pool.open(ContainerFormat(Container.MP3))
     with pytest.raises(InvalidAudioError, match="declared as mp3, but the bytes are flac"):
-        await decode_file(pool, encoded("flac"), audio_format=ContainerFormat(Container.MP3))
+        await decoder.feed(encoded("flac"))
+    await decoder.close()
 
 
 async def test_a_reader_that_stops_stops_the_feeder(pool: DecoderPool) -> None:

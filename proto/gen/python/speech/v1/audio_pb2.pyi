@@ -65,7 +65,9 @@ class _AudioContainerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioC
     AUDIO_CONTAINER_OGG_OPUS: _AudioContainer.ValueType  # 3
     """Opus, Vorbis or FLAC in Ogg."""
     AUDIO_CONTAINER_MP3: _AudioContainer.ValueType  # 4
-    """MPEG layer III."""
+    """MPEG layer III. What its encoder put before the audio is taken away: as much as the file tells, or the usual 1105
+    samples.
+    """
     AUDIO_CONTAINER_WEBM_OPUS: _AudioContainer.ValueType  # 5
     """Opus or Vorbis in WebM, and what else of these codecs is in Matroska."""
     AUDIO_CONTAINER_M4A: _AudioContainer.ValueType  # 6
@@ -73,7 +75,7 @@ class _AudioContainerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioC
     AUDIO_CONTAINER_AIFF: _AudioContainer.ValueType  # 7
     """AIFF and AIFF-C: integers, floats, mu-law, A-law, IMA ADPCM."""
     AUDIO_CONTAINER_AAC: _AudioContainer.ValueType  # 8
-    """AAC frames with ADTS headers, and no container round them."""
+    """AAC frames with ADTS headers, and no container round them. The first frame holds no audio yet and is taken away."""
     AUDIO_CONTAINER_AMR: _AudioContainer.ValueType  # 9
     """AMR narrowband or wideband, one channel (RFC 4867, section 5)."""
     AUDIO_CONTAINER_CAF: _AudioContainer.ValueType  # 10
@@ -96,7 +98,9 @@ AUDIO_CONTAINER_FLAC: AudioContainer.ValueType  # 2
 AUDIO_CONTAINER_OGG_OPUS: AudioContainer.ValueType  # 3
 """Opus, Vorbis or FLAC in Ogg."""
 AUDIO_CONTAINER_MP3: AudioContainer.ValueType  # 4
-"""MPEG layer III."""
+"""MPEG layer III. What its encoder put before the audio is taken away: as much as the file tells, or the usual 1105
+samples.
+"""
 AUDIO_CONTAINER_WEBM_OPUS: AudioContainer.ValueType  # 5
 """Opus or Vorbis in WebM, and what else of these codecs is in Matroska."""
 AUDIO_CONTAINER_M4A: AudioContainer.ValueType  # 6
@@ -104,7 +108,7 @@ AUDIO_CONTAINER_M4A: AudioContainer.ValueType  # 6
 AUDIO_CONTAINER_AIFF: AudioContainer.ValueType  # 7
 """AIFF and AIFF-C: integers, floats, mu-law, A-law, IMA ADPCM."""
 AUDIO_CONTAINER_AAC: AudioContainer.ValueType  # 8
-"""AAC frames with ADTS headers, and no container round them."""
+"""AAC frames with ADTS headers, and no container round them. The first frame holds no audio yet and is taken away."""
 AUDIO_CONTAINER_AMR: AudioContainer.ValueType  # 9
 """AMR narrowband or wideband, one channel (RFC 4867, section 5)."""
 AUDIO_CONTAINER_CAF: AudioContainer.ValueType  # 10
