@@ -42,7 +42,7 @@ class Answer:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Flags of this benchmark alone."""
-    parser.add_argument("--fresh", action="store_true", help="100 texts of other values instead")
+    parser.add_argument("--fresh", action="store_true", help="160 texts of other values instead")
     parser.add_argument(
         "--target", default="", help="address of a running server; empty: one is started"
     )

@@ -103,6 +103,73 @@ _FRESH: dict[str, Sequence[str]] = {
     "symbol": ("‽", "⅏", "☎", "¬", "∴", "♯", "₿", "⏰", "℃", "№ 5"),
 }  # fmt: skip
 """Written when the rules were there, without a look at them."""
+_WHOLE: dict[str, Sequence[tuple[str, ...]]] = {
+    "en": (
+        ("Your invoice INV-2026-0184 for $1,204.50 is due on 2026-12-15.", "INV-2026-0184", "$1,204.50", "2026-12-15"),
+        ("Hi {{first_name}}, your order #114-7730 has shipped.", "{{first_name}}", "#114-7730"),
+        ("Call +1-415-555-0123 or write to help@shop.example.com.", "+1-415-555-0123", "help@shop.example.com"),
+        ("Bake at 350°F (175°C) for 35-40 min.", "350°F", "175°C", "35-40"),
+        ("Run `pip install -r requirements.txt` and restart.", "`pip install -r requirements.txt`"),
+        ("The build failed with exit code 137 in src/app/main.py:88.", "137", "src/app/main.py:88"),
+        ("Use code SAVE20 to get 20% off today.", "SAVE20", "20%"),
+        ("Flight BA117 leaves T5 at 13:25 from gate B42.", "BA117", "T5", "13:25", "B42"),
+        ("Track your parcel RR123456785DE at https://post.example.org/t?id=7.", "RR123456785DE", "https://post.example.org/t?id=7"),
+        ("Mix 1½ cups of flour with ¾ tsp of salt.", "1½", "¾"),
+        ("The room is 12 × 14 ft, about 15.6 m².", "12 × 14", "15.6 m²"),
+        ("Take 500 mg every 6 h, not more than 4 g/day.", "500 mg", "6 h", "4 g"),
+        ("My blood pressure was 128/82 this morning 😀.", "128/82", "😀"),
+        ("Lakers 112 – 108 Celtics after overtime.", "112", "108"),
+        ("The temperature fell to −12 °C last night.", "−12 °C"),
+        ("Please press * or # to repeat the menu.", "*", "#"),
+        ("She paid €85/hr for 12 hrs of work.", "€85", "12"),
+        ("In 2019 he sold it for $1.25M.", "2019", "$1.25M"),
+        ("Upgrade to v2.11.0 before 30/11/2026.", "v2.11.0", "30/11/2026"),
+        ("Reply STOP to 88022 to unsubscribe.", "STOP", "88022"),
+        ("Set `timeout_ms` to 5000 in config.toml.", "`timeout_ms`", "5000", "config.toml"),
+        ("The wifi password is hx88-mmq2!", "hx88-mmq2"),
+        ("Our IBAN is GB29 NWBK 6016 1331 9268 19.", "GB29 NWBK 6016 1331 9268 19"),
+        ("Ask @maria in #general about ticket SUP-3312.", "@maria", "#general", "SUP-3312"),
+        ("The value of π is about 3.14159.", "π", "3.14159"),
+        ("If x ≤ 10 and y ≠ 0, the result is defined.", "≤", "10", "≠", "0"),
+        ("The file C:\\Users\\ana\\report_final.docx is open.", "C:\\Users\\ana\\report_final.docx"),
+        ("Meet me at 221B Baker St. at 7pm 🎉.", "221B", "7", "🎉"),
+        ("You have %d new messages and %s files.", "%d", "%s"),
+        ("<b>Warning:</b> do not turn off the device.", "<b>", "</b>"),
+        ("Dr. Müller from Zürich wrote to Łukasz.", "Müller", "Łukasz"),
+        ("The book 吾輩は猫である is on page 42.", "吾輩は猫である", "42"),
+        ("CO₂ is at 425 ppm and rising.", "CO₂", "425"),
+        ("Rated 4.8★ by 1,204 users.", "4.8", "★", "1,204"),
+        ("The ratio is 16:9 at 120 Hz.", "16:9", "120"),
+        ("Your one-time code is 482 917.", "482 917"),
+        ("Deposit £250.00 & keep the receipt.", "£250.00"),
+        ("He ran 42.195 km in 2:58:07.", "42.195", "2:58:07"),
+        ("Press ⌘+C and then Ctrl+V.", "⌘+C", "Ctrl+V"),
+        ("Model XR-500 weighs 61.5 kg.", "XR-500", "61.5"),
+    ),
+    "pt": (
+        ("Sua fatura nº 4471 de R$ 1.204,50 vence em 15/12/2026.", "4471", "R$ 1.204,50", "15/12/2026"),
+        ("Ligue para (11) 98765-4321 ou escreva para ajuda@loja.example.com.br.", "(11) 98765-4321", "ajuda@loja.example.com.br"),
+        ("Asse a 180 °C por 35–40 min.", "180 °C", "35", "40"),
+        ("Use o cupom VERAO25 e ganhe 25% de desconto.", "VERAO25", "25%"),
+        ("O voo TP123 sai às 13h25 do portão B42.", "TP123", "B42"),
+        ("Olá, {nome}! Seu pedido #8812 foi enviado.", "{nome}", "#8812"),
+        ("O arquivo /var/log/app.log tem 2,5 GB.", "/var/log/app.log", "GB"),
+        ("Rode `git pull --rebase` antes de continuar.", "`git pull --rebase`"),
+        ("A senha é Abc!2026#x.", "Abc!2026#x"),
+        ("Pague via Pix: 123.456.789-09.", "123.456.789-09"),
+        ("A reunião é às 14:30 na sala 204 😊.", "14:30", "204", "😊"),
+        ("O placar foi 3 × 0.", "3", "0"),
+        ("Veja https://exemplo.example.org/a_b?x=1&y=2 para mais.", "https://exemplo.example.org/a_b?x=1&y=2"),
+        ("Tome 1 comprimido de 500 mg a cada 8 h.", "1", "500 mg", "8"),
+        ("A área é de 85 m² e custa € 320.000.", "85 m²", "€ 320.000"),
+        ("Atualize para a versão 3.12.1 do Python.", "3.12.1"),
+        ("O CEP é 01310-100.", "01310-100"),
+        ("Se n < 100, use o laço O(n²).", "<", "100", "O(n²)"),
+        ("Você tem {count, plural, one {# mensagem} other {# mensagens}}.", "{count, plural,"),
+        ("Fale com @joao ou #suporte.", "@joao", "#suporte"),
+    ),
+}  # fmt: skip
+"""Messages as people and software write them, each with what must come through; written when the rules were there."""
 _FRESH_SENTENCES = {
     "en": (
         "Before you leave, check that {} is still there.",
@@ -166,13 +233,16 @@ def cases() -> list[Case]:
 
 
 def fresh_cases() -> list[Case]:
-    """100 of other values, in other sentences."""
+    """100 of other values, in other sentences, and 60 whole messages."""
     found: list[Case] = []
     for kind, values in _FRESH.items():
         for number, value in enumerate(values):
             source, target = ("en", "pt") if number % 3 != 2 else ("pt", "en")
             text = _FRESH_SENTENCES[source][number % 4].replace("{}", value, 1)
             found.append(Case(kind, source, target, text, (value,)))
+    for source, messages in _WHOLE.items():
+        target = "pt" if source == "en" else "en"
+        found += [Case("message", source, target, text, tuple(keeps)) for text, *keeps in messages]
     return found
 
 

@@ -103,7 +103,13 @@ _ALWAYS = {
         "viz": "namely",
         "ibid": "ibid",
     },
-    **{"misc": "miscellaneous", "Misc": "Miscellaneous", "incl": "including", "excl": "excluding"},
+    **{
+        "misc": "miscellaneous",
+        "Misc": "Miscellaneous",
+        "incl": "including",
+        "excl": "excluding",
+        "dwg": "drawing",
+    },
     **{
         "tbsp": "tablespoons",
         "tsp": "teaspoons",
@@ -445,6 +451,7 @@ ABBREVIATIONS: tuple[Rule, ...] = (
         r"(?<=\d(?:st|nd|rd|th) )[Ff](?:l\.|lr\b\.?)",
         lambda m: "floor" + (full_stop(m) if m[0][-1] == "." else ""),
     ),
+    rule(r"\bRev\.? (?=[A-Z](?![\w.'’])|\d)", "Revision "),
     rule(rf"\b({any_of(_TITLES)})\. (?=[A-Z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(rf"\b({any_of(_BARE)}) (?=[A-Z][a-z])", lambda m: f"{_TITLES[m[1]]} "),
     rule(

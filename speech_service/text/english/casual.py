@@ -72,10 +72,15 @@ CASUAL: tuple[Rule, ...] = (
         rf"(?<![\w.:,$£€])({_HOUR}) ?([ap])\s?[-–]\s?({_HOUR}) ?([ap])(?!\w|\.\w)",
         r"\1 \2m to \3 \4m",
     ),
+    rule(
+        rf"\b((?:{_DAYS}|sun)[a-z]{{0,6}}\.? )(?:({_HOUR})\s?[-–]\s?)?({_HOUR})([ap])(?!\w|\.\w)",
+        lambda m: f"{m[1]}{f'{m[2]} to ' if m[2] else ''}{m[3]} {m[4]}m",
+        any_case=True,
+    ),
     # Months in capitals, as stamps and software write them: "04 DEC 2026", "12/MAR/26".
     rule(
-        rf"(?<=\d)([ /-]?)({_STAMPED})([ /-]?)(?=\d{{2,4}}(?!\d))",
-        lambda m: f"{m[1] or ' '}{m[2].capitalize()}{m[3] or ' '}",
+        rf"(?<![\w.,/-])(\d{{1,2}})[ /-]?({_STAMPED})[ /-]?(?=(?:\d{{4}}|\d\d)(?![\w:]))",
+        lambda m: f"{m[1].lstrip('0')}-{m[2].capitalize()}-",
     ),
     rule(r"\beta(?=:? ~?\d|\?)", "E.T.A"),
     rule(rf"(?<![\w'’-])(?:{_MONTHS})(?=\.? \d{{1,2}}(?:st|nd|rd|th)?(?![\w:%]|[.,]\d))", _capital),

@@ -327,7 +327,7 @@ CODES: tuple[Rule, ...] = (
     ),
     rule(
         r"(?:\b([Nn])o\. ?|\b([Nn]umber |[Cc]ase |[Dd]ocket |[Ff]ile |[Pp]ermit ))"
-        r"(\d{1,2}-\d{3,6})(?![\w/-]|[.,]\d|%)",
+        r"(\d{1,2}-\d{3,6}|\d{4,6}-0\d{1,4})(?![\w/-]|[.,]\d|%)",
         lambda match: f"{match[2] or match[1] + 'umber '}{_grouped(match[3])}",
     ),
     rule(r"(?<=#)\d{3,6}-\d{1,6}(?![\w-]|[.,]\d)", _grouped_match),
@@ -384,6 +384,7 @@ CODES: tuple[Rule, ...] = (
     rule(r"(?<![\w.,/$£€¥-])0\d{2,5}[-/]\d{2,9}(?:-\d{2,6})?(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,6}(?:-\d{1,7}){3,7}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<![\w.,/$£€¥-])\d{1,9}(?:-\d{1,9}){1,2}(?![\w/-]|[.,:]\d|%)", _say_uneven),
+    rule(r"(?<![\w.,/$£€¥-])\d{4,6}-0\d{1,4}(?![\w/-]|[.,:]\d|%)", _grouped_match),
     rule(r"(?<=[a-z] )-(0\d{2,9})(?![\w/-]|[.,:]\d|%)", lambda match: digits(match[1])),
     rule(
         r"(?<![\w./-])(?=[A-Z/]{0,12}\d)(?=[\d/]{0,12}[A-Z])[A-Z\d]{1,6}(?:/[A-Z\d]{1,6}){2,4}(?![\w/-])",

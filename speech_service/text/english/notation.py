@@ -42,6 +42,8 @@ _ISOTOPES = {
 }
 _NO_ISOTOPES = ("F", "K", "P", "S", "N")
 """Symbols that mean something else before a hyphen and a number: "F-16"."""
+_DOSES = r"mg|mcg|mL|g|tabs?|caps?|units|puffs?|drops"
+"""What is given, before how and how often: "5 mg PO BID"."""
 _UPPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
@@ -178,14 +180,19 @@ NOTATION: tuple[Rule, ...] = (
     rule(r"\b([Ww]inds?) (\d{3})/(\d{1,2})(?:G(\d{2}))?(?=\b)(?![/.]\d)", _wind),
     # Medicine.
     rule(r"(?<!\w)q\.?(\d{1,2}) ?(?:h|hrs?)(?!\w)", r"every \1 hours"),
+    rule(r"(?<!\w)q\.?(\d{1,2})[-–](\d{1,2}) ?(?:h|hrs?)(?!\w)", r"every \1 to \2 hours"),  # noqa: RUF001
+    rule(rf"\b((?:{_DOSES}) )(PO)(?!\w)", lambda m: m[1] + spelled(m[2]), any_case=True),
     rule(
-        r"\b((?:PO|IV|IM|SC|SQ|SL|PR|mg|mcg|mL|ml|g|tabs?|caps?|units|puffs?|drops) )"
-        r"(BID|TID|QID|QD|QHS|HS|PRN)(?!\w)",
+        rf"\b((?:P\.?O|IV|IM|SC|SQ|SL|PR|{_DOSES}) )(BID|TID|QID|QD|QHS|HS|PRN)(?!\w)",
         lambda m: m[1] + spelled(m[2]),
+        any_case=True,
     ),
     rule(r"(?<=[A-Za-z] )[x×] ?(\d{1,3}) ?d(?:ays?)?(?!\w)", r"for \1 days"),  # noqa: RUF001
     rule(r"(?<![\w.])(?<!\d,)(\d{1,3})[-–](?=\d{1,3}[- ]?y/?o(?!\w))", r"\1 to "),  # noqa: RUF001
-    rule(r"(?<![\w.])(?<!\d,)(\d{1,3})[- ]?y/?o(?!\w)", lambda m: f"{number(m[1])} year old"),
+    rule(
+        r"(?<![\w.])(?<!\d,)(\d{1,3})[- ]?y(?:/?o(?!\w)|\.o\.)",
+        lambda m: f"{number(m[1])} year old",
+    ),
     rule(r"(?<=/min)/1\.73 ?m(?=[²2])", " per 1.73 m"),
     rule(
         r"(?<=\d)( ?(?:mg|mcg|µg|g|IU|units))/(?=\d{1,4} ?(?:m[lL]|L|kg|g|h)\b)",

@@ -49,14 +49,21 @@ _TYPED = {
     **{"mtg": "meeting", "mtgs": "meetings", "wknd": "weekend", "k8s": "kubernetes"},
     **{"EIN": "E.I.N", "FRA": "F.R.A", "IST": "I.S.T", "str8": "straight", "sk8": "skate"},
     **{"F/U": "follow-up", "f/u": "follow-up", "h/o": "history of", "r/o": "rule out"},
-    **{"sz": "size", "h8": "hate", "w8": "wait", "l8": "late"},
+    **{
+        "rcpt": "receipt",
+        "mkt": "market",
+        "sz": "size",
+        "h8": "hate",
+        "w8": "wait",
+        "l8": "late",
+    },
 }
 _WORDS = _TYPED | {
     name.capitalize(): said.capitalize()
     for name, said in _TYPED.items()
-    if name.islower() and name.isalpha()
+    if name.islower() and name.isalpha() and name != "ofc"
 }
-"""What is said so wherever it stands; what is written small may begin a sentence."""
+"""What is said so wherever it stands; what is written small may begin a sentence, but "Ofc" is an office."""
 _SIZE = r"(?:[2-6]X|X{1,4})?[SML]"
 _COUNTED = {
     **{"wkts": "wickets", "wkt": "wicket", "pts": "points", "ppl": "people", "reps": "reps"},
@@ -410,7 +417,7 @@ SHORTHAND: tuple[Rule, ...] = (
     rule(r"(?<=[\d½¼¾] )st(?=[.,;]|$| \d{1,2} ?lbs?\b)", "stone"),
     rule(r"(?<![\w-])([A-F])-(?=[.,;!?)]|$| (?:in|on|for)\b)", r"\1 minus"),
     rule(r"(?<![\w.])(?<!\d,)(\d{1,7}(?:\.\d{1,3})?) ?t(?![\w'’-])", r"\1 tons"),
-    rule(r"(?<![\w.])(?<!\d,)(\d{1,3}\.\d)([CF])(?![\w#+-])", r"\1°\2"),
+    rule(r"(?<![\w.])(?<!\d,)(\d{1,3}\.\d) ?([CF])(?![\w#+-])", r"\1°\2"),
     rule(
         r"\b((?:from|to|like|it's|feels|was|hits?|reach|reached|below|above|around|near|over|under|exceed|minus) )"
         r"([-−]?\d{1,3})([CF])(?![\w#+-])",

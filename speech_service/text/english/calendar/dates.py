@@ -221,6 +221,7 @@ DATES: tuple[Rule, ...] = (
         lambda m: m[1] + _day(m[2]),
     ),
     rule(rf"\b({_SHORT_DAY})(?= (?:{_PARTS_OF_DAY})s?\b)", lambda m: _day(m[1])),
+    rule(r"\b(Mon|Wed)(?= \d)", lambda m: _day(m[1])),
     rule(r"\b(Tues?|Weds|Thu(?:rs?)?|Fri)\.(?=$)", lambda m: f"{_day(m[1])}."),
     rule(rf"\b({any_of(_CLEAR_DAYS)})\b(?!['’-])(?=[,;:!?) ]|$)", lambda m: _day(m[1])),
     rule(
