@@ -133,7 +133,14 @@ class RemoteSubmitter:
         if self.state is WorkerState.FAILED:
             raise self._supervisor.worker_lost()
         self._check(work.model)
-        self._accepted(work, self._outbox.add(work, on_event, time.monotonic()))
+        dropped = self._outbox.add(work, on_event, time.monotonic())
+        if dropped is not None:
+            self.on_events((dropped,))
+        if work.deadline_s is not None:
+            self._arm(work.deadline_s)
+        self._supervisor.need()
+        if self._supervisor.link is not None:
+            self._supervisor.link.wake()
 
     def cancel(self, work_id: str) -> None:
         """Give the work up: at once while it waits here, within one step when it runs there."""
@@ -157,7 +164,14 @@ class RemoteSubmitter:
 
     def take_over(self, item: OutboxItem) -> None:
         """Accept what another worker left undone, whatever waits here."""
-        self._accepted(item.work, self._outbox.adopt(item))
+        dropped = self._outbox.adopt(item)
+        if dropped is not None:
+            self.on_events((dropped,))
+        if item.work.deadline_s is not None:
+            self._arm(item.work.deadline_s)
+        self._supervisor.need()
+        if self._supervisor.link is not None:
+            self._supervisor.link.wake()
 
     async def load(self, model: str) -> float:
         """Have the worker load the model; returns the time it took in ms, 0 if it was loaded.
@@ -245,16 +259,6 @@ class RemoteSubmitter:
     def on_failed(self) -> None:
         """The worker crashed too often: end everything."""
         self._fail_all(self._supervisor.worker_lost())
-
-    def _accepted(self, work: Work, dropped: WorkDropped | None) -> None:
-        """See that a worker gets work that waits here now; ``dropped`` gave way to it."""
-        if dropped is not None:
-            self.on_events((dropped,))
-        if work.deadline_s is not None:
-            self._arm(work.deadline_s)
-        self._supervisor.need()
-        if self._supervisor.link is not None:
-            self._supervisor.link.wake()
 
     def _show_waiting(self, count: int) -> None:
         self._observer.gauge(OUTBOX_DEPTH, count)
