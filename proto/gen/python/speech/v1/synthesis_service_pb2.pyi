@@ -147,8 +147,8 @@ class _SynthesisFinishEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Synth
     """The model said all of the text, as far as it can tell."""
     SYNTHESIS_FINISH_LENGTH_LIMIT: _SynthesisFinish.ValueType  # 2
     """The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
-    text. A Warning SPEECH_CUT comes with it, as with
-    spoken translations. Unary calls were tried again with other seeds before, twice at most.
+    text. A Warning SPEECH_CUT comes with it, as with spoken translations. Unary calls were tried again with other
+    seeds before, twice at most.
     """
 
 class SynthesisFinish(_SynthesisFinish, metaclass=_SynthesisFinishEnumTypeWrapper):
@@ -160,8 +160,8 @@ SYNTHESIS_FINISH_COMPLETE: SynthesisFinish.ValueType  # 1
 """The model said all of the text, as far as it can tell."""
 SYNTHESIS_FINISH_LENGTH_LIMIT: SynthesisFinish.ValueType  # 2
 """The model was stopped at its limit, which grows with the text: the audio ends too early, or the model lost the
-text. A Warning SPEECH_CUT comes with it, as with
-spoken translations. Unary calls were tried again with other seeds before, twice at most.
+text. A Warning SPEECH_CUT comes with it, as with spoken translations. Unary calls were tried again with other
+seeds before, twice at most.
 """
 Global___SynthesisFinish: _TypeAlias = SynthesisFinish  # noqa: Y015
 
